@@ -1,0 +1,165 @@
+/**
+ * The configuration as it is written down: plain rows, secrets decrypted, no derived values. Storage returns it, `compile`
+ * makes the snapshot of it.
+ */
+import type {
+  AccessPolicy,
+  ApiKeyScope,
+  DeploymentEngine,
+  FallbackTrigger,
+  LoadBalancing,
+  ModelCategory,
+  ServingState,
+  UserRole,
+} from './vocabulary.ts'
+import type { ProviderKind } from './provider-kind.ts'
+
+/** USD per million tokens, exact decimals as strings; `cachedInputPerMillion` null: billed as input. */
+export interface Pricing {
+  readonly inputPerMillion: string
+  readonly outputPerMillion: string
+  readonly cachedInputPerMillion: string | null
+}
+
+export interface ProviderConfiguration {
+  readonly id: string
+  readonly name: string
+  readonly kind: ProviderKind
+  readonly baseUrl: string
+  readonly state: ServingState
+  readonly proxyUrl: string | null
+  /** In order of preference. */
+  readonly credentials: readonly { readonly id: string; readonly secret: string }[]
+  readonly headers: readonly { readonly name: string; readonly value: string }[]
+  readonly models: readonly {
+    readonly id: string
+    readonly upstreamModel: string
+    readonly categories: readonly ModelCategory[]
+    readonly pricing: Pricing | null
+  }[]
+}
+
+export interface HealthCheck {
+  readonly path: string
+  readonly intervalMs: number
+  readonly timeoutMs: number
+  readonly unhealthyThreshold: number
+  readonly healthyThreshold: number
+}
+
+export interface EndpointConfiguration {
+  readonly id: string
+  readonly url: string
+  /** 1 to 1,000. */
+  readonly weight: number
+  /** Over all gateways; null: no bound. */
+  readonly maxInFlight: number | null
+  readonly state: ServingState
+}
+
+export interface DeploymentConfiguration {
+  readonly id: string
+  readonly name: string
+  readonly engine: DeploymentEngine
+  readonly upstreamModel: string
+  readonly categories: readonly ModelCategory[]
+  readonly pricing: Pricing | null
+  readonly state: ServingState
+  readonly loadBalancing: LoadBalancing
+  readonly healthCheck: HealthCheck | null
+  readonly queue: { readonly maxWaiting: number; readonly maxWaitMs: number }
+  readonly secret: string | null
+  readonly endpoints: readonly EndpointConfiguration[]
+}
+
+export interface Timeouts {
+  readonly connectMs: number
+  readonly firstByteMs: number
+  readonly idleMs: number
+  readonly totalMs: number
+}
+
+/** DESIGN § 4.2. */
+export const defaultTimeouts: Timeouts = { connectMs: 5_000, firstByteMs: 60_000, idleMs: 60_000, totalMs: 600_000 }
+
+/** DESIGN § 4.2: everything but `CONTEXT_LENGTH`. */
+export const defaultTriggers: readonly FallbackTrigger[] = [
+  'CONNECT_ERROR',
+  'TIMEOUT',
+  'RATE_LIMITED',
+  'SERVER_ERROR',
+  'UPSTREAM_AUTH',
+  'UPSTREAM_NOT_FOUND',
+  'SATURATED',
+  'UNAVAILABLE',
+]
+
+/** Most upstream attempts of a request, the first included (DESIGN § 4.2). */
+export const defaultMaxAttempts = 3
+
+export interface RouteConfiguration {
+  readonly id: string
+  readonly name: string
+  readonly revision: number
+  /** Milliseconds since the epoch; `GET /v1/models` shows it. */
+  readonly createdAtMs: number
+  readonly state: ServingState
+  readonly categories: readonly ModelCategory[]
+  /** In order of creation. `backendId` is a provider model's or a deployment's id. */
+  readonly targets: readonly { readonly id: string; readonly backendId: string; readonly weight: number }[]
+  readonly fallback: {
+    readonly backendIds: readonly string[]
+    readonly triggers: readonly FallbackTrigger[]
+    readonly maxAttempts: number
+  } | null
+  readonly timeouts: Timeouts
+  readonly access: {
+    readonly policy: AccessPolicy
+    readonly userIds: readonly string[]
+    readonly apiKeyIds: readonly string[]
+  }
+}
+
+export interface UserConfiguration {
+  readonly id: string
+  readonly name: string
+  readonly role: UserRole
+  readonly state: ServingState
+}
+
+/** A key that is neither revoked nor deleted; an expired one is refused by its `expiresAtMs`. */
+export interface ApiKeyConfiguration {
+  readonly id: string
+  readonly name: string
+  readonly ownerId: string
+  /** SHA-256 of the key in lower-case hex. */
+  readonly hash: string
+  readonly scopes: readonly ApiKeyScope[]
+  /** Null: all that its owner may. */
+  readonly routeIds: readonly string[] | null
+  /** Milliseconds since the epoch; null: never. */
+  readonly expiresAtMs: number | null
+}
+
+/** All of it, as of one version. */
+export interface Configuration {
+  readonly version: number
+  readonly providers: readonly ProviderConfiguration[]
+  readonly deployments: readonly DeploymentConfiguration[]
+  readonly routes: readonly RouteConfiguration[]
+  readonly users: readonly UserConfiguration[]
+  readonly apiKeys: readonly ApiKeyConfiguration[]
+}
+
+/** What is configured by itself, and so what a change touches. */
+export const subjectKinds = ['provider', 'deployment', 'route', 'user', 'apiKey'] as const
+export type SubjectKind = (typeof subjectKinds)[number]
+
+/**
+ * The objects that changed between two versions, as they are now: `configuration` has those that exist, `removed` names
+ * the rest.
+ */
+export interface ConfigurationDelta {
+  readonly configuration: Configuration
+  readonly removed: readonly { readonly kind: SubjectKind; readonly id: string }[]
+}

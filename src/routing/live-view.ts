@@ -1,0 +1,17 @@
+/**
+ * The live state that decisions are made with, as a question-and-answer interface: the gateway answers from its own
+ * counters, the control plane from what the gateways report. It is keyed by identity and outlives every snapshot.
+ */
+export interface LiveView {
+  /**
+   * Whether requests may be sent there as far as health goes: its circuit is closed, or due for a trial, and its active
+   * checks pass. `id` is an endpoint's or a provider model's.
+   */
+  isHealthy(id: string): boolean
+  /** Whether an endpoint can take one more request within its `maxInFlight`; true for what has no bound. */
+  hasCapacity(endpointId: string, maxInFlight: number | null): boolean
+  /** Requests in flight at an endpoint. */
+  inFlight(endpointId: string): number
+  /** When its open circuit or its bench is due to be tried again, in milliseconds since the epoch; 0: it is not out. */
+  retryAtMs(id: string): number
+}

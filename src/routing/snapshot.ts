@@ -1,0 +1,114 @@
+/**
+ * The compiled routing state: immutable, replaced whole, never changed. A request reads it once, at the top, and keeps it
+ * for all its attempts.
+ *
+ * Routes name their backends by id and not by reference, so that a change of a provider touches its own models and no route.
+ */
+import type {
+  ApiKeyConfiguration,
+  EndpointConfiguration,
+  HealthCheck,
+  Pricing,
+  Timeouts,
+  UserConfiguration,
+} from './configuration.ts'
+import type { ProviderKind } from './provider-kind.ts'
+import type { Table } from './table.ts'
+import type {
+  AccessPolicy,
+  DeploymentEngine,
+  FallbackTrigger,
+  LoadBalancing,
+  ModelCategory,
+  ServingState,
+} from './vocabulary.ts'
+
+export interface Snapshot {
+  readonly version: number
+  readonly routesById: Table<Route>
+  readonly routesByName: Table<Route>
+  /** Provider models and deployments, by id. */
+  readonly backends: Table<Backend>
+  /** By id; with the ids of its models: what goes when the provider goes. */
+  readonly providers: Table<ProviderUpstream>
+  readonly users: Table<UserConfiguration>
+  readonly apiKeysById: Table<ApiKeyConfiguration>
+  /** By SHA-256 in lower-case hex. */
+  readonly apiKeysByHash: Table<ApiKeyConfiguration>
+}
+
+export interface Target {
+  readonly id: string
+  readonly backendId: string
+  readonly weight: number
+  /** `weight` divided by the sum of the route's weights. */
+  readonly share: number
+}
+
+export interface Fallback {
+  /** In the order in which they are tried. */
+  readonly backendIds: readonly string[]
+  readonly triggers: ReadonlySet<FallbackTrigger>
+  readonly maxAttempts: number
+}
+
+export interface Route {
+  readonly id: string
+  readonly name: string
+  readonly revision: number
+  readonly createdAtMs: number
+  readonly state: ServingState
+  readonly categories: readonly ModelCategory[]
+  /** In order of creation, those with weight 0 included. */
+  readonly targets: readonly Target[]
+  readonly fallback: Fallback | null
+  readonly timeouts: Timeouts
+  readonly access: {
+    readonly policy: AccessPolicy
+    readonly userIds: ReadonlySet<string>
+    readonly apiKeyIds: ReadonlySet<string>
+  }
+}
+
+interface BackendBase {
+  readonly id: string
+  /** `provider/model`, or the deployment's name. */
+  readonly label: string
+  readonly upstreamModel: string
+  /** `upstreamModel` as the bytes of a JSON string, quotes included: what is spliced into a request. */
+  readonly upstreamModelJson: string
+  readonly categories: readonly ModelCategory[]
+  readonly pricing: Pricing | null
+  readonly state: ServingState
+}
+
+export interface ProviderUpstream {
+  readonly id: string
+  readonly name: string
+  readonly kind: ProviderKind
+  readonly baseUrl: string
+  readonly state: ServingState
+  readonly proxyUrl: string | null
+  readonly credentials: readonly { readonly id: string; readonly secret: string }[]
+  readonly headers: readonly { readonly name: string; readonly value: string }[]
+  readonly modelIds: readonly string[]
+}
+
+/** `state` is the provider's. Its circuit is kept under its own id. */
+export interface ProviderModelBackend extends BackendBase {
+  readonly kind: 'providerModel'
+  readonly provider: ProviderUpstream
+}
+
+/** Circuits, in-flight counts and permits are kept under the ids of its endpoints. */
+export interface DeploymentBackend extends BackendBase {
+  readonly kind: 'deployment'
+  readonly engine: DeploymentEngine
+  readonly loadBalancing: LoadBalancing
+  readonly healthCheck: HealthCheck | null
+  readonly queue: { readonly maxWaiting: number; readonly maxWaitMs: number }
+  readonly secret: string | null
+  readonly endpoints: readonly EndpointConfiguration[]
+}
+
+export type Backend = ProviderModelBackend | DeploymentBackend

@@ -1,0 +1,66 @@
+/** One request of a client, as the gateway saw it end: what the planes agree on about usage. */
+import type { FallbackTrigger, RequestOutcome, UsageProvenance } from './vocabulary.ts'
+
+export interface AttemptRecord {
+  /** Null for a fallback backend. */
+  readonly targetId: string | null
+  readonly backendId: string
+  readonly backendLabel: string
+  /** Null for a provider model. */
+  readonly endpointId: string | null
+  readonly endpointUrl: string | null
+  readonly isFallback: boolean
+  /** Null if no status came. */
+  readonly status: number | null
+  /** Why the next attempt was made; null for the last one. */
+  readonly trigger: FallbackTrigger | null
+  readonly durationMs: number
+}
+
+/** Counts of tokens. Cached is part of input, reasoning is part of output. */
+export interface TokenUsage {
+  readonly inputTokens: number
+  readonly cachedInputTokens: number
+  readonly outputTokens: number
+  readonly reasoningTokens: number
+}
+
+export interface UsageRecord {
+  /** `req_…`; the client gets it as `x-request-id`. */
+  readonly id: string
+  /** Milliseconds since the epoch. */
+  readonly startedAtMs: number
+  readonly operation: string
+  readonly stream: boolean
+  readonly requestedModel: string | null
+  readonly routeId: string | null
+  readonly routeName: string | null
+  readonly routeRevision: number | null
+  readonly apiKeyId: string | null
+  readonly apiKeyName: string | null
+  readonly userId: string | null
+  readonly userName: string | null
+  /** The target, backend and its provider or deployment that served, or were tried last; null if none was. */
+  readonly targetId: string | null
+  readonly backendId: string | null
+  readonly backendLabel: string | null
+  readonly providerId: string | null
+  readonly providerName: string | null
+  readonly deploymentId: string | null
+  readonly deploymentName: string | null
+  readonly outcome: RequestOutcome
+  /** The status that the client got. */
+  readonly status: number
+  readonly errorCode: string | null
+  readonly attempts: readonly AttemptRecord[]
+  readonly provenance: UsageProvenance
+  /** Null if `provenance` is `NONE`. */
+  readonly tokens: TokenUsage | null
+  /** USD, an exact decimal; null if the backend had no price. */
+  readonly cost: string | null
+  /** Null if no byte of an answer went out. */
+  readonly firstByteMs: number | null
+  readonly durationMs: number
+  /** The part of `durationMs` that was neither upstream nor the client. */
+  readonly overheadMs: number
+}
