@@ -14,7 +14,7 @@ export interface Table<V> extends Iterable<readonly [string, V]> {
 
 const bucketCount = 1024
 type Bucket<V> = ReadonlyMap<string, V>
-const emptyBucket: Bucket<never> = new Map()
+const emptyBucket = new Map<string, never>()
 
 export function createTable<V>(entries: Iterable<readonly [string, V]> = []): Table<V> {
   return new BucketTable<V>(
