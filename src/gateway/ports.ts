@@ -1,11 +1,13 @@
 /** All that the data plane needs from outside. The gateway never sees the database: the server plugs these in. */
 import type { Snapshot } from '../routing/snapshot.ts'
-import type { UsageRecord } from '../routing/usage-record.ts'
+import type { TokenUsage, UsageRecord } from '../routing/usage-record.ts'
+import type { DivergenceReason, RequestOutcome } from '../routing/vocabulary.ts'
 
 export interface GatewayPorts {
   /** The current snapshot: one read, no wait. */
   readonly snapshot: () => Snapshot
   readonly usage: UsageSink
+  readonly traffic: TrafficObserver
   /** Whether an upstream may have this address, given as an IP literal (DESIGN § 4.7). */
   readonly isAllowedAddress: (address: string) => boolean
   /** Live gateways that share each `maxInFlight`, this one included; at least 1. */
@@ -35,6 +37,45 @@ export interface OpenRequest {
   readonly apiKeyName: string | null
   readonly userId: string | null
   readonly userName: string | null
+}
+
+/**
+ * Told of the way of each request that found its route, for the live counters. On the hot path: cheap, never throws.
+ *
+ * Each `began` is followed by exactly one `left` or `ended` with the same place object. `ended` comes once per request: at the
+ * place that served it or was tried last, and without a `began` if no attempt was made at all.
+ */
+export interface TrafficObserver {
+  /** An attempt goes to this place: it has one more in flight. */
+  began(place: TrafficPlace): void
+  /** The attempt failed and the request goes on elsewhere: one less in flight, and no request counted here. */
+  left(place: TrafficPlace): void
+  /** The request is over: one less in flight if it `began` (then `place.backendId` is not null), and one request counted. */
+  ended(place: TrafficPlace, end: TrafficEnd): void
+}
+
+/** Where a request is. */
+export interface TrafficPlace {
+  readonly routeId: string
+  readonly revision: number
+  /** Null for a fallback backend, and if nothing was tried. */
+  readonly targetId: string | null
+  /** Null if nothing was tried: no target was available. */
+  readonly backendId: string | null
+  readonly backendLabel: string | null
+}
+
+/** How a request ended. */
+export interface TrafficEnd {
+  /** Why it did not go where the weights say, and the target that it should have gone to; null if it did go there. */
+  readonly divergence: { readonly reason: DivergenceReason; readonly targetId: string } | null
+  readonly outcome: RequestOutcome
+  /** Milliseconds since the epoch. */
+  readonly endedAtMs: number
+  /** Null if no byte of an answer went out. */
+  readonly firstByteMs: number | null
+  readonly durationMs: number
+  readonly tokens: TokenUsage | null
 }
 
 /** The part of a pino logger that the gateway uses. */
