@@ -1,0 +1,88 @@
+import { type KyselyPlugin, Kysely, PostgresDialect, type Transaction } from 'kysely'
+import { type ClientConfig, Pool, type PoolConfig, TypeOverrides, types as pgTypes } from 'pg'
+import type { Tables } from './tables.ts'
+
+/** What queries are written against: the database, or a transaction in it. */
+export type Db = Kysely<Tables>
+
+/** What writes are written against: they are never outside of a transaction. */
+export type Tx = Transaction<Tables>
+
+/** An open pool of connections. Disposing waits for the queries in flight and closes the connections. */
+export type Database = AsyncDisposable & {
+  readonly db: Db
+  /** Of the server, as `postgres://` URL. It may hold a password: not for logs. */
+  readonly url: string
+}
+
+export type DatabaseOptions = {
+  /** `postgres://user:password@host:port/database`, or a Unix socket's folder as `?host=`. */
+  url: string
+  /** Most connections at a time; more queries wait for their turn. */
+  maxConnections?: number
+  /** How long to wait for a connection: for a free one, and for the server to answer. */
+  connectTimeoutMs?: number
+  /** The server gives up on a statement after this. */
+  statementTimeoutMs?: number
+  /** Shown by the server in `pg_stat_activity`. */
+  applicationName?: string
+  /** Told when an idle connection breaks. The pool replaces it: nothing is lost. */
+  onConnectionError?: (error: Error) => void
+  /** Told of each statement that ran, without its parameters: they may be secrets. */
+  onStatement?: (statement: { sql: string; durationMs: number }) => void
+  plugins?: KyselyPlugin[]
+}
+
+const DEFAULT_MAX_CONNECTIONS = 10
+const DEFAULT_CONNECT_TIMEOUT_MS = 5_000
+const DEFAULT_STATEMENT_TIMEOUT_MS = 30_000
+
+/**
+ * Opens the pool. Connects on the first query, so it returns at once and does not throw if the server is away: the
+ * queries do.
+ */
+export function openDatabase(options: DatabaseOptions): Database {
+  const pool = new Pool(poolConfig(options))
+  // Without a listener, an idle connection that breaks (a restart of the server) would end the process.
+  pool.on('error', (error) => options.onConnectionError?.(error))
+  const db: Db = new Kysely<Tables>({
+    dialect: new PostgresDialect({ pool }),
+    plugins: options.plugins ?? [],
+    log: (event) => options.onStatement?.({ sql: event.query.sql, durationMs: event.queryDurationMillis }),
+  })
+  return { db, url: options.url, [Symbol.asyncDispose]: () => db.destroy() }
+}
+
+/** What a connection outside the pool needs, e.g. one that listens: the same types, no limit on a statement's time. */
+export function clientConfig(url: string, applicationName = 'signalbox'): ClientConfig {
+  return {
+    connectionString: url,
+    application_name: applicationName,
+    connectionTimeoutMillis: DEFAULT_CONNECT_TIMEOUT_MS,
+    keepAlive: true,
+    types,
+  }
+}
+
+function poolConfig(options: DatabaseOptions): PoolConfig {
+  const statementTimeoutMs = options.statementTimeoutMs ?? DEFAULT_STATEMENT_TIMEOUT_MS
+  return {
+    ...clientConfig(options.url, options.applicationName),
+    connectionTimeoutMillis: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
+    max: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
+    statement_timeout: statementTimeoutMs,
+    // The server's own limit cannot fire when the network is gone: without this the query would wait for hours.
+    query_timeout: statementTimeoutMs + 5_000,
+    // A transaction that its client forgot would keep its locks for ever.
+    idle_in_transaction_session_timeout: statementTimeoutMs,
+  }
+}
+
+const types = new TypeOverrides()
+types.setTypeParser(pgTypes.builtins.INT8, parseInt8)
+
+function parseInt8(text: string): number {
+  const value = Number(text)
+  if (!Number.isSafeInteger(value)) throw new RangeError(`The bigint ${text} does not fit into a JavaScript number.`)
+  return value
+}

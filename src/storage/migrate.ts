@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { Client, DatabaseError } from 'pg'
+import { clientConfig } from './database.ts'
+
+export type MigrateOptions = {
+  /** The database, as for `openDatabase`. */
+  url: string
+  /** Where `NNNN_name.sql` are; by default the project's own `migrations/`. */
+  folder?: string
+}
+
+/** The database cannot be brought to what this software needs; the message says why and what to do. */
+export class MigrationError extends Error {
+  override name = 'MigrationError'
+}
+
+type Migration = { name: string; sql: string; checksum: string }
+
+const MIGRATIONS_FOLDER = join(import.meta.dirname, '../../migrations')
+
+// Any number serves, as long as nobody else uses it in this database.
+const LOCK = 7_302_118_945
+
+/**
+ * Runs what `migrations/` has and the database has not, each file in its own transaction, and returns the names of
+ * those that it ran. Any number of processes may call it at once: they take turns, and each file is run once.
+ *
+ * Throws `MigrationError` if a file that was run has been changed since, if the database has been migrated by newer
+ * software, or if a file fails; of a file that failed nothing stays.
+ */
+export async function migrate(options: MigrateOptions): Promise<string[]> {
+  const migrations = await readMigrations(options.folder ?? MIGRATIONS_FOLDER)
+  const client = new Client(clientConfig(options.url, 'signalbox migrate'))
+  // The query in flight fails too; without a listener the event would end the process first.
+  client.on('error', () => undefined)
+  await client.connect()
+  try {
+    await createMigrationTable(client)
+    return await runPending(client, migrations)
+  } finally {
+    await client.end()
+  }
+}
+
+async function runPending(client: Client, migrations: readonly Migration[]): Promise<string[]> {
+  const ran: string[] = []
+  for (;;) {
+    const name = await inLockedTransaction(client, () => runNext(client, migrations))
+    if (name === undefined) return ran
+    ran.push(name)
+  }
+}
+
+/** The lock ends with its transaction, whatever happens to the process; what was run is read anew under each. */
+async function inLockedTransaction<T>(client: Client, work: () => Promise<T>): Promise<T> {
+  await client.query('begin')
+  try {
+    await client.query('select pg_advisory_xact_lock($1)', [LOCK])
+    const result = await work()
+    await client.query('commit')
+    return result
+  } catch (error) {
+    // If the connection is gone the server has rolled back, and the first error is the one that matters.
+    await client.query('rollback').catch(() => undefined)
+    throw error
+  }
+}
+
+async function createMigrationTable(client: Client): Promise<void> {
+  await inLockedTransaction(client, () =>
+    client.query(`
+      create table if not exists migration (
+        name text primary key,
+        checksum text not null,
+        applied_at timestamptz not null default now()
+      )`),
+  )
+}
+
+async function runNext(client: Client, migrations: readonly Migration[]): Promise<string | undefined> {
+  const applied = await client.query<{ name: string; checksum: string }>(
+    'select name, checksum from migration order by name collate "C"',
+  )
+  for (const [index, row] of applied.rows.entries()) requireSame(row, migrations[index])
+  const next = migrations[applied.rows.length]
+  if (!next) return undefined
+  await client.query(next.sql).catch((error: unknown) => {
+    throw new MigrationError(`Migration ${next.name} failed: ${describe(error, next.sql)}`, { cause: error })
+  })
+  await client.query('insert into migration (name, checksum) values ($1, $2)', [next.name, next.checksum])
+  return next.name
+}
+
+function requireSame(applied: { name: string; checksum: string }, file: Migration | undefined): void {
+  if (!file || file.name > applied.name) {
+    throw new MigrationError(
+      `The database has migration ${applied.name}, which this version of Signalbox does not know: ` +
+        'a newer version has used it. Start that version, or restore a backup from before.',
+    )
+  }
+  if (file.name < applied.name) {
+    throw new MigrationError(
+      `Migration ${file.name} was never run, but ${applied.name} after it was. Give it a number after the last one.`,
+    )
+  }
+  if (file.checksum !== applied.checksum) {
+    throw new MigrationError(
+      `Migration ${file.name} was changed after it had been run. Take its change back, and write a new migration.`,
+    )
+  }
+}
+
+async function readMigrations(folder: string): Promise<Migration[]> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
+  for (const [index, name] of names.entries()) requireNumbered(name, names[index - 1])
+  return Promise.all(names.map((name) => readMigration(folder, name)))
+}
+
+function requireNumbered(name: string, previous: string | undefined): void {
+  if (!/^\d{4}_[a-z0-9_]+\.sql$/.test(name)) {
+    throw new MigrationError(`${name} in migrations/ is not named like 0001_what_it_does.sql.`)
+  }
+  if (previous?.slice(0, 4) === name.slice(0, 4)) {
+    throw new MigrationError(`Two migrations have the same number: ${previous} and ${name}.`)
+  }
+}
+
+async function readMigration(folder: string, name: string): Promise<Migration> {
+  // Git may check out CRLF: the same migration must not look like a changed one.
+  const sql = (await readFile(join(folder, name), 'utf8')).replaceAll('\r\n', '\n')
+  return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') }
+}
+
+function describe(error: unknown, sql: string): string {
+  if (!(error instanceof DatabaseError)) return String(error)
+  if (!error.position) return error.message
+  const line = sql.slice(0, Number(error.position)).split('\n').length
+  return `${error.message} (line ${line})`
+}

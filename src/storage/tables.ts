@@ -1,0 +1,11 @@
+/** The columns of every table, as the driver returns and takes them. `migrations/` is the source; this file says it in types. */
+export interface Tables {
+  migration: MigrationTable
+}
+
+/** Which files of `migrations/` have been run, and what they said. Written by `migrate` only. */
+interface MigrationTable {
+  name: string
+  checksum: string
+  applied_at: Date
+}
