@@ -1,5 +1,7 @@
+import type { ConfigurationTables } from './configuration-tables.ts'
+
 /** The columns of every table, as the driver returns and takes them. `migrations/` is the source; this file says it in types. */
-export interface Tables {
+export interface Tables extends ConfigurationTables {
   migration: MigrationTable
 }
 

@@ -1,0 +1,258 @@
+/** The columns of `migrations/0001_configuration.sql`, as the driver returns and takes them. */
+import type { Generated, GeneratedAlways, JSONColumnType } from 'kysely'
+import type { HealthCheck, Timeouts } from '../routing/configuration.ts'
+import type { ProviderKind } from '../routing/provider-kind.ts'
+import type {
+  AccessPolicy,
+  ApiKeyScope,
+  DeploymentEngine,
+  FallbackTrigger,
+  LoadBalancing,
+  ModelCategory,
+  ServingState,
+  UserRole,
+} from '../routing/vocabulary.ts'
+import type { BackendHealthReport } from '../routing/backend-health.ts'
+
+export interface ConfigurationTables {
+  config_version: ConfigVersionTable
+  config_change: ConfigChangeTable
+  app_user: UserTable
+  api_key: ApiKeyTable
+  api_key_route: ApiKeyRouteTable
+  provider: ProviderTable
+  provider_credential: ProviderCredentialTable
+  provider_header: ProviderHeaderTable
+  provider_model: ProviderModelTable
+  deployment: DeploymentTable
+  deployment_endpoint: DeploymentEndpointTable
+  route: RouteTable
+  route_target: RouteTargetTable
+  route_fallback_backend: RouteFallbackBackendTable
+  route_access_user: RouteAccessUserTable
+  route_access_api_key: RouteAccessApiKeyTable
+  route_revision: RouteRevisionTable
+  audit_entry: AuditEntryTable
+  idempotency_key: IdempotencyKeyTable
+  gateway: GatewayTable
+}
+
+interface VersionedColumns {
+  id: string
+  revision: Generated<number>
+  created_at: Generated<Date>
+  updated_at: Generated<Date>
+}
+
+/** USD per million tokens, as exact decimals; all null: unknown. */
+interface PricingColumns {
+  input_per_million: string | null
+  output_per_million: string | null
+  cached_input_per_million: string | null
+}
+
+interface ConfigVersionTable {
+  singleton: Generated<boolean>
+  version: number
+  committed_at: Date
+}
+
+interface ConfigChangeTable {
+  version: number
+  committed_at: Date
+  actor_id: string
+  subject_ids: string[]
+}
+
+interface UserTable extends VersionedColumns {
+  name: string
+  role: UserRole
+  state: Generated<ServingState>
+}
+
+interface ApiKeyTable extends VersionedColumns {
+  name: string
+  owner_id: string
+  prefix: string
+  hash: string
+  scopes: ApiKeyScope[]
+  is_route_bound: Generated<boolean>
+  revoked_at: Date | null
+  expires_at: Date | null
+  last_used_at: Date | null
+}
+
+interface ApiKeyRouteTable {
+  api_key_id: string
+  route_id: string
+}
+
+interface ProviderTable extends VersionedColumns {
+  name: string
+  description: string
+  kind: ProviderKind
+  base_url: string
+  state: Generated<ServingState>
+  proxy_url: string | null
+}
+
+interface ProviderCredentialTable {
+  id: string
+  provider_id: string
+  position: number
+  hint: string
+  sealed_secret: Buffer
+  created_at: Generated<Date>
+}
+
+interface ProviderHeaderTable {
+  id: string
+  provider_id: string
+  position: number
+  name: string
+  sealed_value: Buffer
+}
+
+interface ProviderModelTable extends PricingColumns {
+  id: string
+  provider_id: string
+  position: number
+  upstream_model: string
+  categories: ModelCategory[]
+}
+
+interface DeploymentTable extends VersionedColumns, PricingColumns {
+  name: string
+  description: string
+  engine: DeploymentEngine
+  upstream_model: string
+  categories: ModelCategory[]
+  state: Generated<ServingState>
+  load_balancing: LoadBalancing
+  health_check: JSONColumnType<HealthCheck> | null
+  queue_max_waiting: number
+  queue_max_wait_ms: number
+  secret_hint: string | null
+  sealed_secret: Buffer | null
+}
+
+interface DeploymentEndpointTable {
+  id: string
+  deployment_id: string
+  url: string
+  weight: number
+  max_in_flight: number | null
+  state: Generated<ServingState>
+}
+
+interface RouteTable extends VersionedColumns {
+  name: string
+  description: string
+  categories: ModelCategory[]
+  state: Generated<ServingState>
+  connect_ms: number
+  first_byte_ms: number
+  idle_ms: number
+  total_ms: number
+  access_policy: AccessPolicy
+  fallback_triggers: FallbackTrigger[] | null
+  fallback_max_attempts: number | null
+  created_with_id: string | null
+}
+
+/** Exactly one of the two ids is set; `backend_id` is that one. */
+interface BackendColumns {
+  provider_model_id: string | null
+  deployment_id: string | null
+  backend_id: GeneratedAlways<string>
+}
+
+interface RouteTargetTable extends BackendColumns {
+  id: string
+  route_id: string
+  weight: number
+}
+
+interface RouteFallbackBackendTable extends BackendColumns {
+  route_id: string
+  position: number
+}
+
+interface RouteAccessUserTable {
+  route_id: string
+  user_id: string
+}
+
+interface RouteAccessApiKeyTable {
+  route_id: string
+  api_key_id: string
+}
+
+interface RouteRevisionTable {
+  id: string
+  route_id: string
+  number: number
+  kind: RouteChangeKind
+  actor_id: string
+  reason: string | null
+  created_at: Generated<Date>
+  state: JSONColumnType<RouteRevisionState>
+}
+
+export type RouteChangeKind =
+  | 'CREATED'
+  | 'TRAFFIC_SET'
+  | 'TARGETS_CHANGED'
+  | 'FALLBACK_SET'
+  | 'ACCESS_SET'
+  | 'UPDATED'
+  | 'ROLLED_BACK'
+
+/** What a rollback restores, with the labels of that time. */
+export interface RouteRevisionState {
+  targets: { targetId: string; backendId: string; backendLabel: string; weight: number }[]
+  fallback: {
+    backends: { backendId: string; backendLabel: string }[]
+    triggers: FallbackTrigger[]
+    maxAttempts: number
+  } | null
+  timeouts: Timeouts
+}
+
+interface AuditEntryTable {
+  id: string
+  at: Generated<Date>
+  actor_id: string
+  action: string
+  subject_id: string
+  changes: JSONColumnType<AuditChange[]>
+}
+
+/** `before` and `after` are JSON texts; a secret is `"***"`. */
+export interface AuditChange {
+  field: string
+  before: string | null
+  after: string | null
+}
+
+interface IdempotencyKeyTable {
+  actor_id: string
+  mutation: string
+  key: string
+  input_hash: string
+  result: JSONColumnType<Record<string, string | null>>
+  created_at: Generated<Date>
+}
+
+interface GatewayTable {
+  id: string
+  applied_version: number
+  applied_at: Date
+  in_flight: Generated<number>
+  pending_usage_records: Generated<number>
+  started_at: Date
+  seen_at: Date
+  build: string
+  health: Generated<Record<string, BackendHealthReport>>
+  endpoint_in_flight: Generated<Record<string, number>>
+}

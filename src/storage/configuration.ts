@@ -1,0 +1,289 @@
+import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely'
+import { jsonArrayFrom } from 'kysely/helpers/postgres'
+import type {
+  ApiKeyConfiguration,
+  Configuration,
+  ConfigurationDelta,
+  DeploymentConfiguration,
+  Pricing,
+  ProviderConfiguration,
+  RouteConfiguration,
+  SubjectKind,
+  UserConfiguration,
+} from '../routing/configuration.ts'
+import { subjectKinds } from '../routing/configuration.ts'
+import { typeOfId } from '../routing/object-id.ts'
+import type { Db } from './database.ts'
+import type { SecretBox } from './secret-box.ts'
+import type { Tables } from './tables.ts'
+
+/**
+ * The whole configuration. Call it in a transaction with a snapshot (`REPEATABLE READ`), or under the version's lock, so
+ * that its parts belong together. Throws `SecretBoxError` if a secret cannot be opened.
+ */
+export async function loadConfiguration(db: Db, box: SecretBox): Promise<Configuration> {
+  const { version } = await db.selectFrom('config_version').select('version').executeTakeFirstOrThrow()
+  return {
+    version,
+    providers: await loadProviders(db, box),
+    deployments: await loadDeployments(db, box),
+    routes: await loadRoutes(db),
+    users: await loadUsers(db),
+    apiKeys: await loadApiKeys(db),
+  }
+}
+
+/**
+ * What changed after version `since`, as it is now; undefined if the changes do not reach back that far and the whole has
+ * to be loaded. The same conditions as for `loadConfiguration`.
+ */
+export async function loadDelta(db: Db, box: SecretBox, since: number): Promise<ConfigurationDelta | undefined> {
+  const { version } = await db.selectFrom('config_version').select('version').executeTakeFirstOrThrow()
+  const changes = await db
+    .selectFrom('config_change')
+    .select(['version', 'subject_ids'])
+    .where('version', '>', since)
+    .orderBy('version')
+    .execute()
+  if (version < since || changes.length !== version - since) return undefined
+  const ids = Map.groupBy(new Set(changes.flatMap((change) => change.subject_ids)), subjectKindOf)
+  const configuration: Configuration = {
+    version,
+    providers: await loadSome(ids.get('provider'), (some) => loadProviders(db, box, some)),
+    deployments: await loadSome(ids.get('deployment'), (some) => loadDeployments(db, box, some)),
+    routes: await loadSome(ids.get('route'), (some) => loadRoutes(db, some)),
+    users: await loadSome(ids.get('user'), (some) => loadUsers(db, some)),
+    apiKeys: await loadSome(ids.get('apiKey'), (some) => loadApiKeys(db, some)),
+  }
+  return { configuration, removed: findRemoved(ids, configuration) }
+}
+
+function loadSome<T>(ids: readonly string[] | undefined, load: (ids: readonly string[]) => Promise<T[]>): Promise<T[]> {
+  return ids ? load(ids) : Promise.resolve([])
+}
+
+function subjectKindOf(id: string): SubjectKind | undefined {
+  switch (typeOfId(id)) {
+    case 'Provider':
+      return 'provider'
+    case 'Deployment':
+      return 'deployment'
+    case 'Route':
+      return 'route'
+    case 'User':
+      return 'user'
+    case 'ApiKey':
+      return 'apiKey'
+    default:
+      return undefined
+  }
+}
+
+function findRemoved(
+  ids: ReadonlyMap<SubjectKind | undefined, readonly string[]>,
+  configuration: Configuration,
+): ConfigurationDelta['removed'] {
+  const present = new Set(
+    [
+      configuration.providers,
+      configuration.deployments,
+      configuration.routes,
+      configuration.users,
+      configuration.apiKeys,
+    ].flatMap((objects) => objects.map((object) => object.id)),
+  )
+  return subjectKinds.flatMap((kind) =>
+    (ids.get(kind) ?? []).filter((id) => !present.has(id)).map((id) => ({ kind, id })),
+  )
+}
+
+/** The condition that keeps the rows of these ids, or all. */
+function amongIds<T extends keyof Tables>(column: string, ids: readonly string[] | undefined) {
+  return (_builder: ExpressionBuilder<Tables, T>): Expression<SqlBool> =>
+    ids ? sql<SqlBool>`${sql.ref(column)} = any(${ids})` : sql<SqlBool>`true`
+}
+
+async function loadProviders(db: Db, box: SecretBox, ids?: readonly string[]): Promise<ProviderConfiguration[]> {
+  const rows = await db
+    .selectFrom('provider')
+    .select(['id', 'name', 'kind', 'base_url', 'state', 'proxy_url'])
+    .select((eb) => [
+      jsonArrayFrom(
+        eb
+          .selectFrom('provider_credential')
+          .select(['id', sql<string>`encode(sealed_secret, 'base64')`.as('sealed')])
+          .whereRef('provider_id', '=', 'provider.id')
+          .orderBy('position'),
+      ).as('credentials'),
+      jsonArrayFrom(
+        eb
+          .selectFrom('provider_header')
+          .select(['id', 'name', sql<string>`encode(sealed_value, 'base64')`.as('sealed')])
+          .whereRef('provider_id', '=', 'provider.id')
+          .orderBy('position'),
+      ).as('headers'),
+      jsonArrayFrom(
+        eb
+          .selectFrom('provider_model')
+          .select(['id', 'upstream_model', 'categories'])
+          .select(pricingTexts)
+          .whereRef('provider_id', '=', 'provider.id')
+          .orderBy('position'),
+      ).as('models'),
+    ])
+    .where(amongIds('provider.id', ids))
+    .orderBy('id')
+    .execute()
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name,
+    kind: row.kind,
+    baseUrl: row.base_url,
+    state: row.state,
+    proxyUrl: row.proxy_url,
+    credentials: row.credentials.map(({ id, sealed }) => ({ id, secret: box.open(Buffer.from(sealed, 'base64'), id) })),
+    headers: row.headers.map(({ id, name, sealed }) => ({ name, value: box.open(Buffer.from(sealed, 'base64'), id) })),
+    models: row.models.map((model) => ({
+      id: model.id,
+      upstreamModel: model.upstream_model,
+      categories: model.categories,
+      pricing: pricingOf(model),
+    })),
+  }))
+}
+
+async function loadDeployments(db: Db, box: SecretBox, ids?: readonly string[]): Promise<DeploymentConfiguration[]> {
+  const rows = await db
+    .selectFrom('deployment')
+    .selectAll('deployment')
+    .select((eb) =>
+      jsonArrayFrom(
+        eb
+          .selectFrom('deployment_endpoint')
+          .select(['id', 'url', 'weight', 'max_in_flight as maxInFlight', 'state'])
+          .whereRef('deployment_id', '=', 'deployment.id')
+          .orderBy('id'),
+      ).as('endpoints'),
+    )
+    .where(amongIds('deployment.id', ids))
+    .orderBy('id')
+    .execute()
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name,
+    engine: row.engine,
+    upstreamModel: row.upstream_model,
+    categories: row.categories,
+    pricing: pricingOf(row),
+    state: row.state,
+    loadBalancing: row.load_balancing,
+    healthCheck: row.health_check,
+    queue: { maxWaiting: row.queue_max_waiting, maxWaitMs: row.queue_max_wait_ms },
+    secret: row.sealed_secret && box.open(row.sealed_secret, row.id),
+    endpoints: row.endpoints,
+  }))
+}
+
+async function loadRoutes(db: Db, ids?: readonly string[]): Promise<RouteConfiguration[]> {
+  const rows = await db
+    .selectFrom('route')
+    .selectAll('route')
+    .select((eb) => [
+      jsonArrayFrom(
+        eb
+          .selectFrom('route_target')
+          .select(['id', 'backend_id as backendId', 'weight'])
+          .whereRef('route_id', '=', 'route.id')
+          .orderBy('id'),
+      ).as('targets'),
+      sql<string[]>`array(select backend_id from route_fallback_backend where route_id = route.id order by position)`.as(
+        'fallback_backend_ids',
+      ),
+      sql<string[]>`array(select user_id::text from route_access_user where route_id = route.id order by user_id)`.as(
+        'user_ids',
+      ),
+      sql<
+        string[]
+      >`array(select api_key_id::text from route_access_api_key where route_id = route.id order by api_key_id)`.as(
+        'api_key_ids',
+      ),
+    ])
+    .where(amongIds('route.id', ids))
+    .orderBy('id')
+    .execute()
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name,
+    revision: row.revision,
+    createdAtMs: row.created_at.getTime(),
+    state: row.state,
+    categories: row.categories,
+    targets: row.targets,
+    fallback: row.fallback_triggers && {
+      backendIds: row.fallback_backend_ids,
+      triggers: row.fallback_triggers,
+      maxAttempts: row.fallback_max_attempts!,
+    },
+    timeouts: {
+      connectMs: row.connect_ms,
+      firstByteMs: row.first_byte_ms,
+      idleMs: row.idle_ms,
+      totalMs: row.total_ms,
+    },
+    access: { policy: row.access_policy, userIds: row.user_ids, apiKeyIds: row.api_key_ids },
+  }))
+}
+
+function loadUsers(db: Db, ids?: readonly string[]): Promise<UserConfiguration[]> {
+  return db
+    .selectFrom('app_user')
+    .select(['id', 'name', 'role', 'state'])
+    .where(amongIds('app_user.id', ids))
+    .orderBy('id')
+    .execute()
+}
+
+async function loadApiKeys(db: Db, ids?: readonly string[]): Promise<ApiKeyConfiguration[]> {
+  const rows = await db
+    .selectFrom('api_key')
+    .select(['id', 'name', 'owner_id', 'hash', 'scopes', 'is_route_bound', 'expires_at'])
+    .select(
+      sql<string[]>`array(select route_id::text from api_key_route where api_key_id = api_key.id order by route_id)`.as(
+        'route_ids',
+      ),
+    )
+    .where('revoked_at', 'is', null)
+    .where(amongIds('api_key.id', ids))
+    .orderBy('id')
+    .execute()
+  return rows.map((row) => ({
+    id: row.id,
+    name: row.name,
+    ownerId: row.owner_id,
+    hash: row.hash,
+    scopes: row.scopes,
+    routeIds: row.is_route_bound ? row.route_ids : null,
+    expiresAtMs: row.expires_at?.getTime() ?? null,
+  }))
+}
+
+/** As texts: JSON would turn an exact decimal into a binary fraction. */
+const pricingTexts = [
+  sql<string | null>`input_per_million::text`.as('input_per_million'),
+  sql<string | null>`output_per_million::text`.as('output_per_million'),
+  sql<string | null>`cached_input_per_million::text`.as('cached_input_per_million'),
+] as const
+
+/** The pricing of a row; null if it has none. */
+export function pricingOf(row: {
+  input_per_million: string | null
+  output_per_million: string | null
+  cached_input_per_million: string | null
+}): Pricing | null {
+  if (row.input_per_million === null || row.output_per_million === null) return null
+  return {
+    inputPerMillion: row.input_per_million,
+    outputPerMillion: row.output_per_million,
+    cachedInputPerMillion: row.cached_input_per_million,
+  }
+}
