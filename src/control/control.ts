@@ -1,0 +1,42 @@
+import type { Snapshot } from '../routing/snapshot.ts'
+import type { ApiKeyScope, UserRole } from '../routing/vocabulary.ts'
+import type { Db } from '../storage/database.ts'
+import type { SecretBox } from '../storage/secret-box.ts'
+import type { Refusal } from './refusal.ts'
+
+/** All that commands work with; the server plugs it together once. */
+export interface Control {
+  readonly db: Db
+  readonly box: SecretBox
+  readonly snapshots: SnapshotHolder
+  readonly upstreams: UpstreamPolicy
+  /** Resolves when every live gateway serves `version` at least, or after 5 s. */
+  readonly waitUntilApplied: (version: number) => Promise<void>
+}
+
+/** The snapshot that this process serves. */
+export interface SnapshotHolder {
+  current(): Snapshot
+  /** Puts a newer one in its place; an older one is ignored. */
+  publish(snapshot: Snapshot): void
+}
+
+/** Which addresses upstreams may have (DESIGN § 4.7). */
+export interface UpstreamPolicy {
+  check(url: URL): { readonly ok: true } | { readonly ok: false; readonly reason: string }
+}
+
+/** Who calls: a key and its owner, or the platform itself. */
+export interface Actor {
+  /** A key's id, or `system:` and a name: what history records. */
+  readonly id: string
+  readonly userId: string | null
+  readonly role: UserRole
+  /** What the key may do, no more than its owner. */
+  readonly scopes: ReadonlySet<ApiKeyScope>
+}
+
+/** What a command answers. `version` contains the change; the current one if nothing changed. */
+export type Answer<T> =
+  | { readonly ok: true; readonly value: T; readonly version: number }
+  | { readonly ok: false; readonly refusals: readonly Refusal[]; readonly version: number }

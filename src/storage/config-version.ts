@@ -1,0 +1,23 @@
+import type { Db, Tx } from './database.ts'
+
+/**
+ * Counts a change and returns its version. From here to the end of the transaction no other change can commit, so do it
+ * last.
+ */
+export async function advanceConfigVersion(tx: Tx, actorId: string, subjectIds: readonly string[]): Promise<number> {
+  const { version, committed_at } = await tx
+    .updateTable('config_version')
+    .set((eb) => ({ version: eb('version', '+', 1), committed_at: eb.fn('clock_timestamp') }))
+    .returning(['version', 'committed_at'])
+    .executeTakeFirstOrThrow()
+  await tx
+    .insertInto('config_change')
+    .values({ version, committed_at, actor_id: actorId, subject_ids: [...subjectIds] })
+    .execute()
+  return version
+}
+
+/** The latest committed version and when it was committed. */
+export function getConfigVersion(db: Db): Promise<{ version: number; committed_at: Date }> {
+  return db.selectFrom('config_version').select(['version', 'committed_at']).executeTakeFirstOrThrow()
+}
