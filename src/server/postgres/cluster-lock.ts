@@ -1,0 +1,88 @@
+import { link, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { StartError } from '../start-error.ts'
+import { guardState } from './guarded-process.ts'
+import { describeProcess, findProcess, isRunningIn, type RunningProcess } from './process-table.ts'
+
+/** What PostgreSQL's `postmaster.pid` says; its lines are those of `src/include/utils/pidfile.h`. */
+type PidFile = { pid: number; isReady: boolean }
+
+// A fast shutdown writes a last checkpoint; its guard loses patience after 45 s.
+const RELEASE_TIMEOUT_MS = 60_000
+const POLL_MS = 25
+
+/** Marks the command line of a server that this software has started. */
+export const SERVER_MARK = 'cluster_name=signalbox'
+
+/**
+ * Waits until no server runs in the folder. One whose process has been killed is on its way out, or is ended if even
+ * its guard was killed; the `postmaster.pid` of one that is no more is taken away, if its number now belongs to
+ * another program.
+ *
+ * Throws `StartError` with the process that has the folder, if that one is alive and well.
+ */
+export async function awaitFreeCluster(folder: string): Promise<void> {
+  const deadline = Date.now() + RELEASE_TIMEOUT_MS
+  for (;;) {
+    const server = await findServer(folder)
+    if (!server) return
+    await requireAbandoned(folder, server)
+    if (Date.now() > deadline) {
+      throw new StartError(`The data folder ${folder} is in use by ${describeProcess(server)}, which does not end.`)
+    }
+    await sleep(POLL_MS)
+  }
+}
+
+/** The server in the folder accepts connections, and is the process with this id. */
+export async function isServerReady(folder: string, pid: number): Promise<boolean> {
+  const file = await readPidFile(folder)
+  return file?.pid === pid && file.isReady
+}
+
+async function findServer(folder: string): Promise<RunningProcess | undefined> {
+  const file = await readPidFile(folder)
+  const running = file && (await findProcess(file.pid))
+  if (!running) return undefined
+  if (await isRunningIn(running, folder)) return running
+  // PostgreSQL would take any process of the same user with that number for a server, and refuse to start.
+  await removePidFile(folder, running.pid)
+  return undefined
+}
+
+async function requireAbandoned(folder: string, server: RunningProcess): Promise<void> {
+  const guard = await findProcess(server.parentPid)
+  const state = guardState(guard)
+  if (state === 'ending') return
+  if (state === 'none' && server.args.includes(SERVER_MARK)) return endOrphan(server.pid)
+  const owner = state === 'guarding' && guard ? await findProcess(guard.parentPid) : undefined
+  throw new StartError(
+    `The data folder ${folder} is in use by ${describeProcess(owner ?? server)}. Stop that process, or set ` +
+      'SIGNALBOX_DATA_DIR to another folder.',
+  )
+}
+
+function endOrphan(pid: number): void {
+  try {
+    process.kill(pid, 'SIGINT')
+  } catch {
+    // It has gone in the meantime.
+  }
+}
+
+async function readPidFile(folder: string): Promise<PidFile | undefined> {
+  const text = await readFile(join(folder, 'postmaster.pid'), 'utf8').catch(() => undefined)
+  const lines = text?.split('\n')
+  const pid = Number(lines?.[0])
+  return Number.isInteger(pid) && pid > 0 ? { pid, isReady: lines?.[7]?.trim() === 'ready' } : undefined
+}
+
+/** Renamed first and then looked at: a server that starts at this moment must not lose its own file. */
+async function removePidFile(folder: string, pid: number): Promise<void> {
+  const [file, stale] = [join(folder, 'postmaster.pid'), join(folder, `postmaster.pid.stale-${process.pid}`)]
+  await rename(file, stale)
+  const text = await readFile(stale, 'utf8')
+  if (Number.parseInt(text, 10) !== pid) await link(stale, file)
+  await rm(stale)
+}

@@ -1,0 +1,49 @@
+import { sql } from 'kysely'
+import { describe, expect, test } from 'vitest'
+import { openDatabase } from '../../src/storage/database.ts'
+import { openTestDatabase } from '../support/database.ts'
+
+describe('openDatabase', () => {
+  test('a bigint is a number, and one that is too large is an error, never a wrong number', async () => {
+    await using database = await openTestDatabase()
+    const { rows } = await sql`select 9007199254740991::bigint as most`.execute(database.db)
+    expect(rows).toEqual([{ most: 9_007_199_254_740_991 }])
+    await expect(sql`select 9007199254740993::bigint`.execute(database.db)).rejects.toThrow(RangeError)
+    expect((await sql`select 1 as one`.execute(database.db)).rows).toEqual([{ one: 1 }])
+  })
+
+  test('a numeric stays exact text', async () => {
+    await using database = await openTestDatabase()
+    const { rows } = await sql`select 0.1::numeric + 0.2::numeric as sum`.execute(database.db)
+    expect(rows).toEqual([{ sum: '0.3' }])
+  })
+
+  test('a statement that takes too long is given up by the server', async () => {
+    await using database = await openTestDatabase({ statementTimeoutMs: 50 })
+    await expect(sql`select pg_sleep(30)`.execute(database.db)).rejects.toThrow(/statement timeout/)
+  })
+
+  test('a query that finds no free connection fails after the time for connecting', async () => {
+    await using database = await openTestDatabase({ maxConnections: 1, connectTimeoutMs: 50 })
+    await database.db.connection().execute(async () => {
+      await expect(sql`select 1`.execute(database.db)).rejects.toThrow(/timeout/)
+    })
+  })
+
+  test('an idle connection that the server ends is told and replaced', async () => {
+    const errors: Error[] = []
+    await using database = await openTestDatabase({ onConnectionError: (error) => errors.push(error) })
+    const [own] = (await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(database.db)).rows
+    await using other = openDatabase({ url: database.url })
+    await sql`select pg_terminate_backend(${own?.pid})`.execute(other.db)
+    await expect.poll(() => errors.length).toBe(1)
+    expect((await sql`select 1 as one`.execute(database.db)).rows).toEqual([{ one: 1 }])
+  })
+
+  test('each statement is told without its parameters', async () => {
+    const statements: string[] = []
+    await using database = await openTestDatabase({ onStatement: ({ sql }) => statements.push(sql) })
+    await sql`select ${'secret'}::text`.execute(database.db)
+    expect(statements).toEqual(['select $1::text'])
+  })
+})
