@@ -8,7 +8,7 @@ import { loadConfiguration, loadDelta } from '../storage/configuration.ts'
 import { advanceConfigVersion } from '../storage/config-version.ts'
 import type { AuditChange } from '../storage/configuration-tables.ts'
 import type { Tx } from '../storage/database.ts'
-import type { Actor, Answer, Control } from './control.ts'
+import type { Actor, Answer, Control, Propagation } from './control.ts'
 import { type Refusal, Refused } from './refusal.ts'
 
 /** A change being made: its transaction, and what it has touched so far. */
@@ -27,8 +27,8 @@ export interface Change {
 export interface ChangeOptions {
   readonly actor: Actor
   readonly action: string
-  /** Where in the arguments a problem of the configuration lies; by default under `input`. */
-  readonly pathOf?: (problem: Problem) => readonly string[]
+  /** By default until every live gateway serves it. */
+  readonly waitFor?: Propagation
 }
 
 /**
@@ -44,8 +44,10 @@ export async function commitChange<T>(
 ): Promise<Answer<T>> {
   try {
     const { value, snapshot } = await retryDeadlocks(() => runChange(control, options, work))
-    if (snapshot) control.snapshots.publish(snapshot)
-    return { ok: true, value, version: snapshot?.version ?? control.snapshots.current().version }
+    if (!snapshot) return { ok: true, value, version: control.snapshots.current().version }
+    control.snapshots.publish(snapshot)
+    if (options.waitFor !== 'COMMITTED') await control.waitUntilApplied(snapshot.version)
+    return { ok: true, value, version: snapshot.version }
   } catch (error) {
     const refusals = error instanceof Refused ? error.refusals : refusalsOfConstraint(error)
     if (!refusals) throw error
@@ -70,7 +72,7 @@ async function runChange<T>(
         insertAuditEntry(tx, { actorId: options.actor.id, action: options.action, subjectId, changes }),
     })
     if (touched.size === 0) return { value, snapshot: undefined }
-    return { value, snapshot: await compileNext(tx, control, options, [...touched]) }
+    return { value, snapshot: await compileNext(tx, control, options.actor, [...touched]) }
   })
 }
 
@@ -78,12 +80,12 @@ async function runChange<T>(
 async function compileNext(
   tx: Tx,
   control: Control,
-  { actor, pathOf }: ChangeOptions,
+  actor: Actor,
   touched: readonly string[],
 ): Promise<Snapshot> {
   const version = await advanceConfigVersion(tx, actor.id, touched)
   const compiled = await compileFrom(tx, control)
-  if (!compiled.ok) throw new Refused(...compiled.problems.map((problem) => refusalOf(problem, pathOf)))
+  if (!compiled.ok) throw new Refused(...compiled.problems.map((problem) => refusalOf(problem)))
   await sql`select pg_notify('signalbox_config', ${String(version)})`.execute(tx)
   return compiled.snapshot
 }
@@ -94,12 +96,8 @@ async function compileFrom(tx: Tx, control: Control): Promise<Compiled> {
   return delta ? compileDelta(base, delta) : compileSnapshot(await loadConfiguration(tx, control.box))
 }
 
-function refusalOf(problem: Problem, pathOf = defaultPathOf): Refusal {
-  return { kind: 'input', code: problem.code, path: pathOf(problem), message: problem.message }
-}
-
-function defaultPathOf(problem: Problem): readonly string[] {
-  return ['input', ...problem.path]
+function refusalOf({ code, path, message }: Problem): Refusal {
+  return { kind: 'input', code, path: ['input', ...path], message }
 }
 
 const maxTries = 5

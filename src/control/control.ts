@@ -36,6 +36,9 @@ export interface Actor {
   readonly scopes: ReadonlySet<ApiKeyScope>
 }
 
+/** What a command waits for before it answers. */
+export type Propagation = 'COMMITTED' | 'APPLIED'
+
 /** What a command answers. `version` contains the change; the current one if nothing changed. */
 export type Answer<T> =
   | { readonly ok: true; readonly value: T; readonly version: number }

@@ -37,7 +37,7 @@ export function compileSnapshot(configuration: Configuration): Compiled {
 export function compileDelta(base: Snapshot, delta: ConfigurationDelta): Compiled {
   const { configuration } = delta
   const backends = base.backends.with(backendChanges(base, delta))
-  const problems = configuration.routes.flatMap((route) => routeProblems(route, backends))
+  const problems = configuration.routes.flatMap((route) => routeProblems(route, (id) => backends.get(id) !== undefined))
   const snapshot: Snapshot = {
     version: configuration.version,
     backends,

@@ -1,7 +1,5 @@
 /** What a route must be to be served. The rules stand here once: `compile` refuses what breaks them, and so nothing that does is committed. */
 import type { RouteConfiguration } from './configuration.ts'
-import type { Backend } from './snapshot.ts'
-import type { Table } from './table.ts'
 
 export interface Problem {
   /** The id of the object that is at fault. */
@@ -25,14 +23,17 @@ export function isRouteName(name: string): boolean {
   return /^[A-Za-z0-9](?:[A-Za-z0-9._:/-]{0,126}[A-Za-z0-9])?$/.test(name)
 }
 
-/** All that is wrong with a route, in the order of its members; empty if it can be served. */
-export function routeProblems(route: RouteConfiguration, backends: Table<Backend>): Problem[] {
+/**
+ * All that is wrong with a route, in the order of its members; empty if it can be served. `isBackend` says whether a provider
+ * model or deployment with that id exists.
+ */
+export function routeProblems(route: RouteConfiguration, isBackend: (id: string) => boolean): Problem[] {
   const problems: Problem[] = []
   const report = (code: Problem['code'], path: readonly string[], message: string) =>
     problems.push({ subjectId: route.id, code, path, message })
   checkName(route, report)
-  checkTargets(route, backends, report)
-  checkFallback(route, backends, report)
+  checkTargets(route, isBackend, report)
+  checkFallback(route, isBackend, report)
   checkTimeouts(route, report)
   checkAccess(route, report)
   return problems
@@ -49,7 +50,7 @@ function checkName(route: RouteConfiguration, report: Report): void {
   )
 }
 
-function checkTargets(route: RouteConfiguration, backends: Table<Backend>, report: Report): void {
+function checkTargets(route: RouteConfiguration, isBackend: (id: string) => boolean, report: Report): void {
   const { targets } = route
   if (targets.length === 0) report('INVALID', ['targets'], 'A route needs at least one target.')
   if (targets.length > maxTargets) report('LIMIT_EXCEEDED', ['targets'], `A route has at most ${maxTargets} targets.`)
@@ -58,7 +59,7 @@ function checkTargets(route: RouteConfiguration, backends: Table<Backend>, repor
     const path = ['targets', String(index)]
     if (!Number.isInteger(target.weight) || target.weight < 0 || target.weight > maxWeight)
       report('INVALID', [...path, 'weight'], `A weight is a whole number from 0 to ${maxWeight}.`)
-    if (!backends.get(target.backendId)) report('NOT_FOUND', [...path, 'backend'], 'There is no such backend.')
+    if (!isBackend(target.backendId)) report('NOT_FOUND', [...path, 'backend'], 'There is no such backend.')
     if (seen.has(target.backendId))
       report('INVALID', [...path, 'backend'], 'The route has this backend as a target already.')
     seen.add(target.backendId)
@@ -67,7 +68,7 @@ function checkTargets(route: RouteConfiguration, backends: Table<Backend>, repor
     report('INVALID', ['targets'], 'At least one target needs a weight above 0: the route could not serve anything.')
 }
 
-function checkFallback(route: RouteConfiguration, backends: Table<Backend>, report: Report): void {
+function checkFallback(route: RouteConfiguration, isBackend: (id: string) => boolean, report: Report): void {
   const { fallback } = route
   if (!fallback) return
   const path = ['fallback']
@@ -82,7 +83,7 @@ function checkFallback(route: RouteConfiguration, backends: Table<Backend>, repo
   const targetBackendIds = new Set(route.targets.map((target) => target.backendId))
   for (const [index, id] of backendIds.entries()) {
     const at = [...path, 'backends', String(index)]
-    if (!backends.get(id)) report('NOT_FOUND', at, 'There is no such backend.')
+    if (!isBackend(id)) report('NOT_FOUND', at, 'There is no such backend.')
     if (backendIds.indexOf(id) !== index) report('INVALID', at, 'The backend stands in the fallback twice.')
     if (targetBackendIds.has(id))
       report('INVALID', at, 'A backend is a weighted target or a fallback of a route, not both. Remove one of the two.')

@@ -64,13 +64,13 @@ interface ConfigChangeTable {
   subject_ids: string[]
 }
 
-interface UserTable extends VersionedColumns {
+export interface UserTable extends VersionedColumns {
   name: string
   role: UserRole
   state: Generated<ServingState>
 }
 
-interface ApiKeyTable extends VersionedColumns {
+export interface ApiKeyTable extends VersionedColumns {
   name: string
   owner_id: string
   prefix: string
@@ -87,7 +87,7 @@ interface ApiKeyRouteTable {
   route_id: string
 }
 
-interface ProviderTable extends VersionedColumns {
+export interface ProviderTable extends VersionedColumns {
   name: string
   description: string
   kind: ProviderKind
@@ -121,7 +121,7 @@ interface ProviderModelTable extends PricingColumns {
   categories: ModelCategory[]
 }
 
-interface DeploymentTable extends VersionedColumns, PricingColumns {
+export interface DeploymentTable extends VersionedColumns, PricingColumns {
   name: string
   description: string
   engine: DeploymentEngine
@@ -136,7 +136,7 @@ interface DeploymentTable extends VersionedColumns, PricingColumns {
   sealed_secret: Buffer | null
 }
 
-interface DeploymentEndpointTable {
+export interface DeploymentEndpointTable {
   id: string
   deployment_id: string
   url: string
@@ -145,7 +145,7 @@ interface DeploymentEndpointTable {
   state: Generated<ServingState>
 }
 
-interface RouteTable extends VersionedColumns {
+export interface RouteTable extends VersionedColumns {
   name: string
   description: string
   categories: ModelCategory[]

@@ -184,7 +184,8 @@ async function loadDeployments(db: Db, box: SecretBox, ids?: readonly string[]):
   }))
 }
 
-async function loadRoutes(db: Db, ids?: readonly string[]): Promise<RouteConfiguration[]> {
+/** Routes as they are configured, in order of creation; `ids` undefined: all. */
+export async function loadRoutes(db: Db, ids?: readonly string[]): Promise<RouteConfiguration[]> {
   const rows = await db
     .selectFrom('route')
     .selectAll('route')

@@ -1,0 +1,130 @@
+import { isDeepStrictEqual } from 'node:util'
+import { type Problem, routeProblems } from '../routing/route-rules.ts'
+import { listBackendLabels } from '../storage/backend.ts'
+import type { RouteChangeKind, RouteRevisionState } from '../storage/configuration-tables.ts'
+import {
+  findRouteForUpdate,
+  insertRoute,
+  insertRouteRevision,
+  type Ref,
+  type RouteDraft,
+  updateRoute,
+} from '../storage/route.ts'
+import { auditChanges } from './audit-changes.ts'
+import type { Change } from './commit-change.ts'
+import type { Propagation } from './control.ts'
+import { Refused, refuseInput } from './refusal.ts'
+import { requireRevision } from './revision.ts'
+import { maxReasonLength, requireText } from './text.ts'
+
+/** What every command on one route takes. */
+export interface RouteCommandInput {
+  readonly route: Ref
+  readonly expectedRevision?: number | null | undefined
+  readonly reason?: string | null | undefined
+  readonly waitFor?: Propagation
+}
+
+export interface RouteEdit extends RouteCommandInput {
+  readonly kind: RouteChangeKind
+  /** Where the command's own members stand in the arguments; by default `['input']`. */
+  readonly path?: readonly string[]
+  /** Where in the arguments a problem of the edited route lies; by default at the same place under `path`. */
+  readonly pathOf?: (problem: Problem, after: RouteDraft) => readonly string[]
+  /** The route as it shall be. */
+  readonly edit: (before: RouteDraft) => RouteDraft | Promise<RouteDraft>
+}
+
+/**
+ * Changes one route: lock, compare the revision, edit, check, write, and record. An edit that changes nothing makes no
+ * revision. Returns the route's id.
+ */
+export async function editRoute(change: Change, edit: RouteEdit): Promise<string> {
+  const path = edit.path ?? ['input']
+  if (edit.reason != null) requireText(edit.reason, [...path, 'reason'], maxReasonLength)
+  const before = await lockRoute(change, edit.route, [...path, 'route'])
+  requireRevision(before, edit.expectedRevision, path)
+  const after = await edit.edit(before)
+  if (isDeepStrictEqual(before, after)) return before.id
+  requireSound(after, (problem) => edit.pathOf?.(problem, after) ?? [...path, ...problem.path])
+  const revision = await updateRoute(change.tx, before, after)
+  await record(change, edit, before, { ...after, revision })
+  return before.id
+}
+
+/** Writes a new route with its first revision. */
+export async function addRoute(
+  change: Change,
+  draft: RouteDraft,
+  reason: string | null,
+  path: readonly string[] = ['input'],
+): Promise<void> {
+  if (reason !== null) requireText(reason, [...path, 'reason'], maxReasonLength)
+  requireSound(draft, (problem) => [...path, ...problem.path])
+  await insertRoute(change.tx, draft)
+  await record(change, { kind: 'CREATED', reason }, null, { ...draft, revision: 1 })
+}
+
+/** The route, locked. Throws `NOT_FOUND` at `path`. */
+export async function lockRoute(change: Change, ref: Ref, path: readonly string[]): Promise<RouteDraft> {
+  const route = await findRouteForUpdate(change.tx, ref)
+  if (!route) throw refuseInput('NOT_FOUND', path, 'There is no such route.')
+  return route
+}
+
+function requireSound(route: RouteDraft, pathOf: (problem: Problem) => readonly string[]): void {
+  // Backends were looked up in this transaction; the compiler looks again.
+  const problems = routeProblems(route, () => true)
+  if (problems.length === 0) return
+  throw new Refused(
+    ...problems.map((problem) => ({
+      kind: 'input' as const,
+      code: problem.code,
+      path: pathOf(problem),
+      message: problem.message,
+    })),
+  )
+}
+
+async function record(
+  change: Change,
+  { kind, reason }: { kind: RouteChangeKind; reason?: string | null | undefined },
+  before: RouteDraft | null,
+  after: RouteDraft,
+): Promise<void> {
+  await insertRouteRevision(change.tx, {
+    routeId: after.id,
+    number: after.revision,
+    kind,
+    actorId: change.actor.id,
+    reason: reason ?? null,
+    state: await revisionStateOf(change, after),
+  })
+  await change.audit(after.id, auditChanges(before && auditedMembers(before), auditedMembers(after)))
+  change.touch(after.id)
+}
+
+async function revisionStateOf(change: Change, route: RouteDraft): Promise<RouteRevisionState> {
+  const fallbackIds = route.fallback?.backendIds ?? []
+  const labels = await listBackendLabels(change.tx, [...route.targets.map((target) => target.backendId), ...fallbackIds])
+  return {
+    targets: route.targets.map(({ id, backendId, weight }) => ({
+      targetId: id,
+      backendId,
+      backendLabel: labels.get(backendId) ?? backendId,
+      weight,
+    })),
+    fallback: route.fallback && {
+      backends: fallbackIds.map((backendId) => ({ backendId, backendLabel: labels.get(backendId) ?? backendId })),
+      triggers: [...route.fallback.triggers],
+      maxAttempts: route.fallback.maxAttempts,
+    },
+    timeouts: route.timeouts,
+  }
+}
+
+/** What the audit log shows of a route. */
+export function auditedMembers(route: RouteDraft): object {
+  const { name, description, categories, state, targets, fallback, timeouts, access } = route
+  return { name, description, categories, state, targets, fallback, timeouts, access }
+}

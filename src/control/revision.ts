@@ -1,0 +1,19 @@
+import { Refused } from './refusal.ts'
+
+/** Throws the conflict, with the object as it is now, unless the caller's expectation holds or there is none. */
+export function requireRevision(
+  object: { readonly id: string; readonly revision: number },
+  expectedRevision: number | null | undefined,
+  path: readonly string[] = ['input'],
+): void {
+  if (expectedRevision == null || expectedRevision === object.revision) return
+  throw new Refused({
+    kind: 'revisionConflict',
+    code: 'REVISION_CONFLICT',
+    path: [...path, 'expectedRevision'],
+    message: `It is at revision ${object.revision} now, not ${expectedRevision}: someone changed it. Look at what it is, and try again.`,
+    expectedRevision,
+    actualRevision: object.revision,
+    currentId: object.id,
+  })
+}

@@ -1,0 +1,54 @@
+import { defaultMaxAttempts, defaultTriggers, type RouteConfiguration } from '../routing/configuration.ts'
+import type { FallbackTrigger } from '../routing/vocabulary.ts'
+import type { BackendRef } from '../storage/backend.ts'
+import { requireBackendId } from './backend-ref.ts'
+import { type Change, commitChange } from './commit-change.ts'
+import type { Actor, Answer, Control } from './control.ts'
+import { editRoute, type RouteCommandInput } from './edit-route.ts'
+
+export interface RouteFallbackInput {
+  /** In the order in which they are tried. */
+  readonly backends: readonly BackendRef[]
+  readonly triggers?: readonly FallbackTrigger[]
+  readonly maxAttempts?: number
+}
+
+export interface RouteFallbackSetInput extends RouteCommandInput {
+  /** Null: none. */
+  readonly fallback?: RouteFallbackInput | null | undefined
+}
+
+/** Gives a route another fallback, or none. The value is the route's id. */
+export function setRouteFallback(
+  control: Control,
+  actor: Actor,
+  input: RouteFallbackSetInput,
+): Promise<Answer<string>> {
+  const { waitFor = 'APPLIED' } = input
+  return commitChange(control, { actor, action: 'routeFallbackSet', waitFor }, (change) =>
+    editRoute(change, {
+      ...input,
+      kind: 'FALLBACK_SET',
+      edit: async (route) => ({
+        ...route,
+        fallback: input.fallback ? await resolveFallback(change, input.fallback, ['input', 'fallback']) : null,
+      }),
+    }),
+  )
+}
+
+/** The fallback as it is stored. Throws `NOT_FOUND` at the backend's place. */
+export async function resolveFallback(
+  change: Change,
+  input: RouteFallbackInput,
+  path: readonly string[],
+): Promise<NonNullable<RouteConfiguration['fallback']>> {
+  const backendIds = []
+  for (const [index, ref] of input.backends.entries())
+    backendIds.push(await requireBackendId(change, ref, [...path, 'backends', String(index)]))
+  return {
+    backendIds,
+    triggers: [...new Set(input.triggers ?? defaultTriggers)],
+    maxAttempts: input.maxAttempts ?? defaultMaxAttempts,
+  }
+}

@@ -1,0 +1,161 @@
+import { createId } from '../storage/create-id.ts'
+import { type BackendRef, findBackend } from '../storage/backend.ts'
+import type { RouteDraft } from '../storage/route.ts'
+import { requireBackendId } from './backend-ref.ts'
+import { type Change, commitChange } from './commit-change.ts'
+import type { Actor, Answer, Control } from './control.ts'
+import { editRoute, type RouteCommandInput } from './edit-route.ts'
+import { refuseInput } from './refusal.ts'
+import { resolveTargets, type RouteTargetInput } from './route.ts'
+
+/** A target of a route: by its id, or by its backend. */
+export type TargetRef = BackendRef
+
+/** A route and the target in question, by their ids. */
+export interface RouteAndTarget {
+  readonly routeId: string
+  readonly targetId: string
+}
+
+export interface RouteTargetsSetInput extends RouteCommandInput {
+  readonly targets: readonly RouteTargetInput[]
+}
+
+/** Replaces the list of targets; one whose backend was there before keeps its id. The value is the route's id. */
+export function setRouteTargets(control: Control, actor: Actor, input: RouteTargetsSetInput): Promise<Answer<string>> {
+  const { waitFor = 'APPLIED' } = input
+  return commitChange(control, { actor, action: 'routeTargetsSet', waitFor }, (change) => {
+    // A problem's place is that in the caller's list, and the stored list has another order.
+    let listed: RouteDraft['targets'] = []
+    return editRoute(change, {
+      ...input,
+      kind: 'TARGETS_CHANGED',
+      pathOf: ({ path }, after) => ['input', ...placeInList(path, after.targets, listed)],
+      edit: async (route) => {
+        const idsByBackend = new Map(route.targets.map((target) => [target.backendId, target.id]))
+        const resolved = await resolveTargets(change, input.targets, ['input', 'targets'])
+        requireNoneTwice(resolved)
+        listed = resolved.map((target) => ({ ...target, id: idsByBackend.get(target.backendId) ?? target.id }))
+        return { ...route, targets: inOrderOfCreation(listed) }
+      },
+    })
+  })
+}
+
+function placeInList(
+  path: readonly string[],
+  stored: RouteDraft['targets'],
+  listed: RouteDraft['targets'],
+): readonly string[] {
+  const [member, index, ...rest] = path
+  if (member !== 'targets' || index === undefined) return path
+  return ['targets', String(listed.indexOf(stored[Number(index)]!)), ...rest]
+}
+
+function requireNoneTwice(targets: RouteDraft['targets']): void {
+  const index = targets.findIndex(({ backendId }, i) => targets.findIndex((other) => other.backendId === backendId) < i)
+  if (index >= 0)
+    throw refuseInput('INVALID', ['input', 'targets', String(index), 'backend'], 'The backend is listed twice.')
+}
+
+/** Ids sort in the order in which they were made. */
+function inOrderOfCreation(targets: RouteDraft['targets']): RouteDraft['targets'] {
+  return targets.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+export interface RouteTargetAddInput extends RouteCommandInput {
+  readonly target: RouteTargetInput
+}
+
+/** Adds a target. */
+export async function addRouteTarget(
+  control: Control,
+  actor: Actor,
+  input: RouteTargetAddInput,
+): Promise<Answer<RouteAndTarget>> {
+  const { waitFor = 'APPLIED' } = input
+  return commitChange(control, { actor, action: 'routeTargetAdd', waitFor }, async (change) => {
+    let targetId = ''
+    const routeId = await editRoute(change, {
+      ...input,
+      kind: 'TARGETS_CHANGED',
+      // The new one is the last, and the only one that can be at fault.
+      pathOf: ({ path }) => (path[0] === 'targets' ? ['input', 'target', ...path.slice(2)] : ['input', ...path]),
+      edit: async (route) => {
+        const backendId = await requireBackendId(change, input.target.backend, ['input', 'target', 'backend'])
+        targetId = createId('RouteTarget')
+        return { ...route, targets: [...route.targets, { id: targetId, backendId, weight: input.target.weight ?? 100 }] }
+      },
+    })
+    return { routeId, targetId }
+  })
+}
+
+export interface RouteTargetReplaceInput extends RouteCommandInput {
+  readonly target: TargetRef
+  readonly backend: BackendRef
+}
+
+/** Puts another backend in a target's place, with its weight. The same backend again changes nothing. */
+export async function replaceRouteTarget(
+  control: Control,
+  actor: Actor,
+  input: RouteTargetReplaceInput,
+): Promise<Answer<RouteAndTarget>> {
+  const { waitFor = 'APPLIED' } = input
+  return commitChange(control, { actor, action: 'routeTargetReplace', waitFor }, async (change) => {
+    let targetId = ''
+    const routeId = await editRoute(change, {
+      ...input,
+      kind: 'TARGETS_CHANGED',
+      pathOf: ({ path }) => (path[0] === 'targets' || path[0] === 'fallback' ? ['input', 'backend'] : ['input', ...path]),
+      edit: async (route) => {
+        const old = await requireTarget(change, route, input.target, ['input', 'target'])
+        const backendId = await requireBackendId(change, input.backend, ['input', 'backend'])
+        targetId = old.backendId === backendId ? old.id : createId('RouteTarget')
+        const others = route.targets.filter((target) => target !== old)
+        return { ...route, targets: inOrderOfCreation([...others, { id: targetId, backendId, weight: old.weight }]) }
+      },
+    })
+    return { routeId, targetId }
+  })
+}
+
+export interface RouteTargetRemoveInput extends RouteCommandInput {
+  readonly target: TargetRef
+}
+
+/** Removes a target; refused if no weight above 0 would be left. The value is the route's id. */
+export function removeRouteTarget(
+  control: Control,
+  actor: Actor,
+  input: RouteTargetRemoveInput,
+): Promise<Answer<string>> {
+  const { waitFor = 'APPLIED' } = input
+  return commitChange(control, { actor, action: 'routeTargetRemove', waitFor }, (change) =>
+    editRoute(change, {
+      ...input,
+      kind: 'TARGETS_CHANGED',
+      pathOf: ({ path }) => (path[0] === 'targets' ? ['input', 'target'] : ['input', ...path]),
+      edit: async (route) => {
+        const gone = await requireTarget(change, route, input.target, ['input', 'target'])
+        return { ...route, targets: route.targets.filter((target) => target !== gone) }
+      },
+    }),
+  )
+}
+
+/** The target of the route that the caller names. Throws `NOT_FOUND` at `path`. */
+export async function requireTarget(
+  change: Change,
+  route: RouteDraft,
+  ref: TargetRef,
+  path: readonly string[],
+): Promise<RouteDraft['targets'][number]> {
+  const backend = 'id' in ref ? undefined : await findBackend(change.tx, ref)
+  const target = route.targets.find(({ id, backendId }) =>
+    'id' in ref ? id === ref.id || backendId === ref.id : backendId === backend?.id,
+  )
+  if (!target) throw refuseInput('NOT_FOUND', path, `The route ${route.name} has no such target.`)
+  return target
+}

@@ -1,0 +1,90 @@
+import type { Ref, RouteDraft } from '../storage/route.ts'
+import { type Change, commitChange } from './commit-change.ts'
+import type { Actor, Answer, Control, Propagation } from './control.ts'
+import { editRoute, type RouteCommandInput } from './edit-route.ts'
+import { refuseInput } from './refusal.ts'
+import { requireTarget, type TargetRef } from './route-targets.ts'
+
+/** Most routes that one call switches. */
+export const maxBulkChanges = 100
+
+export interface TargetWeightInput {
+  readonly target: TargetRef
+  readonly weight: number
+}
+
+export interface RouteTrafficSetInput extends RouteCommandInput {
+  readonly weights: readonly TargetWeightInput[]
+}
+
+/** Sets all weights of a route at once; targets that are not listed get 0. The value is the route's id. */
+export function setRouteTraffic(control: Control, actor: Actor, input: RouteTrafficSetInput): Promise<Answer<string>> {
+  const { waitFor = 'APPLIED' } = input
+  return commitChange(control, { actor, action: 'routeTrafficSet', waitFor }, (change) =>
+    setWeights(change, input, ['input']),
+  )
+}
+
+export interface RouteTrafficBulkSetInput {
+  readonly changes: readonly {
+    readonly route: Ref
+    readonly expectedRevision?: number | null | undefined
+    readonly weights: readonly TargetWeightInput[]
+  }[]
+  readonly reason?: string | null | undefined
+  readonly waitFor?: Propagation
+}
+
+/** Switches many routes in one transaction, all or none. The value is the routes' ids, in the order of the changes. */
+export function setRouteTrafficBulk(
+  control: Control,
+  actor: Actor,
+  input: RouteTrafficBulkSetInput,
+): Promise<Answer<readonly string[]>> {
+  const { waitFor = 'APPLIED' } = input
+  return commitChange(control, { actor, action: 'routeTrafficBulkSet', waitFor }, async (change) => {
+    if (input.changes.length === 0 || input.changes.length > maxBulkChanges)
+      throw refuseInput('LIMIT_EXCEEDED', ['input', 'changes'], `One call switches 1 to ${maxBulkChanges} routes.`)
+    const routeIds: string[] = []
+    for (const [index, one] of input.changes.entries()) {
+      const path = ['input', 'changes', String(index)]
+      const routeId = await setWeights(change, { ...one, reason: input.reason }, path)
+      if (routeIds.includes(routeId)) throw refuseInput('INVALID', [...path, 'route'], 'The route is listed twice.')
+      routeIds.push(routeId)
+    }
+    return routeIds
+  })
+}
+
+function setWeights(change: Change, input: RouteTrafficSetInput, path: readonly string[]): Promise<string> {
+  // Where each target stands in the caller's list.
+  const places = new Map<string, number>()
+  return editRoute(change, {
+    ...input,
+    kind: 'TRAFFIC_SET',
+    path,
+    pathOf: (problem, after) => [...path, ...placeInWeights(problem.path, after, places)],
+    edit: async (route) => {
+      const weights = new Map<string, number>()
+      for (const [index, { target: ref, weight }] of input.weights.entries()) {
+        const at = [...path, 'weights', String(index), 'target']
+        const target = await requireTarget(change, route, ref, at)
+        if (weights.has(target.id)) throw refuseInput('INVALID', at, 'The target is listed twice.')
+        weights.set(target.id, weight)
+        places.set(target.id, index)
+      }
+      return { ...route, targets: route.targets.map((target) => ({ ...target, weight: weights.get(target.id) ?? 0 })) }
+    },
+  })
+}
+
+function placeInWeights(
+  problemPath: readonly string[],
+  route: RouteDraft,
+  places: ReadonlyMap<string, number>,
+): readonly string[] {
+  const [member, index] = problemPath
+  if (member !== 'targets') return problemPath
+  const place = index === undefined ? undefined : places.get(route.targets[Number(index)]!.id)
+  return place === undefined ? ['weights'] : ['weights', String(place), 'weight']
+}

@@ -1,0 +1,161 @@
+import {
+  defaultTimeouts,
+  type RouteConfiguration,
+  type Timeouts,
+} from '../routing/configuration.ts'
+import type { ModelCategory, ServingState } from '../routing/vocabulary.ts'
+import type { BackendRef } from '../storage/backend.ts'
+import { createId } from '../storage/create-id.ts'
+import { deleteRoute, listApiKeyIdsOfRoute, type RouteDraft } from '../storage/route.ts'
+import { auditChanges } from './audit-changes.ts'
+import { requireBackendId } from './backend-ref.ts'
+import { type Change, commitChange } from './commit-change.ts'
+import type { Actor, Answer, Control, Propagation } from './control.ts'
+import { addRoute, auditedMembers, editRoute, lockRoute, type RouteCommandInput } from './edit-route.ts'
+import { makeOnce } from './idempotency.ts'
+import { requireRevision } from './revision.ts'
+import { type RouteAccessInput, resolveAccess } from './route-access.ts'
+import { type RouteFallbackInput, resolveFallback } from './route-fallback.ts'
+import { maxDescriptionLength, requireText } from './text.ts'
+
+/** Weight of a target of which nothing is said. */
+export const defaultWeight = 100
+
+export interface RouteTargetInput {
+  readonly backend: BackendRef
+  readonly weight?: number
+}
+
+/** Omitted or null members stay, or take their default. */
+export type RouteTimeoutsInput = { readonly [Name in keyof Timeouts]?: number | null | undefined }
+
+export interface RouteCreateInput {
+  readonly name: string
+  readonly description?: string
+  readonly categories?: readonly ModelCategory[]
+  readonly targets: readonly RouteTargetInput[]
+  readonly fallback?: RouteFallbackInput | null | undefined
+  readonly timeouts?: RouteTimeoutsInput | null | undefined
+  readonly access?: RouteAccessInput | null | undefined
+  readonly reason?: string | null | undefined
+  readonly idempotencyKey?: string | null | undefined
+  readonly waitFor?: Propagation
+}
+
+/** Makes a route. The value is its id. */
+export function createRoute(control: Control, actor: Actor, input: RouteCreateInput): Promise<Answer<string>> {
+  const { waitFor = 'APPLIED', ...made } = input
+  return commitChange(control, { actor, action: 'routeCreate', waitFor }, async (change) => {
+    const { routeId } = await makeOnce(change, input.idempotencyKey, made, async () => {
+      const draft = await draftRoute(change, input)
+      await addRoute(change, draft, input.reason ?? null)
+      return { routeId: draft.id }
+    })
+    return routeId
+  })
+}
+
+async function draftRoute(change: Change, input: RouteCreateInput): Promise<RouteDraft> {
+  requireText(input.description ?? '', ['input', 'description'], maxDescriptionLength)
+  return {
+    ...newRoute(input.name),
+    description: input.description ?? '',
+    categories: input.categories ?? ['LLM'],
+    targets: await resolveTargets(change, input.targets, ['input', 'targets']),
+    fallback: input.fallback ? await resolveFallback(change, input.fallback, ['input', 'fallback']) : null,
+    timeouts: mergeTimeouts(defaultTimeouts, input.timeouts),
+    access: await resolveAccess(change, input.access, ['input', 'access']),
+  }
+}
+
+/** A route without targets, with everything at its default. */
+export function newRoute(name: string): RouteDraft {
+  return {
+    id: createId('Route'),
+    name,
+    description: '',
+    revision: 0,
+    createdAtMs: 0,
+    state: 'ACTIVE',
+    categories: ['LLM'],
+    targets: [],
+    fallback: null,
+    timeouts: defaultTimeouts,
+    access: { policy: 'AUTHENTICATED', userIds: [], apiKeyIds: [] },
+    createdWithId: null,
+  }
+}
+
+/** New targets as the caller lists them. Throws `NOT_FOUND` at the backend's place. */
+export async function resolveTargets(
+  change: Change,
+  inputs: readonly RouteTargetInput[],
+  path: readonly string[],
+): Promise<RouteConfiguration['targets']> {
+  const targets = []
+  for (const [index, input] of inputs.entries()) {
+    const backendId = await requireBackendId(change, input.backend, [...path, String(index), 'backend'])
+    targets.push({ id: createId('RouteTarget'), backendId, weight: input.weight ?? defaultWeight })
+  }
+  return targets
+}
+
+function mergeTimeouts(base: Timeouts, input: RouteTimeoutsInput | null | undefined): Timeouts {
+  return {
+    connectMs: input?.connectMs ?? base.connectMs,
+    firstByteMs: input?.firstByteMs ?? base.firstByteMs,
+    idleMs: input?.idleMs ?? base.idleMs,
+    totalMs: input?.totalMs ?? base.totalMs,
+  }
+}
+
+export interface RouteUpdateInput extends RouteCommandInput {
+  readonly name?: string | null | undefined
+  readonly description?: string | null | undefined
+  readonly categories?: readonly ModelCategory[] | null | undefined
+  readonly state?: ServingState | null | undefined
+  readonly timeouts?: RouteTimeoutsInput | null | undefined
+}
+
+/** Changes what is given; omitted and null members stay. The value is the route's id. */
+export function updateRoute(control: Control, actor: Actor, input: RouteUpdateInput): Promise<Answer<string>> {
+  const { waitFor = 'APPLIED' } = input
+  return commitChange(control, { actor, action: 'routeUpdate', waitFor }, (change) => {
+    requireText(input.description ?? '', ['input', 'description'], maxDescriptionLength)
+    return editRoute(change, {
+      ...input,
+      kind: 'UPDATED',
+      edit: (route) => ({
+        ...route,
+        name: input.name ?? route.name,
+        description: input.description ?? route.description,
+        categories: input.categories ?? route.categories,
+        state: input.state ?? route.state,
+        timeouts: mergeTimeouts(route.timeouts, input.timeouts),
+      }),
+    })
+  })
+}
+
+/** Removes a route; its history, usage and log stay. The value is its id. */
+export function removeRoute(
+  control: Control,
+  actor: Actor,
+  input: Omit<RouteCommandInput, 'reason'>,
+): Promise<Answer<string>> {
+  const { waitFor = 'APPLIED' } = input
+  return commitChange(control, { actor, action: 'routeDelete', waitFor }, async (change) => {
+    const route = await lockRoute(change, input.route, ['input', 'route'])
+    requireRevision(route, input.expectedRevision)
+    await dropRoute(change, route)
+    return route.id
+  })
+}
+
+/** Deletes a locked route within a change. */
+export async function dropRoute(change: Change, route: RouteDraft): Promise<void> {
+  for (const keyId of await listApiKeyIdsOfRoute(change.tx, route.id)) change.touch(keyId)
+  await deleteRoute(change.tx, route.id)
+  await change.audit(route.id, auditChanges(auditedMembers(route), null))
+  change.touch(route.id)
+}

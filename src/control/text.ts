@@ -1,0 +1,20 @@
+import { refuseInput } from './refusal.ts'
+
+export const maxNameLength = 128
+export const maxDescriptionLength = 4_096
+export const maxReasonLength = 1_024
+
+/** Throws unless it can be a name: 1 to 128 characters, none of them a control character, no white space at its ends. */
+export function requireName(name: string, path: readonly string[]): void {
+  if (name.length === 0 || name.length > maxNameLength)
+    throw refuseInput('INVALID', path, `A name has 1 to ${maxNameLength} characters.`)
+  if (/\p{Cc}/u.test(name)) throw refuseInput('INVALID', path, 'A name has no control characters.')
+  if (name.trim() !== name) throw refuseInput('INVALID', path, 'A name does not begin or end with white space.')
+}
+
+/** Throws if the text is longer than `maxLength` UTF-16 units, or has control characters other than tabs and line breaks. */
+export function requireText(text: string, path: readonly string[], maxLength: number): void {
+  if (text.length > maxLength) throw refuseInput('INVALID', path, `It has at most ${maxLength} characters.`)
+  if (/[^\P{Cc}\t\n\r]/u.test(text))
+    throw refuseInput('INVALID', path, 'It has no control characters other than tabs and line breaks.')
+}

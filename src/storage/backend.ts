@@ -1,0 +1,60 @@
+import { typeOfId } from '../routing/object-id.ts'
+import type { Db } from './database.ts'
+
+/** A backend by one of its names. */
+export type BackendRef =
+  | { readonly id: string }
+  | { readonly deployment: string }
+  | { readonly providerModel: { readonly provider: string; readonly model: string } }
+
+/** What a change needs to know of a backend. */
+export interface BackendName {
+  readonly id: string
+  /** `provider/model`, or the deployment's name. */
+  readonly label: string
+}
+
+/** The backend that a caller names; undefined if there is none. */
+export function findBackend(db: Db, ref: BackendRef): Promise<BackendName | undefined> {
+  if ('deployment' in ref) return deploymentNames(db).where('name', '=', ref.deployment).executeTakeFirst()
+  if ('providerModel' in ref)
+    return providerModelNames(db)
+      .where('provider.name', '=', ref.providerModel.provider)
+      .where('provider_model.upstream_model', '=', ref.providerModel.model)
+      .executeTakeFirst()
+  switch (typeOfId(ref.id)) {
+    case 'Deployment':
+      return deploymentNames(db).where('id', '=', ref.id).executeTakeFirst()
+    case 'ProviderModel':
+      return providerModelNames(db).where('provider_model.id', '=', ref.id).executeTakeFirst()
+    default:
+      return Promise.resolve(undefined)
+  }
+}
+
+/** The labels of these backends, by id. */
+export async function listBackendLabels(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
+  const rows = [
+    ...(await deploymentNames(db)
+      .where('id', 'in', [...ids, ''])
+      .execute()),
+    ...(await providerModelNames(db)
+      .where('provider_model.id', 'in', [...ids, ''])
+      .execute()),
+  ]
+  return new Map(rows.map((row) => [row.id, row.label]))
+}
+
+function deploymentNames(db: Db) {
+  return db.selectFrom('deployment').select(['id', 'name as label'])
+}
+
+function providerModelNames(db: Db) {
+  return db
+    .selectFrom('provider_model')
+    .innerJoin('provider', 'provider.id', 'provider_model.provider_id')
+    .select((eb) => [
+      'provider_model.id',
+      eb.fn<string>('concat', ['provider.name', eb.val('/'), 'provider_model.upstream_model']).as('label'),
+    ])
+}

@@ -1,0 +1,56 @@
+import { sql } from 'kysely'
+import type { Tx } from './database.ts'
+
+export interface IdempotencyId {
+  readonly actorId: string
+  readonly mutation: string
+  readonly key: string
+}
+
+/**
+ * Takes the key for this transaction; false if it was taken within the last 24 h. Waits for another transaction that is
+ * taking it.
+ */
+export async function insertIdempotencyKey(tx: Tx, id: IdempotencyId, inputHash: string): Promise<boolean> {
+  await tx
+    .deleteFrom('idempotency_key')
+    .where('created_at', '<', sql<Date>`now() - interval '24 hours'`)
+    .execute()
+  const row = await tx
+    .insertInto('idempotency_key')
+    .values({ actor_id: id.actorId, mutation: id.mutation, key: id.key, input_hash: inputHash, result: '{}' })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('key')
+    .executeTakeFirst()
+  return row !== undefined
+}
+
+/** Keeps what was made, for whoever comes with the same key. */
+export async function setIdempotentResult(
+  tx: Tx,
+  id: IdempotencyId,
+  result: Readonly<Record<string, string | null>>,
+): Promise<void> {
+  await tx
+    .updateTable('idempotency_key')
+    .set({ result: JSON.stringify(result) })
+    .where('actor_id', '=', id.actorId)
+    .where('mutation', '=', id.mutation)
+    .where('key', '=', id.key)
+    .execute()
+}
+
+/** What was made under the key. Throws if it was not taken. */
+export async function getIdempotentResult(
+  tx: Tx,
+  id: IdempotencyId,
+): Promise<{ inputHash: string; result: Record<string, string | null> }> {
+  const row = await tx
+    .selectFrom('idempotency_key')
+    .select(['input_hash', 'result'])
+    .where('actor_id', '=', id.actorId)
+    .where('mutation', '=', id.mutation)
+    .where('key', '=', id.key)
+    .executeTakeFirstOrThrow()
+  return { inputHash: row.input_hash, result: row.result }
+}

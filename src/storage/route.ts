@@ -1,0 +1,202 @@
+import type { Selectable } from 'kysely'
+import type { RouteConfiguration } from '../routing/configuration.ts'
+import { typeOfId } from '../routing/object-id.ts'
+import { loadRoutes } from './configuration.ts'
+import type { RouteChangeKind, RouteRevisionState, RouteTable } from './configuration-tables.ts'
+import { createId } from './create-id.ts'
+import type { Db, Tx } from './database.ts'
+
+export type RouteRow = Selectable<RouteTable>
+
+/** What an operator can change of a route. */
+export interface RouteDraft extends RouteConfiguration {
+  readonly description: string
+  readonly createdWithId: string | null
+}
+
+/** By id or name: an object of the platform as its users name it. */
+export type Ref = { readonly id: string } | { readonly name: string }
+
+/** The route, locked until the end of the transaction: changes of one route are made one after the other. */
+export async function findRouteForUpdate(tx: Tx, ref: Ref): Promise<RouteDraft | undefined> {
+  const row = await tx
+    .selectFrom('route')
+    .select(['id', 'description', 'created_with_id'])
+    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name)
+    .forUpdate()
+    .executeTakeFirst()
+  if (!row) return undefined
+  const [configuration] = await loadRoutes(tx, [row.id])
+  return configuration && { ...configuration, description: row.description, createdWithId: row.created_with_id }
+}
+
+/** Writes a new route. `revision` and `createdAtMs` of the draft are not read. */
+export async function insertRoute(tx: Tx, draft: RouteDraft): Promise<void> {
+  await tx
+    .insertInto('route')
+    .values({ id: draft.id, ...columnsOf(draft), created_with_id: draft.createdWithId })
+    .execute()
+  await insertTargets(tx, draft.id, draft.targets)
+  await insertFallbackBackends(tx, draft)
+  await insertAccess(tx, draft)
+}
+
+/** Writes the route as `after` says, as its next revision, which is returned. */
+export async function updateRoute(tx: Tx, before: RouteDraft, after: RouteDraft): Promise<number> {
+  const { revision } = await tx
+    .updateTable('route')
+    .set((eb) => ({ ...columnsOf(after), revision: eb('revision', '+', 1), updated_at: eb.fn('clock_timestamp') }))
+    .where('id', '=', before.id)
+    .returning('revision')
+    .executeTakeFirstOrThrow()
+  await updateTargets(tx, before, after)
+  await tx.deleteFrom('route_fallback_backend').where('route_id', '=', after.id).execute()
+  await insertFallbackBackends(tx, after)
+  await tx.deleteFrom('route_access_user').where('route_id', '=', after.id).execute()
+  await tx.deleteFrom('route_access_api_key').where('route_id', '=', after.id).execute()
+  await insertAccess(tx, after)
+  return revision
+}
+
+/** Deletes the route. Its history, usage and log stay. */
+export async function deleteRoute(tx: Tx, id: string): Promise<void> {
+  await tx.deleteFrom('route').where('id', '=', id).execute()
+}
+
+/** Ids of the API keys that are bound to this route. */
+export async function listApiKeyIdsOfRoute(tx: Tx, routeId: string): Promise<string[]> {
+  const rows = await tx.selectFrom('api_key_route').select('api_key_id').where('route_id', '=', routeId).execute()
+  return rows.map((row) => row.api_key_id)
+}
+
+/** Ids of the routes that use any of these backends as a target or fallback, in order of creation, at most `limit`. */
+export async function listRouteIdsOfBackends(db: Db, backendIds: readonly string[], limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('route_target')
+    .select('route_id')
+    .where('backend_id', 'in', [...backendIds, ''])
+    .union(
+      db
+        .selectFrom('route_fallback_backend')
+        .select('route_id')
+        .where('backend_id', 'in', [...backendIds, '']),
+    )
+    .orderBy('route_id')
+    .limit(limit)
+    .execute()
+  return rows.map((row) => row.route_id)
+}
+
+/** Adds a committed state to the route's history. */
+export async function insertRouteRevision(
+  tx: Tx,
+  revision: {
+    routeId: string
+    number: number
+    kind: RouteChangeKind
+    actorId: string
+    reason: string | null
+    state: RouteRevisionState
+  },
+): Promise<void> {
+  await tx
+    .insertInto('route_revision')
+    .values({
+      id: createId('RouteRevision'),
+      route_id: revision.routeId,
+      number: revision.number,
+      kind: revision.kind,
+      actor_id: revision.actorId,
+      reason: revision.reason,
+      state: JSON.stringify(revision.state),
+    })
+    .execute()
+}
+
+/** A committed state of a route, by its number. */
+export async function findRouteRevisionState(
+  db: Db,
+  routeId: string,
+  number: number,
+): Promise<RouteRevisionState | undefined> {
+  const row = await db
+    .selectFrom('route_revision')
+    .select('state')
+    .where('route_id', '=', routeId)
+    .where('number', '=', number)
+    .executeTakeFirst()
+  return row?.state
+}
+
+function columnsOf(draft: RouteDraft) {
+  return {
+    name: draft.name,
+    description: draft.description,
+    categories: [...draft.categories],
+    state: draft.state,
+    connect_ms: draft.timeouts.connectMs,
+    first_byte_ms: draft.timeouts.firstByteMs,
+    idle_ms: draft.timeouts.idleMs,
+    total_ms: draft.timeouts.totalMs,
+    access_policy: draft.access.policy,
+    fallback_triggers: draft.fallback && [...draft.fallback.triggers],
+    fallback_max_attempts: draft.fallback && draft.fallback.maxAttempts,
+  }
+}
+
+async function updateTargets(tx: Tx, before: RouteDraft, after: RouteDraft): Promise<void> {
+  const weightsBefore = new Map(before.targets.map((target) => [target.id, target.weight]))
+  const idsAfter = new Set(after.targets.map((target) => target.id))
+  const gone = before.targets.filter((target) => !idsAfter.has(target.id)).map((target) => target.id)
+  if (gone.length > 0) await tx.deleteFrom('route_target').where('id', 'in', gone).execute()
+  for (const { id, weight } of after.targets) {
+    const old = weightsBefore.get(id)
+    if (old !== undefined && old !== weight)
+      await tx.updateTable('route_target').set({ weight }).where('id', '=', id).execute()
+  }
+  await insertTargets(
+    tx,
+    after.id,
+    after.targets.filter((target) => !weightsBefore.has(target.id)),
+  )
+}
+
+async function insertTargets(tx: Tx, routeId: string, targets: RouteDraft['targets']): Promise<void> {
+  if (targets.length === 0) return
+  await tx
+    .insertInto('route_target')
+    .values(
+      targets.map(({ id, backendId, weight }) => ({ id, route_id: routeId, weight, ...backendColumns(backendId) })),
+    )
+    .execute()
+}
+
+async function insertFallbackBackends(tx: Tx, { id, fallback }: RouteDraft): Promise<void> {
+  if (!fallback || fallback.backendIds.length === 0) return
+  await tx
+    .insertInto('route_fallback_backend')
+    .values(
+      fallback.backendIds.map((backendId, position) => ({ route_id: id, position, ...backendColumns(backendId) })),
+    )
+    .execute()
+}
+
+async function insertAccess(tx: Tx, { id, access }: RouteDraft): Promise<void> {
+  const { userIds, apiKeyIds } = access
+  if (userIds.length > 0)
+    await tx
+      .insertInto('route_access_user')
+      .values(userIds.map((userId) => ({ route_id: id, user_id: userId })))
+      .execute()
+  if (apiKeyIds.length > 0)
+    await tx
+      .insertInto('route_access_api_key')
+      .values(apiKeyIds.map((apiKeyId) => ({ route_id: id, api_key_id: apiKeyId })))
+      .execute()
+}
+
+function backendColumns(backendId: string): { provider_model_id: string | null; deployment_id: string | null } {
+  return typeOfId(backendId) === 'Deployment'
+    ? { deployment_id: backendId, provider_model_id: null }
+    : { deployment_id: null, provider_model_id: backendId }
+}
