@@ -1,4 +1,4 @@
-import { chmod, lchown, mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { chmod, lchown, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -97,6 +97,7 @@ async function startServer(
   signal?: AbortSignal,
 ): Promise<GuardedProcess> {
   await awaitFreeCluster(cluster.folder)
+  await removeStaleSockets(socketFolder)
   const { dataArgs, ...command } = await clusterCommand(cluster, cluster.folder)
   const server = await spawnGuarded({
     ...command,
@@ -110,6 +111,11 @@ async function startServer(
     throw error
   })
   return server
+}
+
+/** A killed server leaves its socket and the lock of it; a process with its old number would keep the next one away. */
+async function removeStaleSockets(socketFolder: string): Promise<void> {
+  for (const name of await readdir(socketFolder)) await rm(join(socketFolder, name), { force: true })
 }
 
 const SETTINGS = {

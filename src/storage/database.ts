@@ -26,7 +26,7 @@ export type DatabaseOptions = {
   statementTimeoutMs?: number
   /** Shown by the server in `pg_stat_activity`. */
   applicationName?: string
-  /** Told when an idle connection breaks. The pool replaces it: nothing is lost. */
+  /** Told when a connection breaks. The pool replaces it; what was in it fails by itself. */
   onConnectionError?: (error: Error) => void
   /** Told of each statement that ran, without its parameters: they may be secrets. */
   onStatement?: (statement: { sql: string; durationMs: number }) => void
@@ -43,8 +43,10 @@ const DEFAULT_STATEMENT_TIMEOUT_MS = 30_000
  */
 export function openDatabase(options: DatabaseOptions): Database {
   const pool = new Pool(poolConfig(options))
-  // Without a listener, an idle connection that breaks (a restart of the server) would end the process.
-  pool.on('error', (error) => options.onConnectionError?.(error))
+  // Without a listener, a connection that breaks (a restart of the server) while it is idle, or in a transaction
+  // between two statements, would end the process. The pool listens to its idle connections only, and tells again.
+  pool.on('connect', (client) => client.on('error', (error) => options.onConnectionError?.(error)))
+  pool.on('error', () => undefined)
   const db: Db = new Kysely<Tables>({
     dialect: new PostgresDialect({ pool }),
     plugins: options.plugins ?? [],

@@ -40,6 +40,22 @@ describe('openDatabase', () => {
     expect((await sql`select 1 as one`.execute(database.db)).rows).toEqual([{ one: 1 }])
   })
 
+  test('a connection that breaks within a transaction fails the transaction, and nothing else', async () => {
+    await using database = await openTestDatabase()
+    await using other = openDatabase({ url: database.url })
+    const transaction = database.db.transaction().execute(async (tx) => {
+      const [own] = (await sql<{ pid: number }>`select pg_backend_pid() as pid`.execute(tx)).rows
+      await sql`select pg_terminate_backend(${own?.pid})`.execute(other.db)
+      const isGone = sql<{
+        gone: boolean
+      }>`select not exists (select from pg_stat_activity where pid = ${own?.pid}) as gone`
+      await expect.poll(async () => (await isGone.execute(other.db)).rows).toEqual([{ gone: true }])
+      await sql`select 1`.execute(tx)
+    })
+    await expect(transaction).rejects.toThrow(/connection error|terminat/)
+    expect((await sql`select 1 as one`.execute(database.db)).rows).toEqual([{ one: 1 }])
+  })
+
   test('each statement is told without its parameters', async () => {
     const statements: string[] = []
     await using database = await openTestDatabase({ onStatement: ({ sql }) => statements.push(sql) })

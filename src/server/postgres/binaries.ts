@@ -4,7 +4,7 @@ import { createRequire } from 'node:module'
 import { dirname, join, relative } from 'node:path'
 import { promisify } from 'node:util'
 import { StartError } from '../start-error.ts'
-import { type Account, spawnAs } from './account.ts'
+import { type Account, mayEnter, spawnAs } from './account.ts'
 
 /** The programs of the embedded PostgreSQL, at a place from which the account can run them. */
 export type Binaries = { initdb: string; postgres: string }
@@ -21,8 +21,11 @@ const resolvePackage = createRequire(import.meta.url).resolve
  *
  * Throws `StartError` if there are none for this system, or none that run.
  */
-export async function findBinaries(account: Account, dataDir: string): Promise<Binaries> {
-  const native = packageFolder()
+export async function findBinaries(
+  account: Account,
+  dataDir: string,
+  native: string = packageFolder(),
+): Promise<Binaries> {
   const linked = await restoreLinks(native).then(
     () => true,
     () => false,
@@ -37,7 +40,8 @@ export async function findBinaries(account: Account, dataDir: string): Promise<B
 export async function restoreLinks(native: string): Promise<void> {
   const text = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]')
   for (const { source, target } of JSON.parse(text) as { source: string; target: string }[]) {
-    const link = join(dirname(native), target)
+    // Both are paths from the package's folder, e.g. native/lib/libpq.so.5: a copy of native/ may have another name.
+    const link = join(native, relative('native', target))
     if (await lstat(link).catch(() => undefined)) continue
     await symlink(relative(dirname(target), source), link)
   }
@@ -102,6 +106,8 @@ async function copyOfBinaries(native: string, account: Account, dataDir: string)
 /** Returns why the copy cannot be used, or undefined if it can. */
 async function copyTo(native: string, place: string, account: Account): Promise<string | undefined> {
   try {
+    await mkdir(dirname(place), { recursive: true, mode: 0o755 })
+    if (!(await mayEnter(account, dirname(place)))) return 'this user may not enter it'
     if (!(await isOwn(place))) await copyWhole(native, place)
     if (!(await isOwn(place))) return 'it belongs to another user'
   } catch (error) {
@@ -119,7 +125,6 @@ async function isOwn(place: string): Promise<boolean> {
 
 async function copyWhole(native: string, place: string): Promise<void> {
   const unfinished = `${place}.new-${process.pid}`
-  await mkdir(dirname(place), { recursive: true, mode: 0o755 })
   await rm(unfinished, { recursive: true, force: true })
   try {
     await copyFolder(native, unfinished)

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { StartError } from '../start-error.ts'
 import { guardState } from './guarded-process.ts'
-import { describeProcess, findProcess, isRunningIn, type RunningProcess } from './process-table.ts'
+import { describeProcess, findProcess, isAnyRunningIn, isRunningIn, type RunningProcess } from './process-table.ts'
 
 /** What PostgreSQL's `postmaster.pid` says; its lines are those of `src/include/utils/pidfile.h`. */
 type PidFile = { pid: number; isReady: boolean }
@@ -24,31 +24,30 @@ export const SERVER_MARK = 'cluster_name=signalbox'
  */
 export async function awaitFreeCluster(folder: string): Promise<void> {
   const deadline = Date.now() + RELEASE_TIMEOUT_MS
-  for (;;) {
-    const server = await findServer(folder)
-    if (!server) return
-    await requireAbandoned(folder, server)
-    if (Date.now() > deadline) {
-      throw new StartError(`The data folder ${folder} is in use by ${describeProcess(server)}, which does not end.`)
-    }
+  while (!(await isFree(folder))) {
+    if (Date.now() > deadline) throw new StartError(`The server in the data folder ${folder} does not end.`)
     await sleep(POLL_MS)
   }
+}
+
+async function isFree(folder: string): Promise<boolean> {
+  const file = await readPidFile(folder)
+  if (!file) return true
+  const running = await findProcess(file.pid)
+  if (running && (await isRunningIn(running, folder))) {
+    await requireAbandoned(folder, running)
+    return false
+  }
+  // The children of a server that was killed see it and end.
+  if (await isAnyRunningIn(folder)) return false
+  await removePidFile(folder, file.pid)
+  return true
 }
 
 /** The server in the folder accepts connections, and is the process with this id. */
 export async function isServerReady(folder: string, pid: number): Promise<boolean> {
   const file = await readPidFile(folder)
   return file?.pid === pid && file.isReady
-}
-
-async function findServer(folder: string): Promise<RunningProcess | undefined> {
-  const file = await readPidFile(folder)
-  const running = file && (await findProcess(file.pid))
-  if (!running) return undefined
-  if (await isRunningIn(running, folder)) return running
-  // PostgreSQL would take any process of the same user with that number for a server, and refuse to start.
-  await removePidFile(folder, running.pid)
-  return undefined
 }
 
 async function requireAbandoned(folder: string, server: RunningProcess): Promise<void> {
@@ -78,11 +77,24 @@ async function readPidFile(folder: string): Promise<PidFile | undefined> {
   return Number.isInteger(pid) && pid > 0 ? { pid, isReady: lines?.[7]?.trim() === 'ready' } : undefined
 }
 
-/** Renamed first and then looked at: a server that starts at this moment must not lose its own file. */
+/**
+ * PostgreSQL takes any process of its user with that number, even a zombie, for its server, and would refuse to start.
+ * The file is renamed first and then looked at: a server that starts at this moment must not lose its own.
+ */
 async function removePidFile(folder: string, pid: number): Promise<void> {
+  if (!isTaken(pid)) return
   const [file, stale] = [join(folder, 'postmaster.pid'), join(folder, `postmaster.pid.stale-${process.pid}`)]
   await rename(file, stale)
   const text = await readFile(stale, 'utf8')
   if (Number.parseInt(text, 10) !== pid) await link(stale, file)
   await rm(stale)
+}
+
+function isTaken(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch {
+    return false
+  }
 }

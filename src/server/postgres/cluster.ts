@@ -87,9 +87,18 @@ async function initialise(cluster: Cluster, folder: string): Promise<void> {
     ],
   })
   const { code, stderr } = await initdb.exited
-  if (code !== 0) throw new StartError(`The database could not be made in ${dirname(folder)}: initdb said: ${stderr}`)
+  if (code !== 0) throw whyNotInitialised(cluster, stderr)
   // Only through the socket, whose folder nobody else may enter: initdb would also trust whoever comes over TCP.
   await writeFile(join(folder, 'pg_hba.conf'), 'local all all trust\n')
+}
+
+function whyNotInitialised({ folder, account }: Cluster, stderr: string): StartError {
+  const nameless = stderr.includes('could not look up effective user ID')
+  const advice = nameless
+    ? ` PostgreSQL wants a user with a name: give uid ${account.uid} a line in /etc/passwd, use a user or a data folder's ` +
+      'owner that has one, or set DATABASE_URL to a PostgreSQL server.'
+    : ''
+  return new StartError(`The database could not be made in ${folder}.${advice} initdb said: ${stderr}`)
 }
 
 async function requireVersion(folder: string): Promise<void> {
@@ -119,7 +128,9 @@ async function removeAbandoned(clusterFolder: string): Promise<void> {
   for (const name of await readdir(dirname(clusterFolder))) {
     const pid = unfinished.exec(name)?.[1]
     if (!pid || (await findProcess(Number(pid)))) continue
-    await rm(join(dirname(clusterFolder), name), { recursive: true, force: true })
+    // Its initdb may still be on its way out, and write while we delete.
+    const unfinishedFolder = join(dirname(clusterFolder), name)
+    await rm(unfinishedFolder, { recursive: true, force: true, maxRetries: 20, retryDelay: 25 })
   }
 }
 

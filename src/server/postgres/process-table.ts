@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { promisify } from 'node:util'
 
 /** A process of this machine that is running now. */
@@ -21,6 +21,15 @@ export async function isRunningIn(running: RunningProcess, folder: string): Prom
     stat(folder).catch(() => undefined),
   ])
   return its !== undefined && its.dev === wanted?.dev && its.ino === wanted.ino
+}
+
+/** Is any process at work in that folder? On Linux only; elsewhere the answer is no. */
+export async function isAnyRunningIn(folder: string): Promise<boolean> {
+  if (process.platform !== 'linux') return false
+  const wanted = await stat(folder)
+  const names = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
+  const folders = await Promise.all(names.map((name) => stat(`/proc/${name}/cwd`).catch(() => undefined)))
+  return folders.some((its) => its?.dev === wanted.dev && its.ino === wanted.ino)
 }
 
 /** For a message to the operator: "process 4711 (node src/main.ts serve)". */
