@@ -2,18 +2,33 @@ import { isDeepStrictEqual } from 'node:util'
 import type { AuditChange } from '../storage/configuration-tables.ts'
 
 /**
- * The fields that differ, for the audit log. Give it `"***"` and a counter or hint in place of a secret: what stands here
- * is readable for ever.
+ * The fields that differ, for the audit log. Of a field in `secretFields` only that it changed is shown: what stands here is
+ * readable for ever.
  */
-export function auditChanges(before: object | null, after: object | null): AuditChange[] {
+export function auditChanges(
+  before: object | null,
+  after: object | null,
+  secretFields: readonly string[] = [],
+): AuditChange[] {
   const fields = new Set([...Object.keys(before ?? {}), ...Object.keys(after ?? {})])
   return [...fields].flatMap((field) => {
-    const old: unknown = (before as Record<string, unknown> | null)?.[field]
-    const now: unknown = (after as Record<string, unknown> | null)?.[field]
-    return isDeepStrictEqual(old, now) ? [] : [{ field, before: jsonOf(old), after: jsonOf(now) }]
+    const old = member(before, field)
+    const now = member(after, field)
+    if (isDeepStrictEqual(old, now)) return []
+    const show = secretFields.includes(field) ? mask : jsonOf
+    return [{ field, before: show(old), after: show(now) }]
   })
+}
+
+function member(object: object | null, field: string): unknown {
+  return (object as Record<string, unknown> | null)?.[field]
 }
 
 function jsonOf(value: unknown): string | null {
   return value === undefined ? null : JSON.stringify(value)
+}
+
+function mask(value: unknown): string | null {
+  const isNone = value === undefined || value === null || (Array.isArray(value) && value.length === 0)
+  return isNone ? null : '"***"'
 }

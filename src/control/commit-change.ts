@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import pg from 'pg'
+import { DatabaseError } from 'pg'
 import { type Compiled, compileDelta, compileSnapshot } from '../routing/compile.ts'
 import type { Problem } from '../routing/route-rules.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
@@ -77,12 +77,7 @@ async function runChange<T>(
 }
 
 /** From here to the commit the version's lock is held: changes commit one after the other. */
-async function compileNext(
-  tx: Tx,
-  control: Control,
-  actor: Actor,
-  touched: readonly string[],
-): Promise<Snapshot> {
+async function compileNext(tx: Tx, control: Control, actor: Actor, touched: readonly string[]): Promise<Snapshot> {
   const version = await advanceConfigVersion(tx, actor.id, touched)
   const compiled = await compileFrom(tx, control)
   if (!compiled.ok) throw new Refused(...compiled.problems.map((problem) => refusalOf(problem)))
@@ -108,7 +103,7 @@ async function retryDeadlocks<T>(run: () => Promise<T>): Promise<T> {
     try {
       return await run()
     } catch (error) {
-      const isPassing = error instanceof pg.DatabaseError && (error.code === '40P01' || error.code === '40001')
+      const isPassing = error instanceof DatabaseError && (error.code === '40P01' || error.code === '40001')
       if (!isPassing || tries === maxTries) throw error
     }
   }
@@ -116,7 +111,7 @@ async function retryDeadlocks<T>(run: () => Promise<T>): Promise<T> {
 
 /** What a constraint says that only the database can be certain of, because others write at the same time. */
 function refusalsOfConstraint(error: unknown): readonly Refusal[] | undefined {
-  if (!(error instanceof pg.DatabaseError)) return undefined
+  if (!(error instanceof DatabaseError)) return undefined
   if (error.constraint?.endsWith('_name_taken'))
     return [{ kind: 'input', code: 'TAKEN', path: ['input', 'name'], message: 'The name is taken.' }]
   if (error.constraint?.endsWith('_in_use'))

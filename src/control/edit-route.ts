@@ -106,7 +106,10 @@ async function record(
 
 async function revisionStateOf(change: Change, route: RouteDraft): Promise<RouteRevisionState> {
   const fallbackIds = route.fallback?.backendIds ?? []
-  const labels = await listBackendLabels(change.tx, [...route.targets.map((target) => target.backendId), ...fallbackIds])
+  const labels = await listBackendLabels(change.tx, [
+    ...route.targets.map((target) => target.backendId),
+    ...fallbackIds,
+  ])
   return {
     targets: route.targets.map(({ id, backendId, weight }) => ({
       targetId: id,

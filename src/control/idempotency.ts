@@ -31,7 +31,11 @@ export async function makeOnce<T extends Made>(
   }
   const first = await getIdempotentResult(change.tx, id)
   if (first.inputHash !== inputHash)
-    throw refuseInput('IDEMPOTENCY_KEY_REUSED', path, 'This idempotency key was used with another input. Take a new one.')
+    throw refuseInput(
+      'IDEMPOTENCY_KEY_REUSED',
+      path,
+      'This idempotency key was used with another input. Take a new one.',
+    )
   return first.result as T
 }
 

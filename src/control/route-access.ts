@@ -37,7 +37,10 @@ export async function resolveAccess(
   path: readonly string[],
 ): Promise<RouteConfiguration['access']> {
   const { policy = 'AUTHENTICATED', userIds = [], apiKeyIds = [] } = input ?? {}
-  for (const [name, ids] of [['userIds', userIds], ['apiKeyIds', apiKeyIds]] as const) {
+  for (const [name, ids] of [
+    ['userIds', userIds],
+    ['apiKeyIds', apiKeyIds],
+  ] as const) {
     if (ids.length > maxAccessEntries)
       throw refuseInput('LIMIT_EXCEEDED', [...path, name], `At most ${maxAccessEntries} can be listed.`)
   }

@@ -35,7 +35,11 @@ async function restore(change: Change, route: RouteDraft, number: number): Promi
   )
   const gone = backends.filter(({ backendId }) => !existing.has(backendId)).map(({ backendLabel }) => backendLabel)
   if (gone.length > 0)
-    throw refuseOperation('FAILED_PRECONDITION', `Revision ${number} used what is deleted now: ${gone.join(', ')}.`, path)
+    throw refuseOperation(
+      'FAILED_PRECONDITION',
+      `Revision ${number} used what is deleted now: ${gone.join(', ')}.`,
+      path,
+    )
   return {
     ...route,
     targets: state.targets.map(({ targetId, backendId, weight }) => ({ id: targetId, backendId, weight })),

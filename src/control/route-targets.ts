@@ -84,7 +84,10 @@ export async function addRouteTarget(
       edit: async (route) => {
         const backendId = await requireBackendId(change, input.target.backend, ['input', 'target', 'backend'])
         targetId = createId('RouteTarget')
-        return { ...route, targets: [...route.targets, { id: targetId, backendId, weight: input.target.weight ?? 100 }] }
+        return {
+          ...route,
+          targets: [...route.targets, { id: targetId, backendId, weight: input.target.weight ?? 100 }],
+        }
       },
     })
     return { routeId, targetId }
@@ -108,7 +111,8 @@ export async function replaceRouteTarget(
     const routeId = await editRoute(change, {
       ...input,
       kind: 'TARGETS_CHANGED',
-      pathOf: ({ path }) => (path[0] === 'targets' || path[0] === 'fallback' ? ['input', 'backend'] : ['input', ...path]),
+      pathOf: ({ path }) =>
+        path[0] === 'targets' || path[0] === 'fallback' ? ['input', 'backend'] : ['input', ...path],
       edit: async (route) => {
         const old = await requireTarget(change, route, input.target, ['input', 'target'])
         const backendId = await requireBackendId(change, input.backend, ['input', 'backend'])

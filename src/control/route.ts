@@ -1,8 +1,4 @@
-import {
-  defaultTimeouts,
-  type RouteConfiguration,
-  type Timeouts,
-} from '../routing/configuration.ts'
+import { defaultTimeouts, type RouteConfiguration, type Timeouts } from '../routing/configuration.ts'
 import type { ModelCategory, ServingState } from '../routing/vocabulary.ts'
 import type { BackendRef } from '../storage/backend.ts'
 import { createId } from '../storage/create-id.ts'

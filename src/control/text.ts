@@ -18,3 +18,10 @@ export function requireText(text: string, path: readonly string[], maxLength: nu
   if (/[^\P{Cc}\t\n\r]/u.test(text))
     throw refuseInput('INVALID', path, 'It has no control characters other than tabs and line breaks.')
 }
+
+/** Throws unless it can be the name of a model at an upstream: 1 to 256 characters, none of them a control character. */
+export function requireUpstreamModel(model: string, path: readonly string[]): void {
+  if (model.length === 0 || model.length > 256)
+    throw refuseInput('INVALID', path, 'A model name has 1 to 256 characters.')
+  if (/\p{Cc}/u.test(model)) throw refuseInput('INVALID', path, 'A model name has no control characters.')
+}

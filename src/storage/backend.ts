@@ -22,14 +22,9 @@ export function findBackend(db: Db, ref: BackendRef): Promise<BackendName | unde
       .where('provider.name', '=', ref.providerModel.provider)
       .where('provider_model.upstream_model', '=', ref.providerModel.model)
       .executeTakeFirst()
-  switch (typeOfId(ref.id)) {
-    case 'Deployment':
-      return deploymentNames(db).where('id', '=', ref.id).executeTakeFirst()
-    case 'ProviderModel':
-      return providerModelNames(db).where('provider_model.id', '=', ref.id).executeTakeFirst()
-    default:
-      return Promise.resolve(undefined)
-  }
+  return typeOfId(ref.id) === 'Deployment'
+    ? deploymentNames(db).where('id', '=', ref.id).executeTakeFirst()
+    : providerModelNames(db).where('provider_model.id', '=', ref.id).executeTakeFirst()
 }
 
 /** The labels of these backends, by id. */

@@ -12,7 +12,7 @@ import type {
   UserConfiguration,
 } from '../routing/configuration.ts'
 import { subjectKinds } from '../routing/configuration.ts'
-import { typeOfId } from '../routing/object-id.ts'
+import { type ObjectType, typeOfId } from '../routing/object-id.ts'
 import type { Db } from './database.ts'
 import type { SecretBox } from './secret-box.ts'
 import type { Tables } from './tables.ts'
@@ -62,21 +62,17 @@ function loadSome<T>(ids: readonly string[] | undefined, load: (ids: readonly st
   return ids ? load(ids) : Promise.resolve([])
 }
 
+const kindsByType: Partial<Record<ObjectType, SubjectKind>> = {
+  Provider: 'provider',
+  Deployment: 'deployment',
+  Route: 'route',
+  User: 'user',
+  ApiKey: 'apiKey',
+}
+
 function subjectKindOf(id: string): SubjectKind | undefined {
-  switch (typeOfId(id)) {
-    case 'Provider':
-      return 'provider'
-    case 'Deployment':
-      return 'deployment'
-    case 'Route':
-      return 'route'
-    case 'User':
-      return 'user'
-    case 'ApiKey':
-      return 'apiKey'
-    default:
-      return undefined
-  }
+  const type = typeOfId(id)
+  return type && kindsByType[type]
 }
 
 function findRemoved(
@@ -103,7 +99,8 @@ function amongIds<T extends keyof Tables>(column: string, ids: readonly string[]
     ids ? sql<SqlBool>`${sql.ref(column)} = any(${ids})` : sql<SqlBool>`true`
 }
 
-async function loadProviders(db: Db, box: SecretBox, ids?: readonly string[]): Promise<ProviderConfiguration[]> {
+/** Providers as they are configured; `ids` undefined: all. Throws `SecretBoxError`. */
+export async function loadProviders(db: Db, box: SecretBox, ids?: readonly string[]): Promise<ProviderConfiguration[]> {
   const rows = await db
     .selectFrom('provider')
     .select(['id', 'name', 'kind', 'base_url', 'state', 'proxy_url'])
@@ -152,7 +149,12 @@ async function loadProviders(db: Db, box: SecretBox, ids?: readonly string[]): P
   }))
 }
 
-async function loadDeployments(db: Db, box: SecretBox, ids?: readonly string[]): Promise<DeploymentConfiguration[]> {
+/** Deployments as they are configured; `ids` undefined: all. Throws `SecretBoxError`. */
+export async function loadDeployments(
+  db: Db,
+  box: SecretBox,
+  ids?: readonly string[],
+): Promise<DeploymentConfiguration[]> {
   const rows = await db
     .selectFrom('deployment')
     .selectAll('deployment')
@@ -197,7 +199,9 @@ export async function loadRoutes(db: Db, ids?: readonly string[]): Promise<Route
           .whereRef('route_id', '=', 'route.id')
           .orderBy('id'),
       ).as('targets'),
-      sql<string[]>`array(select backend_id from route_fallback_backend where route_id = route.id order by position)`.as(
+      sql<
+        string[]
+      >`array(select backend_id from route_fallback_backend where route_id = route.id order by position)`.as(
         'fallback_backend_ids',
       ),
       sql<string[]>`array(select user_id::text from route_access_user where route_id = route.id order by user_id)`.as(

@@ -59,7 +59,11 @@ export function createSecretBox(keys: readonly [Buffer, ...Buffer[]]): SecretBox
 }
 
 function keyId(key: Buffer): string {
-  return createHash('sha256').update('signalbox encryption key id').update(key).digest('hex').slice(0, keyIdBytes * 2)
+  return createHash('sha256')
+    .update('signalbox encryption key id')
+    .update(key)
+    .digest('hex')
+    .slice(0, keyIdBytes * 2)
 }
 
 function encrypt(key: Buffer, plain: Buffer, context: string): Buffer {

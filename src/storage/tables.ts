@@ -1,7 +1,8 @@
 import type { ConfigurationTables } from './configuration-tables.ts'
+import type { UsageTables } from './usage-tables.ts'
 
 /** The columns of every table, as the driver returns and takes them. `migrations/` is the source; this file says it in types. */
-export interface Tables extends ConfigurationTables {
+export interface Tables extends ConfigurationTables, UsageTables {
   migration: MigrationTable
 }
 

@@ -1,0 +1,306 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { DeploymentConfiguration } from '../routing/configuration.ts'
+import { defaultHealthCheck } from '../routing/engine.ts'
+import type { DeploymentEngine, LoadBalancing, ModelCategory, ServingState } from '../routing/vocabulary.ts'
+import { createId } from '../storage/create-id.ts'
+import {
+  type DeploymentDraft,
+  deleteDeployment,
+  findDeploymentForUpdate,
+  findDeploymentIdOfEndpoint,
+  insertDeployment,
+  updateDeployment as writeDeployment,
+} from '../storage/deployment.ts'
+import { findRouteForUpdate, listRouteIdsOfBackends, type Ref } from '../storage/route.ts'
+import { auditChanges } from './audit-changes.ts'
+import { type Change, commitChange } from './commit-change.ts'
+import type { Actor, Answer, Control, Propagation } from './control.ts'
+import { type EndpointInput, resolveEndpoints } from './deployment-endpoints.ts'
+import { addRoute } from './edit-route.ts'
+import { type HealthCheckInput, resolveHealthCheck } from './health-check.ts'
+import { makeOnce } from './idempotency.ts'
+import { type PricingInput, resolvePricing } from './pricing.ts'
+import { refuseInput, Refused } from './refusal.ts'
+import { requireRevision } from './revision.ts'
+import { defaultWeight, dropRoute, newRoute } from './route.ts'
+import { type RouteAccessInput, resolveAccess } from './route-access.ts'
+import { hintOf, requireSecret } from './secret.ts'
+import { maxDescriptionLength, requireName, requireText, requireUpstreamModel } from './text.ts'
+
+export interface DeploymentQueueInput {
+  readonly maxWaiting: number
+  readonly maxWaitMs: number
+}
+
+export interface DeploymentCreateInput {
+  readonly name: string
+  readonly description?: string
+  readonly engine?: DeploymentEngine
+  /** Omitted: the deployment's name. */
+  readonly upstreamModel?: string | null | undefined
+  readonly categories?: readonly ModelCategory[]
+  readonly pricing?: PricingInput | null | undefined
+  readonly endpoints: readonly EndpointInput[]
+  readonly loadBalancing?: LoadBalancing
+  /** Omitted: probes as the engine suggests; null: none. */
+  readonly healthCheck?: HealthCheckInput | null | undefined
+  readonly queue?: DeploymentQueueInput | null | undefined
+  readonly secret?: string | null | undefined
+  /** Whether a route of the same name is made with it; on by default. */
+  readonly enableModelRoute?: boolean
+  readonly routeAccess?: RouteAccessInput | null | undefined
+  readonly idempotencyKey?: string | null | undefined
+}
+
+export interface DeploymentAndRoute {
+  readonly deploymentId: string
+  /** Null: no route was made with it. */
+  readonly routeId: string | null
+}
+
+/** Makes a deployment and, unless switched off, a route of the same name, in one transaction. */
+export function createDeployment(
+  control: Control,
+  actor: Actor,
+  input: DeploymentCreateInput,
+): Promise<Answer<DeploymentAndRoute>> {
+  return commitChange(control, { actor, action: 'deploymentCreate' }, (change) =>
+    makeOnce(change, input.idempotencyKey, input, async () => {
+      const draft = draftDeployment(control, input)
+      await insertDeployment(change.tx, control.box, draft)
+      await record(change, null, draft)
+      const routeId = (input.enableModelRoute ?? true) ? await addRouteFor(change, draft, input) : null
+      return { deploymentId: draft.id, routeId }
+    }),
+  )
+}
+
+function draftDeployment(control: Control, input: DeploymentCreateInput): DeploymentDraft {
+  const engine = input.engine ?? 'OTHER'
+  const secret = input.secret ?? null
+  const draft: DeploymentDraft = {
+    id: createId('Deployment'),
+    revision: 1,
+    name: input.name,
+    description: input.description ?? '',
+    engine,
+    upstreamModel: input.upstreamModel ?? input.name,
+    categories: input.categories ?? ['LLM'],
+    pricing: resolvePricing(input.pricing, ['input', 'pricing']),
+    state: 'ACTIVE',
+    loadBalancing: input.loadBalancing ?? 'LEAST_IN_FLIGHT',
+    healthCheck:
+      input.healthCheck === undefined
+        ? defaultHealthCheck(engine)
+        : resolveHealthCheck(input.healthCheck, engine, ['input', 'healthCheck']),
+    queue: input.queue ?? { maxWaiting: 0, maxWaitMs: 0 },
+    secret,
+    secretHint: secret === null ? null : hintOf(secret),
+    endpoints: resolveEndpoints(input.endpoints, [], ['input', 'endpoints'], control.upstreams),
+  }
+  requireSound(draft, input)
+  return draft
+}
+
+async function addRouteFor(change: Change, draft: DeploymentDraft, input: DeploymentCreateInput): Promise<string> {
+  const route = {
+    ...newRoute(draft.name),
+    categories: draft.categories,
+    targets: [{ id: createId('RouteTarget'), backendId: draft.id, weight: defaultWeight }],
+    access: await resolveAccess(change, input.routeAccess, ['input', 'routeAccess']),
+    createdWithId: draft.id,
+  }
+  await addRoute(change, route, null)
+  return route.id
+}
+
+export interface DeploymentUpdateInput {
+  readonly deployment: Ref
+  readonly expectedRevision?: number | null | undefined
+  readonly name?: string | null | undefined
+  readonly description?: string | null | undefined
+  readonly upstreamModel?: string | null | undefined
+  readonly categories?: readonly ModelCategory[] | null | undefined
+  /** Null: unknown. */
+  readonly pricing?: PricingInput | null | undefined
+  readonly state?: ServingState | null | undefined
+  readonly loadBalancing?: LoadBalancing | null | undefined
+  /** Null: none. */
+  readonly healthCheck?: HealthCheckInput | null | undefined
+  readonly queue?: DeploymentQueueInput | null | undefined
+  /** Null: none. */
+  readonly secret?: string | null | undefined
+  /** The whole new list; an endpoint whose URL was there before keeps its id. */
+  readonly endpoints?: readonly EndpointInput[] | null | undefined
+}
+
+/** Changes what is given; omitted members stay. The value is the deployment's id. */
+export function updateDeployment(
+  control: Control,
+  actor: Actor,
+  input: DeploymentUpdateInput,
+): Promise<Answer<string>> {
+  return commitChange(control, { actor, action: 'deploymentUpdate' }, (change) =>
+    editDeployment(change, input.deployment, input.expectedRevision, (before) => {
+      const after = withUpdates(control, before, input)
+      requireSound(after, input)
+      if (input.secret === undefined) requireKnownOrigins(before, after)
+      return after
+    }),
+  )
+}
+
+function withUpdates(control: Control, before: DeploymentDraft, input: DeploymentUpdateInput): DeploymentDraft {
+  const secret = input.secret === undefined ? before.secret : input.secret
+  return {
+    ...before,
+    name: input.name ?? before.name,
+    description: input.description ?? before.description,
+    upstreamModel: input.upstreamModel ?? before.upstreamModel,
+    categories: input.categories ?? before.categories,
+    pricing: input.pricing === undefined ? before.pricing : resolvePricing(input.pricing, ['input', 'pricing']),
+    state: input.state ?? before.state,
+    loadBalancing: input.loadBalancing ?? before.loadBalancing,
+    healthCheck:
+      input.healthCheck === undefined
+        ? before.healthCheck
+        : resolveHealthCheck(input.healthCheck, before.engine, ['input', 'healthCheck']),
+    queue: input.queue ?? before.queue,
+    secret,
+    secretHint: secret === null ? null : hintOf(secret),
+    endpoints: input.endpoints
+      ? resolveEndpoints(input.endpoints, before.endpoints, ['input', 'endpoints'], control.upstreams)
+      : before.endpoints,
+  }
+}
+
+/** A stored secret goes to no host that it was not entered for. */
+function requireKnownOrigins(before: DeploymentDraft, after: DeploymentDraft): void {
+  if (before.secret === null) return
+  const known = new Set(before.endpoints.map((endpoint) => new URL(endpoint.url).origin))
+  const index = after.endpoints.findIndex((endpoint) => !known.has(new URL(endpoint.url).origin))
+  if (index < 0) return
+  throw refuseInput(
+    'FAILED_PRECONDITION',
+    ['input', 'endpoints', String(index), 'url'],
+    'The stored secret would be sent to a new host: give the secret too, or null to send none.',
+  )
+}
+
+export interface DeploymentEndpointStateSetInput {
+  readonly endpointId: string
+  readonly state: ServingState
+  readonly waitFor?: Propagation
+}
+
+/** Takes one replica in or out of traffic. The value is the deployment's id. */
+export function setDeploymentEndpointState(
+  control: Control,
+  actor: Actor,
+  input: DeploymentEndpointStateSetInput,
+): Promise<Answer<string>> {
+  const { endpointId, state, waitFor = 'APPLIED' } = input
+  return commitChange(control, { actor, action: 'deploymentEndpointStateSet', waitFor }, async (change) => {
+    const id = await findDeploymentIdOfEndpoint(change.tx, endpointId)
+    if (!id) throw refuseInput('NOT_FOUND', ['input', 'endpointId'], 'There is no such endpoint.')
+    return editDeployment(change, { id }, null, (before) => ({
+      ...before,
+      endpoints: before.endpoints.map((endpoint) => (endpoint.id === endpointId ? { ...endpoint, state } : endpoint)),
+    }))
+  })
+}
+
+export interface DeploymentDeleteInput {
+  readonly deployment: Ref
+  readonly expectedRevision?: number | null | undefined
+}
+
+/**
+ * Removes a deployment, and the route that was made with it if that serves nothing else. Refused while another route uses
+ * it. The value is the deployment's id.
+ */
+export function removeDeployment(
+  control: Control,
+  actor: Actor,
+  input: DeploymentDeleteInput,
+): Promise<Answer<string>> {
+  return commitChange(control, { actor, action: 'deploymentDelete' }, async (change) => {
+    const deployment = await lockDeployment(change, input.deployment)
+    requireRevision(deployment, input.expectedRevision)
+    await dropOwnRoute(change, deployment)
+    await deleteDeployment(change.tx, deployment.id)
+    await record(change, deployment, null)
+    return deployment.id
+  })
+}
+
+async function dropOwnRoute(change: Change, deployment: DeploymentDraft): Promise<void> {
+  const usedByIds = await listRouteIdsOfBackends(change.tx, [deployment.id], 20)
+  const [onlyId] = usedByIds
+  if (onlyId === undefined) return
+  const route = usedByIds.length === 1 ? await findRouteForUpdate(change.tx, { id: onlyId }) : undefined
+  const isItsOwn = route?.createdWithId === deployment.id && route.targets.every((t) => t.backendId === deployment.id)
+  if (route && isItsOwn) return dropRoute(change, route)
+  throw new Refused({
+    kind: 'inUse',
+    code: 'IN_USE',
+    path: ['input', 'deployment'],
+    message: `Routes use the deployment ${deployment.name}: replace or remove their targets first.`,
+    usedByIds,
+  })
+}
+
+async function lockDeployment(change: Change, ref: Ref): Promise<DeploymentDraft> {
+  const deployment = await findDeploymentForUpdate(change.tx, change.control.box, ref)
+  if (!deployment) throw refuseInput('NOT_FOUND', ['input', 'deployment'], 'There is no such deployment.')
+  return deployment
+}
+
+async function editDeployment(
+  change: Change,
+  ref: Ref,
+  expectedRevision: number | null | undefined,
+  edit: (before: DeploymentDraft) => DeploymentDraft,
+): Promise<string> {
+  const before = await lockDeployment(change, ref)
+  requireRevision(before, expectedRevision)
+  const after = edit(before)
+  if (isDeepStrictEqual(before, after)) return before.id
+  await writeDeployment(change.tx, change.control.box, before, after)
+  await record(change, before, after)
+  return before.id
+}
+
+async function record(change: Change, before: DeploymentDraft | null, after: DeploymentDraft | null): Promise<void> {
+  const { id } = (after ?? before)!
+  await change.audit(id, auditChanges(before && auditedMembers(before), after && auditedMembers(after), ['secret']))
+  change.touch(id)
+}
+
+function auditedMembers(draft: DeploymentDraft): object {
+  const { id: _id, revision: _revision, secretHint: _hint, ...members } = draft
+  return members
+}
+
+function requireSound(
+  draft: DeploymentConfiguration & { description: string },
+  input: { secret?: string | null },
+): void {
+  requireName(draft.name, ['input', 'name'])
+  requireText(draft.description, ['input', 'description'], maxDescriptionLength)
+  requireUpstreamModel(draft.upstreamModel, ['input', 'upstreamModel'])
+  if (draft.categories.length === 0)
+    throw refuseInput('INVALID', ['input', 'categories'], 'A model has at least one category.')
+  if (input.secret != null) requireSecret(input.secret, ['input', 'secret'])
+  requireQueue(draft.queue)
+}
+
+function requireQueue(queue: DeploymentQueueInput): void {
+  const check = (name: keyof DeploymentQueueInput, most: number) => {
+    const value = queue[name]
+    if (!Number.isInteger(value) || value < 0 || value > most)
+      throw refuseInput('INVALID', ['input', 'queue', name], `${name} is a whole number from 0 to ${most}.`)
+  }
+  check('maxWaiting', 100_000)
+  check('maxWaitMs', 600_000)
+}

@@ -1,0 +1,55 @@
+import type { HealthCheck } from '../routing/configuration.ts'
+import { engineFacts } from '../routing/engine.ts'
+import type { DeploymentEngine } from '../routing/vocabulary.ts'
+import { refuseInput } from './refusal.ts'
+
+export interface HealthCheckInput {
+  /** Omitted: what the engine answers. */
+  readonly path?: string | null | undefined
+  readonly intervalMs?: number
+  readonly timeoutMs?: number
+  readonly unhealthyThreshold?: number
+  readonly healthyThreshold?: number
+}
+
+/** The check as it is stored; null if there is none. Throws `INVALID` at the place of the fault. */
+export function resolveHealthCheck(
+  input: HealthCheckInput | null,
+  engine: DeploymentEngine,
+  at: readonly string[],
+): HealthCheck | null {
+  if (input === null) return null
+  const check = {
+    path: input.path ?? engineFacts[engine].healthPath,
+    intervalMs: input.intervalMs ?? 5_000,
+    timeoutMs: input.timeoutMs ?? 2_000,
+    unhealthyThreshold: input.unhealthyThreshold ?? 3,
+    healthyThreshold: input.healthyThreshold ?? 1,
+  }
+  requireBetween(check.intervalMs, 500, 3_600_000, [...at, 'intervalMs'])
+  requireBetween(check.timeoutMs, 50, 60_000, [...at, 'timeoutMs'])
+  requireBetween(check.unhealthyThreshold, 1, 100, [...at, 'unhealthyThreshold'])
+  requireBetween(check.healthyThreshold, 1, 100, [...at, 'healthyThreshold'])
+  return { ...check, path: requirePath(check.path, engine, [...at, 'path']) }
+}
+
+function requirePath(path: string | null, engine: DeploymentEngine, at: readonly string[]): string {
+  if (path === null)
+    throw refuseInput(
+      'INVALID',
+      at,
+      `Nobody knows what the engine ${engine} answers: give the path of its health check.`,
+    )
+  if (path.length > 1_024 || !/^\/(?!\/)[\x21-\x7e]*$/.test(path) || path.includes('#') || path.includes('\\'))
+    throw refuseInput(
+      'INVALID',
+      at,
+      'A health path begins with one "/" and has at most 1,024 visible ASCII characters.',
+    )
+  return path
+}
+
+function requireBetween(value: number, least: number, most: number, at: readonly string[]): void {
+  if (!Number.isInteger(value) || value < least || value > most)
+    throw refuseInput('INVALID', at, `It is a whole number from ${least} to ${most}.`)
+}

@@ -1,0 +1,79 @@
+import { type RawBuilder, sql } from 'kysely'
+import type { Db } from './database.ts'
+
+const dayMs = 86_400_000
+
+// Any number serves, as long as nobody else uses it in this database.
+const partitionLock = 7_302_118_946
+
+// A clock may be wrong, but a year of more or less than four digits is no date of a request.
+const firstDay = Date.UTC(1000, 0, 1) / dayMs
+const lastDay = Date.UTC(9999, 11, 30) / dayMs
+
+/**
+ * Makes the partitions of `usage_record` for the UTC days of these instants (ms since the epoch), where they are missing.
+ * What is no instant of the years 1000 to 9999 gets none.
+ */
+export async function createUsagePartitions(db: Db, instantsMs: readonly number[]): Promise<void> {
+  const days = [...new Set(instantsMs.map((instant) => Math.floor(instant / dayMs)))]
+    .filter((day) => day >= firstDay && day <= lastDay)
+    .sort((a, b) => a - b)
+  await db.transaction().execute(async (tx) => {
+    await sql`select pg_advisory_xact_lock(${partitionLock})`.execute(tx)
+    for (const day of days) await createPartition(tx, day)
+  })
+}
+
+/** Attached rather than made as a partition: that would wait for every reader of the table. */
+async function createPartition(tx: Db, day: number): Promise<void> {
+  const name = partitionName(day)
+  const { rows } = await sql`select 1 where to_regclass(${name}) is not null`.execute(tx)
+  if (rows.length > 0) return
+  await sql`create table ${sql.table(name)} (like usage_record including defaults including constraints)`.execute(tx)
+  await sql`
+    alter table usage_record attach partition ${sql.table(name)}
+    for values from (${instant(day)}) to (${instant(day + 1)})
+  `.execute(tx)
+}
+
+/** A day's first instant: what a partition's bound takes is a literal, no parameter. */
+function instant(day: number): RawBuilder<unknown> {
+  return sql.lit(new Date(day * dayMs).toISOString())
+}
+
+function partitionName(day: number): string {
+  return `usage_record_${new Date(day * dayMs).toISOString().slice(0, 10).replaceAll('-', '_')}`
+}
+
+/**
+ * Drops the partitions whose records all ended more than `retentionDays` before `nowMs`, and makes those of the coming
+ * two days. The sums stay. Returns the names of the dropped partitions; call it about once an hour.
+ *
+ * Gives up after 5 s if someone reads what is to be dropped: then it throws, and the next call does it.
+ */
+export async function maintainUsagePartitions(db: Db, retentionDays: number, nowMs: number): Promise<string[]> {
+  await createUsagePartitions(db, [nowMs - dayMs, nowMs, nowMs + dayMs, nowMs + 2 * dayMs])
+  const keptFrom = Math.floor(nowMs / dayMs) - retentionDays
+  return await db.transaction().execute(async (tx) => {
+    await sql`set local lock_timeout = '5s'`.execute(tx)
+    await sql`select pg_advisory_xact_lock(${partitionLock})`.execute(tx)
+    const names = (await listPartitions(tx)).filter((name) => name < partitionName(keptFrom))
+    if (names.length === 0) return []
+    await tx
+      .updateTable('usage_retention')
+      .set({ dropped_until: sql<Date>`greatest(dropped_until, ${new Date(keptFrom * dayMs)})` })
+      .execute()
+    for (const name of names) await sql`drop table ${sql.table(name)}`.execute(tx)
+    return names
+  })
+}
+
+async function listPartitions(tx: Db): Promise<string[]> {
+  const { rows } = await sql<{ name: string }>`
+    select child.relname as name
+    from pg_inherits join pg_class as child on child.oid = inhrelid
+    where inhparent = 'usage_record'::regclass
+    order by child.relname collate "C"
+  `.execute(tx)
+  return rows.map((row) => row.name)
+}

@@ -1,0 +1,98 @@
+/** The columns of `migrations/0002_usage.sql`, as the driver returns and takes them. */
+import type { Generated, GeneratedAlways, JSONColumnType } from 'kysely'
+import type { AttemptRecord } from '../routing/usage-record.ts'
+import type { RouteSecond } from '../routing/traffic-report.ts'
+import type { RequestOutcome, UsageProvenance } from '../routing/vocabulary.ts'
+import type { UsageLevel } from './usage-layers.ts'
+
+export interface UsageTables {
+  usage_dimension: UsageDimensionTable
+  usage_record: UsageRecordTable
+  usage_retention: UsageRetentionTable
+  usage_rollup: UsageRollupTable
+  usage_progress: UsageProgressTable
+  gateway_traffic: GatewayTrafficTable
+}
+
+interface UsageDimensionTable {
+  key: string
+  number: GeneratedAlways<number>
+  level: UsageLevel
+  route_id: string | null
+  route_name: string | null
+  route_revision: number | null
+  target_id: string | null
+  backend_id: string | null
+  backend_label: string | null
+  provider_id: string | null
+  provider_name: string | null
+  deployment_id: string | null
+  deployment_name: string | null
+  api_key_id: string | null
+  api_key_name: string | null
+  user_id: string | null
+  user_name: string | null
+  operation: string | null
+  outcome: RequestOutcome | null
+  stream: boolean | null
+}
+
+interface UsageRecordTable {
+  id: string
+  started_at: Date
+  ended_at: Date
+  dimension: string
+  route_id: string | null
+  api_key_id: string | null
+  requested_model: string | null
+  status: number
+  error_code: string | null
+  attempts: JSONColumnType<AttemptRecord[]>
+  provenance: UsageProvenance
+  input_tokens: number | null
+  cached_input_tokens: number | null
+  output_tokens: number | null
+  reasoning_tokens: number | null
+  cost: string | null
+  first_byte_ms: number | null
+  duration_ms: number
+  overhead_ms: number
+}
+
+interface UsageRetentionTable {
+  singleton: Generated<boolean>
+  dropped_until: Date
+}
+
+interface UsageRollupTable {
+  layer: number
+  bucket: Date
+  dimension: string
+  requests: number
+  attempts: number
+  failures: number
+  fallbacks: number
+  input_tokens: number
+  cached_input_tokens: number
+  output_tokens: number
+  reasoning_tokens: number
+  estimated_requests: number
+  cost: string | null
+  first_byte_sketch: number[]
+  duration_sketch: number[]
+}
+
+interface UsageProgressTable {
+  spool_id: string
+  complete_until: Date
+  pending: number
+  lost: number
+  reported_at: Date
+}
+
+interface GatewayTrafficTable {
+  route_id: string
+  second: number
+  gateway_id: string
+  report: JSONColumnType<RouteSecond>
+}
