@@ -1,5 +1,5 @@
 /** The columns of `migrations/0001_configuration.sql`, as the driver returns and takes them. */
-import type { Generated, GeneratedAlways, JSONColumnType } from 'kysely'
+import type { ColumnType, Generated, GeneratedAlways, JSONColumnType } from 'kysely'
 import type { HealthCheck, Timeouts } from '../routing/configuration.ts'
 import type { ProviderKind } from '../routing/provider-kind.ts'
 import type {
@@ -244,7 +244,7 @@ interface IdempotencyKeyTable {
   created_at: Generated<Date>
 }
 
-interface GatewayTable {
+export interface GatewayTable {
   id: string
   applied_version: number
   applied_at: Date
@@ -253,6 +253,6 @@ interface GatewayTable {
   started_at: Date
   seen_at: Date
   build: string
-  health: Generated<Record<string, BackendHealthReport>>
-  endpoint_in_flight: Generated<Record<string, number>>
+  health: ColumnType<Record<string, BackendHealthReport>, string | undefined>
+  endpoint_in_flight: ColumnType<Record<string, number>, string | undefined>
 }

@@ -1,0 +1,93 @@
+import { compileDelta, compileSnapshot } from '../routing/compile.ts'
+import type { Snapshot } from '../routing/snapshot.ts'
+import { loadConfiguration, loadDelta } from '../storage/configuration.ts'
+import { getConfigVersion } from '../storage/config-version.ts'
+import type { Db } from '../storage/database.ts'
+import type { SecretBox } from '../storage/secret-box.ts'
+import type { SnapshotStore } from './snapshot-store.ts'
+
+/** The part of the log that is used here. */
+interface Log {
+  error(fields: object, message: string): void
+}
+
+export interface ConfigFollower extends AsyncDisposable {
+  /** Something may have changed: looks soon, and once more if it was looking already. */
+  wake(): void
+  /** Loads everything anew, whatever is known. */
+  reload(): Promise<void>
+}
+
+const pollMs = 1_000
+
+/**
+ * Keeps the store at the latest committed version: on notice, and by a jittered look every second in case a notice is lost.
+ * A configuration that does not compile or cannot be read is refused loudly, and the last good one stays.
+ */
+export function openConfigFollower(options: {
+  readonly db: Db
+  readonly box: SecretBox
+  readonly store: SnapshotStore
+  readonly log: Log
+}): ConfigFollower {
+  const { db, store, log } = options
+  let isClosed = false
+  let timer: NodeJS.Timeout | undefined
+  let running: Promise<void> | undefined
+  let isWanted = false
+
+  const follow = async () => {
+    const { version } = await getConfigVersion(db)
+    if (version > store.current().version) await load(options, store.current())
+  }
+  const run = async () => {
+    do {
+      isWanted = false
+      await follow().catch((error: unknown) => log.error({ err: error }, 'the configuration could not be followed'))
+    } while (isWanted)
+    running = undefined
+    schedule()
+  }
+  const schedule = () => {
+    clearTimeout(timer)
+    // Jitter, or all gateways of an installation would ask in the same moment.
+    if (!isClosed) timer = setTimeout(wake, pollMs * (0.75 + Math.random() / 2))
+  }
+  const wake = () => {
+    if (isClosed) return
+    isWanted = true
+    running ??= run()
+  }
+  schedule()
+  return {
+    wake,
+    reload: () => load(options, undefined),
+    async [Symbol.asyncDispose]() {
+      isClosed = true
+      isWanted = false
+      clearTimeout(timer)
+      await running
+    },
+  }
+}
+
+async function load(
+  { db, box, store, log }: { db: Db; box: SecretBox; store: SnapshotStore; log: Log },
+  base: Snapshot | undefined,
+): Promise<void> {
+  // One snapshot of the database, or the parts would not belong together.
+  const compiled = await db
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .setAccessMode('read only')
+    .execute(async (tx) => {
+      const delta = base && (await loadDelta(tx, box, base.version))
+      return base && delta ? compileDelta(base, delta) : compileSnapshot(await loadConfiguration(tx, box))
+    })
+  if (compiled.ok) store.publish(compiled.snapshot)
+  else
+    log.error(
+      { problems: compiled.problems.slice(0, 20) },
+      'the configuration does not compile; the last good one stays',
+    )
+}

@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Db } from '../storage/database.ts'
+import {
+  deleteGateway,
+  type GatewayReport,
+  isAppliedElsewhere,
+  listLiveGateways,
+  updateAppliedVersion,
+  upsertGateway,
+} from '../storage/gateway.ts'
+import type { SnapshotStore } from './snapshot-store.ts'
+
+/** What the gateway of this process says of itself, besides what the registry knows. */
+export type GatewayFigures = Pick<GatewayReport, 'inFlight' | 'pendingUsageRecords' | 'health' | 'endpointInFlight'>
+
+export interface GatewayRegistry extends AsyncDisposable {
+  readonly id: string
+  /** Live gateways, this one included; at least 1. */
+  gatewayCount(): number
+  /** Resolves when every live gateway serves the version at least, or after 5 s. */
+  waitUntilApplied(version: number): Promise<void>
+  /** Another gateway said that it serves another version. */
+  noticeApplied(): void
+}
+
+const heartbeatMs = 1_000
+const waitLimitMs = 5_000
+const waitStepMs = 100
+
+/** Keeps this process's row among the gateways: what it serves and how it is, each second and after each change. */
+export async function openGatewayRegistry(options: {
+  readonly id: string
+  readonly build: string
+  readonly db: Db
+  readonly store: SnapshotStore
+  readonly figures: () => GatewayFigures
+  readonly log: { warn(fields: object, message: string): void }
+}): Promise<GatewayRegistry> {
+  const { id, build, db, store, figures, log } = options
+  const startedAt = new Date()
+  let appliedAt = startedAt
+  let count = 1
+  const waiters = new Set<() => void>()
+
+  const beat = async () => {
+    await upsertGateway(db, {
+      id,
+      build,
+      startedAt,
+      appliedAt,
+      appliedVersion: store.current().version,
+      ...figures(),
+    })
+    count = Math.max(1, (await listLiveGateways(db)).length)
+  }
+  const reportFailure = (error: unknown) => log.warn({ err: error }, 'the gateway could not report to the database')
+  await beat().catch(reportFailure)
+
+  let beating: Promise<void> | undefined
+  const timer = setInterval(() => {
+    beating ??= beat()
+      .catch(reportFailure)
+      .finally(() => (beating = undefined))
+  }, heartbeatMs)
+  const unsubscribe = store.subscribe(({ version }) => {
+    appliedAt = new Date()
+    updateAppliedVersion(db, id, version).catch(reportFailure)
+  })
+
+  const nextNotice = (limitMs: number) => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const step = setTimeout(resolve, Math.min(waitStepMs, limitMs))
+    waiters.add(resolve)
+    return promise.finally(() => {
+      clearTimeout(step)
+      waiters.delete(resolve)
+    })
+  }
+
+  return {
+    id,
+    gatewayCount: () => count,
+    noticeApplied: () => waiters.forEach((resolve) => resolve()),
+    async waitUntilApplied(version) {
+      const deadline = performance.now() + waitLimitMs
+      for (;;) {
+        if (await isAppliedElsewhere(db, version, id)) return
+        const leftMs = deadline - performance.now()
+        if (leftMs <= 0) return
+        await nextNotice(leftMs)
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer)
+      unsubscribe()
+      await beating
+      // The database may be gone: the row then ages away.
+      await Promise.race([deleteGateway(db, id).catch(reportFailure), sleep(1_000, undefined, { ref: false })])
+    },
+  }
+}

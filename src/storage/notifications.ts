@@ -1,0 +1,59 @@
+import { Client } from 'pg'
+import { clientConfig } from './database.ts'
+
+export interface NotificationOptions {
+  /** The database, as for `openDatabase`. */
+  readonly url: string
+  readonly channels: readonly string[]
+  readonly onNotification: (channel: string, payload: string) => void
+  /** Called each time that it listens (again): what came before is lost, so read everything. */
+  readonly onListening: () => void
+  /** The connection broke or could not be made; it is tried again by itself. */
+  readonly onBroken: (error: Error) => void
+}
+
+const reconnectMs = 250
+const maxReconnectMs = 5_000
+
+/** Listens on a connection of its own, and comes back by itself for as long as it is not disposed. */
+export function openNotifications(options: NotificationOptions): AsyncDisposable {
+  let client: Client | undefined
+  let timer: NodeJS.Timeout | undefined
+  let isClosed = false
+  let failures = 0
+
+  const connect = async () => {
+    const next = new Client(clientConfig(options.url, 'signalbox notifications'))
+    client = next
+    next.on('notification', ({ channel, payload }) => options.onNotification(channel, payload ?? ''))
+    next.on('error', (error) => broke(next, error))
+    next.on('end', () => broke(next, new Error('The connection to the database ended.')))
+    try {
+      await next.connect()
+      for (const channel of options.channels) await next.query(`listen ${next.escapeIdentifier(channel)}`)
+      if (isClosed) return
+      failures = 0
+      options.onListening()
+    } catch (error) {
+      broke(next, error as Error)
+    }
+  }
+
+  const broke = (broken: Client, error: Error) => {
+    if (broken !== client || isClosed) return
+    client = undefined
+    // Without this, a half-open connection would be left to the operating system.
+    void broken.end().catch(() => undefined)
+    options.onBroken(error)
+    timer = setTimeout(() => void connect(), Math.min(maxReconnectMs, reconnectMs * 2 ** failures++))
+  }
+
+  void connect()
+  return {
+    async [Symbol.asyncDispose]() {
+      isClosed = true
+      clearTimeout(timer)
+      await client?.end().catch(() => undefined)
+    },
+  }
+}
