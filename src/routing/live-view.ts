@@ -14,4 +14,6 @@ export interface LiveView {
   inFlight(endpointId: string): number
   /** When its open circuit or its bench is due to be tried again, in milliseconds since the epoch; 0: it is not out. */
   retryAtMs(id: string): number
+  /** When it was last ejected, in milliseconds since the epoch; 0: it is not. Decides who was ejected least recently. */
+  ejectedAtMs(id: string): number
 }

@@ -1,0 +1,83 @@
+/** Available: serving, healthy and not full. The only question that selection asks. */
+import type { EndpointConfiguration } from './configuration.ts'
+import type { LiveView } from './live-view.ts'
+import type { Backend, DeploymentBackend, Target } from './snapshot.ts'
+import type { TargetAvailability } from './vocabulary.ts'
+
+export type BackendAvailability = Exclude<TargetAvailability, 'NO_WEIGHT'>
+
+export function isAvailable(backend: Backend | undefined, live: LiveView): boolean {
+  return backendAvailability(backend, live) === 'AVAILABLE'
+}
+
+/** Whether a target could take a request now; if not, the first reason in the order of `targetAvailabilities`. */
+export function targetAvailability(target: Target, backend: Backend | undefined, live: LiveView): TargetAvailability {
+  return target.weight === 0 ? 'NO_WEIGHT' : backendAvailability(backend, live)
+}
+
+export function backendAvailability(backend: Backend | undefined, live: LiveView): BackendAvailability {
+  if (backend?.state !== 'ACTIVE') return 'NOT_SERVING'
+  if (backend.kind === 'deployment') return deploymentAvailability(backend, live)
+  return live.isHealthy(backend.id) ? 'AVAILABLE' : 'UNHEALTHY'
+}
+
+/** Without an endpoint that is `ACTIVE` it has none; with healthy ones that are all full it is saturated. */
+function deploymentAvailability(backend: DeploymentBackend, live: LiveView): BackendAvailability {
+  let reason: BackendAvailability = 'NO_ENDPOINT'
+  for (const endpoint of backend.endpoints) {
+    if (endpoint.state !== 'ACTIVE') continue
+    if (!live.isHealthy(endpoint.id)) {
+      if (reason === 'NO_ENDPOINT') reason = 'UNHEALTHY'
+    } else if (live.hasCapacity(endpoint.id, endpoint.maxInFlight)) {
+      return 'AVAILABLE'
+    } else {
+      reason = 'SATURATED'
+    }
+  }
+  return reason
+}
+
+export function isEndpointAvailable(endpoint: EndpointConfiguration, live: LiveView): boolean {
+  return (
+    endpoint.state === 'ACTIVE' && live.isHealthy(endpoint.id) && live.hasCapacity(endpoint.id, endpoint.maxInFlight)
+  )
+}
+
+/** The endpoints that could take a request now, without those in `excluded`. */
+export function availableEndpoints(
+  backend: DeploymentBackend,
+  live: LiveView,
+  excluded: ReadonlySet<string> = nothing,
+): readonly EndpointConfiguration[] {
+  return backend.endpoints.filter((endpoint) => !excluded.has(endpoint.id) && isEndpointAvailable(endpoint, live))
+}
+
+const nothing: ReadonlySet<string> = new Set()
+
+/** Endpoints that serve and are healthy, full or not: `Deployment.readyEndpoints`. */
+export function readyEndpoints(backend: DeploymentBackend, live: LiveView): number {
+  if (backend.state !== 'ACTIVE') return 0
+  return backend.endpoints.filter((endpoint) => endpoint.state === 'ACTIVE' && live.isHealthy(endpoint.id)).length
+}
+
+/**
+ * When what is ejected of a backend was ejected first, in milliseconds since the epoch; null if nothing of it is ejected,
+ * or what is could not take a request anyway.
+ */
+export function firstEjectedAtMs(backend: Backend | undefined, live: LiveView): number | null {
+  if (backend?.state !== 'ACTIVE') return null
+  if (backend.kind === 'providerModel') return live.isHealthy(backend.id) ? null : live.ejectedAtMs(backend.id)
+  const endpoint = leastRecentlyEjected(backend, live)
+  return endpoint && live.ejectedAtMs(endpoint.id)
+}
+
+/** The ejected endpoint with room that was ejected first. */
+export function leastRecentlyEjected(backend: DeploymentBackend, live: LiveView): EndpointConfiguration | null {
+  let first: EndpointConfiguration | null = null
+  for (const endpoint of backend.endpoints) {
+    if (endpoint.state !== 'ACTIVE' || live.isHealthy(endpoint.id)) continue
+    if (!live.hasCapacity(endpoint.id, endpoint.maxInFlight)) continue
+    if (!first || live.ejectedAtMs(endpoint.id) < live.ejectedAtMs(first.id)) first = endpoint
+  }
+  return first
+}

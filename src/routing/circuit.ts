@@ -1,0 +1,113 @@
+/**
+ * Passive health of one endpoint or provider model (DESIGN § 4.1): five failures in a row open the circuit for 10 s,
+ * doubling to 5 min, ±20 %; then one real request at a time tries it. `Retry-After` opens it for that long, at most 5 min.
+ */
+import type { CircuitState } from './vocabulary.ts'
+
+export const failuresToOpen = 5
+const firstOpenMs = 10_000
+export const longestOpenMs = 300_000
+const jitter = 0.2
+
+export interface Circuit {
+  readonly state: CircuitState
+  readonly consecutiveFailures: number
+  /** Times that it opened without a success in between: the exponent of the back-off. */
+  readonly openings: number
+  /** When it opened last, in milliseconds since the epoch; 0: it is closed. */
+  readonly openedAtMs: number
+  readonly openForMs: number
+  /** Whether a trial is under way. */
+  readonly isTrying: boolean
+}
+
+/**
+ * `isTrial`: of the request that was let through while the circuit was not closed. What else ends meanwhile began before
+ * it opened and says nothing about now.
+ */
+export type CircuitEvent =
+  | { readonly type: 'trialStarted' }
+  | { readonly type: 'trialAbandoned' }
+  | { readonly type: 'succeeded'; readonly isTrial: boolean }
+  | { readonly type: 'failed'; readonly isTrial: boolean; readonly retryAfterMs: number | null }
+
+export const closedCircuit: Circuit = {
+  state: 'CLOSED',
+  consecutiveFailures: 0,
+  openings: 0,
+  openedAtMs: 0,
+  openForMs: 0,
+  isTrying: false,
+}
+
+/** The circuit after `event`; the same object if nothing changes. `random` is in [0, 1). */
+export function observe(circuit: Circuit, event: CircuitEvent, nowMs: number, random: number): Circuit {
+  switch (event.type) {
+    case 'trialStarted':
+      return circuit.state === 'CLOSED' ? circuit : { ...circuit, state: 'HALF_OPEN', isTrying: true }
+    case 'trialAbandoned':
+      return circuit.isTrying ? { ...circuit, isTrying: false } : circuit
+    case 'succeeded':
+      return succeed(circuit, event.isTrial)
+    case 'failed':
+      return fail(circuit, event.isTrial, event.retryAfterMs, nowMs, random)
+  }
+}
+
+/** Whether a request may be sent: it is closed, or due for a trial and none is under way. */
+export function allowsRequest(circuit: Circuit, nowMs: number): boolean {
+  return circuit.state === 'CLOSED' || (!circuit.isTrying && isDue(circuit, nowMs))
+}
+
+/** When the next trial may begin, in milliseconds since the epoch; 0: it is closed. */
+export function circuitRetryAtMs(circuit: Circuit): number {
+  return circuit.state === 'CLOSED' ? 0 : circuit.openedAtMs + circuit.openForMs
+}
+
+/** A clock that was put back would keep the circuit open until it is that late again: before its opening it is due. */
+function isDue(circuit: Circuit, nowMs: number): boolean {
+  return nowMs >= circuit.openedAtMs + circuit.openForMs || nowMs < circuit.openedAtMs
+}
+
+function succeed(circuit: Circuit, isTrial: boolean): Circuit {
+  if (circuit.state === 'CLOSED') return circuit.consecutiveFailures === 0 ? circuit : closedCircuit
+  return isTrial ? closedCircuit : circuit
+}
+
+function fail(circuit: Circuit, isTrial: boolean, retryAfterMs: number | null, nowMs: number, random: number): Circuit {
+  const consecutiveFailures = circuit.consecutiveFailures + 1
+  const failed = { ...circuit, consecutiveFailures }
+  const askedForMs = Math.min(retryAfterMs ?? 0, longestOpenMs)
+  switch (circuit.state) {
+    case 'CLOSED':
+      if (askedForMs > 0) return open(failed, 0, askedForMs, nowMs)
+      if (consecutiveFailures < failuresToOpen) return failed
+      return open(failed, 1, backOffMs(1, random), nowMs)
+    case 'HALF_OPEN':
+      if (isTrial) return reopen(failed, askedForMs, nowMs, random)
+      return extend(failed, askedForMs, nowMs)
+    case 'OPEN':
+      return extend(failed, askedForMs, nowMs)
+  }
+}
+
+function reopen(circuit: Circuit, askedForMs: number, nowMs: number, random: number): Circuit {
+  if (askedForMs > 0) return open(circuit, circuit.openings, askedForMs, nowMs)
+  const openings = circuit.openings + 1
+  return open(circuit, openings, backOffMs(openings, random), nowMs)
+}
+
+/** Failures while it is open do not lengthen it, or a burst would reach the longest back-off at once; `Retry-After` does. */
+function extend(circuit: Circuit, askedForMs: number, nowMs: number): Circuit {
+  if (nowMs + askedForMs <= circuitRetryAtMs(circuit)) return circuit
+  return askedForMs > 0 ? { ...circuit, openedAtMs: nowMs, openForMs: askedForMs } : circuit
+}
+
+function open(circuit: Circuit, openings: number, openForMs: number, nowMs: number): Circuit {
+  return { ...circuit, state: 'OPEN', openings, openedAtMs: nowMs, openForMs, isTrying: false }
+}
+
+function backOffMs(openings: number, random: number): number {
+  const base = Math.min(firstOpenMs * 2 ** Math.min(openings - 1, 10), longestOpenMs)
+  return Math.round(base * (1 - jitter + 2 * jitter * random))
+}

@@ -1,0 +1,31 @@
+/** What is known of each kind of serving software. */
+import type { DeploymentEngine } from './vocabulary.ts'
+import type { HealthCheck } from './configuration.ts'
+
+export interface EngineFacts {
+  /** A path that says whether it can serve and never runs inference, relative to the origin; null: nobody knows one. */
+  readonly healthPath: string | null
+  /** The page that says so. */
+  readonly source: string | null
+}
+
+export const engineFacts: Readonly<Record<DeploymentEngine, EngineFacts>> = {
+  VLLM: { healthPath: '/health', source: 'https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html' },
+  SGLANG: { healthPath: '/health', source: 'https://docs.sglang.ai/basic_usage/native_api.html' },
+  TGI: { healthPath: '/health', source: 'https://huggingface.github.io/text-generation-inference/' },
+  TENSORRT_LLM: { healthPath: '/health', source: 'https://nvidia.github.io/TensorRT-LLM/commands/trtllm-serve.html' },
+  LLAMA_CPP: {
+    healthPath: '/health',
+    source: 'https://github.com/ggml-org/llama.cpp/blob/master/tools/server/README.md',
+  },
+  OLLAMA: { healthPath: '/api/tags', source: 'https://docs.ollama.com/api/tags' },
+  LM_STUDIO: { healthPath: '/v1/models', source: 'https://lmstudio.ai/docs/developer/openai-compat/models' },
+  OTHER: { healthPath: null, source: null },
+}
+
+/** The check that a deployment has if none is given; null: only the outcome of real requests counts. */
+export function defaultHealthCheck(engine: DeploymentEngine): HealthCheck | null {
+  const path = engineFacts[engine].healthPath
+  if (path === null) return null
+  return { path, intervalMs: 5_000, timeoutMs: 2_000, unhealthyThreshold: 3, healthyThreshold: 1 }
+}

@@ -1,0 +1,191 @@
+/**
+ * The one table of what the gateway itself says when it cannot pass an answer on. `docs/errors.md` has a row for each; a
+ * test holds the two together.
+ *
+ * OpenAI's types: https://platform.openai.com/docs/guides/error-codes. Anthropic's: https://docs.anthropic.com/en/api/errors.
+ */
+export interface GatewayErrorFacts {
+  /** The HTTP status; of an error inside a stream, what it would have been. */
+  readonly status: number
+  /** `error.type` in OpenAI's envelope. */
+  readonly type: 'invalid_request_error' | 'server_error'
+  /** `error.type` in Anthropic's envelope. */
+  readonly anthropicType:
+    | 'invalid_request_error'
+    | 'authentication_error'
+    | 'permission_error'
+    | 'not_found_error'
+    | 'request_too_large'
+    | 'timeout_error'
+    | 'overloaded_error'
+    | 'api_error'
+  /** For a person; `{detail}` stands for what `gatewayErrorMessage` is given. */
+  readonly message: string
+  /** What the caller can do about it. */
+  readonly remedy: string
+}
+
+const request = { type: 'invalid_request_error', anthropicType: 'invalid_request_error' } as const
+const server = { type: 'server_error', anthropicType: 'api_error' } as const
+
+export const gatewayErrors = {
+  bad_request: {
+    status: 400,
+    ...request,
+    message: 'The HTTP request is malformed: {detail}.',
+    remedy: 'Send one `Host`, a path as the request target, and no obsolete or contradictory framing.',
+  },
+  invalid_json: {
+    status: 400,
+    ...request,
+    message: 'The body is not a JSON object.',
+    remedy: 'Send one JSON object in UTF-8.',
+  },
+  invalid_multipart: {
+    status: 400,
+    ...request,
+    message: 'The body is not well-formed multipart/form-data.',
+    remedy: 'Send `multipart/form-data` with the boundary that its `content-type` names.',
+  },
+  missing_model: {
+    status: 400,
+    ...request,
+    message: 'The body has no `model` that is a string.',
+    remedy: 'Name a route in `model`; `GET /v1/models` lists those that you may use.',
+  },
+  duplicate_model: {
+    status: 400,
+    ...request,
+    message: 'The body has more than one `model`.',
+    remedy: 'Send `model` once: servers disagree on which of two counts.',
+  },
+  invalid_api_key: {
+    status: 401,
+    type: 'invalid_request_error',
+    anthropicType: 'authentication_error',
+    message: 'No valid API key was given, and this model needs one.',
+    remedy:
+      'Send an active key as `Authorization: Bearer …`, `x-api-key` or `api-key`; or none at all for a public model.',
+  },
+  route_not_allowed: {
+    status: 403,
+    type: 'invalid_request_error',
+    anthropicType: 'permission_error',
+    message: 'This API key may not call {detail}.',
+    remedy: 'Ask an operator for access, or use a key with the scope `INFERENCE` and this route in its list.',
+  },
+  model_not_found: {
+    status: 404,
+    type: 'invalid_request_error',
+    anthropicType: 'not_found_error',
+    message: 'There is no model {detail}.',
+    remedy: 'Check the spelling; `GET /v1/models` lists the models that you may use.',
+  },
+  unknown_url: {
+    status: 404,
+    type: 'invalid_request_error',
+    anthropicType: 'not_found_error',
+    message: 'There is no such operation: {detail}.',
+    remedy: 'Check the path; `docs/operations.md` lists the operations.',
+  },
+  method_not_allowed: {
+    status: 405,
+    ...request,
+    message: 'This path does not take that method.',
+    remedy: 'Use the method that the `allow` header names.',
+  },
+  request_timeout: {
+    status: 408,
+    type: 'invalid_request_error',
+    anthropicType: 'timeout_error',
+    message: 'The request did not arrive in time.',
+    remedy: 'Send headers within 15 s, and do not pause for 30 s in a body.',
+  },
+  request_too_large: {
+    status: 413,
+    type: 'invalid_request_error',
+    anthropicType: 'request_too_large',
+    message: 'The body is larger than this gateway accepts.',
+    remedy: 'Send less, or have the limit raised (`SIGNALBOX_MAX_REQUEST_BYTES`).',
+  },
+  unsupported_media_type: {
+    status: 415,
+    ...request,
+    message: 'This operation does not take a body of that type or encoding.',
+    remedy: 'Send `application/json`, or `multipart/form-data` where the operation has files, uncompressed.',
+  },
+  expectation_failed: {
+    status: 417,
+    ...request,
+    message: 'The only expectation that can be met is `100-continue`.',
+    remedy: 'Leave the `Expect` header out.',
+  },
+  headers_too_large: {
+    status: 431,
+    ...request,
+    message: 'The request headers are too large.',
+    remedy: 'Send fewer or shorter headers: 16 KiB in all.',
+  },
+  internal_error: {
+    status: 500,
+    ...server,
+    message: 'The gateway failed.',
+    remedy: 'Report it with the `x-request-id` of this answer.',
+  },
+  upstream_unreachable: {
+    status: 502,
+    ...server,
+    message: 'The model could not be reached.',
+    remedy: 'Try again; if it stays, an operator finds the cause in the health of the backend.',
+  },
+  upstream_auth_failed: {
+    status: 502,
+    ...server,
+    message: 'The model refused the credential that this gateway has for it.',
+    remedy: 'An operator must renew the secret of the provider or deployment; your own key is fine.',
+  },
+  upstream_truncated: {
+    status: 502,
+    ...server,
+    message: 'The answer broke off: the model stopped before its end.',
+    remedy: 'Discard what came, or keep it knowing that it is not whole; then try again.',
+  },
+  no_target_available: {
+    status: 503,
+    type: 'server_error',
+    anthropicType: 'overloaded_error',
+    message: 'No backend of this model can take a request now.',
+    remedy: 'Try again after `retry-after`; an operator sees the reason of each target in `routeExplain`.',
+  },
+  overloaded: {
+    status: 503,
+    type: 'server_error',
+    anthropicType: 'overloaded_error',
+    message: 'The gateway has too many requests in flight.',
+    remedy: 'Try again after `retry-after`.',
+  },
+  shutting_down: {
+    status: 503,
+    type: 'server_error',
+    anthropicType: 'overloaded_error',
+    message: 'This gateway is being shut down.',
+    remedy: 'Try again: another one, or its successor, takes the request.',
+  },
+  upstream_timeout: {
+    status: 504,
+    type: 'server_error',
+    anthropicType: 'timeout_error',
+    message: 'The model did not answer in time.',
+    remedy: 'Try again, ask for less, or have the timeouts of the route raised.',
+  },
+} as const satisfies Readonly<Record<string, GatewayErrorFacts>>
+
+export type GatewayErrorCode = keyof typeof gatewayErrors
+
+const maxDetailLength = 160
+
+/** The message of an error for a person; `detail` is cut to 160 characters. Encode it: it may hold what a client sent. */
+export function gatewayErrorMessage(code: GatewayErrorCode, detail = 'that'): string {
+  const bounded = detail.length > maxDetailLength ? `${detail.slice(0, maxDetailLength)}…` : detail
+  return gatewayErrors[code].message.replace('{detail}', () => bounded)
+}

@@ -1,0 +1,136 @@
+/** What the gateway would do with a request now, by asking the functions that it asks. */
+import { authorise, anonymous, identify, isRefusal, noTargetAvailable, type Refusal } from './access.ts'
+import { backendAvailability, targetAvailability } from './availability.ts'
+import type { GatewayErrorCode } from './errors.ts'
+import type { LiveView } from './live-view.ts'
+import { matchRoute } from './match.ts'
+import { leastRecentCandidate, stageWithoutTarget } from './next-attempt.ts'
+import { findOperation } from './operation.ts'
+import { selectionProbabilities } from './select-target.ts'
+import type { Route, Snapshot } from './snapshot.ts'
+import type { TargetAvailability } from './vocabulary.ts'
+
+export interface ExplainRequest {
+  /** What the client would send as `model`. */
+  readonly model: string
+  /** Null: none would be sent. */
+  readonly apiKeyId: string | null
+  /** E.g. `/v1/chat/completions`. */
+  readonly operation: string
+}
+
+export interface Explanation {
+  /** Null if the request would be sent. */
+  readonly refusal: Refusal['status'] | null
+  readonly refusalCode: GatewayErrorCode | null
+  /** Null if no route has that name. */
+  readonly routeId: string | null
+  /** Every target, then every backend of the fallback, in order. */
+  readonly candidates: readonly ExplainedCandidate[]
+}
+
+export interface ExplainedCandidate {
+  /** Null for a backend of the fallback. */
+  readonly targetId: string | null
+  readonly backendId: string
+  readonly isFallback: boolean
+  /** The chance that the first attempt goes there, 0 to 1; 0 for all if the request would be refused. */
+  readonly probability: number
+  readonly availability: TargetAvailability
+  readonly upstreamModel: string
+}
+
+export function explain(snapshot: Snapshot, live: LiveView, request: ExplainRequest, nowMs: number): Explanation {
+  const route = matchRoute(snapshot, request.model)
+  const refusal = refusalOf(snapshot, route, request, nowMs)
+  const chances = route && !refusal ? firstAttemptChances(snapshot, route, live) : new Map<string, number>()
+  const final = refusal ?? (chances.size === 0 ? noTargetAvailable : null)
+  return {
+    refusal: final?.status ?? null,
+    refusalCode: final?.code ?? null,
+    routeId: route?.id ?? null,
+    candidates: route ? candidatesOf(snapshot, route, live, chances) : [],
+  }
+}
+
+const unknownUrl: Refusal = { status: 404, code: 'unknown_url' }
+const invalidApiKey: Refusal = { status: 401, code: 'invalid_api_key' }
+
+/** In the gateway's order: operation, key, route, access. A key that is not in the snapshot was revoked or never was. */
+function refusalOf(
+  snapshot: Snapshot,
+  route: Route | undefined,
+  { apiKeyId, operation }: ExplainRequest,
+  nowMs: number,
+): Refusal | null {
+  if (!findOperation(operation)?.upstreamPath) return unknownUrl
+  const apiKey = apiKeyId === null ? null : snapshot.apiKeysById.get(apiKeyId)
+  if (apiKey === undefined) return invalidApiKey
+  const caller = apiKey ? identify(snapshot, apiKey, nowMs) : anonymous
+  return isRefusal(caller) ? caller : authorise(route, caller)
+}
+
+/** By target id or fallback backend id; empty: the request would be refused with 503. */
+function firstAttemptChances(snapshot: Snapshot, route: Route, live: LiveView): ReadonlyMap<string, number> {
+  const open = route.targets.filter(
+    (target) => targetAvailability(target, snapshot.backends.get(target.backendId), live) === 'AVAILABLE',
+  )
+  if (open.length > 0) return selectionProbabilities(open)
+  const { trigger, waiting } = stageWithoutTarget(snapshot, route, live)
+  if (waiting.length > 0) return selectionProbabilities(waiting)
+  const certain = firstFallback(snapshot, route, live, trigger) ?? leastRecentId(snapshot, route, live, trigger)
+  return new Map(certain ? [[certain, 1]] : [])
+}
+
+function firstFallback(
+  snapshot: Snapshot,
+  { fallback }: Route,
+  live: LiveView,
+  trigger: 'SATURATED' | 'UNAVAILABLE',
+): string | null {
+  if (!fallback?.triggers.has(trigger)) return null
+  const availabilities = fallback.backendIds.map((id) => backendAvailability(snapshot.backends.get(id), live))
+  const first = availabilities.indexOf('AVAILABLE')
+  return fallback.backendIds[first] ?? null
+}
+
+function leastRecentId(
+  snapshot: Snapshot,
+  route: Route,
+  live: LiveView,
+  trigger: 'SATURATED' | 'UNAVAILABLE',
+): string | null {
+  const candidate = leastRecentCandidate(snapshot, route, live, trigger)
+  return candidate && (candidate.target?.id ?? candidate.backend.id)
+}
+
+function candidatesOf(
+  snapshot: Snapshot,
+  route: Route,
+  live: LiveView,
+  chances: ReadonlyMap<string, number>,
+): readonly ExplainedCandidate[] {
+  const targets = route.targets.map((target) => {
+    const backend = snapshot.backends.get(target.backendId)
+    return {
+      targetId: target.id,
+      backendId: target.backendId,
+      isFallback: false,
+      probability: chances.get(target.id) ?? 0,
+      availability: targetAvailability(target, backend, live),
+      upstreamModel: backend?.upstreamModel ?? '',
+    }
+  })
+  const fallbacks = (route.fallback?.backendIds ?? []).map((backendId) => {
+    const backend = snapshot.backends.get(backendId)
+    return {
+      targetId: null,
+      backendId,
+      isFallback: true,
+      probability: chances.get(backendId) ?? 0,
+      availability: backendAvailability(backend, live),
+      upstreamModel: backend?.upstreamModel ?? '',
+    }
+  })
+  return [...targets, ...fallbacks]
+}

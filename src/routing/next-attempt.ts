@@ -1,0 +1,374 @@
+/**
+ * The failure contract's "moving on" (DESIGN § 4.2), as one pure question: with what has been tried so far, what now?
+ *
+ * In this order: another credential of the same provider; another endpoint of a deployment that could not be reached; one
+ * other available target with weight; the fallback's backends. If nothing was sent because everything is ejected, the least
+ * recently ejected is tried, so that the gateway never refuses by itself for longer than the upstreams do.
+ */
+import { backendAvailability, firstEjectedAtMs, leastRecentlyEjected } from './availability.ts'
+import type { EndpointConfiguration } from './configuration.ts'
+import { defaultMaxAttempts } from './configuration.ts'
+import type { GatewayErrorCode } from './errors.ts'
+import type { LiveView } from './live-view.ts'
+import type { Rotations } from './rotation.ts'
+import { nextCredential, selectCredential, type Credential } from './select-credential.ts'
+import { selectEndpoint } from './select-endpoint.ts'
+import { drawTarget, selectTarget, type Divergence } from './select-target.ts'
+import type { Backend, DeploymentBackend, Route, Snapshot, Target } from './snapshot.ts'
+import type { FallbackTrigger } from './vocabulary.ts'
+
+/** What became of a plan. */
+export interface Attempt {
+  readonly targetId: string | null
+  readonly backendId: string
+  readonly endpointId: string | null
+  readonly credentialId: string | null
+  readonly isFallback: boolean
+  /** False: it only waited for an endpoint, in vain, and nothing went upstream. */
+  readonly wasSent: boolean
+  /** The upstream's; null if none came. */
+  readonly status: number | null
+  /** Why it was no answer; null: it was one. */
+  readonly trigger: FallbackTrigger | null
+}
+
+/** All that the decision depends on. One object serves a request: `attempts`, `nowMs` and `hasRepeat` change with each question. */
+export interface AttemptQuestion {
+  readonly snapshot: Snapshot
+  readonly route: Route
+  readonly live: LiveView
+  readonly rotations: Rotations
+  /** Numbers in [0, 1). */
+  readonly random: () => number
+  readonly prefixHash: number | null
+  readonly deadlineAtMs: number
+  readonly attempts: readonly Attempt[]
+  /** Whether the route's retry budget has one left; a plan with `isRepeat` takes it. */
+  readonly hasRepeat: boolean
+  readonly nowMs: number
+}
+
+/** Send to this backend: a provider with this credential, or a deployment's endpoint. */
+export interface AttemptPlan {
+  readonly kind: 'attempt'
+  /** Null for a fallback. */
+  readonly target: Target | null
+  readonly backend: Backend
+  readonly endpoint: EndpointConfiguration | null
+  readonly credential: Credential | null
+  readonly isFallback: boolean
+  readonly isRepeat: boolean
+  /** Of a request's first step only. */
+  readonly divergence: Divergence | null
+}
+
+/** Wait in this deployment's waiting room; in vain: an attempt with `SATURATED` that was not sent. */
+export interface WaitPlan {
+  readonly kind: 'wait'
+  readonly target: Target | null
+  readonly backend: DeploymentBackend
+  readonly isFallback: boolean
+  readonly divergence: Divergence | null
+}
+
+/** Nothing more is tried. */
+export interface Stop {
+  readonly kind: 'stop'
+  readonly answer: FinalAnswer
+  readonly divergence: Divergence | null
+}
+
+export type FinalAnswer =
+  /** The upstream's answer to that attempt, as it came. */
+  | { readonly kind: 'relay'; readonly attemptIndex: number }
+  /** `retryAfterMs` is null where trying again is not a matter of time. */
+  | { readonly kind: 'error'; readonly code: GatewayErrorCode; readonly retryAfterMs: number | null }
+
+export type NextAttempt = AttemptPlan | WaitPlan | Stop
+
+/** The first step of a request if `attempts` is empty, which takes the route's next turn; else the one after the last. */
+export function nextAttempt(question: AttemptQuestion): NextAttempt {
+  const last = question.attempts.at(-1)
+  if (!last) return firstAttempt(question)
+  if (last.trigger === null || question.nowMs >= question.deadlineAtMs) return stop(question)
+  return (
+    otherCredential(question, last) ??
+    otherEndpoint(question, last) ??
+    otherTarget(question, last, last.trigger) ??
+    nextFallback(question, last.trigger) ??
+    otherFallbackEndpoint(question, last) ??
+    lastResort(question, last.trigger) ??
+    stop(question)
+  )
+}
+
+/** Whether the body of a 400 must be read before it is known what to do: only if the route wants to move on for it. */
+export function watchesContextLength(route: Route): boolean {
+  return route.fallback?.triggers.has('CONTEXT_LENGTH') ?? false
+}
+
+function firstAttempt(question: AttemptQuestion): NextAttempt {
+  const { snapshot, route, live, rotations } = question
+  const { target, divergence } = selectTarget(snapshot, route, live, rotations.of(route.id))
+  const plan = target && planTarget(question, target, false, divergence)
+  return plan ?? withDivergence(withoutTarget(question), divergence)
+}
+
+/** No target with weight is available and nothing was tried. */
+function withoutTarget(question: AttemptQuestion): NextAttempt {
+  const stage = stageWithoutTarget(question.snapshot, question.route, question.live)
+  if (stage.waiting.length > 0) {
+    const target = drawTarget(stage.waiting, question.random())!
+    return planWait(target, backendOf(question, target)!, false)
+  }
+  return nextFallback(question, stage.trigger) ?? lastResort(question, stage.trigger) ?? stop(question)
+}
+
+/** What is left for a request that no target with weight can take now. */
+export interface StageWithoutTarget {
+  readonly trigger: 'SATURATED' | 'UNAVAILABLE'
+  /** Saturated targets that have a waiting room. */
+  readonly waiting: readonly Target[]
+}
+
+export function stageWithoutTarget(snapshot: Snapshot, route: Route, live: LiveView): StageWithoutTarget {
+  const saturated = route.targets.filter(
+    (target) => target.weight > 0 && backendAvailability(snapshot.backends.get(target.backendId), live) === 'SATURATED',
+  )
+  const waiting = saturated.filter((target) => hasWaitingRoom(snapshot.backends.get(target.backendId)))
+  return { trigger: saturated.length > 0 ? 'SATURATED' : 'UNAVAILABLE', waiting }
+}
+
+function hasWaitingRoom(backend: Backend | undefined): backend is DeploymentBackend {
+  return backend?.kind === 'deployment' && backend.queue.maxWaiting > 0
+}
+
+/** A 401, 403 or 429 speaks against the credential: the provider's next one, as long as there is one that is not benched. */
+function otherCredential(question: AttemptQuestion, last: Attempt): NextAttempt | null {
+  if (last.trigger !== 'UPSTREAM_AUTH' && last.trigger !== 'RATE_LIMITED') return null
+  const backend = question.snapshot.backends.get(last.backendId)
+  if (backend?.kind !== 'providerModel' || backend.state !== 'ACTIVE') return null
+  if (!hasAttempt(question, last.isFallback)) return null
+  const tried = idsOf(question.attempts, (attempt) => attempt.credentialId)
+  const credential = nextCredential(backend.provider, question.live, tried)
+  if (!credential) return null
+  const target = targetOf(question.route, last)
+  return planOf({ target, backend, credential, isFallback: last.isFallback })
+}
+
+/** Once, for a target that could not be reached. */
+function otherEndpoint(question: AttemptQuestion, last: Attempt): NextAttempt | null {
+  if (last.isFallback || !mayTryOtherEndpoint(question, last)) return null
+  const target = targetOf(question.route, last)
+  return target && planTarget(question, target, true, null)
+}
+
+/** The fallback's backends come first, in their order; then this. */
+function otherFallbackEndpoint(question: AttemptQuestion, last: Attempt): NextAttempt | null {
+  if (!last.isFallback || !mayTryOtherEndpoint(question, last)) return null
+  const backend = question.snapshot.backends.get(last.backendId)
+  return backend ? planBackend(question, backend, { target: null, isFallback: true, isRepeat: true }) : null
+}
+
+function mayTryOtherEndpoint(question: AttemptQuestion, last: Attempt): boolean {
+  if (last.trigger !== 'CONNECT_ERROR' || last.endpointId === null) return false
+  const here = question.attempts.filter((attempt) => attempt.wasSent && attempt.backendId === last.backendId)
+  return here.length === 1 && question.hasRepeat && hasAttempt(question, last.isFallback)
+}
+
+/** One other available target with weight. Where nothing was sent yet it is no repeat. */
+function otherTarget(question: AttemptQuestion, last: Attempt, trigger: FallbackTrigger): NextAttempt | null {
+  if (last.isFallback || trigger === 'CONTEXT_LENGTH') return null
+  const isRepeat = sentCount(question) > 0
+  if ((isRepeat && !question.hasRepeat) || !hasAttempt(question, false)) return null
+  const tried = idsOf(question.attempts, (attempt) => attempt.targetId)
+  if (tried.size > 1) return null
+  const triedBackends = idsOf(question.attempts, (attempt) => attempt.backendId)
+  const others = question.route.targets.filter(
+    (target) =>
+      target.weight > 0 &&
+      !triedBackends.has(target.backendId) &&
+      backendAvailability(backendOf(question, target), question.live) === 'AVAILABLE',
+  )
+  const target = drawTarget(others, question.random())
+  return target && planTarget(question, target, isRepeat, null)
+}
+
+/** The first of the fallback's backends that is available and comes after those tried; else the first to wait at. */
+function nextFallback(question: AttemptQuestion, trigger: FallbackTrigger): NextAttempt | null {
+  const { route, snapshot, live, attempts } = question
+  if (!route.fallback?.triggers.has(trigger) || !hasAttempt(question, true)) return null
+  const tried = idsOf(attempts, (attempt) => (attempt.isFallback ? attempt.backendId : null))
+  let waiting: DeploymentBackend | null = null
+  for (const id of route.fallback.backendIds) {
+    const backend = snapshot.backends.get(id)
+    if (!backend || tried.has(id)) continue
+    const availability = backendAvailability(backend, live)
+    if (availability === 'AVAILABLE') {
+      const plan = planBackend(question, backend, { target: null, isFallback: true, isRepeat: false })
+      if (plan) return plan
+    }
+    if (availability === 'SATURATED' && hasWaitingRoom(backend)) waiting ??= backend
+  }
+  return waiting && planWait(null, waiting, true)
+}
+
+/** Everything is ejected and nothing was sent: the least recently ejected of what the request may go to. */
+function lastResort(question: AttemptQuestion, trigger: FallbackTrigger): NextAttempt | null {
+  if (sentCount(question) > 0) return null
+  const candidate = leastRecentCandidate(question.snapshot, question.route, question.live, trigger)
+  if (!candidate) return null
+  const { target, backend } = candidate
+  const isFallback = target === null
+  if (backend.kind === 'providerModel') {
+    return planOf({ target, backend, credential: selectCredential(backend.provider, question.live), isFallback })
+  }
+  const endpoint = leastRecentlyEjected(backend, question.live)
+  return endpoint && planOf({ target, backend, endpoint, isFallback })
+}
+
+export interface EjectedCandidate {
+  /** Null for a backend of the fallback. */
+  readonly target: Target | null
+  readonly backend: Backend
+}
+
+/** Of the targets with weight, and of the fallback if it may be used for `trigger`, the one ejected longest ago. */
+export function leastRecentCandidate(
+  snapshot: Snapshot,
+  route: Route,
+  live: LiveView,
+  trigger: FallbackTrigger,
+): EjectedCandidate | null {
+  let first: EjectedCandidate | null = null
+  let firstAtMs = Infinity
+  const offer = (target: Target | null, backendId: string): void => {
+    const backend = snapshot.backends.get(backendId)
+    const atMs = firstEjectedAtMs(backend, live)
+    if (!backend || atMs === null || atMs >= firstAtMs) return
+    first = { target, backend }
+    firstAtMs = atMs
+  }
+  for (const target of route.targets) {
+    if (target.weight > 0) offer(target, target.backendId)
+  }
+  if (route.fallback?.triggers.has(trigger)) {
+    for (const id of route.fallback.backendIds) offer(null, id)
+  }
+  return first
+}
+
+function planTarget(
+  question: AttemptQuestion,
+  target: Target,
+  isRepeat: boolean,
+  divergence: Divergence | null,
+): AttemptPlan | null {
+  const backend = backendOf(question, target)
+  return backend ? planBackend(question, backend, { target, isFallback: false, isRepeat, divergence }) : null
+}
+
+type PlanTemplate = Pick<AttemptPlan, 'target' | 'isFallback'> & Partial<AttemptPlan>
+
+/** Null if it has no available endpoint that this request has not tried. */
+function planBackend(question: AttemptQuestion, backend: Backend, template: PlanTemplate): AttemptPlan | null {
+  if (backend.kind === 'providerModel') {
+    return planOf({ ...template, backend, credential: selectCredential(backend.provider, question.live) })
+  }
+  const tried = question.attempts.length === 0 ? null : idsOf(question.attempts, (attempt) => attempt.endpointId)
+  const endpoint = selectEndpoint(backend, question, tried)
+  return endpoint && planOf({ ...template, backend, endpoint })
+}
+
+function planOf(plan: PlanTemplate & Pick<AttemptPlan, 'backend'>): AttemptPlan {
+  return {
+    kind: 'attempt',
+    target: plan.target,
+    backend: plan.backend,
+    endpoint: plan.endpoint ?? null,
+    credential: plan.credential ?? null,
+    isFallback: plan.isFallback,
+    isRepeat: plan.isRepeat ?? false,
+    divergence: plan.divergence ?? null,
+  }
+}
+
+function planWait(target: Target | null, backend: Backend, isFallback: boolean): WaitPlan {
+  return { kind: 'wait', target, backend: backend as DeploymentBackend, isFallback, divergence: null }
+}
+
+function withDivergence(step: NextAttempt, divergence: Divergence | null): NextAttempt {
+  return divergence ? { ...step, divergence } : step
+}
+
+/** One attempt is kept for the fallback, if the route has one. */
+function hasAttempt(question: AttemptQuestion, isFallback: boolean): boolean {
+  const { fallback } = question.route
+  const most = fallback?.maxAttempts ?? defaultMaxAttempts
+  const kept = fallback && !isFallback ? 1 : 0
+  return sentCount(question) < Math.max(1, most - kept)
+}
+
+function sentCount({ attempts }: AttemptQuestion): number {
+  let count = 0
+  for (const attempt of attempts) if (attempt.wasSent) count++
+  return count
+}
+
+function idsOf(attempts: readonly Attempt[], idOf: (attempt: Attempt) => string | null): ReadonlySet<string> {
+  const ids = new Set<string>()
+  for (const attempt of attempts) {
+    const id = idOf(attempt)
+    if (id !== null) ids.add(id)
+  }
+  return ids
+}
+
+function targetOf(route: Route, attempt: Attempt): Target | null {
+  return route.targets.find((target) => target.id === attempt.targetId) ?? null
+}
+
+function backendOf(question: AttemptQuestion, target: Target): Backend | undefined {
+  return question.snapshot.backends.get(target.backendId)
+}
+
+function stop(question: AttemptQuestion): Stop {
+  return { kind: 'stop', answer: finalAnswer(question), divergence: null }
+}
+
+/** The last upstream answer, unless it is a 401 or 403, which speak of the gateway's credential; without one, why there is none. */
+function finalAnswer({ attempts, snapshot, route, live, nowMs, deadlineAtMs }: AttemptQuestion): FinalAnswer {
+  const attemptIndex = attempts.findLastIndex((attempt) => attempt.status !== null)
+  if (attemptIndex >= 0) {
+    const { status } = attempts[attemptIndex]!
+    if (status === 401 || status === 403) return errorAnswer('upstream_auth_failed')
+    // A stream that was begun with a good status and brought no event in time is no answer.
+    if (attempts[attemptIndex]!.trigger !== 'TIMEOUT' && attempts[attemptIndex]!.trigger !== 'CONNECT_ERROR') {
+      return { kind: 'relay', attemptIndex }
+    }
+  }
+  const lastSent = attempts.findLast((attempt) => attempt.wasSent)
+  if (lastSent) return errorAnswer(lastSent.trigger === 'TIMEOUT' ? 'upstream_timeout' : 'upstream_unreachable')
+  if (nowMs >= deadlineAtMs) return errorAnswer('upstream_timeout')
+  return errorAnswer('no_target_available', retryAfterMs(snapshot, route, live, nowMs))
+}
+
+function errorAnswer(code: GatewayErrorCode, retryAfter: number | null = null): FinalAnswer {
+  return { kind: 'error', code, retryAfterMs: retryAfter }
+}
+
+const shortestRetryAfterMs = 1_000
+const longestRetryAfterMs = 300_000
+
+/** Until the first ejected target is due again, from 1 s to 5 min; 1 s where none is ejected: capacity frees at any time. */
+export function retryAfterMs(snapshot: Snapshot, route: Route, live: LiveView, nowMs: number): number {
+  let soonest = Infinity
+  for (const target of route.targets) {
+    const backend = target.weight > 0 ? snapshot.backends.get(target.backendId) : undefined
+    if (backend?.state !== 'ACTIVE') continue
+    const ids = backend.kind === 'providerModel' ? [backend.id] : backend.endpoints.map((endpoint) => endpoint.id)
+    for (const id of ids) soonest = Math.min(soonest, live.isHealthy(id) ? nowMs : live.retryAtMs(id))
+  }
+  if (soonest === Infinity) return shortestRetryAfterMs
+  return Math.min(Math.max(soonest - nowMs, shortestRetryAfterMs), longestRetryAfterMs)
+}

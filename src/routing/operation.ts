@@ -1,0 +1,124 @@
+/** The operations of the passthrough: the one table of their paths, bodies and protocols (DESIGN § 4.3). */
+
+/** Whose error envelope and stream the client expects. */
+export type Protocol = 'openai' | 'anthropic'
+export type BodyKind = 'json' | 'multipart'
+
+/**
+ * How a stream of it looks, if it can be streamed. `choices`: chunks with `choices`, ended by `[DONE]`. `typedEvents`: each
+ * event names its `type`; OpenAI's end with the one that completes, Anthropic's with `message_stop`.
+ */
+export type StreamKind = 'choices' | 'typedEvents' | 'none'
+
+/**
+ * Where upstreams report tokens. `completion`: `usage.prompt_tokens` and `completion_tokens`, in a stream only in an extra
+ * chunk that must be asked for. `inputOutput`: `usage.input_tokens` and `output_tokens`, nested in the last event of a
+ * stream. `message`: the same as Anthropic spells it, over two events. `rerank`: `usage.total_tokens` or `meta.tokens`.
+ * `none`: nothing is reported, or nothing is used.
+ */
+export type UsageKind = 'completion' | 'inputOutput' | 'message' | 'rerank' | 'none'
+
+export interface Operation {
+  /** As clients call it; it is the operation's name in usage and log. */
+  readonly path: string
+  readonly method: 'GET' | 'POST'
+  /** Empty: it has no body. */
+  readonly bodies: readonly BodyKind[]
+  readonly protocol: Protocol
+  readonly stream: StreamKind
+  /** The top-level member or form field that asks for a stream, and its value as JSON text. */
+  readonly streamFlag: { readonly name: string; readonly value: string } | null
+  readonly usage: UsageKind
+  /** Whether `stream_options.include_usage` makes a stream report its tokens. */
+  readonly hasIncludeUsage: boolean
+  /** Where it is at the upstream, relative to a base URL that ends in a version; null: the gateway answers it. */
+  readonly upstreamPath: string | null
+}
+
+const streamTrue = { name: 'stream', value: 'true' } as const
+
+function post(path: string, rest: Partial<Operation> = {}): Operation {
+  return {
+    path,
+    method: 'POST',
+    bodies: ['json'],
+    protocol: 'openai',
+    stream: 'none',
+    streamFlag: null,
+    usage: 'none',
+    hasIncludeUsage: false,
+    upstreamPath: path.slice('/v1'.length),
+    ...rest,
+  }
+}
+
+/** Sources: https://platform.openai.com/docs/api-reference, https://docs.anthropic.com/en/api, https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html. */
+export const operations: readonly Operation[] = [
+  post('/v1/chat/completions', {
+    stream: 'choices',
+    streamFlag: streamTrue,
+    usage: 'completion',
+    hasIncludeUsage: true,
+  }),
+  post('/v1/completions', { stream: 'choices', streamFlag: streamTrue, usage: 'completion', hasIncludeUsage: true }),
+  post('/v1/embeddings', { usage: 'completion' }),
+  post('/v1/responses', { stream: 'typedEvents', streamFlag: streamTrue, usage: 'inputOutput' }),
+  post('/v1/messages', {
+    protocol: 'anthropic',
+    stream: 'typedEvents',
+    streamFlag: streamTrue,
+    usage: 'message',
+  }),
+  post('/v1/messages/count_tokens', { protocol: 'anthropic' }),
+  post('/v1/rerank', { usage: 'rerank' }),
+  post('/v2/rerank', { usage: 'rerank', upstreamPath: '../v2/rerank' }),
+  post('/v1/score', { usage: 'completion' }),
+  post('/v1/moderations'),
+  post('/v1/images/generations', { stream: 'typedEvents', streamFlag: streamTrue, usage: 'inputOutput' }),
+  post('/v1/images/edits', {
+    bodies: ['multipart', 'json'],
+    stream: 'typedEvents',
+    streamFlag: streamTrue,
+    usage: 'inputOutput',
+  }),
+  post('/v1/images/variations', { bodies: ['multipart'], usage: 'inputOutput' }),
+  post('/v1/audio/speech', {
+    stream: 'typedEvents',
+    streamFlag: { name: 'stream_format', value: '"sse"' },
+    usage: 'inputOutput',
+  }),
+  post('/v1/audio/transcriptions', {
+    bodies: ['multipart'],
+    stream: 'typedEvents',
+    streamFlag: streamTrue,
+    usage: 'inputOutput',
+  }),
+  post('/v1/audio/translations', { bodies: ['multipart'], usage: 'inputOutput' }),
+  { ...post('/v1/models'), method: 'GET', bodies: [], upstreamPath: null },
+  { ...post('/v1/models/{name}'), method: 'GET', bodies: [], upstreamPath: null },
+]
+
+const operationsByPath: ReadonlyMap<string, Operation> = new Map(operations.map((it) => [it.path, it]))
+export const modelsOperation: Operation = operationsByPath.get('/v1/models')!
+export const modelOperation: Operation = operationsByPath.get('/v1/models/{name}')!
+
+/**
+ * The operation at a path, which is without its query string; undefined if there is none. The method is yet to be compared.
+ * The name in `/v1/models/{name}` may hold slashes.
+ */
+export function findOperation(path: string): Operation | undefined {
+  const operation = operationsByPath.get(path)
+  if (operation) return operation === modelOperation ? undefined : operation
+  return path.startsWith('/v1/models/') && path.length > '/v1/models/'.length ? modelOperation : undefined
+}
+
+/**
+ * Where an operation is at an upstream: the base URL's own path, e.g. `/v1`, and the operation's. `/v2/rerank` replaces a
+ * version at the end of the base, and stays below whatever comes before it.
+ */
+export function upstreamPathOf(basePath: string, operation: Operation): string {
+  const base = basePath.replace(/\/+$/, '')
+  const path = operation.upstreamPath ?? ''
+  if (!path.startsWith('../')) return base + path
+  return `${base.replace(/\/v\d+[a-z0-9]*$/, '')}/${path.slice('../'.length)}`
+}

@@ -1,0 +1,26 @@
+import type { LiveView } from './live-view.ts'
+import type { ProviderUpstream } from './snapshot.ts'
+
+export type Credential = ProviderUpstream['credentials'][number]
+
+/**
+ * The first credential, in the operator's order, that is not benched; if all are, the one that is due first, so that benches
+ * alone never stop a provider: that is the circuit's business. Null: it is called without one.
+ */
+export function selectCredential(provider: ProviderUpstream, live: LiveView): Credential | null {
+  let soonest: Credential | null = null
+  for (const credential of provider.credentials) {
+    if (live.isHealthy(credential.id)) return credential
+    if (!soonest || live.retryAtMs(credential.id) < live.retryAtMs(soonest.id)) soonest = credential
+  }
+  return soonest
+}
+
+/** The first one that is neither benched nor in `tried`; null: there is none to go on with. */
+export function nextCredential(
+  provider: ProviderUpstream,
+  live: LiveView,
+  tried: ReadonlySet<string>,
+): Credential | null {
+  return provider.credentials.find(({ id }) => !tried.has(id) && live.isHealthy(id)) ?? null
+}
