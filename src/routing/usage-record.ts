@@ -64,3 +64,13 @@ export interface UsageRecord {
   /** The part of `durationMs` that was neither upstream nor the client. */
   readonly overheadMs: number
 }
+
+/** Milliseconds since the epoch, whole: the instant at which a request counts as usage. */
+export function endedAtMs(record: Pick<UsageRecord, 'startedAtMs' | 'durationMs'>): number {
+  return Math.round(record.startedAtMs + record.durationMs)
+}
+
+/** Whether it ended neither `OK` nor `OK_BY_FALLBACK`. */
+export function isFailure(outcome: RequestOutcome): boolean {
+  return outcome !== 'OK' && outcome !== 'OK_BY_FALLBACK'
+}

@@ -1,4 +1,12 @@
-import { type DimensionColumn, usageGrains, usageLayers, type UsageLevel, usageLevels } from './usage-layers.ts'
+import { recordColumns } from './usage-insert-batch.ts'
+import {
+  type DimensionColumn,
+  usageGrains,
+  usageLayers,
+  type UsageGrain,
+  type UsageLevel,
+  usageLevels,
+} from './usage-layers.ts'
 
 const columnTypes: Record<DimensionColumn, string> = {
   route_id: 'text',
@@ -36,6 +44,14 @@ const sums = {
 }
 const sketches = { first_byte_sketch: 'first_byte', duration_sketch: 'duration' }
 
+/** The start of the bucket of each grain, in UTC. */
+const bucketOf: Record<UsageGrain, string> = {
+  MINUTE: "date_bin('1 minute', ended_at, '2000-01-01Z')",
+  HOUR: "date_bin('1 hour', ended_at, '2000-01-01Z')",
+  DAY: "date_bin('1 day', ended_at, '2000-01-01Z')",
+  MONTH: "date_trunc('month', ended_at, 'UTC')",
+}
+
 /** A sketch grows by appending; beyond this many entries its bins are added up. */
 const longSketch = 128
 
@@ -67,25 +83,23 @@ function addSketch(column: string): string {
   return `${column} = ${shortSketch(`usage_rollup.${column} || excluded.${column}`)}`
 }
 
+const dimensionFields = columns.map((column) => `${column} ${columnTypes[column]}`).join(', ')
+const recordArrays = Object.values(recordColumns).map(({ type }, index) => `$${index + 3}::${type}[]`)
+
 /**
- * The statement, cut where its two parameters stand: JSON arrays of dimensions and of records.
+ * Parameters: `EncodedBatch.dimensions`, then each of `EncodedBatch.records`. Returns the number of new records as `inserted`.
  *
  * Every table is written in the order of its key, and all writers write the tables in the same order: writers who race
  * wait for one another, and cannot wait in a circle.
  */
-export const usageInsertSql = [
-  `WITH dimension AS MATERIALIZED (
+export const usageInsertSql = `
+WITH dimension AS MATERIALIZED (
   SELECT d.*, ${levels.map((level) => `${keyOf(level)} AS ${keyColumn(level)}`).join(', ')}
-  FROM json_to_recordset(`,
-  `::text::json) AS d(n integer, ${columns.map((column) => `${column} ${columnTypes[column]}`).join(', ')})
+  FROM json_to_recordset($1::json) AS d(n integer, ${dimensionFields})
 ), incoming AS MATERIALIZED (
   SELECT r.*, to_timestamp(started / 1000) AS started_at, to_timestamp(ended / 1000) AS ended_at,
     d.route_id, d.api_key_id, d.outcome, ${levels.map((level) => `d.${keyColumn(level)}`).join(', ')}
-  FROM json_to_recordset(`,
-  `::text::json) AS r(n integer, id text, started double precision, ended double precision, model text, status integer,
-    error text, attempts jsonb, tried bigint, failed bigint, provenance text, input bigint, cached bigint, output bigint,
-    reasoning bigint, cost numeric, first_byte_ms double precision, duration_ms double precision,
-    overhead_ms double precision, first_byte bigint, duration bigint)
+  FROM unnest($2::integer[], ${recordArrays.join(', ')}) AS r(n, ${Object.keys(recordColumns).join(', ')})
   JOIN dimension AS d USING (n)
 ), new_dimension AS (
   INSERT INTO usage_dimension (key, level, ${columns.join(', ')})
@@ -104,9 +118,7 @@ export const usageInsertSql = [
   ON CONFLICT DO NOTHING
   RETURNING id
 ), fact AS MATERIALIZED (
-  SELECT incoming.*, ${usageGrains
-    .map((grain) => `date_trunc('${grain.toLowerCase()}', ended_at, 'UTC') AS ${grain.toLowerCase()}`)
-    .join(', ')}
+  SELECT incoming.*, ${usageGrains.map((grain) => `${bucketOf[grain]} AS ${grain.toLowerCase()}`).join(', ')}
   FROM incoming JOIN new_record USING (id)
 ), cell AS (
   SELECT cell_layer AS layer, cell_bucket AS bucket, cell_dimension AS dimension,
@@ -134,5 +146,4 @@ export const usageInsertSql = [
     cost = coalesce(usage_rollup.cost + excluded.cost, usage_rollup.cost, excluded.cost),
     ${Object.keys(sketches).map(addSketch).join(', ')}
 )
-SELECT count(*) AS inserted FROM new_record`,
-] as const
+SELECT count(*) AS inserted FROM new_record`

@@ -1,0 +1,57 @@
+/**
+ * A histogram of durations whose bins grow by a constant factor, so that every quantile is within a relative error of
+ * 4.5 % however many values went in: Masson, Rim, Lee, "DDSketch" (VLDB 2019, https://arxiv.org/abs/1908.10693). Sketches
+ * are merged by adding the counts of each bin.
+ */
+
+/** Bins are numbered from 0 and fit into a byte. */
+export const latencyBinCount = 256
+
+const relativeError = 0.045
+const smallestMs = 0.01
+const growth = (1 + relativeError) / (1 - relativeError)
+const perLogGrowth = 1 / Math.log(growth)
+
+/** The bin of a duration: 10 µs and less go into the first, a day and more into the last. */
+export function latencyBin(ms: number): number {
+  if (!(ms > smallestMs)) return 0
+  return Math.min(latencyBinCount - 1, Math.ceil(Math.log(ms / smallestMs) * perLogGrowth))
+}
+
+/** The duration that stands for all of a bin, in milliseconds. */
+export function latencyOfBin(bin: number): number {
+  return bin === 0 ? smallestMs : (smallestMs * 2 * growth ** bin) / (growth + 1)
+}
+
+/** In milliseconds. */
+export interface Percentiles {
+  readonly p50: number
+  readonly p95: number
+  readonly p99: number
+}
+
+/** By nearest rank, of the counts by bin; null without any. */
+export function percentilesOf(counts: ArrayLike<number>): Percentiles | null {
+  let total = 0
+  for (let bin = 0; bin < counts.length; bin++) total += counts[bin]!
+  if (total === 0) return null
+  return {
+    p50: quantileOf(counts, 0.5 * total),
+    p95: quantileOf(counts, 0.95 * total),
+    p99: quantileOf(counts, 0.99 * total),
+  }
+}
+
+function quantileOf(counts: ArrayLike<number>, rank: number): number {
+  let seen = 0
+  for (let bin = 0; bin < counts.length; bin++) {
+    seen += counts[bin]!
+    if (seen >= rank && seen > 0) return roundMs(latencyOfBin(bin))
+  }
+  return roundMs(latencyOfBin(counts.length - 1))
+}
+
+/** More digits than the error allows would only pretend. */
+function roundMs(ms: number): number {
+  return Number(ms.toPrecision(4))
+}
