@@ -12,7 +12,7 @@ beforeAll(async () => {
   product = await startProduct()
 })
 afterAll(async () => {
-  expect(await product.stop()).toBe(0)
+  await product.stop()
 })
 
 test('a deployment comes with a route of its name, and the official client can use it at once', async () => {
@@ -215,6 +215,10 @@ test('a custom provider is probed, its route prefilled, access restricted, and i
   })
   expect(Number(report.rows[0]?.metrics.cost)).toBeCloseTo((22 * 2.5 + 6 * 10) / 1e6, 12)
   expect(product.output()).not.toContain(secret)
+})
+
+test('and in the end it stops when it is told to, with exit code 0', async () => {
+  expect(await product.stop()).toBe(0)
 })
 
 interface RouteShape {

@@ -1,7 +1,7 @@
 /** The live split, as the usual subscription clients see it. */
 import { createClient as createSseClient } from 'graphql-sse'
 import { createClient as createWebSocketClient } from 'graphql-ws'
-import WebSocket from 'ws'
+import { WebSocket } from 'ws'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { type Product, startProduct } from './support/product.ts'
 import { openUpstream, type Upstream } from './support/upstream.ts'
@@ -26,7 +26,7 @@ interface SubscriptionEvent {
 type Watch = (query: string, key?: string) => AsyncIterable<SubscriptionEvent>
 
 const overEvents: Watch = (query, key) => {
-  const headers = key === undefined ? {} : { authorization: `Bearer ${key}` }
+  const headers: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
   return createSseClient({ url: product.graphql.url, headers, retryAttempts: 0 }).iterate({ query })
 }
 const overWebSocket: Watch = (query, key) => {
