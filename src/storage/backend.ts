@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { typeOfId } from '../routing/object-id.ts'
 import type { Db } from './database.ts'
 
@@ -48,8 +49,5 @@ function providerModelNames(db: Db) {
   return db
     .selectFrom('provider_model')
     .innerJoin('provider', 'provider.id', 'provider_model.provider_id')
-    .select((eb) => [
-      'provider_model.id',
-      eb.fn<string>('concat', ['provider.name', eb.val('/'), 'provider_model.upstream_model']).as('label'),
-    ])
+    .select(['provider_model.id', sql<string>`provider.name || '/' || provider_model.upstream_model`.as('label')])
 }

@@ -253,6 +253,6 @@ export interface GatewayTable {
   started_at: Date
   seen_at: Date
   build: string
-  health: ColumnType<Record<string, BackendHealthReport>, string | undefined>
-  endpoint_in_flight: ColumnType<Record<string, number>, string | undefined>
+  health: ColumnType<Record<string, BackendHealthReport>, string | undefined, string>
+  endpoint_in_flight: ColumnType<Record<string, number>, string | undefined, string>
 }

@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto'
+import { expect, test } from 'vitest'
+import type { Control } from '../../src/control/control.ts'
+import { createDeployment, removeDeployment } from '../../src/control/deployment.ts'
+import { setRouteTraffic } from '../../src/control/route-traffic.ts'
+import { addRouteTarget } from '../../src/control/route-targets.ts'
+import { compileSnapshot } from '../../src/routing/compile.ts'
+import type { Snapshot } from '../../src/routing/snapshot.ts'
+import { openConfigFollower } from '../../src/server/config-follower.ts'
+import { createSnapshotStore } from '../../src/server/snapshot-store.ts'
+import { loadConfiguration } from '../../src/storage/configuration.ts'
+import type { Db } from '../../src/storage/database.ts'
+import { openNotifications } from '../../src/storage/notifications.ts'
+import { createSecretBox, type SecretBox } from '../../src/storage/secret-box.ts'
+import { openTestDatabase } from '../support/database.ts'
+import { until } from '../support/until.ts'
+
+const administrator = { id: 'system:test', userId: null, role: 'ADMIN', scopes: new Set() } as const
+const silentLog = { error: () => undefined, warn: () => undefined }
+
+function createControl(db: Db, box: SecretBox): Control & { snapshots: ReturnType<typeof createSnapshotStore> } {
+  return {
+    db,
+    box,
+    snapshots: createSnapshotStore(),
+    upstreams: { check: () => ({ ok: true }) },
+    waitUntilApplied: () => Promise.resolve(),
+  } as Control & { snapshots: ReturnType<typeof createSnapshotStore> }
+}
+
+/** Tables as plain lists, so that equal content is equal whatever the order of insertion. */
+function contentOf(snapshot: Snapshot): object {
+  return Object.fromEntries(
+    Object.entries(snapshot).map(([name, value]) => [
+      name,
+      typeof value === 'number' ? value : [...value].toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    ]),
+  )
+}
+
+test('a change of one process is followed by another, and equals the whole compiled anew', async () => {
+  await using database = await openTestDatabase()
+  const box = createSecretBox([randomBytes(32)])
+  const control = createControl(database.db, box)
+  const store = createSnapshotStore()
+  await using follower = openConfigFollower({ db: database.db, box, store, log: silentLog })
+  await using _notifications = openNotifications({
+    url: database.url,
+    channels: ['signalbox_config'],
+    onNotification: () => follower.wake(),
+    onListening: () => follower.wake(),
+    onBroken: () => undefined,
+  })
+
+  const first = await createDeployment(control, administrator, {
+    name: 'first',
+    endpoints: [{ url: 'http://10.0.0.1:8000/v1' }],
+    secret: 'sk-0123456789',
+  })
+  const second = await createDeployment(control, administrator, {
+    name: 'second',
+    endpoints: [{ url: 'http://10.0.0.2:8000/v1' }],
+    enableModelRoute: false,
+  })
+  if (!first.ok || !second.ok) throw new Error(JSON.stringify([first, second]))
+  const route = { name: 'first' }
+  const added = await addRouteTarget(control, administrator, {
+    route,
+    target: { backend: { deployment: 'second' }, weight: 200 },
+  })
+  expect(added).toMatchObject({ ok: true, version: 3 })
+  const removed = await removeDeployment(control, administrator, { deployment: { name: 'second' } })
+  expect(removed).toMatchObject({ ok: false, refusals: [{ code: 'IN_USE', usedByIds: [first.value.routeId] }] })
+  const weights = [{ target: { deployment: 'second' }, weight: 1 }]
+  expect(await setRouteTraffic(control, administrator, { route, weights })).toMatchObject({ ok: true, version: 4 })
+  // The same again is no change.
+  expect(await setRouteTraffic(control, administrator, { route, weights })).toMatchObject({ ok: true, version: 4 })
+
+  await until(() => store.current().version === 4)
+  const whole = compileSnapshot(await loadConfiguration(database.db, box))
+  if (!whole.ok) throw new Error('it does not compile')
+  expect(contentOf(store.current())).toEqual(contentOf(whole.snapshot))
+  expect(contentOf(control.snapshots.current())).toEqual(contentOf(whole.snapshot))
+  expect(store.current().routesByName.get('first')?.targets.map((target) => target.weight)).toEqual([0, 1])
+})
