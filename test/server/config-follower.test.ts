@@ -1,12 +1,17 @@
 import { randomBytes } from 'node:crypto'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import type { Control } from '../../src/control/control.ts'
 import { createDeployment, removeDeployment } from '../../src/control/deployment.ts'
 import { setRouteTraffic } from '../../src/control/route-traffic.ts'
 import { addRouteTarget } from '../../src/control/route-targets.ts'
 import { compileSnapshot } from '../../src/routing/compile.ts'
+import { configurationOf } from '../../src/routing/configuration-of.ts'
 import type { Snapshot } from '../../src/routing/snapshot.ts'
 import { openConfigFollower } from '../../src/server/config-follower.ts'
+import { openSnapshotKeeper, readLastGoodSnapshot } from '../../src/server/last-good-snapshot.ts'
 import { createSnapshotStore } from '../../src/server/snapshot-store.ts'
 import { loadConfiguration } from '../../src/storage/configuration.ts'
 import type { Db } from '../../src/storage/database.ts'
@@ -81,5 +86,33 @@ test('a change of one process is followed by another, and equals the whole compi
   if (!whole.ok) throw new Error('it does not compile')
   expect(contentOf(store.current())).toEqual(contentOf(whole.snapshot))
   expect(contentOf(control.snapshots.current())).toEqual(contentOf(whole.snapshot))
-  expect(store.current().routesByName.get('first')?.targets.map((target) => target.weight)).toEqual([0, 1])
+  const again = compileSnapshot(configurationOf(store.current()))
+  expect(again.ok && contentOf(again.snapshot)).toEqual(contentOf(whole.snapshot))
+  expect(
+    store
+      .current()
+      .routesByName.get('first')
+      ?.targets.map((target) => target.weight),
+  ).toEqual([0, 1])
 })
+
+test('the last good snapshot on disk is read with the same encryption key only, and shows no secret', async () => {
+  await using database = await openTestDatabase()
+  const box = createSecretBox([randomBytes(32)])
+  const control = createControl(database.db, box)
+  await using folder = await openTemporaryFolder()
+  await using keeper = openSnapshotKeeper({ dataDir: folder.path, box, store: control.snapshots, log: silentLog })
+  const endpoints = [{ url: 'http://10.0.0.1:8000/v1' }]
+  await createDeployment(control, administrator, { name: 'first', endpoints, secret: 'sk-0123456789' })
+  await keeper[Symbol.asyncDispose]()
+
+  const read = await readLastGoodSnapshot(folder.path, box, silentLog)
+  expect(read && contentOf(read)).toEqual(contentOf(control.snapshots.current()))
+  expect(await readLastGoodSnapshot(folder.path, createSecretBox([randomBytes(32)]), silentLog)).toBeUndefined()
+  expect((await readFile(join(folder.path, 'last-good-snapshot'))).includes('sk-0123456789')).toBe(false)
+})
+
+async function openTemporaryFolder(): Promise<AsyncDisposable & { path: string }> {
+  const path = await mkdtemp(join(tmpdir(), 'signalbox-'))
+  return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
+}

@@ -1,0 +1,74 @@
+import { readFile, rename, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { compileSnapshot } from '../routing/compile.ts'
+import type { Configuration } from '../routing/configuration.ts'
+import { configurationOf } from '../routing/configuration-of.ts'
+import type { Snapshot } from '../routing/snapshot.ts'
+import type { SecretBox } from '../storage/secret-box.ts'
+import type { SnapshotStore } from './snapshot-store.ts'
+
+const fileName = 'last-good-snapshot'
+/** Binds the file's content to its purpose: a sealed secret of the database does not open here, nor the other way round. */
+const context = 'last-good-snapshot'
+/** Writing costs time that grows with the configuration, so it waits until changes pause. */
+const settleMs = 2_000
+
+interface Log {
+  warn(fields: object, message: string): void
+}
+
+/**
+ * The last good snapshot that this data folder has, so that a gateway starts without its database; undefined if there is none
+ * that can be read with this encryption key.
+ */
+export async function readLastGoodSnapshot(dataDir: string, box: SecretBox, log: Log): Promise<Snapshot | undefined> {
+  try {
+    const sealed = await readFile(join(dataDir, fileName))
+    const compiled = compileSnapshot(JSON.parse(box.open(sealed, context)) as Configuration)
+    if (compiled.ok) return compiled.snapshot
+    log.warn({ problems: compiled.problems.slice(0, 20) }, 'the last good snapshot on disk does not compile')
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT')
+      log.warn({ err: error }, 'the last good snapshot on disk cannot be read')
+  }
+  return undefined
+}
+
+/** Keeps the store's snapshot on disk, encrypted. A disk that refuses is logged and tried again with the next change. */
+export function openSnapshotKeeper(options: {
+  readonly dataDir: string
+  readonly box: SecretBox
+  readonly store: SnapshotStore
+  readonly log: Log
+}): AsyncDisposable {
+  const { dataDir, box, store, log } = options
+  let timer: NodeJS.Timeout | undefined
+  let writing = Promise.resolve()
+
+  const write = async () => {
+    timer = undefined
+    const sealed = box.seal(JSON.stringify(configurationOf(store.current())), context)
+    // Renamed into place, or a crash would leave half a file where a whole one was.
+    const path = join(dataDir, fileName)
+    await writeFile(`${path}.new`, sealed, { mode: 0o600, flush: true })
+    await rename(`${path}.new`, path)
+  }
+  const writeInTurn = () => {
+    writing = writing
+      .then(write)
+      .catch((error: unknown) => log.warn({ err: error }, 'the last good snapshot could not be written to disk'))
+  }
+  const unsubscribe = store.subscribe(() => {
+    timer ??= setTimeout(writeInTurn, settleMs).unref()
+  })
+  return {
+    async [Symbol.asyncDispose]() {
+      unsubscribe()
+      if (timer) {
+        clearTimeout(timer)
+        writeInTurn()
+      }
+      await writing
+    },
+  }
+}
