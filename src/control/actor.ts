@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto'
+import { identify } from '../routing/access.ts'
+import type { ApiKeyConfiguration } from '../routing/configuration.ts'
+import type { Snapshot } from '../routing/snapshot.ts'
+import { type ApiKeyScope, apiKeyScopes, type UserRole } from '../routing/vocabulary.ts'
+import type { Actor } from './control.ts'
+
+/** What the keys of a role's users may do at most, whatever scopes they have. */
+export const scopesOfRole: Readonly<Record<UserRole, ReadonlySet<ApiKeyScope>>> = {
+  ADMIN: new Set(apiKeyScopes),
+  OPERATOR: new Set(apiKeyScopes.filter((scope) => scope !== 'ADMIN')),
+  MEMBER: new Set(['INFERENCE', 'USAGE_READ']),
+}
+
+/** SHA-256 in lower-case hex: how a key is looked up. */
+export function hashApiKey(key: string): string {
+  return createHash('sha256').update(key).digest('hex')
+}
+
+/**
+ * The caller behind a key's hash, as the snapshot knows it; undefined if the key is unknown, revoked or expired, or its owner
+ * is not active. Costs no query.
+ */
+export function actorOf(snapshot: Snapshot, keyHash: string, nowMs: number): Actor | undefined {
+  const apiKey = snapshot.apiKeysByHash.get(keyHash)
+  return apiKey && actorOfKey(snapshot, apiKey, nowMs)
+}
+
+function actorOfKey(snapshot: Snapshot, apiKey: ApiKeyConfiguration, nowMs: number): Actor | undefined {
+  const caller = identify(snapshot, apiKey, nowMs)
+  if (!('user' in caller) || !caller.user) return undefined
+  const { user } = caller
+  const granted = scopesOfRole[user.role]
+  return {
+    id: apiKey.id,
+    userId: user.id,
+    role: user.role,
+    scopes: new Set(apiKey.scopes.filter((scope) => granted.has(scope))),
+  }
+}

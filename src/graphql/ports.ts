@@ -1,0 +1,89 @@
+/** What the API shows that is no configuration: the live state. The server plugs it in. */
+import type { BackendHealthReport } from '../routing/backend-health.ts'
+import type { LiveView } from '../routing/live-view.ts'
+import type { Snapshot } from '../routing/snapshot.ts'
+import type { DivergenceReason } from '../routing/vocabulary.ts'
+
+export interface LivePorts {
+  /** What decisions are made with, over all gateways. */
+  readonly view: LiveView
+  /**
+   * The health of an endpoint, a provider model or a credential, as the worst of all gateways; null while none has
+   * reported. One read, no wait.
+   */
+  health(id: string): BackendHealthReport | null
+  readonly traffic: TrafficPort
+  /** The live gateways. */
+  gateways(): Promise<readonly GatewayStatus[]>
+  /** Calls `listener` with each snapshot that this process begins to serve, until the returned function is called. */
+  onSnapshot(listener: (snapshot: Snapshot) => void): Unsubscribe
+}
+
+export type Unsubscribe = () => void
+
+export interface GatewayStatus {
+  readonly id: string
+  readonly appliedVersion: number
+  readonly appliedAt: Date
+  readonly inFlight: number
+  readonly pendingUsageRecords: number
+  readonly startedAt: Date
+  readonly seenAt: Date
+  readonly build: string
+}
+
+export interface TrafficPort {
+  /** The traffic of the window that ends now, over all gateways. */
+  read(routeId: string, windowMs: number): RouteTrafficReport
+  /**
+   * Calls `listener` at once, then each `intervalMs`, and at once after each new revision of the route, until the returned
+   * function is called. Subscribers with the same route, interval and window share one computation.
+   */
+  watch(
+    routeId: string,
+    options: { readonly intervalMs: number; readonly windowMs: number },
+    listener: (report: RouteTrafficReport) => void,
+  ): Unsubscribe
+}
+
+/** Traffic of a route over one window. */
+export interface RouteTrafficReport {
+  readonly routeId: string
+  /** The newest revision that served a request of the window; the current one if none did. */
+  readonly revision: number
+  readonly windowMs: number
+  /** End of the window, in milliseconds since the epoch. */
+  readonly atMs: number
+  readonly requests: number
+  readonly inFlight: number
+  /** 0 to 1. */
+  readonly fallbackShare: number
+  /** One per target in the route's order, then one per fallback backend. */
+  readonly targets: readonly TargetTrafficReport[]
+  readonly divergence: readonly { readonly reason: DivergenceReason; readonly share: number; readonly targetId: string }[]
+  /** Gateways that contributed. */
+  readonly gateways: number
+}
+
+export interface TargetTrafficReport {
+  /** Null for a fallback backend. */
+  readonly targetId: string | null
+  readonly backendId: string
+  readonly backendLabel: string
+  readonly configuredShare: number
+  readonly observedShare: number
+  readonly requests: number
+  readonly errorShare: number
+  readonly inFlight: number
+  /** Null without requests. */
+  readonly firstByteMs: Percentiles | null
+  readonly durationMs: Percentiles | null
+  readonly inputTokens: number
+  readonly outputTokens: number
+}
+
+export interface Percentiles {
+  readonly p50: number
+  readonly p95: number
+  readonly p99: number
+}

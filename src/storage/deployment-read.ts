@@ -1,0 +1,80 @@
+import type { Selectable } from 'kysely'
+import type { Db } from './database.ts'
+import { type Page, type PageRequest, readPage } from './page.ts'
+import type { Ref } from './route.ts'
+import { containsText } from './search.ts'
+import type { Tables } from './tables.ts'
+
+/** Without the secret. */
+export type DeploymentRow = Omit<Selectable<Tables['deployment']>, 'sealed_secret'>
+export type DeploymentEndpointRow = Selectable<Tables['deployment_endpoint']>
+
+export interface DeploymentFilter {
+  /** Part of the name, whatever its case. */
+  readonly search: string | null
+}
+
+const columns = [
+  'id',
+  'revision',
+  'created_at',
+  'updated_at',
+  'name',
+  'description',
+  'engine',
+  'upstream_model',
+  'categories',
+  'input_per_million',
+  'output_per_million',
+  'cached_input_per_million',
+  'state',
+  'load_balancing',
+  'health_check',
+  'queue_max_waiting',
+  'queue_max_wait_ms',
+  'secret_hint',
+] as const
+
+/** One page of the deployments, in order of creation. */
+export function listDeployments(db: Db, filter: DeploymentFilter, request: PageRequest): Promise<Page<DeploymentRow>> {
+  return readPage(matching(db, filter).select(columns), 'deployment.id', 'OLDEST_FIRST', request)
+}
+
+export async function countDeployments(db: Db, filter: DeploymentFilter): Promise<number> {
+  const row = await matching(db, filter)
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
+  return row.count
+}
+
+function matching(db: Db, { search }: DeploymentFilter) {
+  return db
+    .selectFrom('deployment')
+    .$if(search !== null, (query) => query.where(containsText('deployment.name', search!)))
+}
+
+export function findDeployment(db: Db, ref: Ref): Promise<DeploymentRow | undefined> {
+  return db
+    .selectFrom('deployment')
+    .select(columns)
+    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name)
+    .executeTakeFirst()
+}
+
+export function listDeploymentsByIds(db: Db, ids: readonly string[]): Promise<DeploymentRow[]> {
+  return db.selectFrom('deployment').select(columns).where('id', 'in', ids).execute()
+}
+
+export function listEndpointsByIds(db: Db, ids: readonly string[]): Promise<DeploymentEndpointRow[]> {
+  return db.selectFrom('deployment_endpoint').selectAll().where('id', 'in', ids).execute()
+}
+
+/** The endpoints of these deployments, in order of creation. */
+export function listEndpointsOfDeployments(db: Db, deploymentIds: readonly string[]): Promise<DeploymentEndpointRow[]> {
+  return db
+    .selectFrom('deployment_endpoint')
+    .selectAll()
+    .where('deployment_id', 'in', deploymentIds)
+    .orderBy('id')
+    .execute()
+}

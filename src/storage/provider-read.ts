@@ -1,0 +1,84 @@
+import type { Selectable } from 'kysely'
+import type { Db } from './database.ts'
+import { type Page, type PageRequest, readPage } from './page.ts'
+import type { Ref } from './route.ts'
+import { containsText } from './search.ts'
+import type { Tables } from './tables.ts'
+
+export type ProviderRow = Selectable<Tables['provider']>
+export type ProviderModelRow = Selectable<Tables['provider_model']> & { readonly provider_name: string }
+/** Without the secret. */
+export type ProviderCredentialRow = Omit<Selectable<Tables['provider_credential']>, 'sealed_secret' | 'position'>
+
+export interface ProviderFilter {
+  /** Part of the name, whatever its case. */
+  readonly search: string | null
+}
+
+/** One page of the providers, in order of creation. */
+export function listProviders(db: Db, filter: ProviderFilter, request: PageRequest): Promise<Page<ProviderRow>> {
+  return readPage(matching(db, filter).selectAll('provider'), 'provider.id', 'OLDEST_FIRST', request)
+}
+
+export async function countProviders(db: Db, filter: ProviderFilter): Promise<number> {
+  const row = await matching(db, filter)
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
+  return row.count
+}
+
+function matching(db: Db, { search }: ProviderFilter) {
+  return db.selectFrom('provider').$if(search !== null, (query) => query.where(containsText('provider.name', search!)))
+}
+
+export function findProvider(db: Db, ref: Ref): Promise<ProviderRow | undefined> {
+  return db
+    .selectFrom('provider')
+    .selectAll()
+    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name)
+    .executeTakeFirst()
+}
+
+export function listProvidersByIds(db: Db, ids: readonly string[]): Promise<ProviderRow[]> {
+  return db.selectFrom('provider').selectAll().where('id', 'in', ids).execute()
+}
+
+export function listProviderModelsByIds(db: Db, ids: readonly string[]): Promise<ProviderModelRow[]> {
+  return models(db).where('provider_model.id', 'in', ids).execute()
+}
+
+/** The models of these providers, each in its provider's order. */
+export function listModelsOfProviders(db: Db, providerIds: readonly string[]): Promise<ProviderModelRow[]> {
+  return models(db).where('provider_id', 'in', providerIds).orderBy('position').execute()
+}
+
+function models(db: Db) {
+  return db
+    .selectFrom('provider_model')
+    .innerJoin('provider', 'provider.id', 'provider_model.provider_id')
+    .selectAll('provider_model')
+    .select('provider.name as provider_name')
+}
+
+/** The credentials of these providers, each in order of preference. */
+export function listCredentialsOfProviders(db: Db, providerIds: readonly string[]): Promise<ProviderCredentialRow[]> {
+  return db
+    .selectFrom('provider_credential')
+    .select(['id', 'provider_id', 'hint', 'created_at'])
+    .where('provider_id', 'in', providerIds)
+    .orderBy('position')
+    .execute()
+}
+
+/** The names of the headers of these providers, each in their order. */
+export function listHeaderNamesOfProviders(
+  db: Db,
+  providerIds: readonly string[],
+): Promise<{ provider_id: string; name: string }[]> {
+  return db
+    .selectFrom('provider_header')
+    .select(['provider_id', 'name'])
+    .where('provider_id', 'in', providerIds)
+    .orderBy('position')
+    .execute()
+}

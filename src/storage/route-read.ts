@@ -1,0 +1,154 @@
+import { type Expression, type Selectable, sql, type SqlBool } from 'kysely'
+import type { ModelCategory, ServingState } from '../routing/vocabulary.ts'
+import type { Db } from './database.ts'
+import { type Page, type PageRequest, readPage, readPages } from './page.ts'
+import type { Ref, RouteRow } from './route.ts'
+import { containsText } from './search.ts'
+import type { Tables } from './tables.ts'
+
+export type RouteTargetRow = Selectable<Tables['route_target']>
+export type RouteRevisionRow = Selectable<Tables['route_revision']>
+
+/** Conditions combine with AND. */
+export interface RouteFilter {
+  /** Part of the name, whatever its case. */
+  readonly search: string | null
+  /** Routes that use this backend as a target or fallback. */
+  readonly backendId: string | null
+  /** Routes with any of these. */
+  readonly categories: readonly ModelCategory[] | null
+  readonly state: ServingState | null
+}
+
+/** One page of the routes, in order of creation. */
+export function listRoutes(db: Db, filter: RouteFilter, request: PageRequest): Promise<Page<RouteRow>> {
+  return readPage(matching(db, filter).selectAll('route'), 'route.id', 'OLDEST_FIRST', request)
+}
+
+export async function countRoutes(db: Db, filter: RouteFilter): Promise<number> {
+  const row = await matching(db, filter)
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
+  return row.count
+}
+
+function matching(db: Db, { search, backendId, categories, state }: RouteFilter) {
+  return db
+    .selectFrom('route')
+    .$if(search !== null, (query) => query.where(containsText('route.name', search!)))
+    .$if(backendId !== null, (query) => query.where(uses(sql.val(backendId!))))
+    .$if(categories !== null, (query) => query.where(sql<SqlBool>`route.categories && ${categories}::text[]`))
+    .$if(state !== null, (query) => query.where('route.state', '=', state!))
+}
+
+function uses(backendId: Expression<string>): Expression<SqlBool> {
+  return sql<SqlBool>`route.id in (
+    select route_id from route_target where backend_id = ${backendId}
+    union select route_id from route_fallback_backend where backend_id = ${backendId})`
+}
+
+/** The same page of the routes that use each of these backends as a target or fallback. */
+export function listRoutesOfBackends(
+  db: Db,
+  backendIds: readonly string[],
+  request: PageRequest,
+): Promise<Map<string, Page<RouteRow>>> {
+  return readPages(
+    db,
+    backendIds,
+    (backendId) => db.selectFrom('route').selectAll('route').where(uses(backendId)),
+    'route.id',
+    'OLDEST_FIRST',
+    request,
+  )
+}
+
+/** How many routes use each of these backends; those that none uses are left out. */
+export async function countRoutesOfBackends(db: Db, backendIds: readonly string[]): Promise<Map<string, number>> {
+  const rows = await db
+    .selectFrom((eb) =>
+      eb
+        .selectFrom('route_target')
+        .select(['backend_id', 'route_id'])
+        .where('backend_id', 'in', backendIds)
+        .union(
+          eb
+            .selectFrom('route_fallback_backend')
+            .select(['backend_id', 'route_id'])
+            .where('backend_id', 'in', backendIds),
+        )
+        .as('use'),
+    )
+    .select((eb) => ['backend_id', eb.fn.countAll<number>().as('count')])
+    .groupBy('backend_id')
+    .execute()
+  return new Map(rows.map((row) => [row.backend_id, row.count]))
+}
+
+export function findRoute(db: Db, ref: Ref): Promise<RouteRow | undefined> {
+  return db
+    .selectFrom('route')
+    .selectAll()
+    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name)
+    .executeTakeFirst()
+}
+
+export function listRoutesByIds(db: Db, ids: readonly string[]): Promise<RouteRow[]> {
+  return db.selectFrom('route').selectAll().where('id', 'in', ids).execute()
+}
+
+export function listTargetsByIds(db: Db, ids: readonly string[]): Promise<RouteTargetRow[]> {
+  return db.selectFrom('route_target').selectAll().where('id', 'in', ids).execute()
+}
+
+/** The targets of these routes, in order of creation. */
+export function listTargetsOfRoutes(db: Db, routeIds: readonly string[]): Promise<RouteTargetRow[]> {
+  return db.selectFrom('route_target').selectAll().where('route_id', 'in', routeIds).orderBy('id').execute()
+}
+
+/** The backends of these routes' fallbacks, each in the order in which they are tried. */
+export function listFallbackBackendIds(
+  db: Db,
+  routeIds: readonly string[],
+): Promise<{ route_id: string; backend_id: string }[]> {
+  return db
+    .selectFrom('route_fallback_backend')
+    .select(['route_id', 'backend_id'])
+    .where('route_id', 'in', routeIds)
+    .orderBy('position')
+    .execute()
+}
+
+/** One page of each of these routes' history, newest first. */
+export function listRevisionsOfRoutes(
+  db: Db,
+  routeIds: readonly string[],
+  request: PageRequest,
+): Promise<Map<string, Page<RouteRevisionRow>>> {
+  return readPages(
+    db,
+    routeIds,
+    (routeId) =>
+      db
+        .selectFrom('route_revision')
+        .selectAll('route_revision')
+        .where(sql<SqlBool>`route_revision.route_id = ${routeId}`),
+    'route_revision.id',
+    'NEWEST_FIRST',
+    request,
+  )
+}
+
+export async function countRevisionsOfRoutes(db: Db, routeIds: readonly string[]): Promise<Map<string, number>> {
+  const rows = await db
+    .selectFrom('route_revision')
+    .select((eb) => ['route_id', eb.fn.countAll<number>().as('count')])
+    .where('route_id', 'in', routeIds)
+    .groupBy('route_id')
+    .execute()
+  return new Map(rows.map((row) => [row.route_id, row.count]))
+}
+
+export function listRevisionsByIds(db: Db, ids: readonly string[]): Promise<RouteRevisionRow[]> {
+  return db.selectFrom('route_revision').selectAll().where('id', 'in', ids).execute()
+}

@@ -1,0 +1,44 @@
+import type { Selectable } from 'kysely'
+import type { Db } from './database.ts'
+import { type Page, type PageRequest, readPage } from './page.ts'
+import { containsText } from './search.ts'
+import type { Tables } from './tables.ts'
+
+export type UserRow = Selectable<Tables['app_user']>
+
+export interface UserFilter {
+  /** Part of the name, whatever its case. */
+  readonly search: string | null
+}
+
+/** One page of the users, in order of creation. */
+export function listUsers(db: Db, filter: UserFilter, request: PageRequest): Promise<Page<UserRow>> {
+  return readPage(matching(db, filter).selectAll('app_user'), 'app_user.id', 'OLDEST_FIRST', request)
+}
+
+export async function countUsers(db: Db, filter: UserFilter): Promise<number> {
+  const row = await matching(db, filter)
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .executeTakeFirstOrThrow()
+  return row.count
+}
+
+function matching(db: Db, { search }: UserFilter) {
+  return db.selectFrom('app_user').$if(search !== null, (query) => query.where(containsText('app_user.name', search!)))
+}
+
+export function listUsersByIds(db: Db, ids: readonly string[]): Promise<UserRow[]> {
+  return db.selectFrom('app_user').selectAll().where('id', 'in', ids).execute()
+}
+
+/** The users whom these routes list in their access, in order of creation. */
+export function listAccessUsers(db: Db, routeIds: readonly string[]): Promise<(UserRow & { route_id: string })[]> {
+  return db
+    .selectFrom('route_access_user')
+    .innerJoin('app_user', 'app_user.id', 'route_access_user.user_id')
+    .selectAll('app_user')
+    .select('route_access_user.route_id')
+    .where('route_access_user.route_id', 'in', routeIds)
+    .orderBy('app_user.id')
+    .execute()
+}
