@@ -64,8 +64,8 @@ const openBracket = 0x5b
 const closeBracket = 0x5d
 const comma = 0x2c
 
-/** Strings are read byte by byte for so long, then by `indexOf`: a call costs as much as some twenty bytes. */
-const shortString = 24
+/** Strings are read byte by byte for so long, then by `indexOf`: a call costs as much as some ten bytes. */
+const shortString = 8
 
 const byteOrderMark = [0xef, 0xbb, 0xbf]
 
@@ -228,7 +228,8 @@ export class RequestScan {
   /** From inside a string to behind its closing quote, or to the end of the chunk. */
   #walkString(chunk: Buffer, from: number): number {
     const end = this.#findStringEnd(chunk, from)
-    if (this.#captures) this.#capture(chunk.subarray(from, end < 0 ? chunk.length : end))
+    if (this.#captures && (end < 0 || !this.#isKey || this.#captured.length > 0 || mayNameMember(chunk, from, end)))
+      this.#captured.push(chunk.subarray(from, Math.min(end < 0 ? chunk.length : end, from + maxCapturedBytes + 1)))
     if (end < 0) return chunk.length
     if (this.#isKey) this.#endKey()
     else {
@@ -242,31 +243,27 @@ export class RequestScan {
   /** Where the closing quote is, or -1; `#isEscaped` says whether the next chunk begins behind a backslash. */
   #findStringEnd(chunk: Buffer, from: number): number {
     const length = chunk.length
-    let isEscaped = this.#isEscaped
-    let at = from
+    let at = this.#isEscaped ? from + 1 : from
+    this.#isEscaped = false
     for (;;) {
       const slow = Math.min(length, at + shortString)
       for (; at < slow; at++) {
         const byte = chunk[at]
-        if (isEscaped) isEscaped = false
-        else if (byte === quote) {
-          this.#isEscaped = false
-          return at
-        } else if (byte === backslash) isEscaped = true
+        if (byte === quote) return at
+        if (byte === backslash) at++
       }
-      if (at === length) break
-      const next = chunk.indexOf(quote, at)
-      const until = next < 0 ? length : next
-      isEscaped = endsInEscape(chunk, at, until, isEscaped)
-      at = until
-      if (next < 0) break
+      if (at < length) {
+        const start = at
+        at = chunk.indexOf(quote, start)
+        if (at < 0) at = length
+        if (isEscapedAt(chunk, start, at)) at++
+        else if (at < length) return at
+      }
+      if (at >= length) {
+        this.#isEscaped = at > length
+        return -1
+      }
     }
-    this.#isEscaped = isEscaped
-    return -1
-  }
-
-  #capture(bytes: Buffer): void {
-    if (bytes.length > 0) this.#captured.push(bytes.subarray(0, maxCapturedBytes + 1))
   }
 
   #takeCaptured(): Buffer {
@@ -278,7 +275,7 @@ export class RequestScan {
   #endKey(): void {
     this.#state = colon
     this.#member = undefined
-    if (!this.#captures) return
+    if (this.#captured.length === 0) return
     const name = this.#readKey(this.#takeCaptured())
     if (this.#nesting.length === 2) {
       if (name === 'include_usage') this.#member = 'include_usage'
@@ -365,13 +362,23 @@ export class RequestScan {
   }
 }
 
-/** Whether the byte at `until` stands behind an odd number of backslashes. */
-function endsInEscape(chunk: Buffer, from: number, until: number, isFirstEscaped: boolean): boolean {
-  let first = until
-  while (first > from && chunk[first - 1] === backslash) first--
-  const run = until - first
-  // An escaped backslash at the very beginning of the range begins no escape of its own.
-  return first === from && isFirstEscaped ? run % 2 === 0 : run % 2 === 1
+/** Whether the byte at `at` stands behind an odd number of backslashes, `start` being behind none. */
+function isEscapedAt(chunk: Buffer, start: number, at: number): boolean {
+  let first = at
+  while (first > start && chunk[first - 1] === backslash) first--
+  return (at - first) % 2 === 1
+}
+
+/** Whether a key could be one of interest: by its first letter and length, or because it has escapes. */
+function mayNameMember(chunk: Buffer, start: number, end: number): boolean {
+  const length = end - start
+  if (length < 5) return false
+  const first = chunk[start]! | 0x20
+  // m(odel), s(tream), s(tream_options), i(nclude_usage)
+  if ((first === 0x6d && length === 5) || (first === 0x73 && (length === 6 || length === 14))) return true
+  if (first === 0x69 && length === 13) return true
+  for (let at = start; at < end; at++) if (chunk[at] === backslash) return true
+  return false
 }
 
 function isOfNumber(byte: number): boolean {

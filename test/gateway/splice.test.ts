@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import fc from 'fast-check'
+import * as fc from 'fast-check'
 import { RequestScan, type ScanResult } from '../../src/gateway/request-scan.ts'
 import { splice, usageEdit } from '../../src/gateway/splice.ts'
 
@@ -26,9 +26,9 @@ function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
 /** JSON text of a string in which any character may be written as an escape. */
 const stringText = (content: fc.Arbitrary<string>) =>
   fc.tuple(content, fc.infiniteStream(fc.boolean())).map(([text, escapes]) => {
-    const characters = [...text].map((character) => {
+    const characters = Array.from(text).map((character) => {
       if (!escapes.next().value) return JSON.stringify(character).slice(1, -1)
-      return [...Array(character.length).keys()]
+      return Array.from({ length: character.length }, (_, i) => i)
         .map((i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`)
         .join('')
     })
@@ -144,7 +144,7 @@ test('what is not a JSON object is refused', () => {
     '{"model":"\\q"}',
     `{"model":"a","b":${'['.repeat(1001)}${']'.repeat(1001)}}`,
   ]
-  for (const body of bodies) expect(scanText(body), body).toEqual({ ok: false, fault: 'invalid_json' })
+  for (const body of bodies) expect({ body, ...scanText(body) }).toEqual({ body, ok: false, fault: 'invalid_json' })
 })
 
 test('a model whose bytes are not UTF-8 is refused', () => {

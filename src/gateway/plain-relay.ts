@@ -1,0 +1,67 @@
+import { AnswerBytes } from './answer-bytes.ts'
+import { type AnswerSink, join, type Relay } from './relay.ts'
+import type { AnswerReader, UpstreamCall } from './upstream-call.ts'
+
+/** Passes a body on as it arrives. If it breaks off, so does the connection: a cut body must never look whole. */
+export class PlainRelay implements AnswerReader, Relay {
+  readonly bytes = new AnswerBytes()
+  firstByteAtMs = 0
+  readonly #call: UpstreamCall
+  readonly #sink: AnswerSink
+  /** The last bytes, once all have come. */
+  #last: Buffer[] = []
+  #isOver = false
+
+  constructor(call: UpstreamCall, sink: AnswerSink) {
+    this.#call = call
+    this.#sink = sink
+    sink.response.on('drain', () => call.resume())
+    call.read(this)
+  }
+
+  onData(): void {
+    const chunks = this.#call.takeChunks()
+    for (const chunk of chunks) this.bytes.add(chunk)
+    if (this.#call.isComplete) this.#last = chunks
+    else if (!this.#write(join(chunks))) this.#call.pause()
+  }
+
+  onEnd(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#sink.beforeLastByte('whole', () => this.#end())
+  }
+
+  onBroken(): void {
+    this.cut()
+  }
+
+  cut(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#call.abandon()
+    this.#sink.beforeLastByte('broken', () => this.#sink.response.destroy())
+  }
+
+  #write(bytes: Buffer): boolean {
+    this.#begin(false)
+    return this.#sink.response.write(bytes)
+  }
+
+  #end(): void {
+    const { response } = this.#sink
+    this.#begin(true)
+    if (this.#last.length > 0) response.end(join(this.#last))
+    else response.end()
+  }
+
+  #begin(isWhole: boolean): void {
+    if (this.firstByteAtMs > 0) return
+    this.firstByteAtMs = performance.now()
+    const { response, status, headers } = this.#sink
+    // A body that is whole is cheaper with its length than in chunks.
+    if (isWhole && this.#call.headers['content-length'] === undefined && status !== 204 && status !== 304)
+      headers.push('content-length', String(this.bytes.total))
+    response.writeHead(status, headers)
+  }
+}

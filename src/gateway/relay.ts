@@ -1,0 +1,35 @@
+/** What the two ways to pass an answer on have in common. */
+import type { ServerResponse } from 'node:http'
+import type { AnswerBytes } from './answer-bytes.ts'
+
+/** How the passing on ended. `broken`: upstream did not finish. */
+export type RelayEnd = 'whole' | 'broken'
+
+/** A request's answer on its way to the client. */
+export interface Relay {
+  readonly bytes: AnswerBytes
+  /** When the first byte went out (`performance.now()`); 0: none did. */
+  readonly firstByteAtMs: number
+  /** Ends the answer as one that upstream did not finish: the gateway has no more time for it. */
+  cut(): void
+}
+
+/**
+ * Called exactly once, when all that will come of the answer is known and before its last byte goes out: that waits for
+ * `release`.
+ */
+export type BeforeLastByte = (end: RelayEnd, release: () => void) => void
+
+/** Where an answer goes: the client's response, and the head that it begins with. */
+export interface AnswerSink {
+  readonly response: ServerResponse
+  readonly status: number
+  /** Name, value, name, value, … */
+  readonly headers: string[]
+  readonly beforeLastByte: BeforeLastByte
+}
+
+/** One buffer of several, without a copy if there is only one. */
+export function join(chunks: readonly Buffer[]): Buffer {
+  return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks)
+}

@@ -1,0 +1,73 @@
+/** Events of a `text/event-stream` in raw bytes (https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream). */
+
+const lf = 0x0a
+const cr = 0x0d
+
+export interface ServerSentEvent {
+  /** Empty: the stream named none. */
+  readonly type: string
+  /** Its `data` lines, joined by line feeds; undefined: it had none, so it dispatches nothing. */
+  readonly data: string | undefined
+}
+
+/** Where the event that begins at `start` ends, its empty line included; -1 if that has not come yet. */
+export function findEventEnd(bytes: Buffer, start: number): number {
+  let lineStart = start
+  let lastWasCrLf = false
+  for (let at = start; at < bytes.length; at++) {
+    const byte = bytes[at]
+    if (byte !== lf && byte !== cr) continue
+    const isEmpty = at === lineStart
+    // A carriage return at the end of what came is half a line end, if line feeds followed the others.
+    if (byte === cr && at + 1 === bytes.length && lastWasCrLf) return -1
+    if (byte === cr && bytes[at + 1] === lf) {
+      at++
+      lastWasCrLf = true
+    }
+    if (isEmpty) return at + 1
+    lineStart = at + 1
+  }
+  return -1
+}
+
+/** How many of the first bytes are whole events. */
+export function wholeEventsLength(bytes: Buffer): number {
+  const length = bytes.length
+  if (length >= 2 && bytes[length - 1] === lf) {
+    if (bytes[length - 2] === lf) return length
+    if (length >= 3 && bytes[length - 2] === cr && bytes[length - 3] === lf) return length
+  }
+  return Math.max(
+    endOfLast(bytes, '\n\n'),
+    endOfLast(bytes, '\n\r\n'),
+    // Without line feeds; the next one would still belong to this line end.
+    endOfLast(bytes, '\r\r'),
+  )
+}
+
+function endOfLast(bytes: Buffer, mark: string): number {
+  const at = bytes.lastIndexOf(mark, undefined, 'latin1')
+  return at < 0 ? 0 : at + mark.length
+}
+
+/** Where the last of these whole events begins. */
+export function lastEventStart(events: Buffer): number {
+  let end = events.length
+  while (end > 0 && (events[end - 1] === lf || events[end - 1] === cr)) end--
+  return wholeEventsLength(events.subarray(0, end))
+}
+
+/** Reads one whole event. */
+export function readEvent(bytes: Buffer): ServerSentEvent {
+  let type = ''
+  let data: string | undefined
+  for (const line of bytes.toString().split(/\r\n|\n|\r/)) {
+    const colon = line.indexOf(':')
+    if (colon === 0) continue
+    const field = colon < 0 ? line : line.slice(0, colon)
+    const value = colon < 0 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1)
+    if (field === 'event') type = value
+    if (field === 'data') data = data === undefined ? value : `${data}\n${value}`
+  }
+  return { type, data }
+}

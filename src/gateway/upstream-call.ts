@@ -1,0 +1,332 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Dispatcher } from 'undici'
+import { StreamOpening } from './stream-opening.ts'
+import type { StreamProtocol } from './stream-protocol.ts'
+
+export interface CallRequest {
+  readonly origin: string
+  readonly path: string
+  /** Name, value, name, value, … */
+  readonly headers: string[]
+  readonly body: Dispatcher.DispatchOptions['body']
+}
+
+/** Milliseconds; `totalMs` is what is left of the request's. */
+export interface CallDeadlines {
+  readonly connectMs: number
+  readonly firstByteMs: number
+  readonly idleMs: number
+  readonly totalMs: number
+}
+
+/**
+ * How a call went up to the first byte of its answer.
+ *
+ * `answering`: there is a status and the first bytes of a body, or all of an empty one; of a stream, its first event with
+ * content. Nothing of it was passed on yet. `failedStream`: a stream that began with an error. `expired`: the whole
+ * request has no time left. `abandoned`: `abandon` was called.
+ */
+export type CallOpening =
+  | 'answering'
+  | 'failedStream'
+  | 'connectTimeout'
+  | 'firstByteTimeout'
+  | 'expired'
+  | 'unreachable'
+  | 'abandoned'
+
+/** Who takes the rest of an answer. */
+export interface AnswerReader {
+  /** More is in `takeChunks`. Called once for what one tick brings. */
+  onData(): void
+  onEnd(): void
+  /** Upstream broke off, fell silent for `idleMs`, or the request has no time left. */
+  onBroken(reason: 'broken' | 'silent' | 'expired'): void
+}
+
+/** An error answer is read whole before anything is decided, if it is no longer and no slower than this. */
+const maxErrorBytes = 256 * 1024
+const maxErrorMs = 1_000
+
+/**
+ * One call of one upstream: sends the request, keeps its deadlines, and holds the answer back until it has truly begun.
+ * Undici's own timeouts are too coarse for deadlines (300 ms fires after 660 to 1,000 ms), so they are off.
+ */
+export class UpstreamCall implements Dispatcher.DispatchHandler {
+  readonly startedAtMs = performance.now()
+  /** 0: none came. */
+  status = 0
+  headers: IncomingHttpHeaders = {}
+  isStream = false
+  /** The answer came whole. */
+  isComplete = false
+  /** Why there is no answer, for the log: an error's code or name, never its message, which may hold what was sent. */
+  failure: string | null = null
+  /** When its last byte came, or it failed (`performance.now()`). */
+  endedAtMs = 0
+
+  readonly #deadlines: CallDeadlines
+  readonly #protocol: StreamProtocol
+  readonly #settle: (opening: CallOpening) => void
+  readonly opening: Promise<CallOpening>
+  #controller: Dispatcher.DispatchController | null = null
+  #stage: 'connecting' | 'waiting' | 'opening' | 'answering' | 'over' = 'connecting'
+  #streamOpening: StreamOpening | null = null
+  #chunks: Buffer[] = []
+  #heldBytes = 0
+  #reader: AnswerReader | null = null
+  #isFlushing = false
+  #brokenBy: 'broken' | 'silent' | 'expired' | null = null
+  #timer: NodeJS.Timeout | null = null
+  #timerAtMs = 0
+  #waitingSinceMs: number
+  #errorSinceMs = 0
+  #lastByteAtMs = 0
+  #isPaused = false
+
+  constructor(dispatcher: Dispatcher, request: CallRequest, deadlines: CallDeadlines, protocol: StreamProtocol) {
+    this.#deadlines = deadlines
+    this.#protocol = protocol
+    this.#waitingSinceMs = this.startedAtMs
+    const { promise, resolve } = Promise.withResolvers<CallOpening>()
+    this.opening = promise
+    this.#settle = resolve
+    this.#watch()
+    dispatcher.dispatch({ ...request, method: 'POST' }, this)
+  }
+
+  /** The part of the answer that came since it was last taken. */
+  takeChunks(): Buffer[] {
+    const chunks = this.#chunks
+    this.#chunks = []
+    return chunks
+  }
+
+  /** All that came so far and was not taken. */
+  peekChunks(): readonly Buffer[] {
+    return this.#chunks
+  }
+
+  /** Hands the rest of the answer over. Nothing is called before this returns. */
+  read(reader: AnswerReader): void {
+    this.#reader = reader
+    this.#flushSoon()
+  }
+
+  /** Holds upstream back while the client is slow. */
+  pause(): void {
+    this.#isPaused = true
+    this.#controller?.pause()
+  }
+
+  resume(): void {
+    if (!this.#isPaused) return
+    this.#isPaused = false
+    this.#lastByteAtMs = performance.now()
+    this.#controller?.resume()
+  }
+
+  /** Closes the connection; nothing is called any more. */
+  abandon(): void {
+    this.#reader = null
+    this.#close('abandoned')
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#stage === 'over') controller.abort(new Error('abandoned'))
+    else this.#stage = 'waiting'
+  }
+
+  /** The upload may take its time: the wait for the answer begins behind it. */
+  onRequestSent(): void {
+    this.#waitingSinceMs = performance.now()
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (status < 200 || this.#stage === 'over') return
+    this.status = status
+    this.headers = headers
+    this.#lastByteAtMs = performance.now()
+    this.#stage = 'opening'
+    this.isStream = status < 300 && isEventStream(headers['content-type'])
+    if (this.isStream) this.#streamOpening = new StreamOpening(this.#protocol)
+    if (status >= 400) {
+      this.#errorSinceMs = this.#lastByteAtMs
+      this.#watch()
+    }
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (this.#stage === 'over') return
+    this.#chunks.push(chunk)
+    if (this.#stage === 'answering') {
+      // A stream of many small events would ask for the time at each; one tick is the same time.
+      if (this.#reader) this.#flushSoon()
+      else this.#holdBack(chunk)
+      return
+    }
+    if (this.#streamOpening) this.#readOpening(this.#streamOpening, chunk)
+    else if (this.status < 400 || this.#isTooLong(chunk)) this.#begin('answering')
+  }
+
+  onResponseEnd(): void {
+    if (this.#stage === 'over') return
+    this.isComplete = true
+    this.endedAtMs = performance.now()
+    this.#clearTimer()
+    if (this.#stage === 'answering') this.#flushSoon()
+    else this.#begin(this.#streamOpening ? 'failedStream' : 'answering')
+  }
+
+  onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
+    if (this.#stage === 'over') return
+    this.failure = describe(error)
+    this.#break('broken', 'unreachable')
+  }
+
+  #readOpening(opening: StreamOpening, chunk: Buffer): void {
+    const meaning = opening.push(chunk)
+    if (meaning === 'content') this.#begin('answering')
+    if (meaning === 'error') {
+      this.failure = 'error event'
+      this.#begin('failedStream')
+    }
+  }
+
+  #isTooLong(chunk: Buffer): boolean {
+    this.#heldBytes += chunk.length
+    return this.#heldBytes > maxErrorBytes
+  }
+
+  /** Between the settled promise and `read` a fast upstream may not fill the memory. */
+  #holdBack(chunk: Buffer): void {
+    this.#heldBytes += chunk.length
+    if (this.#heldBytes > maxErrorBytes && !this.#isPaused) this.pause()
+  }
+
+  #begin(opening: 'answering' | 'failedStream'): void {
+    this.#stage = 'answering'
+    this.#streamOpening = null
+    this.#heldBytes = 0
+    if (!this.isComplete) this.#watch()
+    this.#settle(opening)
+  }
+
+  #flushSoon(): void {
+    if (this.#isFlushing) return
+    this.#isFlushing = true
+    process.nextTick(flush, this)
+  }
+
+  /** Called by `flush` once for all that a tick brought. */
+  flush(): void {
+    this.#isFlushing = false
+    if (!this.#reader) return
+    if (this.#chunks.length > 0) {
+      this.#lastByteAtMs = performance.now()
+      this.#reader.onData()
+    }
+    if (this.isComplete) {
+      this.#stage = 'over'
+      this.#reader?.onEnd()
+    } else if (this.#brokenBy) this.#reader?.onBroken(this.#brokenBy)
+  }
+
+  /** Ends the call from below: `opening` says how if the answer had not begun. */
+  #break(by: 'broken' | 'silent' | 'expired', opening: CallOpening): void {
+    const hadBegun = this.#stage === 'answering'
+    this.#close(opening)
+    if (!hadBegun) return
+    this.#brokenBy = by
+    if (this.#reader) this.#flushSoon()
+  }
+
+  #close(opening: CallOpening): void {
+    if (this.#stage === 'over') return
+    this.#stage = 'over'
+    this.endedAtMs = performance.now()
+    this.#clearTimer()
+    this.#settle(opening)
+    this.#controller?.abort(new Error('closed by the gateway'))
+  }
+
+  /** Sees to it that the timer fires no later than the next deadline; that it fires sooner costs nothing but a look. */
+  #watch(): void {
+    const dueAtMs = this.#nextDeadline()
+    if (this.#timer) {
+      if (this.#timerAtMs <= dueAtMs) return
+      clearTimeout(this.#timer)
+    }
+    this.#timerAtMs = dueAtMs
+    this.#timer = setTimeout(check, Math.max(1, Math.ceil(dueAtMs - performance.now())), this)
+  }
+
+  #nextDeadline(): number {
+    const expiresAtMs = this.startedAtMs + this.#deadlines.totalMs
+    return Math.min(expiresAtMs, this.#stageDeadline())
+  }
+
+  #stageDeadline(): number {
+    const { connectMs, firstByteMs, idleMs } = this.#deadlines
+    switch (this.#stage) {
+      case 'connecting':
+        return this.startedAtMs + connectMs
+      case 'waiting':
+        return this.#waitingSinceMs + firstByteMs
+      case 'opening':
+        if (this.#errorSinceMs > 0) return this.#errorSinceMs + maxErrorMs
+        return this.#waitingSinceMs + firstByteMs
+      case 'answering':
+      case 'over':
+        return this.#isPaused ? performance.now() + idleMs : this.#lastByteAtMs + idleMs
+    }
+  }
+
+  /** The timer fired: is a deadline over, or only the one that was then the next? */
+  checkDeadlines(): void {
+    this.#timer = null
+    const now = performance.now()
+    if (now < this.#nextDeadline() - 0.5) return this.#watch()
+    if (now >= this.startedAtMs + this.#deadlines.totalMs - 0.5) return this.#break('expired', 'expired')
+    switch (this.#stage) {
+      case 'connecting':
+        this.failure = 'connect timeout'
+        return this.#break('broken', 'connectTimeout')
+      case 'waiting':
+        this.failure = 'first byte timeout'
+        return this.#break('broken', 'firstByteTimeout')
+      case 'opening':
+        // The status of an error is known; its body is not worth more time.
+        if (this.#errorSinceMs > 0) return this.#begin('answering')
+        this.failure = 'first byte timeout'
+        return this.#break('broken', 'firstByteTimeout')
+      case 'answering':
+        this.failure = 'idle timeout'
+        return this.#break('silent', 'firstByteTimeout')
+      case 'over':
+    }
+  }
+
+  #clearTimer(): void {
+    if (this.#timer) clearTimeout(this.#timer)
+    this.#timer = null
+  }
+}
+
+function flush(call: UpstreamCall): void {
+  call.flush()
+}
+
+function check(call: UpstreamCall): void {
+  call.checkDeadlines()
+}
+
+function isEventStream(contentType: string | string[] | undefined): boolean {
+  return typeof contentType === 'string' && /^text\/event-stream\b/i.test(contentType)
+}
+
+function describe(error: Error): string {
+  const { code } = error as NodeJS.ErrnoException
+  return code ?? error.name
+}

@@ -1,0 +1,115 @@
+/** Connections to upstreams: kept, guarded against addresses that may not be called, and never following a redirect. */
+import { lookup as lookUp, type LookupAddress, type LookupOptions } from 'node:dns'
+import { isIP, type Socket } from 'node:net'
+import { Agent, buildConnector, type Dispatcher, ProxyAgent } from 'undici'
+
+export type IsAllowedAddress = (address: string) => boolean
+
+/** The upstream's name leads to an address that may not be called (DESIGN § 4.7). */
+export class ForbiddenAddressError extends Error {
+  override readonly name = 'ForbiddenAddressError'
+
+  constructor() {
+    super('the address of the upstream may not be called from this installation')
+  }
+}
+
+/** Attempts have their own, shorter deadlines; this ends connections that nobody waits for any more. */
+const longestConnectMs = 60_000
+
+/** Self-hosted servers close idle connections after 5 s (uvicorn's default): sooner, no request meets a closing one. */
+const deploymentKeepAliveMs = 4_000
+const providerKeepAliveMs = 30_000
+
+const common = { pipelining: 1, allowH2: false, headersTimeout: 0, bodyTimeout: 0 } as const
+
+export class UpstreamConnections implements AsyncDisposable {
+  readonly #isAllowed: IsAllowedAddress
+  readonly #deployments: Agent
+  readonly #providers: Agent
+  readonly #proxies = new Map<string, ProxyAgent>()
+
+  constructor(isAllowed: IsAllowedAddress) {
+    this.#isAllowed = isAllowed
+    const connect = guardedConnector(isAllowed)
+    this.#deployments = new Agent({ ...common, connect, keepAliveTimeout: deploymentKeepAliveMs })
+    this.#providers = new Agent({ ...common, connect, keepAliveTimeout: providerKeepAliveMs })
+  }
+
+  forDeployments(): Dispatcher {
+    return this.#deployments
+  }
+
+  /** Throws `ForbiddenAddressError` if the proxy is an address that may not be called. */
+  forProvider(proxyUrl: string | null): Dispatcher {
+    if (proxyUrl === null) return this.#providers
+    const known = this.#proxies.get(proxyUrl)
+    if (known) return known
+    const agent = this.#openProxy(proxyUrl)
+    this.#proxies.set(proxyUrl, agent)
+    return agent
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const agents = [this.#deployments, this.#providers, ...this.#proxies.values()]
+    await Promise.all(agents.map((agent) => agent.destroy()))
+  }
+
+  /** The proxy's own address is guarded; where it connects to is beyond the gateway's sight. */
+  #openProxy(uri: string): ProxyAgent {
+    assertAllowedHost(new URL(uri).hostname, this.#isAllowed)
+    const lookup = guardedLookup(this.#isAllowed)
+    const connectTimeout = longestConnectMs
+    return new ProxyAgent({
+      ...common,
+      uri,
+      connectTimeout,
+      keepAliveTimeout: providerKeepAliveMs,
+      proxyTls: { lookup },
+    })
+  }
+}
+
+/** Throws `ForbiddenAddressError` if `host` is an IP literal that may not be called; Node asks no lookup hook for one. */
+export function assertAllowedHost(host: string, isAllowed: IsAllowedAddress): void {
+  const literal = host.startsWith('[') ? host.slice(1, -1) : host
+  if (isIP(literal) !== 0 && !isAllowed(literal)) throw new ForbiddenAddressError()
+}
+
+function guardedConnector(isAllowed: IsAllowedAddress): buildConnector.connector {
+  const connect = buildConnector({
+    allowH2: false,
+    timeout: longestConnectMs,
+    lookup: guardedLookup(isAllowed),
+    keepAliveInitialDelay: 30_000,
+  }) as unknown as (options: buildConnector.Options, callback: buildConnector.Callback) => Socket
+  return (options, callback) => {
+    try {
+      assertAllowedHost(options.hostname, isAllowed)
+    } catch (error) {
+      callback(error as Error, null)
+      return
+    }
+    const socket = connect(options, callback)
+    socket.prependOnceListener('connect', () => {
+      const address = socket.remoteAddress
+      if (address === undefined || !isAllowed(address)) socket.destroy(new ForbiddenAddressError())
+    })
+  }
+}
+
+type LookupCallback = (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void
+
+/** Resolves a name to those of its addresses that may be called, so that others are not even knocked at. */
+function guardedLookup(isAllowed: IsAllowedAddress) {
+  return (hostname: string, options: LookupOptions, callback: LookupCallback): void => {
+    lookUp(hostname, { ...options, all: true }, (error, addresses) => {
+      if (error) return callback(error, [])
+      const allowed = addresses.filter(({ address }) => isAllowed(address))
+      const [first] = allowed
+      if (!first) return callback(new ForbiddenAddressError(), [])
+      if (options.all) return callback(null, allowed)
+      callback(null, first.address, first.family)
+    })
+  }
+}
