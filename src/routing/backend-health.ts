@@ -6,6 +6,8 @@ export interface BackendHealthReport {
   readonly consecutiveFailures: number
   /** When an open circuit lets the next trial through. */
   readonly retryAtMs: number | null
+  /** When it was last ejected; null while it is not. */
+  readonly ejectedAtMs: number | null
   /** The last failure, bounded and without secrets. */
   readonly lastError: string | null
   readonly observedAtMs: number

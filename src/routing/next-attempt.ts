@@ -338,19 +338,21 @@ function stop(question: AttemptQuestion): Stop {
 
 /** The last upstream answer, unless it is a 401 or 403, which speak of the gateway's credential; without one, why there is none. */
 function finalAnswer({ attempts, snapshot, route, live, nowMs, deadlineAtMs }: AttemptQuestion): FinalAnswer {
-  const attemptIndex = attempts.findLastIndex((attempt) => attempt.status !== null)
+  const attemptIndex = attempts.findLastIndex(wasAnswered)
   if (attemptIndex >= 0) {
     const { status } = attempts[attemptIndex]!
-    if (status === 401 || status === 403) return errorAnswer('upstream_auth_failed')
-    // A stream that was begun with a good status and brought no event in time is no answer.
-    if (attempts[attemptIndex]!.trigger !== 'TIMEOUT' && attempts[attemptIndex]!.trigger !== 'CONNECT_ERROR') {
-      return { kind: 'relay', attemptIndex }
-    }
+    const isOurCredential = status === 401 || status === 403
+    return isOurCredential ? errorAnswer('upstream_auth_failed') : { kind: 'relay', attemptIndex }
   }
   const lastSent = attempts.findLast((attempt) => attempt.wasSent)
   if (lastSent) return errorAnswer(lastSent.trigger === 'TIMEOUT' ? 'upstream_timeout' : 'upstream_unreachable')
   if (nowMs >= deadlineAtMs) return errorAnswer('upstream_timeout')
   return errorAnswer('no_target_available', retryAfterMs(snapshot, route, live, nowMs))
+}
+
+/** A stream that began with a good status and brought no event in time is no answer. */
+function wasAnswered({ status, trigger }: Attempt): boolean {
+  return status !== null && trigger !== 'TIMEOUT' && trigger !== 'CONNECT_ERROR'
 }
 
 function errorAnswer(code: GatewayErrorCode, retryAfter: number | null = null): FinalAnswer {

@@ -1,0 +1,182 @@
+/** Active checks of endpoints, as their deployments configure them. They never run inference: a GET of the health path. */
+import type { Dispatcher } from 'undici'
+import type { EndpointConfiguration, HealthCheck } from '../../routing/configuration.ts'
+import type { DeploymentBackend, Snapshot } from '../../routing/snapshot.ts'
+
+/** The connections that requests use as well, with their guard against forbidden addresses. */
+export interface ProbeConnections {
+  forDeployments(): Dispatcher
+}
+
+/** Told of each check. `error` is null if it succeeded: any 2xx. */
+export type CheckListener = (check: {
+  readonly endpointId: string
+  readonly deploymentId: string
+  readonly healthCheck: HealthCheck
+  readonly error: string | null
+  /** Milliseconds until the next one. */
+  readonly nextInMs: number
+}) => void
+
+/** The first check comes within this, so that the health of what is new is soon known; spread, so that not all come at once. */
+const firstWithinMs = 1_000
+const jitter = 0.1
+const maxBodyBytes = 65_536
+
+export class HealthChecks implements AsyncDisposable {
+  readonly #connections: ProbeConnections
+  readonly #random: () => number
+  readonly #listener: CheckListener
+  readonly #byEndpoint = new Map<string, EndpointChecks>()
+
+  constructor(connections: ProbeConnections, random: () => number, listener: CheckListener) {
+    this.#connections = connections
+    this.#random = random
+    this.#listener = listener
+  }
+
+  /** Endpoints under check. */
+  get size(): number {
+    return this.#byEndpoint.size
+  }
+
+  /** Starts, changes and stops checks so that exactly those of the snapshot run. Returns the ids that are checked no more. */
+  apply(snapshot: Snapshot): readonly string[] {
+    const wanted = new Map<string, CheckSettings>()
+    for (const backend of snapshot.backends.values()) {
+      if (backend.kind === 'deployment') addSettings(wanted, backend)
+    }
+    const stopped: string[] = []
+    for (const [id, checks] of this.#byEndpoint) {
+      const settings = wanted.get(id)
+      if (settings && isSame(settings, checks.settings)) wanted.delete(id)
+      else void checks.stop()
+      if (!settings) {
+        this.#byEndpoint.delete(id)
+        stopped.push(id)
+      }
+    }
+    for (const [id, settings] of wanted) {
+      this.#byEndpoint.set(id, new EndpointChecks(settings, this.#connections, this.#random, this.#listener))
+    }
+    return stopped
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const running = [...this.#byEndpoint.values()].map((checks) => checks.stop())
+    this.#byEndpoint.clear()
+    await Promise.all(running)
+  }
+}
+
+interface CheckSettings {
+  readonly endpointId: string
+  readonly deploymentId: string
+  readonly origin: string
+  readonly path: string
+  readonly secret: string | null
+  readonly healthCheck: HealthCheck
+}
+
+function addSettings(wanted: Map<string, CheckSettings>, backend: DeploymentBackend): void {
+  const { healthCheck, secret } = backend
+  if (!healthCheck || backend.state !== 'ACTIVE') return
+  for (const endpoint of backend.endpoints) {
+    const address = endpoint.state === 'ACTIVE' ? addressOf(endpoint, healthCheck.path) : null
+    if (!address) continue
+    wanted.set(endpoint.id, {
+      endpointId: endpoint.id,
+      deploymentId: backend.id,
+      origin: address.origin,
+      path: address.pathname + address.search,
+      secret,
+      healthCheck,
+    })
+  }
+}
+
+/** Of the path only what stays at the endpoint's own origin: `//elsewhere/` would be another host. */
+function addressOf(endpoint: EndpointConfiguration, path: string): URL | null {
+  const base = URL.parse(endpoint.url)
+  const address = base && URL.parse(path, base.origin)
+  return address && address.origin === base.origin ? address : null
+}
+
+function isSame(a: CheckSettings, b: CheckSettings): boolean {
+  return (
+    a.origin === b.origin &&
+    a.path === b.path &&
+    a.secret === b.secret &&
+    a.healthCheck.intervalMs === b.healthCheck.intervalMs &&
+    a.healthCheck.timeoutMs === b.healthCheck.timeoutMs &&
+    a.healthCheck.unhealthyThreshold === b.healthCheck.unhealthyThreshold &&
+    a.healthCheck.healthyThreshold === b.healthCheck.healthyThreshold
+  )
+}
+
+/** The checks of one endpoint: one after the other, never two at once. */
+class EndpointChecks {
+  readonly settings: CheckSettings
+  readonly #connections: ProbeConnections
+  readonly #random: () => number
+  readonly #listener: CheckListener
+  readonly #stopping = new AbortController()
+  #timer: NodeJS.Timeout
+  #running: Promise<void> = Promise.resolve()
+
+  constructor(settings: CheckSettings, connections: ProbeConnections, random: () => number, listener: CheckListener) {
+    this.settings = settings
+    this.#connections = connections
+    this.#random = random
+    this.#listener = listener
+    this.#timer = this.#schedule(random() * Math.min(firstWithinMs, settings.healthCheck.intervalMs))
+  }
+
+  /** Resolves when a check that is under way has ended. Its outcome is not told. */
+  stop(): Promise<void> {
+    clearTimeout(this.#timer)
+    this.#stopping.abort()
+    return this.#running
+  }
+
+  #schedule(afterMs: number): NodeJS.Timeout {
+    return setTimeout(() => this.#start(), afterMs).unref()
+  }
+
+  #start(): void {
+    this.#running = this.#check()
+  }
+
+  async #check(): Promise<void> {
+    const error = await this.#probe()
+    if (this.#stopping.signal.aborted) return
+    const { endpointId, deploymentId, healthCheck } = this.settings
+    const nextInMs = healthCheck.intervalMs * (1 - jitter + 2 * jitter * this.#random())
+    this.#listener({ endpointId, deploymentId, healthCheck, error, nextInMs })
+    this.#timer = this.#schedule(nextInMs)
+  }
+
+  /** Null if it succeeded, else why it did not, without anything that upstream wrote. */
+  async #probe(): Promise<string | null> {
+    const { origin, path, secret, healthCheck } = this.settings
+    const timeout = AbortSignal.timeout(healthCheck.timeoutMs)
+    try {
+      const { statusCode, body } = await this.#connections.forDeployments().request({
+        origin,
+        path,
+        method: 'GET',
+        headers: secret === null ? {} : { authorization: `Bearer ${secret}` },
+        signal: AbortSignal.any([timeout, this.#stopping.signal]),
+      })
+      await body.dump({ limit: maxBodyBytes })
+      return statusCode >= 200 && statusCode < 300 ? null : `status ${statusCode}`
+    } catch (error) {
+      return timeout.aborted ? 'timeout' : describe(error)
+    }
+  }
+}
+
+function describe(error: unknown): string {
+  if (!(error instanceof Error)) return 'failed'
+  return (error as NodeJS.ErrnoException).code ?? error.name
+}
