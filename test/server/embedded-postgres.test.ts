@@ -39,7 +39,7 @@ async function startHolder(dir = dataDir, identity?: Identity): Promise<Holder> 
     ...identity,
   })
   children.push(child)
-  for await (const line of createInterface({ input: child.stdout! })) {
+  for await (const line of createInterface({ input: child.stdout })) {
     const said = JSON.parse(line) as { url?: string; error?: string }
     return { child, url: said.url ?? '', error: said.error ?? '' }
   }
@@ -71,7 +71,9 @@ const exists = (path: string) =>
     () => true,
     () => false,
   )
-const untilNoServer = () => expect.poll(serverPids, { timeout: 20_000 }).toEqual([])
+async function untilNoServer(): Promise<void> {
+  await expect.poll(serverPids, { timeout: 20_000 }).toEqual([])
+}
 
 async function ask(url: string, statement: string): Promise<unknown> {
   await using database = openDatabase({ url, maxConnections: 1 })
@@ -133,13 +135,13 @@ describe('the server', () => {
     expect(await readFile(join(template, 'postgres/pg_hba.conf'), 'utf8')).toBe('local all all trust\n')
   })
 
-  test('keeps its data from one start to the next, and leaves nothing when it is stopped', async () => {
+  test.runIf(isLinux)('keeps its data from one start to the next, and leaves nothing when it is stopped', async () => {
     await restoreCluster()
     const first = await openEmbeddedPostgres({ dataDir })
     await ask(first.url, 'create table more as select 7 as answer')
     await first[Symbol.asyncDispose]()
     expect(await exists(socketFolder(first.url))).toBe(false)
-    if (isLinux) expect(serverPids()).toEqual([])
+    expect(serverPids()).toEqual([])
 
     await using second = await openEmbeddedPostgres({ dataDir })
     expect(await ask(second.url, 'select answer from more')).toBe(7)
@@ -170,13 +172,13 @@ describe('the server', () => {
   test('that cannot start says what PostgreSQL said', async () => {
     await restoreCluster()
     await writeFile(join(dataDir, 'postgres/postgresql.conf'), 'no_such_setting = 1\n')
-    expect(await messageOf(openEmbeddedPostgres({ dataDir }))).toMatch(/did not start[\s\S]*no_such_setting/)
+    await expect(openEmbeddedPostgres({ dataDir })).rejects.toThrow(/did not start[\s\S]*no_such_setting/)
   })
 
   test('refuses the data of another major version', async () => {
     await restoreCluster()
     await writeFile(join(dataDir, 'postgres/PG_VERSION'), '17\n')
-    expect(await messageOf(openEmbeddedPostgres({ dataDir }))).toMatch(/made by PostgreSQL 17, and this is 18/)
+    await expect(openEmbeddedPostgres({ dataDir })).rejects.toThrow(/made by PostgreSQL 17, and this is 18/)
   })
 })
 
@@ -205,7 +207,7 @@ describe.runIf(isLinux)('the server of a process that is killed', () => {
       child.kill('SIGKILL')
       await untilNoServer()
     })
-    await expect(open).rejects.toThrow()
+    await expect(open).rejects.toThrow(/connection|terminat/i)
   })
 
   test('goes on while the process is only paused, and ends if it is killed then', async () => {

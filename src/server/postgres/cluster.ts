@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { chmod, lchown, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, lchown, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
+import { pathExists } from '../path-exists.ts'
 import { StartError } from '../start-error.ts'
+import { syncFolder } from '../sync-folder.ts'
 import { type Account, mayEnter } from './account.ts'
 import type { Binaries } from './binaries.ts'
 import { type GuardedCommand, spawnGuarded } from './guarded-process.ts'
@@ -20,7 +22,7 @@ export const CLUSTER_USER = 'signalbox'
  * major version of PostgreSQL, or cannot be made (full disk, no permission).
  */
 export async function prepareCluster(cluster: Cluster): Promise<void> {
-  if (!(await exists(join(cluster.folder, 'PG_VERSION')))) await createCluster(cluster)
+  if (!(await pathExists(join(cluster.folder, 'PG_VERSION')))) await createCluster(cluster)
   await requireVersion(cluster.folder)
   await takeOver(cluster)
 }
@@ -62,7 +64,7 @@ async function createCluster(cluster: Cluster): Promise<void> {
     await syncFolder(dirname(cluster.folder))
   } catch (error) {
     // Another process that started at the same time may have been first.
-    if (await exists(join(cluster.folder, 'PG_VERSION'))) return
+    if (await pathExists(join(cluster.folder, 'PG_VERSION'))) return
     throw error instanceof StartError ? error : new StartError(`The database could not be made: ${String(error)}`)
   } finally {
     await rm(unfinished, { recursive: true, force: true })
@@ -132,13 +134,4 @@ async function removeAbandoned(clusterFolder: string): Promise<void> {
     const unfinishedFolder = join(dirname(clusterFolder), name)
     await rm(unfinishedFolder, { recursive: true, force: true, maxRetries: 20, retryDelay: 25 })
   }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  await using handle = await open(folder)
-  await handle.sync()
-}
-
-async function exists(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined)) !== undefined
 }

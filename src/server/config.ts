@@ -1,0 +1,227 @@
+import { isIP } from 'node:net'
+import { resolve } from 'node:path'
+import ipaddr from 'ipaddr.js'
+import { z } from 'zod'
+import { StartError } from './start-error.ts'
+
+export type Listen = { host: string; port: number }
+
+/** Wraps the stored secrets; earlier ones follow the one in use, for what was encrypted with them. */
+export type EncryptionKeys = readonly [Buffer, ...Buffer[]]
+
+export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
+export type LogLevel = (typeof LOG_LEVELS)[number]
+
+/** All that can be set from outside, checked. */
+export type Config = {
+  api: Listen
+  gateway: Listen
+  /** Absolute. */
+  dataDir: string
+  /** The first administrator's key; undefined: one is made. */
+  adminKey: string | undefined
+  /** Undefined: the embedded PostgreSQL. */
+  databaseUrl: string | undefined
+  /** Undefined, in embedded mode only: the one that is kept in the data folder. */
+  encryptionKeys: EncryptionKeys | undefined
+  /** Address ranges that upstreams may be in, e.g. `10.0.0.0/8`; undefined: the default of DESIGN § 1. */
+  upstreamAllow: readonly string[] | undefined
+  logLevel: LogLevel
+  retentionDays: number
+  drainTimeoutMs: number
+  maxRequestBytes: number
+  /** Undefined: no traces. */
+  otlpEndpoint: string | undefined
+}
+
+/** The environment does not make a configuration; `faults` has one sentence per variable, without values. */
+export class ConfigError extends StartError {
+  override name = 'ConfigError'
+  readonly faults: readonly string[]
+
+  constructor(faults: readonly string[]) {
+    super(`The configuration is not usable:\n${faults.map((fault) => `  ${fault}`).join('\n')}`)
+    this.faults = faults
+  }
+}
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+const port = integer(0, 65_535, 'a port number from 0 to 65535')
+
+const variables = z.object({
+  SIGNALBOX_API_HOST: host().default('127.0.0.1'),
+  SIGNALBOX_API_PORT: port.default(4000),
+  SIGNALBOX_GATEWAY_HOST: host().default('127.0.0.1'),
+  SIGNALBOX_GATEWAY_PORT: port.default(8080),
+  SIGNALBOX_DATA_DIR: z.string().default('./data'),
+  SIGNALBOX_ADMIN_KEY: matching(
+    /^[!-~]{16,256}$/,
+    'must be 16 to 256 printable ASCII characters without blanks',
+  ).optional(),
+  DATABASE_URL: z
+    .string()
+    .refine(isPostgresUrl, 'must be a URL like postgres://user:password@host:5432/database')
+    .optional(),
+  SIGNALBOX_ENCRYPTION_KEY: encryptionKey().optional(),
+  SIGNALBOX_ENCRYPTION_KEY_PREVIOUS: encryptionKey().optional(),
+  SIGNALBOX_UPSTREAM_ALLOW: addressRanges().optional(),
+  SIGNALBOX_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
+  SIGNALBOX_RETENTION_DAYS: integer(1, 3_650, 'a number of days from 1 to 3650').default(30),
+  SIGNALBOX_DRAIN_TIMEOUT_MS: integer(0, 86_400_000, 'a number of milliseconds, at most a day (86400000)').default(
+    60_000,
+  ),
+  SIGNALBOX_MAX_REQUEST_BYTES: integer(
+    1_024,
+    1_073_741_824,
+    'a number of bytes from 1024 to 1073741824 (1 GiB)',
+  ).default(67_108_864),
+  OTEL_EXPORTER_OTLP_ENDPOINT: z.string().refine(isHttpUrl, 'must be a URL like http://127.0.0.1:4318').optional(),
+})
+
+type Variables = z.output<typeof variables>
+
+/** Every variable that is read, for the documentation's test and the command line's help. */
+export const VARIABLE_NAMES: readonly string[] = Object.keys(variables.shape)
+
+/**
+ * Reads the environment. Throws `ConfigError` with all of its faults at once; their texts name the variables, and never
+ * a value. `warnings` are about names that are probably nobody's.
+ */
+export function readConfig(environment: Environment): { config: Config; warnings: readonly string[] } {
+  // Compose files and unit files set what they leave out to the empty string.
+  const given = Object.fromEntries(
+    Object.entries(environment).filter(([, value]) => value !== undefined && value !== ''),
+  )
+  const parsed = variables.safeParse(given)
+  const { typos, strangers } = judgeUnknown(Object.keys(given))
+  const faults = [...(parsed.success ? contradictions(parsed.data) : parsed.error.issues.map(describeIssue)), ...typos]
+  if (!parsed.success || faults.length > 0) throw new ConfigError(faults)
+  return { config: toConfig(parsed.data), warnings: strangers }
+}
+
+function toConfig(read: Variables): Config {
+  return {
+    api: { host: read.SIGNALBOX_API_HOST, port: read.SIGNALBOX_API_PORT },
+    gateway: { host: read.SIGNALBOX_GATEWAY_HOST, port: read.SIGNALBOX_GATEWAY_PORT },
+    dataDir: resolve(read.SIGNALBOX_DATA_DIR),
+    adminKey: read.SIGNALBOX_ADMIN_KEY,
+    databaseUrl: read.DATABASE_URL,
+    encryptionKeys: toEncryptionKeys(read),
+    upstreamAllow: read.SIGNALBOX_UPSTREAM_ALLOW,
+    logLevel: read.SIGNALBOX_LOG_LEVEL,
+    retentionDays: read.SIGNALBOX_RETENTION_DAYS,
+    drainTimeoutMs: read.SIGNALBOX_DRAIN_TIMEOUT_MS,
+    maxRequestBytes: read.SIGNALBOX_MAX_REQUEST_BYTES,
+    otlpEndpoint: read.OTEL_EXPORTER_OTLP_ENDPOINT,
+  }
+}
+
+function toEncryptionKeys(read: Variables): EncryptionKeys | undefined {
+  const [current, previous] = [read.SIGNALBOX_ENCRYPTION_KEY, read.SIGNALBOX_ENCRYPTION_KEY_PREVIOUS]
+  if (!current) return undefined
+  return previous ? [current, previous] : [current]
+}
+
+function contradictions(read: Variables): string[] {
+  const faults: string[] = []
+  if (read.DATABASE_URL && !read.SIGNALBOX_ENCRYPTION_KEY) {
+    faults.push(
+      'SIGNALBOX_ENCRYPTION_KEY must be set with DATABASE_URL: it wraps the stored secrets, and every process needs the ' +
+        'same. Make one with: openssl rand -base64 32',
+    )
+  }
+  if (read.SIGNALBOX_ENCRYPTION_KEY_PREVIOUS && !read.SIGNALBOX_ENCRYPTION_KEY) {
+    faults.push('SIGNALBOX_ENCRYPTION_KEY_PREVIOUS is of use only together with SIGNALBOX_ENCRYPTION_KEY.')
+  }
+  const samePort = read.SIGNALBOX_API_PORT === read.SIGNALBOX_GATEWAY_PORT && read.SIGNALBOX_API_PORT !== 0
+  if (samePort && read.SIGNALBOX_API_HOST === read.SIGNALBOX_GATEWAY_HOST) {
+    faults.push('SIGNALBOX_API_PORT and SIGNALBOX_GATEWAY_PORT must differ: applications must not reach the API.')
+  }
+  return faults
+}
+
+function describeIssue(issue: z.core.$ZodIssue): string {
+  const name = String(issue.path[0])
+  // Kubernetes sets such variables for a service that is called "signalbox-api": they collide with ours.
+  const hint = name.endsWith('_PORT') ? ' (if Kubernetes has set it: enableServiceLinks: false)' : ''
+  return `${name} ${issue.message}${hint}.`
+}
+
+/** A name that is nearly one of ours is a fault: what it should have set would silently have its default. */
+function judgeUnknown(names: readonly string[]): { typos: string[]; strangers: string[] } {
+  const [typos, strangers]: [string[], string[]] = [[], []]
+  for (const name of names) {
+    if (!name.startsWith('SIGNALBOX_') || VARIABLE_NAMES.includes(name)) continue
+    const shown = name.slice(0, 100)
+    const near = VARIABLE_NAMES.find((known) => editDistance(known, name) <= 2)
+    if (near) typos.push(`${shown} is not known: ${near} was probably meant.`)
+    else strangers.push(`${shown} is not known, and has no effect.`)
+  }
+  return { typos, strangers }
+}
+
+/** Levenshtein's: how many characters must be added, left out or replaced. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index)
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1))
+    }
+    row = next
+  }
+  return row[b.length]!
+}
+
+function matching(pattern: RegExp, fault: string) {
+  return z.string().regex(pattern, fault)
+}
+
+function integer(least: number, most: number, what: string) {
+  const isInRange = (text: string) => /^\d{1,15}$/.test(text) && Number(text) >= least && Number(text) <= most
+  return z.string().refine(isInRange, `must be ${what}`).transform(Number)
+}
+
+function host() {
+  const isHost = (text: string) => isIP(text) !== 0 || /^[a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?$/i.test(text)
+  return z
+    .string()
+    .transform((text) => text.replace(/^\[(.*)\]$/, '$1'))
+    .refine(isHost, 'must be an address like 127.0.0.1 or :: or a host name, without scheme and port')
+}
+
+function encryptionKey() {
+  return z.string().transform((text, context) => {
+    const key = parseEncryptionKey(text)
+    if (!key) context.addIssue({ code: 'custom', message: 'must be 32 bytes, as base64 or as 64 hexadecimal digits' })
+    return key ?? z.NEVER
+  })
+}
+
+/** The 32 bytes that the text stands for (base64, base64url or hex), or undefined if it does not. */
+export function parseEncryptionKey(text: string): Buffer | undefined {
+  if (/^[0-9a-f]{64}$/i.test(text)) return Buffer.from(text, 'hex')
+  if (!/^[A-Za-z0-9+/_-]{43}=?$/.test(text)) return undefined
+  return Buffer.from(text, 'base64')
+}
+
+function addressRanges() {
+  return z
+    .string()
+    .transform((text) => text.split(/[\s,]+/).filter(Boolean))
+    .refine(
+      (ranges) => ranges.length > 0 && ranges.every((range) => ipaddr.isValid(range) || ipaddr.isValidCIDR(range)),
+      'must be a list of address ranges, such as 10.0.0.0/8, fd00::/8',
+    )
+}
+
+function isPostgresUrl(text: string): boolean {
+  // A Unix socket's URL has no host, which PostgreSQL allows and URL does not.
+  return /^postgres(ql)?:\/\//.test(text) && URL.canParse(text.replace('@/', '@localhost/'))
+}
+
+function isHttpUrl(text: string): boolean {
+  return /^https?:\/\//.test(text) && URL.canParse(text)
+}

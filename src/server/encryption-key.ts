@@ -1,0 +1,71 @@
+import { randomBytes } from 'node:crypto'
+import { chmod, link, mkdir, open, readFile, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type EncryptionKeys, parseEncryptionKey } from './config.ts'
+import { pathExists } from './path-exists.ts'
+import { StartError } from './start-error.ts'
+import { syncFolder } from './sync-folder.ts'
+
+const FILE_NAME = 'encryption-key'
+
+/**
+ * The keys that wrap the stored secrets: those of the environment, and that of the data folder. If there is neither,
+ * one is made and kept there, readable for its owner only (mode 0600).
+ *
+ * Throws `StartError` if a database is there already: its secrets could never be read again with a new key. To be
+ * called before the embedded PostgreSQL is opened.
+ */
+export async function openEncryptionKeys(dataDir: string, configured?: EncryptionKeys): Promise<EncryptionKeys> {
+  const path = join(dataDir, FILE_NAME)
+  const kept = await readKey(path)
+  if (configured) return kept ? [...configured, kept] : configured
+  if (kept) return [kept]
+  if (await pathExists(join(dataDir, 'postgres'))) {
+    throw new StartError(
+      `${path} is missing, and the database beside it has secrets that only its key can open. Put it back from a backup, ` +
+        'or set SIGNALBOX_ENCRYPTION_KEY to the key that was used. With a new key all secrets must be entered again.',
+    )
+  }
+  return [await createKey(dataDir, path)]
+}
+
+async function readKey(path: string): Promise<Buffer | undefined> {
+  const text = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined
+    throw new StartError(`${path} cannot be read: ${error.message}`)
+  })
+  if (text === undefined) return undefined
+  const key = parseEncryptionKey(text.trim())
+  if (!key) throw new StartError(`${path} is damaged: it must hold 32 bytes as base64. Put it back from a backup.`)
+  // A copy from a backup may have come with everybody's right to read.
+  if (((await stat(path)).mode & 0o077) !== 0) await chmod(path, 0o600).catch(() => undefined)
+  return key
+}
+
+/** Written whole, synced, and then linked to its name: of several processes that start at once all get the same key. */
+async function createKey(dataDir: string, path: string): Promise<Buffer> {
+  const unfinished = `${path}.new-${process.pid}-${randomBytes(4).toString('hex')}`
+  try {
+    await mkdir(dataDir, { recursive: true })
+    await writeSynced(unfinished, `${randomBytes(32).toString('base64')}\n`)
+    await link(unfinished, path).catch(ignoreExisting)
+    await syncFolder(dataDir)
+  } catch (error) {
+    throw new StartError(`The encryption key cannot be written to ${path}: ${(error as Error).message}`)
+  } finally {
+    await rm(unfinished, { force: true })
+  }
+  const key = await readKey(path)
+  if (!key) throw new StartError(`${path} has disappeared.`)
+  return key
+}
+
+async function writeSynced(path: string, text: string): Promise<void> {
+  await using file = await open(path, 'wx', 0o600)
+  await file.writeFile(text)
+  await file.sync()
+}
+
+function ignoreExisting(error: NodeJS.ErrnoException): void {
+  if (error.code !== 'EEXIST') throw error
+}
