@@ -5,15 +5,35 @@ import { direct } from './contenders/direct.ts'
 import { nginx } from './contenders/nginx.ts'
 import { portkey } from './contenders/portkey.ts'
 import { signalbox } from './contenders/signalbox.ts'
+import { compileSection } from './sections/compile.ts'
+import { goneSection } from './sections/gone.ts'
+import { graphqlSection } from './sections/graphql.ts'
 import { latencySection } from './sections/latency.ts'
 import { memorySection } from './sections/memory.ts'
 import { requestSections } from './sections/requests.ts'
+import { scaleSection } from './sections/scale.ts'
 import type { Bench, Section } from './sections/section.ts'
+import { splitSection } from './sections/split.ts'
+import { spreadSection } from './sections/spread.ts'
 import { streamSections } from './sections/streams.ts'
+import { switchSection } from './sections/switching.ts'
+import type { Row } from './row.ts'
 import { renderRow, renderTable, type SectionRows } from './table.ts'
 import { type BenchUpstreams, openUpstreams } from './upstream/open-upstreams.ts'
 
-const sections: readonly Section[] = [...requestSections, ...streamSections, latencySection, memorySection]
+const sections: readonly Section[] = [
+  ...requestSections,
+  ...streamSections,
+  latencySection,
+  memorySection,
+  switchSection,
+  splitSection,
+  spreadSection,
+  scaleSection,
+  goneSection,
+  graphqlSection,
+  compileSection,
+]
 const starts: readonly ContenderStart[] = [direct, nginx, portkey, signalbox]
 
 const words = process.argv.slice(2)
@@ -41,7 +61,7 @@ async function runBench(chosen: readonly Section[]): Promise<void> {
   try {
     for (const section of chosen) {
       console.log(`\n${section.name}: ${section.about}`)
-      const rows = await section.run(bench)
+      const rows = await runSection(section, bench)
       for (const row of rows) console.log(renderRow(row))
       results.push({ section: section.name, rows })
     }
@@ -49,6 +69,17 @@ async function runBench(chosen: readonly Section[]): Promise<void> {
     await field.close()
     await upstreams.close()
     console.log(`\n${renderTable(results)}`)
+  }
+}
+
+// One section that cannot run must not cost the others their place in the table.
+async function runSection(section: Section, bench: Bench): Promise<readonly Row[]> {
+  try {
+    return await section.run(bench)
+  } catch (error) {
+    console.error(error)
+    process.exitCode = 1
+    return [{ what: `${section.about}: DID NOT RUN`, unit: '', values: {} }]
   }
 }
 

@@ -1,8 +1,9 @@
 import { startProduct } from '../../test/support/product.ts'
 import type { GraphqlClient } from '../../test/support/graphql-client.ts'
+import { createDeployment, createKey, createRoute, gatewayAddress } from '../configure.ts'
 import { processTree, serverCore } from '../cpu.ts'
 import { type Behaviour, behaviours } from '../upstream/behaviour.ts'
-import { chatPath, type ContenderStart } from './contender.ts'
+import type { ContenderStart } from './contender.ts'
 
 /** The product with all features on: a key, a weighted route with a fallback per behaviour, circuits, usage, live counters. */
 export const signalbox: ContenderStart = {
@@ -12,10 +13,9 @@ export const signalbox: ContenderStart = {
     try {
       for (const behaviour of behaviours) await setUpRoute(product.graphql, behaviour, upstreamPorts[behaviour])
       const key = await createKey(product.graphql)
-      const port = Number(new URL(product.gatewayUrl).port)
       return {
         name: 'signalbox',
-        address: () => ({ port, path: chatPath, headers: { authorization: `Bearer ${key}` } }),
+        address: () => gatewayAddress(product, key),
         // The database is a neighbour, not part of the data plane: `postgres` is not counted.
         pids: () => processTree(product.pid, (commandLine) => commandLine.includes('main.ts')),
         close: async () => void (await product.stop()),
@@ -25,46 +25,6 @@ export const signalbox: ContenderStart = {
       throw error
     }
   },
-}
-
-/** Makes a key for inference; returns its secret. */
-export async function createKey(graphql: GraphqlClient, name = 'bench'): Promise<string> {
-  const { secret } = await graphql.change<{ secret: string }>(
-    'mutation ($name: String!) { apiKeyCreate(input: { name: $name }) { secret userErrors { message code path } } }',
-    { name },
-  )
-  return secret
-}
-
-/** A deployment without a route, with one endpoint on loopback. */
-export async function createDeployment(graphql: GraphqlClient, name: string, port: number): Promise<void> {
-  await graphql.change(
-    `mutation ($input: DeploymentCreateInput!) {
-      deploymentCreate(input: $input) { userErrors { message code path } }
-    }`,
-    {
-      input: {
-        name,
-        upstreamModel: 'bench',
-        endpoints: [{ url: `http://127.0.0.1:${port}/v1` }],
-        enableModelRoute: false,
-      },
-    },
-  )
-}
-
-/** A route over deployments. */
-export async function createRoute(
-  graphql: GraphqlClient,
-  name: string,
-  weights: Readonly<Record<string, number>>,
-  fallback?: string,
-): Promise<void> {
-  const targets = Object.entries(weights).map(([deployment, weight]) => ({ backend: { deployment }, weight }))
-  await graphql.change(
-    `mutation ($input: RouteCreateInput!) { routeCreate(input: $input) { userErrors { message code path } } }`,
-    { input: { name, targets, ...(fallback && { fallback: { backends: [{ deployment: fallback }] } }) } },
-  )
 }
 
 async function setUpRoute(graphql: GraphqlClient, behaviour: Behaviour, port: number): Promise<void> {

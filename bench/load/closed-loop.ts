@@ -1,4 +1,4 @@
-import { type Address, Connection, requestBytes } from './connection.ts'
+import { Connection } from './connection.ts'
 
 /** Clients that send the next request as soon as they have the answer to the last one. */
 export interface ClosedLoop {
@@ -10,9 +10,12 @@ export interface ClosedLoop {
 }
 
 export interface ClosedLoopOptions {
-  readonly address: Address
-  readonly body: string
+  readonly port: number
+  /** Whole requests as bytes, sent in turn. */
+  readonly requests: readonly Buffer[]
   readonly connections: number
+  /** Between an answer and the next request; default: none. */
+  readonly pauseMs?: number
   /** Sees each answer, before the next request is sent. */
   readonly onAnswer?: (connection: Connection, client: number) => void
   /** Called just before a request is sent. */
@@ -20,22 +23,26 @@ export interface ClosedLoopOptions {
 }
 
 export async function openClosedLoop(options: ClosedLoopOptions): Promise<ClosedLoop> {
-  const bytes = requestBytes(options.address, options.body)
+  let next = 0
   let answers = 0
   let failures = 0
   let isStopped = false
 
   const send = (connection: Connection, client: number) => {
     options.onSend?.(client)
-    connection.send(bytes)
+    connection.send(options.requests[next++ % options.requests.length]!)
+  }
+  const sendAgain = (connection: Connection, client: number) => {
+    if (!isStopped && !connection.isBroken) send(connection, client)
   }
   const openClient = (client: number): Connection =>
-    new Connection(options.address.port, {
+    new Connection(options.port, {
       answer: (connection) => {
         if (connection.status === 200) answers++
         else failures++
         options.onAnswer?.(connection, client)
-        if (!isStopped && !connection.isBroken) send(connection, client)
+        if (options.pauseMs) setTimeout(() => sendAgain(connection, client), options.pauseMs)
+        else sendAgain(connection, client)
       },
       broken: (connection) => {
         if (isStopped) return

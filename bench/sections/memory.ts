@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Contender, ContenderName } from '../contenders/contender.ts'
 import { residentBytes } from '../cpu.ts'
 import { openClosedLoop } from '../load/closed-loop.ts'
+import { requestBytes } from '../load/connection.ts'
 import { openHeldStreams } from '../load/held-streams.ts'
 import type { Row } from '../row.ts'
 import { chatBody } from './requests.ts'
@@ -66,11 +67,9 @@ async function measure(bench: Bench, contender: Contender, count: number): Promi
 }
 
 async function warmUp(contender: Contender): Promise<void> {
-  const load = await openClosedLoop({
-    address: contender.address('small'),
-    body: chatBody('small', 900),
-    connections: 8,
-  })
+  const address = contender.address('small')
+  const requests = [requestBytes(address, chatBody('small', 900))]
+  const load = await openClosedLoop({ port: address.port, requests, connections: 8 })
   await sleep(1_000)
   load.stop()
   await sleep(500)

@@ -4,6 +4,7 @@ import { compare } from '../compare.ts'
 import type { Contender } from '../contenders/contender.ts'
 import { cpuMicros } from '../cpu.ts'
 import { openClosedLoop } from '../load/closed-loop.ts'
+import { requestBytes } from '../load/connection.ts'
 import type { Goal, Row } from '../row.ts'
 import type { Behaviour } from '../upstream/behaviour.ts'
 import type { Bench, Section } from './section.ts'
@@ -90,7 +91,11 @@ async function run(bench: Bench, shape: Shape): Promise<Row[]> {
 
 async function measure(contender: Contender, shape: Shape, windowMs: number) {
   const address = contender.address(shape.behaviour)
-  const load = await openClosedLoop({ address, body: shape.body, connections: shape.connections })
+  const load = await openClosedLoop({
+    port: address.port,
+    requests: [requestBytes(address, shape.body)],
+    connections: shape.connections,
+  })
   try {
     await sleep(windowMs / 2)
     const pids = contender.pids()

@@ -4,6 +4,7 @@ import { compare } from '../compare.ts'
 import type { Contender } from '../contenders/contender.ts'
 import { cpuMicros } from '../cpu.ts'
 import { openClosedLoop } from '../load/closed-loop.ts'
+import { requestBytes } from '../load/connection.ts'
 import type { Row } from '../row.ts'
 import { eventsPerStream, pacedEveryMs } from '../upstream/behaviour.ts'
 import { chatBody } from './requests.ts'
@@ -47,11 +48,11 @@ async function run(bench: Bench, shape: Shape): Promise<Row[]> {
 
 // The body does not ask for usage: the gateway has to, and to keep the extra event for itself.
 async function measure(contender: Contender, shape: Shape, windowMs: number) {
-  const body = chatBody(shape, 900, { stream: true })
+  const address = contender.address(shape)
   let incomplete = 0
   const load = await openClosedLoop({
-    address: contender.address(shape),
-    body,
+    port: address.port,
+    requests: [requestBytes(address, chatBody(shape, 900, { stream: true }))],
     connections: connections[shape],
     onAnswer: ({ isDone }) => {
       if (!isDone) incomplete++
