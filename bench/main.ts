@@ -17,6 +17,7 @@ import { splitSection } from './sections/split.ts'
 import { spreadSection } from './sections/spread.ts'
 import { streamSections } from './sections/streams.ts'
 import { switchSection } from './sections/switching.ts'
+import { usageSection } from './sections/usage.ts'
 import type { Row } from './row.ts'
 import { renderRow, renderTable, type SectionRows } from './table.ts'
 import { type BenchUpstreams, openUpstreams } from './upstream/open-upstreams.ts'
@@ -33,6 +34,7 @@ const sections: readonly Section[] = [
   goneSection,
   graphqlSection,
   compileSection,
+  usageSection,
 ]
 const starts: readonly ContenderStart[] = [direct, nginx, portkey, signalbox]
 
