@@ -1,0 +1,26 @@
+import { createId } from '../storage/create-id.ts'
+import type { ProviderDraft } from '../storage/provider.ts'
+import { refuseInput } from './refusal.ts'
+import { hintOf, requireSecret } from './secret.ts'
+
+const maxSecrets = 16
+
+/**
+ * The credentials as they are stored, in order of preference; a secret that was there before keeps its id, because its health
+ * is kept under it. Throws `INVALID` or `LIMIT_EXCEEDED` at the place of the fault.
+ */
+export function resolveCredentials(
+  secrets: readonly string[],
+  before: ProviderDraft['credentials'],
+  path: readonly string[],
+): ProviderDraft['credentials'] {
+  if (secrets.length > maxSecrets)
+    throw refuseInput('LIMIT_EXCEEDED', path, `A provider has at most ${maxSecrets} secrets.`)
+  const idsBySecret = new Map(before.map((credential) => [credential.secret, credential.id]))
+  return secrets.map((secret, index) => {
+    const at = [...path, String(index)]
+    requireSecret(secret, at)
+    if (secrets.indexOf(secret) !== index) throw refuseInput('INVALID', at, 'The secret is listed twice.')
+    return { id: idsBySecret.get(secret) ?? createId('ProviderCredential'), secret, hint: hintOf(secret) }
+  })
+}

@@ -1,0 +1,55 @@
+import type { ProviderConfiguration } from '../routing/configuration.ts'
+import { mayConfigureHeader } from '../routing/provider-headers.ts'
+import type { ProviderKind } from '../routing/provider-kind.ts'
+import { refuseInput } from './refusal.ts'
+
+const maxHeaders = 16
+
+export interface HeaderInput {
+  readonly name: string
+  readonly value: string
+}
+
+/**
+ * The headers as they are stored. Throws `INVALID` or `LIMIT_EXCEEDED` at the place of the fault, which never shows a value:
+ * it may be a secret.
+ */
+export function resolveHeaders(
+  inputs: readonly HeaderInput[],
+  kind: ProviderKind,
+  path: readonly string[],
+): ProviderConfiguration['headers'] {
+  if (inputs.length > maxHeaders)
+    throw refuseInput('LIMIT_EXCEEDED', path, `A provider has at most ${maxHeaders} headers.`)
+  const seen = new Set<string>()
+  return inputs.map(({ name, value }, index) => {
+    const at = [...path, String(index)]
+    requireHeaderName(name, kind, [...at, 'name'])
+    if (seen.has(name.toLowerCase())) throw refuseInput('INVALID', [...at, 'name'], 'The header is listed twice.')
+    seen.add(name.toLowerCase())
+    requireHeaderValue(value, [...at, 'value'])
+    return { name, value }
+  })
+}
+
+function requireHeaderName(name: string, kind: ProviderKind, path: readonly string[]): void {
+  // RFC 9110 § 5.6.2
+  if (name.length > 256 || !/^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(name))
+    throw refuseInput('INVALID', path, "A header's name has 1 to 256 letters, digits or characters of !#$%&'*+-.^_`|~.")
+  if (!mayConfigureHeader(kind, name.toLowerCase()))
+    throw refuseInput(
+      'INVALID',
+      path,
+      `The header ${name} is set by the gateway. A key goes into \`secrets\`; the rest belongs to the connection.`,
+    )
+}
+
+/** RFC 9110 § 5.5, without the bytes above ASCII, of which servers make what they like. */
+function requireHeaderValue(value: string, path: readonly string[]): void {
+  if (value.length > 4_096 || !/^[\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?$/.test(value))
+    throw refuseInput(
+      'INVALID',
+      path,
+      "A header's value has 1 to 4,096 visible ASCII characters, with blanks and tabs between them only.",
+    )
+}

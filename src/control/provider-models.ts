@@ -1,0 +1,46 @@
+import type { ProviderConfiguration } from '../routing/configuration.ts'
+import type { ModelCategory } from '../routing/vocabulary.ts'
+import { createId } from '../storage/create-id.ts'
+import { guessCategories } from './model-category.ts'
+import { type PricingInput, resolvePricing } from './pricing.ts'
+import { refuseInput } from './refusal.ts'
+import { requireUpstreamModel } from './text.ts'
+
+const maxModels = 500
+
+export interface ProviderModelInput {
+  readonly upstreamModel: string
+  /** Omitted: guessed from the name. */
+  readonly categories?: readonly ModelCategory[] | null | undefined
+  readonly pricing?: PricingInput | null | undefined
+}
+
+/**
+ * The models as they are stored, in the caller's order; one whose name was there before keeps its id. Throws `INVALID` or
+ * `LIMIT_EXCEEDED` at the place of the fault.
+ */
+export function resolveModels(
+  inputs: readonly ProviderModelInput[],
+  before: ProviderConfiguration['models'],
+  path: readonly string[],
+): ProviderConfiguration['models'] {
+  if (inputs.length > maxModels)
+    throw refuseInput('LIMIT_EXCEEDED', path, `A provider has at most ${maxModels} models.`)
+  const idsByName = new Map(before.map((model) => [model.upstreamModel, model.id]))
+  const seen = new Set<string>()
+  return inputs.map((input, index) => {
+    const at = [...path, String(index)]
+    const { upstreamModel } = input
+    requireUpstreamModel(upstreamModel, [...at, 'upstreamModel'])
+    if (seen.has(upstreamModel)) throw refuseInput('INVALID', [...at, 'upstreamModel'], 'The model is listed twice.')
+    seen.add(upstreamModel)
+    if (input.categories?.length === 0)
+      throw refuseInput('INVALID', [...at, 'categories'], 'A model has at least one category; omitted: guessed.')
+    return {
+      id: idsByName.get(upstreamModel) ?? createId('ProviderModel'),
+      upstreamModel,
+      categories: input.categories ? [...new Set(input.categories)] : guessCategories(upstreamModel),
+      pricing: resolvePricing(input.pricing, [...at, 'pricing']),
+    }
+  })
+}

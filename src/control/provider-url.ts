@@ -1,0 +1,26 @@
+import { type ProviderKind, providerKindFacts } from '../routing/provider-kind.ts'
+import type { UpstreamPolicy } from './control.ts'
+import { refuseInput } from './refusal.ts'
+import { requireUpstreamUrl } from './upstream-url.ts'
+
+/**
+ * The base URL as it is stored; omitted: the public endpoint of the kind. Throws `INVALID` or `UNSAFE_URL` at `path`.
+ */
+export function resolveBaseUrl(
+  text: string | null | undefined,
+  kind: ProviderKind,
+  path: readonly string[],
+  policy: UpstreamPolicy,
+): string {
+  const given = text ?? providerKindFacts[kind].defaultBaseUrl
+  if (given === null)
+    throw refuseInput('INVALID', path, `${kind} has no public endpoint that is the same for all: give the base URL.`)
+  const url = requireUpstreamUrl(given, path, policy)
+  if (kind === 'OPENAI_COMPATIBLE' && new URL(url).pathname === '/')
+    throw refuseInput(
+      'INVALID',
+      path,
+      `The base URL of an OpenAI-compatible server has a path, mostly /v1: ${url.slice(0, 200)}/v1.`,
+    )
+  return url
+}

@@ -1,0 +1,220 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { ProviderKind } from '../routing/provider-kind.ts'
+import type { ServingState } from '../routing/vocabulary.ts'
+import { createId } from '../storage/create-id.ts'
+import {
+  deleteProvider,
+  findProviderForUpdate,
+  insertProvider,
+  type ProviderDraft,
+  updateProvider as writeProvider,
+} from '../storage/provider.ts'
+import { listRouteIdsOfBackends, type Ref } from '../storage/route.ts'
+import { auditChanges } from './audit-changes.ts'
+import { type Change, commitChange } from './commit-change.ts'
+import type { Actor, Answer, Control } from './control.ts'
+import { makeOnce } from './idempotency.ts'
+import { resolveCredentials } from './provider-credentials.ts'
+import { type HeaderInput, resolveHeaders } from './provider-headers.ts'
+import { type ProviderModelInput, resolveModels } from './provider-models.ts'
+import { resolveBaseUrl } from './provider-url.ts'
+import { refuseInput, Refused } from './refusal.ts'
+import { requireRevision } from './revision.ts'
+import { maxDescriptionLength, requireName, requireText } from './text.ts'
+import { requireProxyUrl } from './upstream-url.ts'
+
+export interface ProviderCreateInput {
+  readonly name: string
+  readonly description?: string
+  readonly kind?: ProviderKind
+  /** Omitted: the public endpoint of `kind`. */
+  readonly baseUrl?: string | null | undefined
+  /** In order of preference. */
+  readonly secrets?: readonly string[]
+  readonly headers?: readonly HeaderInput[]
+  readonly proxyUrl?: string | null | undefined
+  readonly models?: readonly ProviderModelInput[]
+  readonly idempotencyKey?: string | null | undefined
+}
+
+/** Makes a provider. The value is its id. */
+export function createProvider(control: Control, actor: Actor, input: ProviderCreateInput): Promise<Answer<string>> {
+  return commitChange(control, { actor, action: 'providerCreate' }, async (change) => {
+    const { providerId } = await makeOnce(change, input.idempotencyKey, input, async () => {
+      const draft = draftProvider(control, input)
+      await insertProvider(change.tx, control.box, draft)
+      await record(change, null, draft)
+      return { providerId: draft.id }
+    })
+    return providerId
+  })
+}
+
+function draftProvider(control: Control, input: ProviderCreateInput): ProviderDraft {
+  const { kind = 'OPENAI_COMPATIBLE', description = '' } = input
+  requireName(input.name, ['input', 'name'])
+  requireText(description, ['input', 'description'], maxDescriptionLength)
+  return {
+    id: createId('Provider'),
+    revision: 1,
+    name: input.name,
+    description,
+    kind,
+    baseUrl: resolveBaseUrl(input.baseUrl, kind, ['input', 'baseUrl'], control.upstreams),
+    state: 'ACTIVE',
+    proxyUrl: resolveProxyUrl(control, input.proxyUrl ?? null),
+    credentials: resolveCredentials(input.secrets ?? [], [], ['input', 'secrets']),
+    headers: resolveHeaders(input.headers ?? [], kind, ['input', 'headers']),
+    models: resolveModels(input.models ?? [], [], ['input', 'models']),
+  }
+}
+
+export interface ProviderUpdateInput {
+  readonly provider: Ref
+  readonly expectedRevision?: number | null | undefined
+  readonly name?: string | null | undefined
+  readonly description?: string | null | undefined
+  readonly baseUrl?: string | null | undefined
+  /** Replaces all of them. */
+  readonly secrets?: readonly string[] | null | undefined
+  /** Replaces all of them. */
+  readonly headers?: readonly HeaderInput[] | null | undefined
+  /** Null: none. */
+  readonly proxyUrl?: string | null | undefined
+  readonly state?: ServingState | null | undefined
+  /** The whole new list; a model whose name was there before keeps its id. */
+  readonly models?: readonly ProviderModelInput[] | null | undefined
+}
+
+/** Changes what is given; omitted members stay. The value is the provider's id. */
+export function updateProvider(control: Control, actor: Actor, input: ProviderUpdateInput): Promise<Answer<string>> {
+  return commitChange(control, { actor, action: 'providerUpdate' }, async (change) => {
+    const before = await lockProvider(change, input.provider)
+    requireRevision(before, input.expectedRevision)
+    const after = withUpdates(control, before, input)
+    if (isDeepStrictEqual(before, after)) return before.id
+    requireSecretsAgain(before, after, input)
+    await requireUnused(change, modelIdsLeftOut(before, after), ['input', 'models'], 'a model that is left out')
+    await writeProvider(change.tx, control.box, before, after)
+    await record(change, before, after)
+    return before.id
+  })
+}
+
+function withUpdates(control: Control, before: ProviderDraft, input: ProviderUpdateInput): ProviderDraft {
+  const { kind } = before
+  if (input.name != null) requireName(input.name, ['input', 'name'])
+  if (input.description != null) requireText(input.description, ['input', 'description'], maxDescriptionLength)
+  return {
+    ...before,
+    name: input.name ?? before.name,
+    description: input.description ?? before.description,
+    baseUrl:
+      input.baseUrl == null
+        ? before.baseUrl
+        : resolveBaseUrl(input.baseUrl, kind, ['input', 'baseUrl'], control.upstreams),
+    state: input.state ?? before.state,
+    proxyUrl: input.proxyUrl === undefined ? before.proxyUrl : resolveProxyUrl(control, input.proxyUrl),
+    credentials: input.secrets
+      ? resolveCredentials(input.secrets, before.credentials, ['input', 'secrets'])
+      : before.credentials,
+    headers: input.headers ? resolveHeaders(input.headers, kind, ['input', 'headers']) : before.headers,
+    models: input.models ? resolveModels(input.models, before.models, ['input', 'models']) : before.models,
+  }
+}
+
+function resolveProxyUrl(control: Control, text: string | null): string | null {
+  return text === null ? null : requireProxyUrl(text, ['input', 'proxyUrl'], control.upstreams)
+}
+
+/**
+ * What is stored goes to no host that it was not entered for: neither to another base URL nor, in the clear, to another
+ * proxy. The values of headers are kept as secrets, and may be some.
+ */
+function requireSecretsAgain(before: ProviderDraft, after: ProviderDraft, input: ProviderUpdateInput): void {
+  const isElsewhere = before.baseUrl !== after.baseUrl
+  const isSeenByAnother =
+    after.proxyUrl !== null && after.proxyUrl !== before.proxyUrl && new URL(after.baseUrl).protocol === 'http:'
+  if (!isElsewhere && !isSeenByAnother) return
+  const kept = [
+    ...(before.credentials.length > 0 && !input.secrets ? ['secrets'] : []),
+    ...(before.headers.length > 0 && !input.headers ? ['headers'] : []),
+  ]
+  if (kept.length === 0) return
+  throw refuseInput(
+    'FAILED_PRECONDITION',
+    ['input', isElsewhere ? 'baseUrl' : 'proxyUrl'],
+    `What is stored would be sent to another host: give ${kept.join(' and ')} too, or an empty list.`,
+  )
+}
+
+function modelIdsLeftOut(before: ProviderDraft, after: ProviderDraft): string[] {
+  const kept = new Set(after.models.map((model) => model.id))
+  return before.models.map((model) => model.id).filter((id) => !kept.has(id))
+}
+
+export interface ProviderDeleteInput {
+  readonly provider: Ref
+  readonly expectedRevision?: number | null | undefined
+}
+
+/** Removes a provider; refused while a route uses one of its models. The value is the provider's id. */
+export function removeProvider(control: Control, actor: Actor, input: ProviderDeleteInput): Promise<Answer<string>> {
+  return commitChange(control, { actor, action: 'providerDelete' }, async (change) => {
+    const provider = await lockProvider(change, input.provider)
+    requireRevision(provider, input.expectedRevision)
+    const modelIds = provider.models.map((model) => model.id)
+    await requireUnused(change, modelIds, ['input', 'provider'], `a model of ${provider.name}`)
+    await deleteProvider(change.tx, provider.id)
+    await record(change, provider, null)
+    return provider.id
+  })
+}
+
+async function lockProvider(change: Change, ref: Ref): Promise<ProviderDraft> {
+  const provider = await findProviderForUpdate(change.tx, change.control.box, ref)
+  if (!provider) throw refuseInput('NOT_FOUND', ['input', 'provider'], 'There is no such provider.')
+  return provider
+}
+
+async function requireUnused(
+  change: Change,
+  modelIds: readonly string[],
+  path: readonly string[],
+  what: string,
+): Promise<void> {
+  if (modelIds.length === 0) return
+  const usedByIds = await listRouteIdsOfBackends(change.tx, modelIds, 20)
+  if (usedByIds.length === 0) return
+  throw new Refused({
+    kind: 'inUse',
+    code: 'IN_USE',
+    path,
+    message: `Routes use ${what}: replace or remove their targets and fallbacks first.`,
+    usedByIds,
+  })
+}
+
+const secretFields = ['secrets', 'headerValues']
+
+async function record(change: Change, before: ProviderDraft | null, after: ProviderDraft | null): Promise<void> {
+  const { id } = (after ?? before)!
+  await change.audit(id, auditChanges(before && auditedMembers(before), after && auditedMembers(after), secretFields))
+  change.touch(id)
+}
+
+function auditedMembers(draft: ProviderDraft): object {
+  const { name, description, kind, baseUrl, state, proxyUrl } = draft
+  return {
+    name,
+    description,
+    kind,
+    baseUrl,
+    state,
+    proxyUrl,
+    secrets: draft.credentials.map((credential) => credential.secret),
+    headerNames: draft.headers.map((header) => header.name),
+    headerValues: draft.headers.map((header) => header.value),
+    models: draft.models.map(({ id: _id, ...model }) => model),
+  }
+}

@@ -1,0 +1,66 @@
+import { randomBytes } from 'node:crypto'
+import { expect } from 'vitest'
+import type { Actor, Answer, Control } from '../../src/control/control.ts'
+import type { Refusal } from '../../src/control/refusal.ts'
+import { compileSnapshot } from '../../src/routing/compile.ts'
+import type { Snapshot } from '../../src/routing/snapshot.ts'
+import { createSnapshotStore } from '../../src/server/snapshot-store.ts'
+import { loadConfiguration } from '../../src/storage/configuration.ts'
+import { createSecretBox } from '../../src/storage/secret-box.ts'
+import { openTestDatabase } from './database.ts'
+
+/** An administrator that is no user. */
+export const administrator: Actor = {
+  id: 'system:test',
+  userId: null,
+  role: 'ADMIN',
+  scopes: new Set(['INFERENCE', 'CONFIG_READ', 'CONFIG_WRITE', 'TRAFFIC_WRITE', 'USAGE_READ', 'ADMIN']),
+}
+
+export type TestControl = Control & AsyncDisposable & { readonly url: string }
+
+/** Commands on a database of their own. Every address is allowed but 192.0.2.0/24 (TEST-NET-1). */
+export async function openTestControl(): Promise<TestControl> {
+  const database = await openTestDatabase()
+  return {
+    db: database.db,
+    url: database.url,
+    box: createSecretBox([randomBytes(32)]),
+    snapshots: createSnapshotStore(),
+    upstreams: {
+      check: ({ hostname }) =>
+        hostname.startsWith('192.0.2.') ? { ok: false, reason: 'It may not be called.' } : { ok: true },
+    },
+    waitUntilApplied: () => Promise.resolve(),
+    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+  }
+}
+
+/** The value of an answer; throws what was refused. */
+export function valueOf<T>(answer: Answer<T>): T {
+  if (!answer.ok) throw new Error(JSON.stringify(answer.refusals))
+  return answer.value
+}
+
+/** The only refusal of an answer; throws if there is another number of them. */
+export function refusalOf(answer: Answer<unknown>): Refusal {
+  if (answer.ok || answer.refusals.length !== 1) throw new Error(`expected one refusal: ${JSON.stringify(answer)}`)
+  return answer.refusals[0]!
+}
+
+/** Throws unless what was compiled step by step equals the whole compiled anew. */
+export async function expectCompiledWhole(control: Control): Promise<void> {
+  const whole = compileSnapshot(await loadConfiguration(control.db, control.box))
+  if (!whole.ok) throw new Error(JSON.stringify(whole.problems))
+  expect(contentOf(control.snapshots.current())).toEqual(contentOf(whole.snapshot))
+}
+
+/** Tables as plain sorted lists, so that equal content is equal whatever the order of insertion. */
+export function contentOf(snapshot: Snapshot): object {
+  return Object.fromEntries(
+    Object.entries(snapshot).map(([name, value]) => [
+      name,
+      typeof value === 'number' ? value : [...value].toSorted(([a], [b]) => (a < b ? -1 : 1)),
+    ]),
+  )
+}
