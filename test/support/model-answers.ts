@@ -217,8 +217,11 @@ function response(q: Question, state: 'in_progress' | 'completed') {
 }
 
 function outputMessage(text: string, state: string) {
-  const content = [{ type: 'output_text', text, annotations: [] }]
-  return { type: 'message', id: 'msg_test', role: 'assistant', status: state, content }
+  return { type: 'message', id: 'msg_test', role: 'assistant', status: state, content: [outputText(text)] }
+}
+
+function outputText(text: string) {
+  return { type: 'output_text', text, annotations: [], logprobs: [] }
 }
 
 function responseUsage({ usage }: Question) {
@@ -236,8 +239,11 @@ function responseStream(q: Question): Reply {
   const events = [
     { type: 'response.created', response: response(q, 'in_progress') },
     { type: 'response.output_item.added', output_index: 0, item: { ...outputMessage('', 'in_progress'), content: [] } },
-    ...pieces(q.text).map((delta) => ({ type: 'response.output_text.delta', ...where, delta })),
-    { type: 'response.output_text.done', ...where, text: q.text },
+    { type: 'response.content_part.added', ...where, part: outputText('') },
+    ...pieces(q.text).map((delta) => ({ type: 'response.output_text.delta', ...where, delta, logprobs: [] })),
+    { type: 'response.output_text.done', ...where, text: q.text, logprobs: [] },
+    { type: 'response.content_part.done', ...where, part: outputText(q.text) },
+    { type: 'response.output_item.done', output_index: 0, item: outputMessage(q.text, 'completed') },
     { type: 'response.completed', response: response(q, 'completed') },
   ]
   return stream(
