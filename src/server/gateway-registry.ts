@@ -3,6 +3,7 @@ import type { Db } from '../storage/database.ts'
 import {
   deleteGateway,
   type GatewayReport,
+  type GatewayRow,
   isAppliedElsewhere,
   listLiveGateways,
   updateAppliedVersion,
@@ -17,6 +18,8 @@ export interface GatewayRegistry extends AsyncDisposable {
   readonly id: string
   /** Live gateways, this one included; at least 1. */
   gatewayCount(): number
+  /** What the other live gateways said of themselves within the last seconds. */
+  others(): readonly GatewayRow[]
   /** Resolves when every live gateway serves the version at least, or after 5 s. */
   waitUntilApplied(version: number): Promise<void>
   /** Another gateway said that it serves another version. */
@@ -39,7 +42,7 @@ export async function openGatewayRegistry(options: {
   const { id, build, db, store, figures, log } = options
   const startedAt = new Date()
   let appliedAt = startedAt
-  let count = 1
+  let others: readonly GatewayRow[] = []
   const waiters = new Set<() => void>()
 
   const beat = async () => {
@@ -51,7 +54,7 @@ export async function openGatewayRegistry(options: {
       appliedVersion: store.current().version,
       ...figures(),
     })
-    count = Math.max(1, (await listLiveGateways(db)).length)
+    others = (await listLiveGateways(db)).filter((gateway) => gateway.id !== id)
   }
   const reportFailure = (error: unknown) => log.warn({ err: error }, 'the gateway could not report to the database')
   await beat().catch(reportFailure)
@@ -79,7 +82,8 @@ export async function openGatewayRegistry(options: {
 
   return {
     id,
-    gatewayCount: () => count,
+    gatewayCount: () => others.length + 1,
+    others: () => others,
     noticeApplied: () => waiters.forEach((resolve) => resolve()),
     async waitUntilApplied(version) {
       const deadline = performance.now() + waitLimitMs

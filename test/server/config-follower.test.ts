@@ -20,7 +20,7 @@ import { createSecretBox, type SecretBox } from '../../src/storage/secret-box.ts
 import { openTestDatabase } from '../support/database.ts'
 import { until } from '../support/until.ts'
 
-const administrator = { id: 'system:test', userId: null, role: 'ADMIN', scopes: new Set() } as const
+const administrator = { id: 'system:test', userId: null, role: 'ADMIN', scopes: new Set<never>() } as const
 const silentLog = { error: () => undefined, warn: () => undefined }
 
 function createControl(db: Db, box: SecretBox): Control & { snapshots: ReturnType<typeof createSnapshotStore> } {

@@ -199,6 +199,12 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     return Object.fromEntries(observed.map((subject) => [subject.id, subject.report(nowMs)]))
   }
 
+  /** The health of one of them; null if it was neither used nor checked. */
+  healthOf(id: string): BackendHealthReport | null {
+    const subject = this.#subjects.get(id)
+    return subject && subject.observedAtMs > 0 ? subject.report(this.#now()) : null
+  }
+
   /** Requests in flight by id of the endpoint or provider model, where there are any. */
   inFlightReport(): Readonly<Record<string, number>> {
     const busy = this.#subjects.values().filter((subject) => subject.inFlight > 0)

@@ -1,0 +1,49 @@
+import type { BackendHealthReport } from '../routing/backend-health.ts'
+import type { LiveView } from '../routing/live-view.ts'
+import type { CircuitState } from '../routing/vocabulary.ts'
+import type { GatewayRow } from '../storage/gateway.ts'
+
+/** The live state of this process's own gateway. */
+export interface OwnLiveState extends LiveView {
+  healthOf(id: string): BackendHealthReport | null
+}
+
+/** The live state over all gateways: this process's own as it is now, the others' as they last reported it. */
+export interface LiveReports {
+  readonly view: LiveView
+  /** The worst of all gateways; null while none has reported. */
+  health(id: string): BackendHealthReport | null
+}
+
+/** Joins the own live state with the reports of the others; `others` is read at each question. */
+export function createLiveReports(own: OwnLiveState, others: () => readonly GatewayRow[]): LiveReports {
+  const isOpenElsewhere = (id: string) => others().some(({ health }) => isOpen(health[id]))
+  const inFlight = (id: string) =>
+    others().reduce((sum, gateway) => sum + (gateway.endpoint_in_flight[id] ?? 0), own.inFlight(id))
+  return {
+    view: {
+      isHealthy: (id) => own.isHealthy(id) && !isOpenElsewhere(id),
+      hasCapacity: (id, maxInFlight) =>
+        own.hasCapacity(id, maxInFlight) && (maxInFlight === null || inFlight(id) < maxInFlight),
+      inFlight,
+      retryAtMs: (id) => Math.max(own.retryAtMs(id), ...others().map(({ health }) => health[id]?.retryAtMs ?? 0)),
+      ejectedAtMs: (id) => own.ejectedAtMs(id),
+    },
+    health(id) {
+      const reports = [own.healthOf(id), ...others().map(({ health }) => health[id])]
+      return reports.reduce<BackendHealthReport | null>((worst, report) => worseOf(worst, report ?? null), null)
+    },
+  }
+}
+
+function isOpen(report: BackendHealthReport | undefined): boolean {
+  return report?.circuit === 'OPEN' && (report.retryAtMs ?? Infinity) > Date.now()
+}
+
+const badness: Readonly<Record<CircuitState, number>> = { CLOSED: 0, HALF_OPEN: 1, OPEN: 2 }
+
+function worseOf(a: BackendHealthReport | null, b: BackendHealthReport | null): BackendHealthReport | null {
+  if (!a || !b) return a ?? b
+  const difference = badness[a.circuit] - badness[b.circuit] || a.consecutiveFailures - b.consecutiveFailures
+  return difference >= 0 ? a : b
+}
