@@ -19,7 +19,7 @@ export function routeName(index: number): string {
 }
 
 /** The name of a seeded deployment, from 0. Route `i` has deployments `i` and `i + 1` as targets, 100:200, and `i + 2` as fallback. */
-export function deploymentName(index: number): string {
+function deploymentName(index: number): string {
   return `deployment-${String(index).padStart(5, '0')}`
 }
 

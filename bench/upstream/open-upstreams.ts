@@ -1,6 +1,5 @@
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import { type Behaviour, release } from './behaviour.ts'
 
 export interface BenchUpstreams {
@@ -12,7 +11,7 @@ export interface BenchUpstreams {
 
 /** The bench's model servers in a process of their own, on this process's core. */
 export async function openUpstreams(): Promise<BenchUpstreams> {
-  const child = fork(join(import.meta.dirname, 'main.ts'))
+  const child = fork(new URL('main.ts', import.meta.url))
   const [ports] = (await once(child, 'message')) as [BenchUpstreams['ports']]
   return {
     ports,

@@ -13,27 +13,27 @@ export interface GraphqlClient {
   readonly withKey: (key: string | undefined) => GraphqlClient
 }
 
-export type Variables = Readonly<Record<string, unknown>>
+type Variables = Readonly<Record<string, unknown>>
 
-export interface GraphqlAnswer {
+interface GraphqlAnswer {
   readonly status: number
   readonly headers: Headers
   readonly body: GraphqlBody
 }
 
-export interface GraphqlBody {
+interface GraphqlBody {
   readonly data?: Record<string, unknown> | null
   readonly errors?: readonly GraphqlFault[]
   readonly extensions?: Readonly<Record<string, unknown>>
 }
 
-export interface GraphqlFault {
+interface GraphqlFault {
   readonly message: string
   readonly path?: readonly (string | number)[]
   readonly extensions?: Readonly<Record<string, unknown>>
 }
 
-export interface UserErrorShape {
+interface UserErrorShape {
   readonly message: string
   readonly code: string
   readonly path: readonly string[] | null

@@ -18,7 +18,7 @@ export interface ProductOptions {
   readonly startTimeoutMs?: number
 }
 
-export interface LogLine {
+interface LogLine {
   readonly level?: number
   readonly msg?: string
   readonly [field: string]: unknown

@@ -7,7 +7,7 @@ type Bytes = string | Buffer
 type Headers = Readonly<Record<string, string | readonly string[]>>
 
 /** How a connection ends: `fin` closes it politely, `reset` sends RST, `open` leaves it as it is. */
-export type Ending = 'fin' | 'reset' | 'open'
+type Ending = 'fin' | 'reset' | 'open'
 
 /** A status with a body; objects become JSON. Default body: an OpenAI error envelope. */
 export function status(code: number, body?: object | Bytes, headers: Headers = {}): Reply {
@@ -49,7 +49,7 @@ export function afterMs(delayMs: number, reply: Reply): Reply {
   return (exchange) => after(sleep(delayMs), reply)(exchange)
 }
 
-export interface StreamOptions {
+interface StreamOptions {
   readonly status?: number
   readonly headers?: Headers
   /** Awaited before the event with this index (from 0) is written. */
@@ -121,7 +121,7 @@ export function inPiecesOf(size: number, body: Bytes): Buffer[] {
   return Array.from({ length: Math.ceil(bytes.length / size) }, (_, i) => bytes.subarray(i * size, (i + 1) * size))
 }
 
-export function eventBytes(event: Bytes | object): Bytes {
+function eventBytes(event: Bytes | object): Bytes {
   return typeof event === 'string' || Buffer.isBuffer(event) ? event : `data: ${JSON.stringify(event)}\n\n`
 }
 
