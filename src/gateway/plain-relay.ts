@@ -1,5 +1,5 @@
 import { AnswerBytes } from './answer-bytes.ts'
-import { type AnswerSink, join, type Relay } from './relay.ts'
+import { type AnswerSink, join, type Relay, type RelayEnd } from './relay.ts'
 import type { AnswerReader, UpstreamCall } from './upstream-call.ts'
 
 /** Passes a body on as it arrives. If it breaks off, so does the connection: a cut body must never look whole. */
@@ -32,15 +32,19 @@ export class PlainRelay implements AnswerReader, Relay {
     this.#sink.beforeLastByte('whole', () => this.#end())
   }
 
-  onBroken(): void {
-    this.cut()
+  onBroken(reason: 'broken' | 'silent' | 'expired'): void {
+    this.#break(reason === 'broken' ? 'broken' : 'late')
   }
 
   cut(): void {
+    this.#break('cut')
+  }
+
+  #break(end: RelayEnd): void {
     if (this.#isOver) return
     this.#isOver = true
     this.#call.abandon()
-    this.#sink.beforeLastByte('broken', () => this.#sink.response.destroy())
+    this.#sink.beforeLastByte(end, () => this.#sink.response.destroy())
   }
 
   #write(bytes: Buffer): boolean {

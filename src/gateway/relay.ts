@@ -2,8 +2,8 @@
 import type { ServerResponse } from 'node:http'
 import type { AnswerBytes } from './answer-bytes.ts'
 
-/** How the passing on ended. `broken`: upstream did not finish. */
-export type RelayEnd = 'whole' | 'broken'
+/** How the passing on ended. `broken`: upstream did not finish. `late`: it took too long. `cut`: the gateway ended it. */
+export type RelayEnd = 'whole' | 'broken' | 'late' | 'cut'
 
 /** A request's answer on its way to the client. */
 export interface Relay {

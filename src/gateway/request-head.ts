@@ -4,6 +4,8 @@ export interface RequestHead {
   /** The client's key, bare; null if it sent none. */
   readonly key: string | null
   readonly hosts: number
+  /** Of the `Expect` header; null: there is none. */
+  readonly expectation: string | null
   readonly contentType: string
   /** Null if it is not stated. */
   readonly contentLength: number | null
@@ -36,6 +38,7 @@ const readNames = [
   'connection',
   'content-encoding',
   'content-length',
+  'expect',
   'host',
   'transfer-encoding',
   'x-api-key',
@@ -73,6 +76,7 @@ export function readHead(rawHeaders: readonly string[]): RequestHead {
   return {
     key: readKey(found),
     hosts,
+    expectation: found.get('expect')?.toLowerCase() ?? null,
     contentType: found.get('content-type') ?? '',
     contentLength: length === undefined ? null : Number(length),
     isChunked: found.has('transfer-encoding'),

@@ -5,6 +5,7 @@
  * https://docs.anthropic.com/en/docs/build-with-claude/streaming. Responses:
  * https://platform.openai.com/docs/api-reference/responses-streaming.
  */
+import type { Operation } from '../routing/operation.ts'
 import type { ServerSentEvent } from './sse.ts'
 
 /** `nothing`: held back until there is more; `content`: the answer has begun; `error`: upstream failed instead. */
@@ -102,24 +103,39 @@ const responses: StreamProtocol = {
   mayEndWith: () => false,
 }
 
-/** Streams of operations without a form of their own: speech, images. */
+/** Transcription, speech and images: their own event types, or chunks that end with `[DONE]`. */
 const others: StreamProtocol = {
-  readOpening: (event) => (event.data === undefined ? 'nothing' : event.type === 'error' ? 'error' : 'content'),
+  readOpening: (event) => {
+    if (event.data === undefined) return 'nothing'
+    return event.type === 'error' || saysSomething(parse(event)?.['error']) ? 'error' : 'content'
+  },
   isEnd: (event) => event.data === '[DONE]',
   endMark: '[DONE]',
   mayEndWith: () => true,
 }
 
-export function streamProtocolOf(path: string): StreamProtocol {
-  switch (path) {
-    case '/v1/chat/completions':
-    case '/v1/completions':
-      return completions
-    case '/v1/messages':
-      return messages
-    case '/v1/responses':
-      return responses
-    default:
-      return others
+export function streamProtocolOf(operation: Operation): StreamProtocol {
+  if (operation.stream === 'choices') return completions
+  if (operation.protocol === 'anthropic') return messages
+  return operation.path === '/v1/responses' ? responses : others
+}
+
+/** The status that an error event names, as if it had come instead of the stream; 500 if it names none. */
+export function statusOfErrorEvent(event: ServerSentEvent): number {
+  const value = parse(event)
+  const error = value?.['error']
+  const codes = isObject(error) ? [error['code'], error['status'], error['type']] : [value?.['code']]
+  for (const code of codes) {
+    const status = namedStatuses[String(code)] ?? Number(code)
+    if (Number.isInteger(status) && status >= 400 && status < 600) return status
   }
+  return 500
+}
+
+/** https://docs.anthropic.com/en/api/errors, https://platform.openai.com/docs/guides/error-codes. */
+const namedStatuses: Readonly<Record<string, number>> = {
+  invalid_request_error: 400,
+  rate_limit_error: 429,
+  rate_limit_exceeded: 429,
+  overloaded_error: 529,
 }

@@ -1,3 +1,4 @@
+import type { GatewayErrorCode } from '../routing/errors.ts'
 import { AnswerBytes } from './answer-bytes.ts'
 import { type AnswerSink, join, type Relay, type RelayEnd } from './relay.ts'
 import { lastEventStart, readEvent, wholeEventsLength } from './sse.ts'
@@ -10,7 +11,7 @@ export interface StreamOptions {
   /** Whether to keep the extra event with the usage from the client. */
   readonly dropsUsageEvent: boolean
   /** The event that ends a stream which upstream did not finish. */
-  readonly errorEvent: Buffer
+  readonly errorEvent: (code: GatewayErrorCode) => Buffer
 }
 
 /** A longer event is passed on in pieces, as it comes: images and audio are whole events of megabytes. */
@@ -67,25 +68,26 @@ export class StreamRelay implements AnswerReader, Relay {
     if (this.#options.protocol.mayEndWith(this.bytes.tail().toString('latin1'))) {
       if (this.#rest.length > 0) this.#last.push(this.#rest)
       this.#finish('whole')
-    } else this.#break()
+    } else this.#break('broken', 'upstream_truncated')
   }
 
-  onBroken(): void {
-    this.#isUpstreamOver = true
-    if (this.#isEnding) this.#endIfReleased()
-    else this.#break()
+  onBroken(reason: 'broken' | 'silent' | 'expired'): void {
+    if (reason === 'broken') this.#break('broken', 'upstream_truncated')
+    else this.#break('late', 'upstream_timeout')
   }
 
   cut(): void {
     this.#call.abandon()
-    this.onBroken()
+    this.#break('cut', 'shutting_down')
   }
 
-  #break(): void {
+  #break(end: RelayEnd, code: GatewayErrorCode): void {
+    this.#isUpstreamOver = true
+    if (this.#isEnding) return this.#endIfReleased()
     // The half event that the client has already must end, or the error event would be a part of it.
     if (this.#isInsideEvent) this.#last.push(Buffer.from('\n\n'))
-    this.#last.push(this.#options.errorEvent)
-    this.#finish('broken')
+    this.#last.push(this.#options.errorEvent(code))
+    this.#finish(end)
   }
 
   /** From here on only `#last` and what follows it goes out, and not before the record is written. */

@@ -58,6 +58,8 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
   status = 0
   headers: IncomingHttpHeaders = {}
   isStream = false
+  /** The status that the error event of a `failedStream` stands for. */
+  streamErrorStatus = 500
   /** The answer came whole. */
   isComplete = false
   /** Why there is no answer, for the log: an error's code or name, never its message, which may hold what was sent. */
@@ -100,6 +102,11 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     const chunks = this.#chunks
     this.#chunks = []
     return chunks
+  }
+
+  /** Whether upstream broke the answer off before any of it was read. */
+  get isBroken(): boolean {
+    return this.#brokenBy !== null
   }
 
   /** All that came so far and was not taken. */
@@ -190,6 +197,7 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     if (meaning === 'content') this.#begin('answering')
     if (meaning === 'error') {
       this.failure = 'error event'
+      this.streamErrorStatus = opening.errorStatus
       this.#begin('failedStream')
     }
   }

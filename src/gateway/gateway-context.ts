@@ -1,0 +1,27 @@
+import type { LiveState } from './live/live-state.ts'
+import type { GatewayPorts } from './ports.ts'
+import type { SilenceWatch } from './request-body.ts'
+import type { RequestLife } from './request-life.ts'
+import type { UpstreamConnections } from './upstream-connections.ts'
+
+export interface GatewayLimits {
+  /** Largest body of a request. */
+  readonly maxRequestBytes: number
+  /** More requests at once are turned away with 503, so that those in flight stay fast. */
+  readonly maxRequestsInFlight: number
+  /** Bodies held at once, in bytes; more is turned away as well. */
+  readonly maxHeldBytes: number
+}
+
+/** What all requests of a gateway share. */
+export interface GatewayContext {
+  readonly ports: GatewayPorts
+  readonly limits: GatewayLimits
+  readonly live: LiveState
+  readonly connections: UpstreamConnections
+  readonly silence: SilenceWatch
+  /** Requests whose response is not over. */
+  readonly lives: Set<RequestLife>
+  heldBytes: number
+  isDraining: boolean
+}

@@ -1,0 +1,69 @@
+import type { AttemptQuestion } from '../routing/next-attempt.ts'
+import type { Route, Snapshot } from '../routing/snapshot.ts'
+import type { AttemptLog } from './attempt-log.ts'
+import type { LiveState } from './live/live-state.ts'
+
+/** So much of a prompt decides which endpoint has it in its prefix cache. */
+const prefixBytes = 1024
+
+/** What `nextAttempt` asks of a request; what is dear and seldom asked for is found when it is asked for. */
+export class RequestQuestion implements AttemptQuestion {
+  readonly snapshot: Snapshot
+  readonly route: Route
+  readonly live: LiveState
+  readonly attempts: readonly AttemptLog[]
+  readonly deadlineAtMs: number
+  nowMs = Date.now()
+  readonly #chunks: readonly Buffer[]
+  #prefixHash: number | undefined
+
+  constructor(
+    snapshot: Snapshot,
+    route: Route,
+    live: LiveState,
+    usage: { readonly startedAtMs: number; readonly attempts: readonly AttemptLog[] },
+    chunks: readonly Buffer[],
+  ) {
+    this.snapshot = snapshot
+    this.route = route
+    this.live = live
+    this.attempts = usage.attempts
+    this.deadlineAtMs = usage.startedAtMs + route.timeouts.totalMs
+    this.#chunks = chunks
+  }
+
+  get rotations(): LiveState['rotations'] {
+    return this.live.rotations
+  }
+
+  get random(): () => number {
+    return this.live.random
+  }
+
+  get hasRepeat(): boolean {
+    return this.live.hasRepeat(this.route.id)
+  }
+
+  get prefixHash(): number | null {
+    const first = this.#chunks[0]
+    if (!first) return null
+    this.#prefixHash ??= hashOf(promptStart(first))
+    return this.#prefixHash
+  }
+}
+
+/** Where the prompt begins, as far as the first chunk tells: behind parameters, which differ from call to call. */
+function promptStart(body: Buffer): Buffer {
+  for (const name of ['"messages"', '"input"', '"prompt"', '"query"']) {
+    const at = body.indexOf(name, 0, 'latin1')
+    if (at >= 0) return body.subarray(at, at + prefixBytes)
+  }
+  return body.subarray(0, prefixBytes)
+}
+
+/** FNV-1a. */
+function hashOf(bytes: Buffer): number {
+  let hash = 0x811c9dc5
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193)
+  return hash >>> 0
+}

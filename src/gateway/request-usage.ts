@@ -1,0 +1,164 @@
+import { anonymous, type Caller } from '../routing/access.ts'
+import type { AttemptPlan, WaitPlan } from '../routing/next-attempt.ts'
+import type { Divergence } from '../routing/select-target.ts'
+import type { Backend, Route } from '../routing/snapshot.ts'
+import type { UsageRecord } from '../routing/usage-record.ts'
+import type { RequestOutcome } from '../routing/vocabulary.ts'
+import { AttemptLog } from './attempt-log.ts'
+import type { GatewayPorts, OpenRequest, TrafficPlace } from './ports.ts'
+
+/** How a request ended, as the client saw it. */
+export interface RequestEnd {
+  readonly outcome: RequestOutcome
+  readonly status: number
+  readonly errorCode: string | null
+  /** `performance.now()`; 0: no byte of an answer went out. */
+  readonly firstByteAtMs: number
+}
+
+const maxNameLength = 256
+
+/** What a request leaves behind: its usage record, and its traces in the live counters. */
+export class RequestUsage {
+  readonly id: string
+  /** Milliseconds since the epoch. */
+  readonly startedAtMs: number
+  readonly attempts: AttemptLog[] = []
+  operation = ''
+  stream = false
+  requestedModel: string | null = null
+  caller: Caller = anonymous
+  route: Route | null = null
+  /** Time that passed while the client sent its body. */
+  receivingMs = 0
+  readonly #ports: GatewayPorts
+  readonly #begunAtMs = performance.now()
+  #divergence: Divergence | null = null
+  #place: TrafficPlace | null = null
+
+  constructor(ports: GatewayPorts, id: string, startedAtMs: number) {
+    this.#ports = ports
+    this.id = id
+    this.startedAtMs = startedAtMs
+  }
+
+  /** The request has its route and is about to be served. */
+  open(): void {
+    this.#ports.usage.open(this.#identity())
+  }
+
+  /** The first step did not go where the weights say. */
+  diverged(divergence: Divergence): void {
+    this.#divergence = divergence
+  }
+
+  /** An attempt, or a wait for one, begins. */
+  begin(plan: AttemptPlan | WaitPlan): AttemptLog {
+    const attempt = new AttemptLog(plan)
+    this.attempts.push(attempt)
+    if (plan.kind === 'attempt') {
+      if (this.#place) this.#ports.traffic.left(this.#place)
+      this.#place = this.#placeOf(plan)
+      this.#ports.traffic.began(this.#place)
+    }
+    return attempt
+  }
+
+  /** Writes it all down; `written` is called when that is safe. */
+  end(end: RequestEnd, written: () => void): void {
+    const durationMs = performance.now() - this.#begunAtMs
+    const firstByteMs = end.firstByteAtMs > 0 ? end.firstByteAtMs - this.#begunAtMs : null
+    if (this.route) {
+      this.#ports.traffic.ended(this.#place ?? this.#nowhere(this.route), {
+        divergence: this.#findDivergence(),
+        outcome: end.outcome,
+        endedAtMs: this.startedAtMs + durationMs,
+        firstByteMs,
+        durationMs,
+        tokens: null,
+      })
+    }
+    this.#ports.usage.append(this.#record(end, firstByteMs, durationMs), written)
+  }
+
+  #record(end: RequestEnd, firstByteMs: number | null, durationMs: number): UsageRecord {
+    const sent = this.attempts.filter((attempt) => attempt.wasSent)
+    const upstreamMs = sent.reduce((sum, attempt) => sum + attempt.durationMs, 0)
+    const last = sent.at(-1)
+    return {
+      ...this.#identity(),
+      ...namesOf(last?.plan.backend),
+      targetId: last?.targetId ?? null,
+      outcome: end.outcome,
+      status: end.status,
+      errorCode: end.errorCode,
+      attempts: sent.map((attempt) => attempt.toRecord(attempt === last)),
+      provenance: 'NONE',
+      tokens: null,
+      cost: null,
+      firstByteMs,
+      durationMs,
+      overheadMs: Math.max(0, durationMs - this.receivingMs - upstreamMs),
+    }
+  }
+
+  #identity(): OpenRequest {
+    const { route, caller } = this
+    return {
+      id: this.id,
+      startedAtMs: this.startedAtMs,
+      operation: this.operation,
+      stream: this.stream,
+      requestedModel: this.requestedModel === null ? null : bounded(this.requestedModel),
+      routeId: route?.id ?? null,
+      routeName: route?.name ?? null,
+      routeRevision: route?.revision ?? null,
+      apiKeyId: caller.apiKey?.id ?? null,
+      apiKeyName: caller.apiKey?.name ?? null,
+      userId: caller.user?.id ?? null,
+      userName: caller.user?.name ?? null,
+    }
+  }
+
+  #placeOf(plan: AttemptPlan): TrafficPlace {
+    const { id, revision } = this.route!
+    const { target, backend } = plan
+    return {
+      routeId: id,
+      revision,
+      targetId: target?.id ?? null,
+      backendId: backend.id,
+      backendLabel: backend.label,
+    }
+  }
+
+  #nowhere({ id, revision }: Route): TrafficPlace {
+    return { routeId: id, revision, targetId: null, backendId: null, backendLabel: null }
+  }
+
+  /** Left out at the first choice; or its target failed and another place served. */
+  #findDivergence(): Divergence | null {
+    if (this.#divergence) return this.#divergence
+    const first = this.attempts[0]
+    const last = this.attempts.at(-1)
+    if (!first || !last || first.targetId === null || first.targetId === last.targetId) return null
+    if (!first.wasSent) return { targetId: first.targetId, reason: 'SATURATED' }
+    return { targetId: first.targetId, reason: last.isFallback ? 'FALLBACK' : 'UNHEALTHY' }
+  }
+}
+
+function namesOf(backend: Backend | undefined) {
+  return {
+    backendId: backend?.id ?? null,
+    backendLabel: backend?.label ?? null,
+    providerId: backend?.kind === 'providerModel' ? backend.provider.id : null,
+    providerName: backend?.kind === 'providerModel' ? backend.provider.name : null,
+    deploymentId: backend?.kind === 'deployment' ? backend.id : null,
+    deploymentName: backend?.kind === 'deployment' ? backend.label : null,
+  }
+}
+
+/** A client's own text, so that it can be stored: PostgreSQL refuses U+0000, and jsonb lone surrogates. */
+function bounded(text: string): string {
+  return text.slice(0, maxNameLength).replaceAll('\0', '\uFFFD').toWellFormed()
+}
