@@ -5,6 +5,8 @@ import type { Snapshot } from '../routing/snapshot.ts'
 import type { DivergenceReason } from '../routing/vocabulary.ts'
 
 export interface LivePorts {
+  /** The gateway in this process: what it serves is known before its row in the database says so. Null: there is none. */
+  readonly gatewayId: string | null
   /** What decisions are made with, over all gateways. */
   readonly view: LiveView
   /**
@@ -13,24 +15,11 @@ export interface LivePorts {
    */
   health(id: string): BackendHealthReport | null
   readonly traffic: TrafficPort
-  /** The live gateways. */
-  gateways(): Promise<readonly GatewayStatus[]>
   /** Calls `listener` with each snapshot that this process begins to serve, until the returned function is called. */
   onSnapshot(listener: (snapshot: Snapshot) => void): Unsubscribe
 }
 
 export type Unsubscribe = () => void
-
-export interface GatewayStatus {
-  readonly id: string
-  readonly appliedVersion: number
-  readonly appliedAt: Date
-  readonly inFlight: number
-  readonly pendingUsageRecords: number
-  readonly startedAt: Date
-  readonly seenAt: Date
-  readonly build: string
-}
 
 export interface TrafficPort {
   /** The traffic of the window that ends now, over all gateways. */
@@ -60,7 +49,11 @@ export interface RouteTrafficReport {
   readonly fallbackShare: number
   /** One per target in the route's order, then one per fallback backend. */
   readonly targets: readonly TargetTrafficReport[]
-  readonly divergence: readonly { readonly reason: DivergenceReason; readonly share: number; readonly targetId: string }[]
+  readonly divergence: readonly {
+    readonly reason: DivergenceReason
+    readonly share: number
+    readonly targetId: string
+  }[]
   /** Gateways that contributed. */
   readonly gateways: number
 }

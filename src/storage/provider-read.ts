@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely'
+import type { ServingState } from '../routing/vocabulary.ts'
 import type { Db } from './database.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import type { Ref } from './route.ts'
@@ -6,7 +7,10 @@ import { containsText } from './search.ts'
 import type { Tables } from './tables.ts'
 
 export type ProviderRow = Selectable<Tables['provider']>
-export type ProviderModelRow = Selectable<Tables['provider_model']> & { readonly provider_name: string }
+export type ProviderModelRow = Selectable<Tables['provider_model']> & {
+  readonly provider_name: string
+  readonly provider_state: ServingState
+}
 /** Without the secret. */
 export type ProviderCredentialRow = Omit<Selectable<Tables['provider_credential']>, 'sealed_secret' | 'position'>
 
@@ -57,7 +61,7 @@ function models(db: Db) {
     .selectFrom('provider_model')
     .innerJoin('provider', 'provider.id', 'provider_model.provider_id')
     .selectAll('provider_model')
-    .select('provider.name as provider_name')
+    .select(['provider.name as provider_name', 'provider.state as provider_state'])
 }
 
 /** The credentials of these providers, each in order of preference. */

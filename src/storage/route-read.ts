@@ -152,3 +152,8 @@ export async function countRevisionsOfRoutes(db: Db, routeIds: readonly string[]
 export function listRevisionsByIds(db: Db, ids: readonly string[]): Promise<RouteRevisionRow[]> {
   return db.selectFrom('route_revision').selectAll().where('id', 'in', ids).execute()
 }
+
+/** The route that was made with a deployment, if it is still there. */
+export function findRouteCreatedWith(db: Db, deploymentId: string): Promise<RouteRow | undefined> {
+  return db.selectFrom('route').selectAll().where('created_with_id', '=', deploymentId).executeTakeFirst()
+}

@@ -1,0 +1,33 @@
+import { typeOfId } from '../routing/object-id.ts'
+import type { ApiKeyRow } from '../storage/api-key-read.ts'
+import type { UserRow } from '../storage/user-read.ts'
+import { builder } from './builder.ts'
+import type { GraphQLContext } from './context.ts'
+import { ApiKeyRef, SystemActorRef, type SystemActorRow, UserRef } from './refs.ts'
+
+const systemPrefix = 'system:'
+
+builder.objectType(SystemActorRef, {
+  description: 'The platform itself, e.g. `bootstrap` or `health-check`.',
+  fields: (t) => ({
+    name: t.string({
+      description: 'Which part of the platform.',
+      resolve: ({ id }) => id.slice(systemPrefix.length),
+    }),
+  }),
+})
+
+export const ActorRef = builder.unionType('Actor', {
+  description: 'Who made a change or a call.',
+  types: [UserRef, ApiKeyRef, SystemActorRef],
+  resolveType: ({ id }) => typeOfId(id) ?? 'SystemActor',
+})
+
+/** Who stands behind an id in the history; null if it was deleted. */
+export async function loadActor(
+  { loaders }: GraphQLContext,
+  actorId: string,
+): Promise<UserRow | ApiKeyRow | SystemActorRow | null> {
+  if (actorId.startsWith(systemPrefix)) return { id: actorId as SystemActorRow['id'] }
+  return typeOfId(actorId) === 'User' ? loaders.user.load(actorId) : loaders.apiKey.load(actorId)
+}

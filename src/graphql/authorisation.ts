@@ -1,0 +1,34 @@
+import type { Actor } from '../control/control.ts'
+import type { ApiKeyScope } from '../routing/vocabulary.ts'
+import { fault } from './fault.ts'
+
+/** Which scopes open a field: any one of them is enough. */
+export type AnyScope = Readonly<Partial<Record<ApiKeyScope, true>>>
+
+/** For listing and looking up providers, deployments and routes. */
+export const readsConfig = { CONFIG_READ: true } as const satisfies AnyScope
+/** For changing them. */
+export const writesConfig = { CONFIG_WRITE: true } as const satisfies AnyScope
+/** For changing weights and fallbacks. */
+export const writesTraffic = { CONFIG_WRITE: true, TRAFFIC_WRITE: true } as const satisfies AnyScope
+/** For the members of a provider, deployment or route that a field returned: whoever may change it may see what came of it. */
+export const seesConfig = { CONFIG_READ: true, CONFIG_WRITE: true, TRAFFIC_WRITE: true } as const satisfies AnyScope
+export const readsUsage = { USAGE_READ: true } as const satisfies AnyScope
+export const administers = { ADMIN: true } as const satisfies AnyScope
+
+export function hasAnyScope(actor: Actor, scopes: AnyScope): boolean {
+  return Object.keys(scopes).some((scope) => actor.scopes.has(scope as ApiKeyScope))
+}
+
+/** Throws `FORBIDDEN` without one of the scopes. */
+export function requireAnyScope(actor: Actor, scopes: AnyScope): void {
+  if (!hasAnyScope(actor, scopes)) throw forbidden(Object.keys(scopes))
+}
+
+/** The same text whatever was asked for: it does not tell what exists. */
+export function forbidden(scopes: readonly string[]) {
+  return fault(
+    'FORBIDDEN',
+    `This key may not do that: it needs the scope ${scopes.join(' or ')}, and an owner who has it.`,
+  )
+}

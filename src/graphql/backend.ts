@@ -1,0 +1,80 @@
+import { typeOfId } from '../routing/object-id.ts'
+import { pricingOf } from '../storage/configuration.ts'
+import { readsConfig } from './authorisation.ts'
+import { builder } from './builder.ts'
+import { connect, pageArgs, pageCost } from './connection.ts'
+import type { GraphQLContext } from './context.ts'
+import { ModelCategory, ServingState } from './enums.ts'
+import { BackendHealthRef, worstHealth } from './health.ts'
+import { ModelPricingRef } from './pricing.ts'
+import { type BackendRow, NodeRef, RouteBackendRef } from './refs.ts'
+import { RouteConnection } from './route-connection.ts'
+
+builder.interfaceType(RouteBackendRef, {
+  description: "A model that serves requests: one of a provider's, or a deployment.",
+  interfaces: [NodeRef],
+  resolveType: ({ id }) => typeOfId(id),
+  fields: (t) => ({
+    label: t.string({
+      description: "For people: `provider/model`, or the deployment's name.",
+      skipTypeScopes: true,
+      resolve: (row) => ('provider_name' in row ? `${row.provider_name}/${row.upstream_model}` : row.name),
+    }),
+    upstreamModel: t.string({
+      description: 'The model name that is sent upstream.',
+      resolve: (row) => row.upstream_model,
+    }),
+    categories: t.expose('categories', { type: [ModelCategory], description: 'What the model is for.' }),
+    pricing: t.field({
+      type: ModelPricingRef,
+      nullable: true,
+      description: 'Null if unknown; then cost is null too, never 0.',
+      resolve: pricingOf,
+    }),
+    state: t.field({
+      type: ServingState,
+      description: "Whether it takes traffic; a provider model's is its provider's.",
+      resolve: (row) => ('provider_state' in row ? row.provider_state : row.state),
+    }),
+    health: t.field({
+      type: BackendHealthRef,
+      nullable: true,
+      description: 'Null while no gateway has reported.',
+      resolve: async (row, _args, context) => worstHealth(context.live, await healthIdsOf(context, row)),
+    }),
+    routes: t.field({
+      type: RouteConnection,
+      description: 'The routes that use it as a target or fallback.',
+      args: pageArgs(t.arg),
+      authScopes: readsConfig,
+      complexity: pageCost,
+      resolve: (row, args, context, info) => connect(context, routesOf(context, row.id), args, info),
+    }),
+  }),
+})
+
+async function healthIdsOf({ loaders }: GraphQLContext, row: BackendRow): Promise<readonly string[]> {
+  if ('provider_id' in row) return [row.id]
+  return (await loaders.endpointsOfDeployment.load(row.id)).map((endpoint) => endpoint.id)
+}
+
+function routesOf({ loaders }: GraphQLContext, backendId: string) {
+  return {
+    list: 'RouteBackend.routes',
+    read: (request: Parameters<typeof loaders.routesOfBackend.load>[0]['request']) =>
+      loaders.routesOfBackend.load({ parentId: backendId, request }),
+    count: () => loaders.routeCountOfBackend.load(backendId),
+  }
+}
+
+/** The backend with this id; null if it was deleted. */
+export function loadBackend({ loaders }: GraphQLContext, id: string): Promise<BackendRow | null> {
+  return typeOfId(id) === 'Deployment' ? loaders.deployment.load(id) : loaders.providerModel.load(id)
+}
+
+/** The same where it must be there, because a route refers to it. */
+export async function getBackend(context: GraphQLContext, id: string): Promise<BackendRow> {
+  const backend = await loadBackend(context, id)
+  if (!backend) throw new Error(`The backend ${id} of a route is gone.`)
+  return backend
+}

@@ -1,0 +1,186 @@
+import type { ArgBuilder, ObjectRef } from '@pothos/core'
+import { type GraphQLResolveInfo, Kind } from 'graphql'
+import type { Page, PageRequest } from '../storage/page.ts'
+import { builder, type SchemaTypes } from './builder.ts'
+import type { GraphQLContext } from './context.ts'
+import { badUserInput } from './fault.ts'
+
+const defaultPageSize = 20
+const maxPageSize = 100
+
+/** A list that is read page by page. */
+export interface ListSource<Node> {
+  /** Names the list: a cursor of one list is refused by another. */
+  readonly list: string
+  read(request: PageRequest): Promise<Page<Node>>
+  /** How many there are; absent where counting would read everything. */
+  count?(): Promise<number>
+}
+
+/** One page of a list, as the schema's connection types show it. */
+export interface Connection<Node> {
+  readonly source: ListSource<Node>
+  readonly request: PageRequest
+  readonly page: Page<Node>
+}
+
+export interface PageArgs {
+  readonly first?: number | null | undefined
+  readonly after?: string | null | undefined
+  readonly last?: number | null | undefined
+  readonly before?: string | null | undefined
+}
+
+/** Reads the page that the arguments ask for. Throws `BAD_USER_INPUT` for what is out of bounds: nothing is clamped. */
+export async function connect<Node>(
+  context: GraphQLContext,
+  source: ListSource<Node>,
+  args: PageArgs,
+  info: GraphQLResolveInfo,
+): Promise<Connection<Node>> {
+  const request = pageRequest(context, source.list, args, info)
+  return { source, request, page: await source.read(request) }
+}
+
+function pageRequest(
+  { cursors }: GraphQLContext,
+  list: string,
+  { first, after, last, before }: PageArgs,
+  info: GraphQLResolveInfo,
+): PageRequest {
+  // `first` has a default, so its value does not tell whether the caller gave it.
+  if (last != null && first != null && isGiven(info, 'first'))
+    throw badUserInput('Give `first` or `last`, not both: one walks forwards, the other backwards.')
+  return {
+    limit: last == null ? requireSize('first', first ?? defaultPageSize) : requireSize('last', last),
+    after: after == null ? null : cursors.decode(list, after, 'after'),
+    before: before == null ? null : cursors.decode(list, before, 'before'),
+    fromEnd: last != null,
+  }
+}
+
+function requireSize(argument: string, size: number): number {
+  if (size < 0 || size > maxPageSize) throw badUserInput(`\`${argument}\` is 0 to ${maxPageSize}.`)
+  return size
+}
+
+function isGiven(info: GraphQLResolveInfo, name: string): boolean {
+  const value = info.fieldNodes[0]?.arguments?.find((argument) => argument.name.value === name)?.value
+  if (value?.kind !== Kind.VARIABLE) return value !== undefined
+  return info.variableValues.coerced[value.name.value] != null
+}
+
+/** The four arguments of every connection. */
+export function pageArgs(t: ArgBuilder<PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>>) {
+  return {
+    first: t.int({
+      description: `How many, 0 to ${maxPageSize}, from the begin or behind \`after\`.`,
+      defaultValue: defaultPageSize,
+    }),
+    after: t.string({ description: 'The cursor that the page begins behind.' }),
+    last: t.int({
+      description: `How many, 0 to ${maxPageSize}, from the end or before \`before\`. Not with \`first\`.`,
+    }),
+    before: t.string({ description: 'The cursor that the page ends before.' }),
+  }
+}
+
+/** What a connection costs: its page of objects. */
+export function pageCost({ first, last }: PageArgs): { field: number; multiplier: number } {
+  const size = last ?? first ?? defaultPageSize
+  return { field: 1, multiplier: Math.min(Math.max(size, 1), maxPageSize) }
+}
+
+const PageInfo = builder.objectRef<Connection<{ readonly id: string }>>('PageInfo').implement({
+  description: 'Where a page stands in its list.',
+  fields: (t) => ({
+    hasNextPage: t.boolean({
+      description: 'Whether there are more behind the page.',
+      resolve: ({ source, request, page }) => (request.fromEnd ? isAnyBeyond(source, request, page) : page.hasMore),
+    }),
+    hasPreviousPage: t.boolean({
+      description: 'Whether there are more before the page.',
+      resolve: ({ source, request, page }) => (request.fromEnd ? page.hasMore : isAnyBeyond(source, request, page)),
+    }),
+    startCursor: t.string({
+      description: 'The cursor of the first one; null if the page is empty.',
+      nullable: true,
+      resolve: (connection, _args, { cursors }) => cursorOf(cursors, connection, connection.page.rows.at(0)),
+    }),
+    endCursor: t.string({
+      description: 'The cursor of the last one; null if the page is empty.',
+      nullable: true,
+      resolve: (connection, _args, { cursors }) => cursorOf(cursors, connection, connection.page.rows.at(-1)),
+    }),
+  }),
+})
+
+/** Whether there are rows on the side that the page was entered from. */
+async function isAnyBeyond<Node extends { readonly id: string }>(
+  source: ListSource<Node>,
+  { fromEnd, after, before }: PageRequest,
+  { rows }: Page<Node>,
+): Promise<boolean> {
+  const cursor = fromEnd ? before : after
+  if (cursor === null) return false
+  const edge = rows.at(fromEnd ? -1 : 0)?.id ?? null
+  // An empty page has its whole list on the other side.
+  const beyond: PageRequest = fromEnd
+    ? { limit: 1, after: edge, before: null, fromEnd: false }
+    : { limit: 1, after: null, before: edge, fromEnd: true }
+  return (await source.read(beyond)).rows.length > 0
+}
+
+function cursorOf<Node extends { readonly id: string }>(
+  cursors: GraphQLContext['cursors'],
+  { source }: Connection<Node>,
+  node: Node | undefined,
+): string | null {
+  return node ? cursors.encode(source.list, node.id) : null
+}
+
+interface Edge<Node> {
+  readonly connection: Connection<Node>
+  readonly node: Node
+}
+
+type NodeRef<Node> = ObjectRef<PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>, Node>
+
+/** Makes the connection type and the edge type of an object type; with a total unless counting would read everything. */
+export function connectionType<Node extends { readonly id: string }>(
+  name: string,
+  node: NodeRef<Node>,
+  options: { readonly isCounted: boolean; readonly description: string },
+) {
+  const edge = builder.objectRef<Edge<Node>>(`${name}Edge`).implement({
+    description: `A ${name} in a page.`,
+    fields: (t) => ({
+      cursor: t.string({
+        description: 'Where it stands: for `after` and `before`.',
+        resolve: ({ connection, node }, _args, { cursors }) => cursors.encode(connection.source.list, node.id),
+      }),
+      node: t.field({ type: node, description: 'The object.', resolve: (self) => self.node as never }),
+    }),
+  })
+  return builder.objectRef<Connection<Node>>(`${name}Connection`).implement({
+    description: options.description,
+    fields: (t) => ({
+      edges: t.field({
+        type: [edge],
+        description: 'The page.',
+        resolve: (connection) => connection.page.rows.map((node) => ({ connection, node })),
+      }),
+      pageInfo: t.field({
+        type: PageInfo,
+        description: 'Where the page stands in the list.',
+        resolve: (connection) => connection as unknown as Connection<{ readonly id: string }>,
+      }),
+      ...(options.isCounted && {
+        totalCount: t.int({
+          description: 'How many there are in the whole list.',
+          resolve: ({ source }) => source.count!(),
+        }),
+      }),
+    }),
+  })
+}

@@ -1,0 +1,19 @@
+import type { Actor, Control } from '../control/control.ts'
+import type { CursorCodec } from './cursor.ts'
+import type { Loaders } from './loaders.ts'
+import type { LivePorts } from './ports.ts'
+
+/** What every resolver gets. */
+export interface GraphQLContext {
+  readonly control: Control
+  readonly live: LivePorts
+  readonly actor: Actor
+  readonly cursors: CursorCodec
+  /** In the response as `x-request-id`, and in the log. */
+  readonly requestId: string
+  /**
+   * What was read for this request. Replaced after each change and for each event of a subscription, or they would show what
+   * was before.
+   */
+  loaders: Loaders
+}

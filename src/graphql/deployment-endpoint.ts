@@ -1,0 +1,38 @@
+import { seesConfig } from './authorisation.ts'
+import { builder } from './builder.ts'
+import { ServingState } from './enums.ts'
+import { BackendHealthRef } from './health.ts'
+import { DeploymentEndpointRef, DeploymentRef, NodeRef } from './refs.ts'
+
+builder.objectType(DeploymentEndpointRef, {
+  description: 'One replica of a deployment.',
+  interfaces: [NodeRef],
+  authScopes: seesConfig,
+  fields: (t) => ({
+    url: t.expose('url', {
+      type: 'URL',
+      description: 'Base URL of its OpenAI-compatible API, e.g. `http://10.0.0.7:8000/v1`.',
+    }),
+    weight: t.exposeInt('weight', { description: 'Relative capacity, 1 to 1,000.' }),
+    maxInFlight: t.exposeInt('max_in_flight', {
+      nullable: true,
+      description: 'Most requests in flight, over all gateways; null: no bound.',
+    }),
+    state: t.expose('state', { type: ServingState, description: 'Whether it takes traffic.' }),
+    health: t.field({
+      type: BackendHealthRef,
+      nullable: true,
+      description: 'Null while no gateway has reported.',
+      resolve: ({ id }, _args, { live }) => live.health(id),
+    }),
+    inFlight: t.int({
+      description: 'Requests in flight now, over all gateways.',
+      resolve: ({ id }, _args, { live }) => live.view.inFlight(id),
+    }),
+    deployment: t.field({
+      type: DeploymentRef,
+      description: 'What it is a replica of.',
+      resolve: async (row, _args, { loaders }) => (await loaders.deployment.load(row.deployment_id))!,
+    }),
+  }),
+})

@@ -1,0 +1,148 @@
+import { builder } from './builder.ts'
+import { DeploymentEngine, LoadBalancing, ModelCategory, ServingState } from './enums.ts'
+import { ModelPricingInput } from './pricing-input.ts'
+import { RouteAccessInput } from './route-input.ts'
+import { expectedRevisionField, idempotencyKeyField, waitForField } from './change-fields.ts'
+import { DeploymentRefInput } from './references-input.ts'
+
+export const HealthCheckInput = builder.inputType('HealthCheckInput', {
+  description: 'How endpoints are probed.',
+  fields: (t) => ({
+    path: t.string({ description: 'Omitted: what the engine answers, e.g. `/health`.' }),
+    intervalMs: t.int({
+      description: 'From the begin of one probe to the next, 500 to 3,600,000.',
+      required: true,
+      defaultValue: 5000,
+    }),
+    timeoutMs: t.int({
+      description: 'After which a probe has failed, 50 to 60,000.',
+      required: true,
+      defaultValue: 2000,
+    }),
+    unhealthyThreshold: t.int({
+      description: 'Failures in a row that take an endpoint out, 1 to 100.',
+      required: true,
+      defaultValue: 3,
+    }),
+    healthyThreshold: t.int({
+      description: 'Successes in a row that bring it back, 1 to 100.',
+      required: true,
+      defaultValue: 1,
+    }),
+  }),
+})
+
+export const DeploymentQueueInput = builder.inputType('DeploymentQueueInput', {
+  description: 'The waiting room of a saturated deployment.',
+  fields: (t) => ({
+    maxWaiting: t.int({ description: 'Most requests that wait, 0 to 100,000; 0: none.', required: true }),
+    maxWaitMs: t.int({ description: 'Longest wait, 0 to 600,000.', required: true }),
+  }),
+})
+
+export const DeploymentEndpointInput = builder.inputType('DeploymentEndpointInput', {
+  description: 'One replica of a deployment.',
+  fields: (t) => ({
+    url: t.field({
+      type: 'URL',
+      description: 'Base URL of its OpenAI-compatible API, e.g. `http://10.0.0.7:8000/v1`.',
+      required: true,
+    }),
+    weight: t.int({ description: 'Relative capacity, 1 to 1,000.', required: true, defaultValue: 1 }),
+    maxInFlight: t.int({ description: 'Most requests in flight, over all gateways; null: no bound.' }),
+    state: t.field({
+      type: ServingState,
+      description: 'Whether it takes traffic.',
+      required: true,
+      defaultValue: 'ACTIVE',
+    }),
+  }),
+})
+
+export const DeploymentCreateInput = builder.inputType('DeploymentCreateInput', {
+  description: 'A new deployment.',
+  fields: (t) => ({
+    name: t.string({ description: 'Unique.', required: true }),
+    description: t.string({ description: 'For people; at most 4,096 characters.', required: true, defaultValue: '' }),
+    engine: t.field({
+      type: DeploymentEngine,
+      description: 'The serving software.',
+      required: true,
+      defaultValue: 'OTHER',
+    }),
+    upstreamModel: t.string({ description: "Omitted: the deployment's name." }),
+    categories: t.field({
+      type: [ModelCategory],
+      description: 'What the model is for.',
+      required: true,
+      defaultValue: ['LLM'],
+    }),
+    pricing: t.field({ type: ModelPricingInput, description: 'Null or omitted: unknown.' }),
+    endpoints: t.field({ type: [DeploymentEndpointInput], description: 'At most 256.', required: true }),
+    loadBalancing: t.field({
+      type: LoadBalancing,
+      description: 'How a request chooses among the endpoints.',
+      required: true,
+      defaultValue: 'LEAST_IN_FLIGHT',
+    }),
+    healthCheck: t.field({
+      type: HealthCheckInput,
+      description: 'Omitted: probes as the engine suggests; null: none.',
+    }),
+    queue: t.field({ type: DeploymentQueueInput, description: 'Omitted: nothing waits.' }),
+    secret: t.string({ description: 'Sent to every endpoint as a bearer token.' }),
+    enableModelRoute: t.boolean({
+      description:
+        'Makes a route of the same name with this deployment as its only target, weight 100, in the same transaction.',
+      required: true,
+      defaultValue: true,
+    }),
+    routeAccess: t.field({
+      type: RouteAccessInput,
+      description: 'Access of that route; omitted: any authenticated key.',
+    }),
+    idempotencyKey: idempotencyKeyField(t),
+  }),
+})
+
+export const DeploymentUpdateInput = builder.inputType('DeploymentUpdateInput', {
+  description: 'Omitted fields stay as they are.',
+  fields: (t) => ({
+    deployment: t.field({ type: DeploymentRefInput, description: 'Which deployment.', required: true }),
+    expectedRevision: expectedRevisionField(t),
+    name: t.string({ description: 'A new name leaves routes as they are.' }),
+    description: t.string({ description: 'For people; at most 4,096 characters.' }),
+    upstreamModel: t.string({ description: 'The model name that is sent upstream.' }),
+    categories: t.field({ type: [ModelCategory], description: 'What the model is for.' }),
+    pricing: t.field({ type: ModelPricingInput, description: 'Null: unknown.' }),
+    state: t.field({ type: ServingState, description: '`DISABLED` takes it out of every route at once.' }),
+    loadBalancing: t.field({ type: LoadBalancing, description: 'How a request chooses among the endpoints.' }),
+    healthCheck: t.field({ type: HealthCheckInput, description: 'Null: none.' }),
+    queue: t.field({
+      type: DeploymentQueueInput,
+      description: 'What happens when every endpoint is at its `maxInFlight`.',
+    }),
+    secret: t.string({ description: 'Null: none.' }),
+    endpoints: t.field({
+      type: [DeploymentEndpointInput],
+      description: 'The whole new list; an endpoint whose URL was there before keeps its id.',
+    }),
+  }),
+})
+
+export const DeploymentEndpointStateSetInput = builder.inputType('DeploymentEndpointStateSetInput', {
+  description: 'Takes an endpoint in or out of service.',
+  fields: (t) => ({
+    endpointId: t.id({ description: 'Which endpoint.', required: true }),
+    state: t.field({ type: ServingState, description: 'Its new state.', required: true }),
+    waitFor: waitForField(t),
+  }),
+})
+
+export const DeploymentDeleteInput = builder.inputType('DeploymentDeleteInput', {
+  description: 'Refused while a route uses it, unless that is only the route it was made with: that one goes too.',
+  fields: (t) => ({
+    deployment: t.field({ type: DeploymentRefInput, description: 'Which deployment.', required: true }),
+    expectedRevision: expectedRevisionField(t),
+  }),
+})

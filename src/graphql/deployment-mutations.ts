@@ -1,0 +1,55 @@
+import type { Answer } from '../control/control.ts'
+import {
+  createDeployment,
+  type DeploymentAndRoute,
+  removeDeployment,
+  setDeploymentEndpointState,
+  updateDeployment,
+} from '../control/deployment.ts'
+import { writesConfig } from './authorisation.ts'
+import { builder } from './builder.ts'
+import {
+  DeploymentCreateInput,
+  DeploymentDeleteInput,
+  DeploymentEndpointStateSetInput,
+  DeploymentUpdateInput,
+} from './deployment-input.ts'
+import { DeploymentPayload } from './deployment-payload.ts'
+import { DeletePayload, runCommand } from './payload.ts'
+
+builder.mutationFields((t) => ({
+  deploymentCreate: t.field({
+    type: DeploymentPayload,
+    description: 'Makes a deployment and, unless switched off, a route of the same name.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: DeploymentCreateInput, required: true, description: 'The deployment.' }) },
+    resolve: async (_root, { input }, context) => withDeploymentId(await runCommand(context, createDeployment, input)),
+  }),
+  deploymentUpdate: t.field({
+    type: DeploymentPayload,
+    description: 'Changes a deployment.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: DeploymentUpdateInput, required: true, description: 'What to change.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, updateDeployment, input),
+  }),
+  deploymentEndpointStateSet: t.field({
+    type: DeploymentPayload,
+    description: 'Takes one endpoint in or out of traffic.',
+    authScopes: writesConfig,
+    args: {
+      input: t.arg({ type: DeploymentEndpointStateSetInput, required: true, description: 'Which, and its state.' }),
+    },
+    resolve: (_root, { input }, context) => runCommand(context, setDeploymentEndpointState, input),
+  }),
+  deploymentDelete: t.field({
+    type: DeletePayload,
+    description: 'Deletes a deployment, with the route that was made with it if nothing else serves that.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: DeploymentDeleteInput, required: true, description: 'What to delete.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, removeDeployment, input),
+  }),
+}))
+
+function withDeploymentId(answer: Answer<DeploymentAndRoute>): Answer<string> {
+  return answer.ok ? { ...answer, value: answer.value.deploymentId } : answer
+}

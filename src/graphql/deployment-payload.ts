@@ -1,0 +1,26 @@
+import type { Answer } from '../control/control.ts'
+import { findRouteCreatedWith } from '../storage/route-read.ts'
+import { builder } from './builder.ts'
+import { MutationPayloadRef } from './payload.ts'
+import { DeploymentRef, RouteRef } from './refs.ts'
+
+/** Of a command whose value is the deployment's id. */
+export const DeploymentPayload = builder.objectRef<Answer<string>>('DeploymentPayload').implement({
+  description: 'The answer to a change of a deployment.',
+  interfaces: [MutationPayloadRef],
+  fields: (t) => ({
+    deployment: t.field({
+      type: DeploymentRef,
+      nullable: true,
+      description: 'The deployment after the change; null if nothing was committed.',
+      resolve: (answer, _args, { loaders }) => (answer.ok ? loaders.deployment.load(answer.value) : null),
+    }),
+    route: t.field({
+      type: RouteRef,
+      nullable: true,
+      description: 'The route that was made with it; null if none was.',
+      resolve: async (answer, _args, { control }) =>
+        (answer.ok && (await findRouteCreatedWith(control.db, answer.value))) || null,
+    }),
+  }),
+})

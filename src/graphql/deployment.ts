@@ -1,0 +1,95 @@
+import { readyEndpoints } from '../routing/availability.ts'
+import { countDeployments, type DeploymentRow, findDeployment, listDeployments } from '../storage/deployment-read.ts'
+import { readsConfig, seesConfig } from './authorisation.ts'
+import { builder } from './builder.ts'
+import { connect, connectionType, pageArgs, pageCost } from './connection.ts'
+import type { GraphQLContext } from './context.ts'
+import { DeploymentEngine, LoadBalancing } from './enums.ts'
+import { HealthCheckRef } from './health-check.ts'
+import { DeploymentRefInput } from './references-input.ts'
+import { DeploymentEndpointRef, DeploymentRef, NodeRef, RouteBackendRef, VersionedRef } from './refs.ts'
+
+const DeploymentQueue = builder.objectRef<{ maxWaiting: number; maxWaitMs: number }>('DeploymentQueue').implement({
+  description:
+    'Waiting room of a saturated deployment. `maxWaiting: 0` means that a request is refused, or falls back, at once.',
+  fields: (t) => ({
+    maxWaiting: t.exposeInt('maxWaiting', { description: 'Most requests that wait.' }),
+    maxWaitMs: t.exposeInt('maxWaitMs', { description: 'Longest wait.' }),
+  }),
+})
+
+builder.objectType(DeploymentRef, {
+  description: 'A self-hosted model: one served model name behind one or more endpoints.',
+  interfaces: [NodeRef, VersionedRef, RouteBackendRef],
+  authScopes: seesConfig,
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'Unique.', skipTypeScopes: true }),
+    description: t.exposeString('description', { description: 'For people.' }),
+    engine: t.expose('engine', { type: DeploymentEngine, description: 'The serving software.' }),
+    loadBalancing: t.expose('load_balancing', {
+      type: LoadBalancing,
+      description: 'How a request chooses among the endpoints.',
+    }),
+    healthCheck: t.expose('health_check', {
+      type: HealthCheckRef,
+      nullable: true,
+      description: 'Null: only the outcome of real requests counts.',
+    }),
+    queue: t.field({
+      type: DeploymentQueue,
+      description: 'What happens when every endpoint is at its `maxInFlight`.',
+      resolve: (row) => ({ maxWaiting: row.queue_max_waiting, maxWaitMs: row.queue_max_wait_ms }),
+    }),
+    endpoints: t.field({
+      type: [DeploymentEndpointRef],
+      description: 'At most 256, in order of creation.',
+      resolve: ({ id }, _args, { loaders }) => loaders.endpointsOfDeployment.load(id),
+    }),
+    readyEndpoints: t.int({
+      description: 'Endpoints that take traffic and are healthy.',
+      resolve: (row, _args, context) => countReadyEndpoints(context, row),
+    }),
+    secretHint: t.exposeString('secret_hint', {
+      nullable: true,
+      description: 'The last four characters of the bearer token sent to its endpoints; null if none.',
+    }),
+  }),
+})
+
+function countReadyEndpoints({ control, live }: GraphQLContext, { id }: DeploymentRow): number {
+  const backend = control.snapshots.current().backends.get(id)
+  return backend?.kind === 'deployment' ? readyEndpoints(backend, live.view) : 0
+}
+
+const DeploymentConnection = connectionType('Deployment', DeploymentRef, {
+  isCounted: true,
+  description: 'A page of deployments.',
+})
+
+builder.queryFields((t) => ({
+  deployment: t.field({
+    type: DeploymentRef,
+    nullable: true,
+    description: 'The deployment with this id or name; null if there is none.',
+    authScopes: readsConfig,
+    args: { by: t.arg({ type: DeploymentRefInput, required: true, description: 'Which one.' }) },
+    resolve: async (_root, { by }, { control }) => (await findDeployment(control.db, by)) ?? null,
+  }),
+  deployments: t.field({
+    type: DeploymentConnection,
+    description: 'In order of creation.',
+    authScopes: readsConfig,
+    complexity: pageCost,
+    args: { ...pageArgs(t.arg), search: t.arg.string({ description: 'Part of the name, whatever its case.' }) },
+    resolve: (_root, args, context, info) => {
+      const { db } = context.control
+      const filter = { search: args.search ?? null }
+      const source = {
+        list: 'deployments',
+        read: (request: Parameters<typeof listDeployments>[2]) => listDeployments(db, filter, request),
+        count: () => countDeployments(db, filter),
+      }
+      return connect(context, source, args, info)
+    },
+  }),
+}))

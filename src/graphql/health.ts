@@ -1,0 +1,41 @@
+import type { BackendHealthReport } from '../routing/backend-health.ts'
+import { builder } from './builder.ts'
+import { CircuitState } from './enums.ts'
+import type { LivePorts } from './ports.ts'
+
+export const BackendHealthRef = builder.objectRef<BackendHealthReport>('BackendHealth').implement({
+  description: 'Health as the gateways see it; the worst of all gateways.',
+  fields: (t) => ({
+    circuit: t.expose('circuit', { type: CircuitState, description: 'Whether requests are let through.' }),
+    consecutiveFailures: t.exposeInt('consecutiveFailures', { description: 'Since the last success.' }),
+    retryAt: t.field({
+      type: 'DateTime',
+      nullable: true,
+      description: 'When an open circuit lets the next trial through.',
+      resolve: ({ retryAtMs }) => (retryAtMs === null ? null : new Date(retryAtMs)),
+    }),
+    lastError: t.exposeString('lastError', { nullable: true, description: 'The last failure, without secrets.' }),
+    observedAt: t.field({
+      type: 'DateTime',
+      description: 'When this was so.',
+      resolve: ({ observedAtMs }) => new Date(observedAtMs),
+    }),
+  }),
+})
+
+/** The worst health among these ids; null while no gateway has reported any. */
+export function worstHealth(live: LivePorts, ids: readonly string[]): BackendHealthReport | null {
+  return ids
+    .map((id) => live.health(id))
+    .filter((report) => report !== null)
+    .reduce<BackendHealthReport | null>(
+      (worst, report) => (worst && rank(worst) >= rank(report) ? worst : report),
+      null,
+    )
+}
+
+const circuitRanks = { CLOSED: 0, HALF_OPEN: 1, OPEN: 2 } as const
+
+function rank({ circuit, consecutiveFailures }: BackendHealthReport): number {
+  return circuitRanks[circuit] * 1e9 + consecutiveFailures
+}

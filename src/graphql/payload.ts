@@ -1,0 +1,49 @@
+import type { Actor, Answer, Control } from '../control/control.ts'
+import { builder } from './builder.ts'
+import type { GraphQLContext } from './context.ts'
+import { createLoaders } from './loaders.ts'
+import { QueryRef } from './query.ts'
+import { UserErrorRef } from './user-error.ts'
+
+/** What every mutation answers with. A payload's own fields are null if nothing was committed. */
+export const MutationPayloadRef = builder.interfaceRef<Answer<unknown>>('MutationPayload').implement({
+  description: 'What every mutation answers with.',
+  fields: (t) => ({
+    userErrors: t.field({
+      type: [UserErrorRef],
+      description: 'Empty exactly if the change was committed.',
+      resolve: (answer) => (answer.ok ? [] : answer.refusals),
+    }),
+    configVersion: t.field({
+      type: 'SafeInt',
+      description: 'The configuration version that contains the change; the current one if nothing changed.',
+      resolve: ({ version }) => version,
+    }),
+    query: t.field({ type: QueryRef, description: 'The root, after the change.', resolve: () => ({}) }),
+  }),
+})
+
+/** Runs a command as the caller. What follows in the operation reads anew. */
+export async function runCommand<Input, Value>(
+  context: GraphQLContext,
+  command: (control: Control, actor: Actor, input: Input) => Promise<Answer<Value>>,
+  input: Input,
+): Promise<Answer<Value>> {
+  try {
+    return await command(context.control, context.actor, input)
+  } finally {
+    context.loaders = createLoaders(context.control.db)
+  }
+}
+
+export const DeletePayload = builder.objectRef<Answer<string>>('DeletePayload').implement({
+  description: 'The answer to a deletion.',
+  interfaces: [MutationPayloadRef],
+  fields: (t) => ({
+    deletedId: t.id({
+      nullable: true,
+      description: 'What was deleted; null if nothing was.',
+      resolve: (answer) => (answer.ok ? answer.value : null),
+    }),
+  }),
+})

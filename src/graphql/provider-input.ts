@@ -1,0 +1,135 @@
+import { builder } from './builder.ts'
+import { ModelCategory, ProviderKind, ServingState } from './enums.ts'
+import { ModelPricingInput } from './pricing-input.ts'
+import { expectedRevisionField, idempotencyKeyField } from './change-fields.ts'
+import { ProviderRefInput } from './references-input.ts'
+import { RouteAccessInput } from './route-input.ts'
+
+export const ProviderModelInput = builder.inputType('ProviderModelInput', {
+  description: 'One model of a provider.',
+  fields: (t) => ({
+    upstreamModel: t.string({ description: 'Its name at the provider.', required: true }),
+    categories: t.field({ type: [ModelCategory], description: 'Omitted: guessed from the name.' }),
+    pricing: t.field({ type: ModelPricingInput, description: 'Null or omitted: unknown.' }),
+  }),
+})
+
+export const HeaderInput = builder.inputType('HeaderInput', {
+  description: 'A header that is sent with every request. Its value is write-only.',
+  fields: (t) => ({
+    name: t.string({ description: 'The header.', required: true }),
+    value: t.string({ description: 'Its value.', required: true }),
+  }),
+})
+
+export const ProviderCreateInput = builder.inputType('ProviderCreateInput', {
+  description: 'A new provider.',
+  fields: (t) => ({
+    name: t.string({ description: 'Unique.', required: true }),
+    description: t.string({ description: 'For people; at most 4,096 characters.', required: true, defaultValue: '' }),
+    kind: t.field({
+      type: ProviderKind,
+      description: 'Which service it is.',
+      required: true,
+      defaultValue: 'OPENAI_COMPATIBLE',
+    }),
+    baseUrl: t.field({
+      type: 'URL',
+      description: 'Omitted: the public endpoint of `kind`. Must have a path for `OPENAI_COMPATIBLE`, e.g. `/v1`.',
+    }),
+    secrets: t.field({
+      type: ['String'],
+      description: 'Secrets, in order of preference. Encrypted before they reach the database.',
+      required: true,
+      defaultValue: [],
+    }),
+    headers: t.field({
+      type: [HeaderInput],
+      description: 'At most 16. Values are encrypted before they reach the database.',
+      required: true,
+      defaultValue: [],
+    }),
+    proxyUrl: t.field({ type: 'URL', description: 'Proxy for all calls to it; null: none.' }),
+    models: t.field({ type: [ProviderModelInput], description: 'At most 500.', required: true, defaultValue: [] }),
+    idempotencyKey: idempotencyKeyField(t),
+  }),
+})
+
+export const ProviderUpdateInput = builder.inputType('ProviderUpdateInput', {
+  description: 'Omitted fields stay as they are.',
+  fields: (t) => ({
+    provider: t.field({ type: ProviderRefInput, description: 'Which provider.', required: true }),
+    expectedRevision: expectedRevisionField(t),
+    name: t.string({ description: 'Unique. Routes keep using it.' }),
+    description: t.string({ description: 'For people; at most 4,096 characters.' }),
+    baseUrl: t.field({
+      type: 'URL',
+      description:
+        'Refused while secrets are stored unless `secrets` is given too: a secret never goes to a host it was not entered for.',
+    }),
+    secrets: t.field({ type: ['String'], description: 'Replaces all of them.' }),
+    headers: t.field({ type: [HeaderInput], description: 'Replaces all of them.' }),
+    proxyUrl: t.field({ type: 'URL', description: 'Null: none.' }),
+    state: t.field({ type: ServingState, description: '`DISABLED` takes all its models out of every route at once.' }),
+    models: t.field({
+      type: [ProviderModelInput],
+      description: 'The whole new list. A model that a route uses cannot be left out.',
+    }),
+  }),
+})
+
+export const ProviderDeleteInput = builder.inputType('ProviderDeleteInput', {
+  description: 'Refused while a route uses one of its models.',
+  fields: (t) => ({
+    provider: t.field({ type: ProviderRefInput, description: 'Which provider.', required: true }),
+    expectedRevision: expectedRevisionField(t),
+  }),
+})
+
+export const ProviderDraftInput = builder.inputType('ProviderDraftInput', {
+  description: 'A provider as it would be stored. Omitted `baseUrl`: the public endpoint of `kind`.',
+  fields: (t) => ({
+    kind: t.field({
+      type: ProviderKind,
+      description: 'Which service it is.',
+      required: true,
+      defaultValue: 'OPENAI_COMPATIBLE',
+    }),
+    baseUrl: t.field({ type: 'URL', description: 'Omitted: the public endpoint of `kind`.' }),
+    secret: t.string({ description: 'Its credential. It is not kept.' }),
+    headers: t.field({
+      type: [HeaderInput],
+      description: 'Sent with the request. They are not kept.',
+      required: true,
+      defaultValue: [],
+    }),
+    proxyUrl: t.field({ type: 'URL', description: 'Proxy for the request.' }),
+  }),
+})
+
+export const ProviderProbeInput = builder.inputType('ProviderProbeInput', {
+  description: 'A provider that is stored, or one that is not yet.',
+  isOneOf: true,
+  fields: (t) => ({
+    stored: t.field({ type: ProviderRefInput, description: 'One that is stored, with its credential.' }),
+    draft: t.field({ type: ProviderDraftInput, description: 'One that is not stored.' }),
+  }),
+})
+
+export const ProviderModelTestInput = builder.inputType('ProviderModelTestInput', {
+  description: 'One short call: it costs a few tokens.',
+  fields: (t) => ({
+    provider: t.field({ type: ProviderRefInput, description: 'Which provider.', required: true }),
+    model: t.string({ description: "The model's name at the provider.", required: true }),
+  }),
+})
+
+export const ProviderRouteCreateInput = builder.inputType('ProviderRouteCreateInput', {
+  description: 'Makes a route for a provider, prefilled: its first model, named after it, weight 100.',
+  fields: (t) => ({
+    provider: t.field({ type: ProviderRefInput, description: 'Which provider.', required: true }),
+    model: t.string({ description: 'Omitted: the first one.' }),
+    name: t.string({ description: "Omitted: the model's name." }),
+    access: t.field({ type: RouteAccessInput, description: 'Omitted: any authenticated key.' }),
+  }),
+})

@@ -1,0 +1,87 @@
+import { countProviders, findProvider, listProviders } from '../storage/provider-read.ts'
+import { readsConfig, seesConfig } from './authorisation.ts'
+import { builder } from './builder.ts'
+import { connect, connectionType, pageArgs, pageCost } from './connection.ts'
+import { ProviderKind, ServingState } from './enums.ts'
+import { BackendHealthRef, worstHealth } from './health.ts'
+import { ProviderCredentialRef } from './provider-credential.ts'
+import { ProviderRefInput } from './references-input.ts'
+import { NodeRef, ProviderModelRef, ProviderRef, VersionedRef } from './refs.ts'
+
+builder.objectType(ProviderRef, {
+  description:
+    'A service that is called with its own credential: a public model-as-a-service, or any OpenAI-compatible server.',
+  interfaces: [NodeRef, VersionedRef],
+  authScopes: seesConfig,
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'Unique.', skipTypeScopes: true }),
+    description: t.exposeString('description', { description: 'For people.' }),
+    kind: t.expose('kind', { type: ProviderKind, description: 'Which service it is.' }),
+    baseUrl: t.expose('base_url', { type: 'URL', description: 'What the paths of calls are put behind.' }),
+    state: t.expose('state', {
+      type: ServingState,
+      description: '`DISABLED` takes all its models out of every route at once.',
+    }),
+    credentials: t.field({
+      type: [ProviderCredentialRef],
+      description: 'In order of preference, at most 16. Empty: called without one.',
+      resolve: ({ id }, _args, { loaders }) => loaders.credentialsOfProvider.load(id),
+    }),
+    headerNames: t.stringList({
+      description: 'Sent with every request, at most 16. Values are write-only.',
+      resolve: async ({ id }, _args, { loaders }) =>
+        (await loaders.headerNamesOfProvider.load(id)).map((header) => header.name),
+    }),
+    proxyUrl: t.expose('proxy_url', { type: 'URL', nullable: true, description: 'Proxy for all calls to it.' }),
+    models: t.field({
+      type: [ProviderModelRef],
+      description: 'At most 500.',
+      resolve: ({ id }, _args, { loaders }) => loaders.modelsOfProvider.load(id),
+    }),
+    health: t.field({
+      type: BackendHealthRef,
+      nullable: true,
+      description: 'The worst of its models and credentials; null while no gateway has reported.',
+      resolve: async ({ id }, _args, { live, loaders }) => {
+        const parts = [...(await loaders.modelsOfProvider.load(id)), ...(await loaders.credentialsOfProvider.load(id))]
+        return worstHealth(
+          live,
+          parts.map((part) => part.id),
+        )
+      },
+    }),
+  }),
+})
+
+const ProviderConnection = connectionType('Provider', ProviderRef, {
+  isCounted: true,
+  description: 'A page of providers.',
+})
+
+builder.queryFields((t) => ({
+  provider: t.field({
+    type: ProviderRef,
+    nullable: true,
+    description: 'The provider with this id or name; null if there is none.',
+    authScopes: readsConfig,
+    args: { by: t.arg({ type: ProviderRefInput, required: true, description: 'Which one.' }) },
+    resolve: async (_root, { by }, { control }) => (await findProvider(control.db, by)) ?? null,
+  }),
+  providers: t.field({
+    type: ProviderConnection,
+    description: 'In order of creation.',
+    authScopes: readsConfig,
+    complexity: pageCost,
+    args: { ...pageArgs(t.arg), search: t.arg.string({ description: 'Part of the name, whatever its case.' }) },
+    resolve: (_root, args, context, info) => {
+      const { db } = context.control
+      const filter = { search: args.search ?? null }
+      const source = {
+        list: 'providers',
+        read: (request: Parameters<typeof listProviders>[2]) => listProviders(db, filter, request),
+        count: () => countProviders(db, filter),
+      }
+      return connect(context, source, args, info)
+    },
+  }),
+}))

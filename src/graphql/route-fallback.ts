@@ -1,0 +1,30 @@
+import type { RouteRow } from '../storage/route.ts'
+import { getBackend } from './backend.ts'
+import { builder } from './builder.ts'
+import { FallbackTrigger } from './enums.ts'
+import { RouteBackendRef } from './refs.ts'
+
+/** Of a route that has one. */
+export const RouteFallbackRef = builder.objectRef<RouteRow>('RouteFallback').implement({
+  description:
+    'Ordered backends for requests whose weighted target failed. They carry no weight, and none of them is a target of the route.',
+  fields: (t) => ({
+    backends: t.field({
+      type: [RouteBackendRef],
+      description: '1 to 8, tried in order.',
+      resolve: async ({ id }, _args, context) => {
+        const backends = await context.loaders.fallbackOfRoute.load(id)
+        return Promise.all(backends.map((backend) => getBackend(context, backend.backend_id)))
+      },
+    }),
+    triggers: t.field({
+      type: [FallbackTrigger],
+      description: 'The reasons to move on.',
+      resolve: (route) => route.fallback_triggers!,
+    }),
+    maxAttempts: t.int({
+      description: 'Most upstream attempts per request, the first included.',
+      resolve: (route) => route.fallback_max_attempts!,
+    }),
+  }),
+})

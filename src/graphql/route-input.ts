@@ -1,0 +1,181 @@
+import { builder } from './builder.ts'
+import { BackendRefInput, RouteRefInput } from './references-input.ts'
+import { AccessPolicy, FallbackTrigger, ModelCategory, ServingState } from './enums.ts'
+import { expectedRevisionField, idempotencyKeyField, reasonField, waitForField } from './change-fields.ts'
+
+export const RouteFilterInput = builder.inputType('RouteFilterInput', {
+  description: 'Which routes to list. Fields combine with AND.',
+  fields: (t) => ({
+    search: t.string({ description: 'Part of the name, whatever its case.' }),
+    backend: t.field({ type: BackendRefInput, description: 'Routes that use this backend as a target or fallback.' }),
+    categories: t.field({ type: [ModelCategory], description: 'Routes with any of these.' }),
+    state: t.field({ type: ServingState, description: 'Routes in this state.' }),
+  }),
+})
+
+export const RouteExplainInput = builder.inputType('RouteExplainInput', {
+  description: 'What a client would send.',
+  fields: (t) => ({
+    model: t.string({ description: 'What the client would send as `model`.', required: true }),
+    apiKeyId: t.id({ description: 'The key that it would use; null: none.' }),
+    operation: t.string({
+      description: 'The path that it would call.',
+      required: true,
+      defaultValue: '/v1/chat/completions',
+    }),
+  }),
+})
+
+export const RouteTargetInput = builder.inputType('RouteTargetInput', {
+  description: 'A weighted target.',
+  fields: (t) => ({
+    backend: t.field({ type: BackendRefInput, description: 'What to send requests to.', required: true }),
+    weight: t.int({
+      description: '0 to 1,000,000, relative to the other weights of the route.',
+      required: true,
+      defaultValue: 100,
+    }),
+  }),
+})
+
+export const RouteFallbackInput = builder.inputType('RouteFallbackInput', {
+  description: 'Where requests go whose weighted target failed.',
+  fields: (t) => ({
+    backends: t.field({
+      type: [BackendRefInput],
+      description: '1 to 8, tried in order; none of them a target of the route.',
+      required: true,
+    }),
+    triggers: t.field({
+      type: [FallbackTrigger],
+      description: 'The reasons to move on.',
+      required: true,
+      defaultValue: [
+        'CONNECT_ERROR',
+        'TIMEOUT',
+        'RATE_LIMITED',
+        'SERVER_ERROR',
+        'UPSTREAM_AUTH',
+        'UPSTREAM_NOT_FOUND',
+        'SATURATED',
+        'UNAVAILABLE',
+      ],
+    }),
+    maxAttempts: t.int({ description: '1 to 9.', required: true, defaultValue: 3 }),
+  }),
+})
+
+export const RouteTimeoutsInput = builder.inputType('RouteTimeoutsInput', {
+  description: 'Omitted members stay, or take their default.',
+  fields: (t) => ({
+    connectMs: t.int({ description: 'To open a connection.' }),
+    firstByteMs: t.int({ description: 'To the response headers, or to the first event of a stream.' }),
+    idleMs: t.int({ description: 'Longest silence inside a response.' }),
+    totalMs: t.int({ description: 'All attempts together, queueing included.' }),
+  }),
+})
+
+export const RouteAccessInput = builder.inputType('RouteAccessInput', {
+  description: 'Who may call a route.',
+  fields: (t) => ({
+    policy: t.field({ type: AccessPolicy, description: 'Who may call it.', required: true }),
+    userIds: t.field({
+      type: ['ID'],
+      description: 'At most 1,000; only with `RESTRICTED`.',
+      required: true,
+      defaultValue: [],
+    }),
+    apiKeyIds: t.field({
+      type: ['ID'],
+      description: 'At most 1,000; only with `RESTRICTED`.',
+      required: true,
+      defaultValue: [],
+    }),
+  }),
+})
+
+export const RouteCreateInput = builder.inputType('RouteCreateInput', {
+  description: 'A new route.',
+  fields: (t) => ({
+    name: t.string({ description: 'What clients send as `model`. Unique.', required: true }),
+    description: t.string({ description: 'For people; at most 4,096 characters.', required: true, defaultValue: '' }),
+    categories: t.field({
+      type: [ModelCategory],
+      description: 'What the route is for.',
+      required: true,
+      defaultValue: ['LLM'],
+    }),
+    targets: t.field({
+      type: [RouteTargetInput],
+      description: '1 to 64; at least one weight above 0.',
+      required: true,
+    }),
+    fallback: t.field({
+      type: RouteFallbackInput,
+      description: 'Null or omitted: a request whose target fails, fails.',
+    }),
+    timeouts: t.field({ type: RouteTimeoutsInput, description: 'Omitted members take their default.' }),
+    access: t.field({ type: RouteAccessInput, description: 'Omitted: any authenticated key.' }),
+    reason: reasonField(t),
+    idempotencyKey: idempotencyKeyField(t),
+    waitFor: waitForField(t),
+  }),
+})
+
+export const RouteUpdateInput = builder.inputType('RouteUpdateInput', {
+  description: 'Omitted fields stay as they are.',
+  fields: (t) => ({
+    route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
+    expectedRevision: expectedRevisionField(t),
+    name: t.string({ description: 'What clients send as `model`. Unique; the old name stops working.' }),
+    description: t.string({ description: 'For people; at most 4,096 characters.' }),
+    categories: t.field({ type: [ModelCategory], description: 'What the route is for.' }),
+    state: t.field({ type: ServingState, description: 'Whether it takes traffic.' }),
+    timeouts: t.field({ type: RouteTimeoutsInput, description: 'Omitted members stay.' }),
+    reason: reasonField(t),
+    waitFor: waitForField(t),
+  }),
+})
+
+export const RouteDeleteInput = builder.inputType('RouteDeleteInput', {
+  description: 'History, usage and log stay.',
+  fields: (t) => ({
+    route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
+    expectedRevision: expectedRevisionField(t),
+    waitFor: waitForField(t),
+  }),
+})
+
+export const RouteFallbackSetInput = builder.inputType('RouteFallbackSetInput', {
+  description: 'Replaces the fallback of a route.',
+  fields: (t) => ({
+    route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
+    expectedRevision: expectedRevisionField(t),
+    fallback: t.field({ type: RouteFallbackInput, description: 'Null: none.' }),
+    reason: reasonField(t),
+    waitFor: waitForField(t),
+  }),
+})
+
+export const RouteAccessSetInput = builder.inputType('RouteAccessSetInput', {
+  description: 'Replaces the access of a route.',
+  fields: (t) => ({
+    route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
+    expectedRevision: expectedRevisionField(t),
+    access: t.field({ type: RouteAccessInput, description: 'The whole of it.', required: true }),
+    reason: reasonField(t),
+    waitFor: waitForField(t),
+  }),
+})
+
+export const RouteRollbackInput = builder.inputType('RouteRollbackInput', {
+  description:
+    'Restores targets, weights, fallback and timeouts of an earlier revision as a new one. Access is never rolled back.',
+  fields: (t) => ({
+    route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
+    expectedRevision: expectedRevisionField(t),
+    toRevision: t.int({ description: 'The number of an earlier revision.', required: true }),
+    reason: reasonField(t),
+    waitFor: waitForField(t),
+  }),
+})

@@ -1,0 +1,61 @@
+import { createRoute, removeRoute, updateRoute } from '../control/route.ts'
+import { setRouteAccess } from '../control/route-access.ts'
+import { setRouteFallback } from '../control/route-fallback.ts'
+import { rollbackRoute } from '../control/route-rollback.ts'
+import { writesConfig, writesTraffic } from './authorisation.ts'
+import { builder } from './builder.ts'
+import { DeletePayload, runCommand } from './payload.ts'
+import {
+  RouteAccessSetInput,
+  RouteCreateInput,
+  RouteDeleteInput,
+  RouteFallbackSetInput,
+  RouteRollbackInput,
+  RouteUpdateInput,
+} from './route-input.ts'
+import { RoutePayload } from './route-payload.ts'
+
+builder.mutationFields((t) => ({
+  routeCreate: t.field({
+    type: RoutePayload,
+    description: 'Makes a route.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: RouteCreateInput, required: true, description: 'The route.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, createRoute, input),
+  }),
+  routeUpdate: t.field({
+    type: RoutePayload,
+    description: 'Changes name, description, categories, state or timeouts.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: RouteUpdateInput, required: true, description: 'What to change.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, updateRoute, input),
+  }),
+  routeDelete: t.field({
+    type: DeletePayload,
+    description: 'Deletes a route: its name is unknown from then on.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: RouteDeleteInput, required: true, description: 'What to delete.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, removeRoute, input),
+  }),
+  routeFallbackSet: t.field({
+    type: RoutePayload,
+    description: 'Replaces or removes the fallback.',
+    authScopes: writesTraffic,
+    args: { input: t.arg({ type: RouteFallbackSetInput, required: true, description: 'The new fallback.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, setRouteFallback, input),
+  }),
+  routeAccessSet: t.field({
+    type: RoutePayload,
+    description: 'Replaces the access.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: RouteAccessSetInput, required: true, description: 'The new access.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, setRouteAccess, input),
+  }),
+  routeRollback: t.field({
+    type: RoutePayload,
+    description: 'Restores an earlier revision as a new one.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: RouteRollbackInput, required: true, description: 'What to restore.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, rollbackRoute, input),
+  }),
+}))

@@ -1,0 +1,73 @@
+import type { RouteRevisionState } from '../storage/configuration-tables.ts'
+import { ActorRef, loadActor } from './actor.ts'
+import { seesConfig } from './authorisation.ts'
+import { loadBackend } from './backend.ts'
+import { builder } from './builder.ts'
+import { connectionType } from './connection.ts'
+import { RouteChangeKind } from './enums.ts'
+import { fault } from './fault.ts'
+import { NodeRef, RouteBackendRef, RouteRef, RouteRevisionRef } from './refs.ts'
+
+const RouteRevisionTarget = builder.objectRef<RouteRevisionState['targets'][number]>('RouteRevisionTarget').implement({
+  description: 'A target as it was, readable after a deletion.',
+  fields: (t) => ({
+    targetId: t.exposeID('targetId', { description: "The target's id." }),
+    backendLabel: t.exposeString('backendLabel', { description: 'What its backend was called.' }),
+    backend: t.field({
+      type: RouteBackendRef,
+      nullable: true,
+      description: 'Null if it was deleted.',
+      resolve: ({ backendId }, _args, context) => loadBackend(context, backendId),
+    }),
+    weight: t.exposeInt('weight', { description: 'Its weight at that time.' }),
+  }),
+})
+
+builder.objectType(RouteRevisionRef, {
+  description: 'One committed state of a route. Immutable.',
+  interfaces: [NodeRef],
+  authScopes: seesConfig,
+  fields: (t) => ({
+    route: t.field({
+      type: RouteRef,
+      description: 'Whose state it was.',
+      resolve: async (revision, _args, { loaders }) => {
+        const route = await loaders.route.load(revision.route_id)
+        if (!route) throw fault('NOT_FOUND', 'The route of this revision was deleted.')
+        return route
+      },
+    }),
+    number: t.exposeInt('number', { description: '`Route.revision` at that time.' }),
+    kind: t.field({
+      type: RouteChangeKind,
+      description: 'What the change was.',
+      resolve: (revision) => revision.kind,
+    }),
+    actor: t.field({
+      type: ActorRef,
+      nullable: true,
+      description: 'Null if the actor was deleted.',
+      resolve: (revision, _args, context) => loadActor(context, revision.actor_id),
+    }),
+    reason: t.exposeString('reason', { nullable: true, description: 'Why, in the words of the actor.' }),
+    createdAt: t.field({
+      type: 'DateTime',
+      description: 'When it was committed.',
+      resolve: (revision) => revision.created_at,
+    }),
+    targets: t.field({
+      type: [RouteRevisionTarget],
+      description: 'In order of creation.',
+      resolve: ({ state }) => state.targets,
+    }),
+    fallback: t.stringList({
+      description: "Labels of the fallback's backends, in order.",
+      resolve: ({ state }) => state.fallback?.backends.map((backend) => backend.backendLabel) ?? [],
+    }),
+  }),
+})
+
+export const RouteRevisionConnection = connectionType('RouteRevision', RouteRevisionRef, {
+  isCounted: true,
+  description: "A page of a route's history.",
+})

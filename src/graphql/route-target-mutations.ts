@@ -1,0 +1,58 @@
+import { addRouteTarget, removeRouteTarget, replaceRouteTarget, setRouteTargets } from '../control/route-targets.ts'
+import { setRouteTraffic, setRouteTrafficBulk } from '../control/route-traffic.ts'
+import { writesConfig, writesTraffic } from './authorisation.ts'
+import { builder } from './builder.ts'
+import { runCommand } from './payload.ts'
+import { RoutePayload, RoutesPayload, RouteTargetPayload } from './route-payload.ts'
+import {
+  RouteTargetAddInput,
+  RouteTargetRemoveInput,
+  RouteTargetReplaceInput,
+  RouteTargetsSetInput,
+} from './route-target-input.ts'
+import { RouteTrafficBulkSetInput, RouteTrafficSetInput } from './route-traffic-input.ts'
+
+builder.mutationFields((t) => ({
+  routeTrafficSet: t.field({
+    type: RoutePayload,
+    description: 'Switches traffic.',
+    authScopes: writesTraffic,
+    args: { input: t.arg({ type: RouteTrafficSetInput, required: true, description: 'The new weights.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, setRouteTraffic, input),
+  }),
+  routeTrafficBulkSet: t.field({
+    type: RoutesPayload,
+    description: 'Switches the traffic of many routes, all or none.',
+    authScopes: writesTraffic,
+    args: { input: t.arg({ type: RouteTrafficBulkSetInput, required: true, description: 'The new weights.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, setRouteTrafficBulk, input),
+  }),
+  routeTargetsSet: t.field({
+    type: RoutePayload,
+    description: 'Replaces the whole list of targets.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: RouteTargetsSetInput, required: true, description: 'The new list.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, setRouteTargets, input),
+  }),
+  routeTargetAdd: t.field({
+    type: RouteTargetPayload,
+    description: 'Adds a target.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: RouteTargetAddInput, required: true, description: 'The new target.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, addRouteTarget, input),
+  }),
+  routeTargetReplace: t.field({
+    type: RouteTargetPayload,
+    description: "Puts another backend in a target's place.",
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: RouteTargetReplaceInput, required: true, description: 'What to replace.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, replaceRouteTarget, input),
+  }),
+  routeTargetRemove: t.field({
+    type: RoutePayload,
+    description: 'Removes a target.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: RouteTargetRemoveInput, required: true, description: 'What to remove.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, removeRouteTarget, input),
+  }),
+}))

@@ -1,0 +1,57 @@
+import { targetAvailability } from '../routing/availability.ts'
+import type { TargetAvailability as TargetAvailabilityWord } from '../routing/vocabulary.ts'
+import type { RouteTargetRow } from '../storage/route-read.ts'
+import { seesConfig } from './authorisation.ts'
+import { getBackend } from './backend.ts'
+import { builder } from './builder.ts'
+import type { GraphQLContext } from './context.ts'
+import { TargetAvailability } from './enums.ts'
+import { NodeRef, RouteBackendRef, RouteRef, RouteTargetRef } from './refs.ts'
+
+builder.objectType(RouteTargetRef, {
+  description: 'A weighted share of a route.',
+  interfaces: [NodeRef],
+  authScopes: seesConfig,
+  fields: (t) => ({
+    id: t.exposeID('id', {
+      description: 'Survives changes of weight; replacing the backend makes a new target.',
+      skipTypeScopes: true,
+    }),
+    backend: t.field({
+      type: RouteBackendRef,
+      description: 'What it sends requests to.',
+      skipTypeScopes: true,
+      resolve: (target, _args, context) => getBackend(context, target.backend_id),
+    }),
+    weight: t.exposeInt('weight', {
+      description:
+        '0 to 1,000,000; relative to the other weights of the route. 0: configured, without traffic, and never a fallback.',
+    }),
+    share: t.float({
+      description: '`weight` divided by the sum of all weights of the route, 0 to 1.',
+      resolve: async (target, _args, { loaders }) => {
+        const targets = await loaders.targetsOfRoute.load(target.route_id)
+        const total = targets.reduce((sum, other) => sum + other.weight, 0)
+        return total === 0 ? 0 : target.weight / total
+      },
+    }),
+    availability: t.field({
+      type: TargetAvailability,
+      description: 'Whether it could take a request now, and if not, why.',
+      resolve: (target, _args, context) => availabilityOf(context, target),
+    }),
+    route: t.field({
+      type: RouteRef,
+      description: 'Whose target it is.',
+      skipTypeScopes: true,
+      resolve: async (target, _args, { loaders }) => (await loaders.route.load(target.route_id))!,
+    }),
+  }),
+})
+
+/** What the gateway would say of the target now. */
+export function availabilityOf({ control, live }: GraphQLContext, row: RouteTargetRow): TargetAvailabilityWord {
+  const { id, weight, backend_id: backendId } = row
+  const backend = control.snapshots.current().backends.get(backendId)
+  return targetAvailability({ id, backendId, weight, share: 0 }, backend, live.view)
+}

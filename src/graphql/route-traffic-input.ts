@@ -1,0 +1,49 @@
+import { builder } from './builder.ts'
+import { RouteRefInput, TargetRefInput } from './references-input.ts'
+import { expectedRevisionField, reasonField, waitForField } from './change-fields.ts'
+
+export const TargetWeightInput = builder.inputType('TargetWeightInput', {
+  description: 'The new weight of one target.',
+  fields: (t) => ({
+    target: t.field({ type: TargetRefInput, description: 'Which target.', required: true }),
+    weight: t.int({ description: '0 to 1,000,000.', required: true }),
+  }),
+})
+
+export const RouteTrafficSetInput = builder.inputType('RouteTrafficSetInput', {
+  description:
+    'Sets all weights of a route at once. Targets that are not listed get 0. Requests in flight are not touched.',
+  fields: (t) => ({
+    route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
+    expectedRevision: expectedRevisionField(t),
+    weights: t.field({
+      type: [TargetWeightInput],
+      description: 'At least one above 0, no target twice.',
+      required: true,
+    }),
+    reason: reasonField(t),
+    waitFor: waitForField(t),
+  }),
+})
+
+export const RouteTrafficChangeInput = builder.inputType('RouteTrafficChangeInput', {
+  description: 'All weights of one route. Targets that are not listed get 0.',
+  fields: (t) => ({
+    route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
+    expectedRevision: expectedRevisionField(t),
+    weights: t.field({
+      type: [TargetWeightInput],
+      description: 'At least one above 0, no target twice.',
+      required: true,
+    }),
+  }),
+})
+
+export const RouteTrafficBulkSetInput = builder.inputType('RouteTrafficBulkSetInput', {
+  description: 'Switches many routes in one transaction, all or none.',
+  fields: (t) => ({
+    changes: t.field({ type: [RouteTrafficChangeInput], description: '1 to 100, no route twice.', required: true }),
+    reason: reasonField(t),
+    waitFor: waitForField(t),
+  }),
+})

@@ -1,0 +1,129 @@
+import { findBackend } from '../storage/backend.ts'
+import type { Db } from '../storage/database.ts'
+import { countRoutes, findRoute, listRoutes, type RouteFilter } from '../storage/route-read.ts'
+import { readsConfig, seesConfig } from './authorisation.ts'
+import { builder } from './builder.ts'
+import { connect, pageArgs, pageCost } from './connection.ts'
+import { ModelCategory, ServingState } from './enums.ts'
+import { RouteRefInput } from './references-input.ts'
+import { DeploymentRef, NodeRef, RouteRef, RouteTargetRef, VersionedRef } from './refs.ts'
+import { RouteAccessRef } from './route-access.ts'
+import { RouteConnection } from './route-connection.ts'
+import { RouteFallbackRef } from './route-fallback.ts'
+import { RouteFilterInput } from './route-input.ts'
+import { RouteRevisionConnection } from './route-revision.ts'
+import { availabilityOf } from './route-target.ts'
+import { RouteTimeoutsRef } from './route-timeouts.ts'
+import { RouteTrafficRef } from './route-traffic.ts'
+
+/** `Route.traffic` shows the last minute. */
+const trafficWindowMs = 60_000
+
+builder.objectType(RouteRef, {
+  description: 'What clients send as `model`: a name that spreads requests over weighted targets, with a fallback.',
+  interfaces: [NodeRef, VersionedRef],
+  authScopes: seesConfig,
+  fields: (t) => ({
+    revision: t.exposeInt('revision', {
+      description: 'Responses of the gateway carry it as `x-signalbox-revision`.',
+    }),
+    name: t.exposeString('name', {
+      description:
+        'Unique; 1 to 128 characters of `A-Z a-z 0-9 . _ : / -`, beginning and ending with a letter or digit.',
+      skipTypeScopes: true,
+    }),
+    description: t.exposeString('description', { description: 'For people.' }),
+    categories: t.expose('categories', { type: [ModelCategory], description: 'What it is for.' }),
+    state: t.expose('state', { type: ServingState, description: 'Whether it takes requests.' }),
+    targets: t.field({
+      type: [RouteTargetRef],
+      description: 'At most 64, in order of creation.',
+      resolve: ({ id }, _args, { loaders }) => loaders.targetsOfRoute.load(id),
+    }),
+    readyTargets: t.int({
+      description: 'Targets that could take a request now.',
+      resolve: async ({ id }, _args, context) =>
+        (await context.loaders.targetsOfRoute.load(id)).filter(
+          (target) => availabilityOf(context, target) === 'AVAILABLE',
+        ).length,
+    }),
+    fallback: t.field({
+      type: RouteFallbackRef,
+      nullable: true,
+      description: 'Null: a request whose target fails, fails.',
+      resolve: (route) => (route.fallback_triggers ? route : null),
+    }),
+    timeouts: t.field({ type: RouteTimeoutsRef, description: 'How long things may take.', resolve: (route) => route }),
+    access: t.field({ type: RouteAccessRef, description: 'Who may call it.', resolve: (route) => route }),
+    createdWith: t.field({
+      type: DeploymentRef,
+      nullable: true,
+      description: 'The deployment it was made with; null if made by hand or if that deployment is gone.',
+      resolve: (route, _args, { loaders }) =>
+        route.created_with_id === null ? null : loaders.deployment.load(route.created_with_id),
+    }),
+    traffic: t.field({
+      type: RouteTrafficRef,
+      description: 'Observed traffic of the last minute.',
+      resolve: ({ id }, _args, { live }) => ({ ...live.traffic.read(id, trafficWindowMs), sequence: 1 }),
+    }),
+    revisions: t.field({
+      type: RouteRevisionConnection,
+      description: 'Every committed state, newest first.',
+      authScopes: readsConfig,
+      args: pageArgs(t.arg),
+      complexity: pageCost,
+      resolve: ({ id: parentId }, args, context, info) => {
+        const { loaders } = context
+        const source = {
+          list: 'Route.revisions',
+          read: (request: Parameters<typeof listRoutes>[2]) => loaders.revisionsOfRoute.load({ parentId, request }),
+          count: () => loaders.revisionCountOfRoute.load(parentId),
+        }
+        return connect(context, source, args, info)
+      },
+    }),
+  }),
+})
+
+builder.queryFields((t) => ({
+  route: t.field({
+    type: RouteRef,
+    nullable: true,
+    description: 'The route with this id or name; null if there is none.',
+    authScopes: readsConfig,
+    args: { by: t.arg({ type: RouteRefInput, required: true, description: 'Which one.' }) },
+    resolve: async (_root, { by }, { control }) => (await findRoute(control.db, by)) ?? null,
+  }),
+  routes: t.field({
+    type: RouteConnection,
+    description: 'In order of creation.',
+    authScopes: readsConfig,
+    complexity: pageCost,
+    args: { ...pageArgs(t.arg), filter: t.arg({ type: RouteFilterInput, description: 'Omitted: all.' }) },
+    resolve: async (_root, args, context, info) => {
+      const { db } = context.control
+      const filter = await resolveFilter(db, args.filter)
+      const source = {
+        list: 'routes',
+        read: (request: Parameters<typeof listRoutes>[2]) => listRoutes(db, filter, request),
+        count: () => countRoutes(db, filter),
+      }
+      return connect(context, source, args, info)
+    },
+  }),
+}))
+
+async function resolveFilter(
+  db: Db,
+  filter: typeof RouteFilterInput.$inferInput | null | undefined,
+): Promise<RouteFilter> {
+  const backend = filter?.backend && (await findBackend(db, filter.backend))
+  return {
+    search: filter?.search ?? null,
+    // No route uses a backend that is not there.
+    backendId: filter?.backend ? (backend?.id ?? '') : null,
+    categories: filter?.categories ?? null,
+    state: filter?.state ?? null,
+  }
+}

@@ -1,0 +1,34 @@
+import { printSchema } from 'graphql'
+import './query.ts'
+import './scalars.ts'
+import './node.ts'
+import './versioned.ts'
+import './backend.ts'
+import './viewer.ts'
+import './provider.ts'
+import './provider-model.ts'
+import './deployment.ts'
+import './deployment-endpoint.ts'
+import './deployment-mutations.ts'
+import './route.ts'
+import './route-target.ts'
+import './route-revision.ts'
+import './route-mutations.ts'
+import './route-target-mutations.ts'
+import './user.ts'
+import './api-key.ts'
+import './config-status.ts'
+import './audit.ts'
+import { builder } from './builder.ts'
+
+builder.mutationType({
+  description: 'Each field is one transaction; the fields of one operation run in order and do not undo one another.',
+})
+
+/** The schema of the API: the public contract, in executable form. */
+export const schema = builder.toSchema({ sortSchema: false })
+
+/** `schema.graphql`, as it stands in git. */
+export function printedSchema(): string {
+  return `${printSchema(schema)}\n`
+}

@@ -1,0 +1,25 @@
+import { builder } from './builder.ts'
+import { RequestOutcome } from './enums.ts'
+
+export const TimeRangeInput = builder.inputType('TimeRangeInput', {
+  description: 'The interval `[from, to)`.',
+  fields: (t) => ({
+    from: t.field({ type: 'DateTime', description: 'The first instant.', required: true }),
+    to: t.field({ type: 'DateTime', description: 'Null or omitted: now.' }),
+  }),
+})
+
+export const UsageFilterInput = builder.inputType('UsageFilterInput', {
+  description: 'Fields combine with AND, the values of one field with OR.',
+  fields: (t) => ({
+    routeIds: t.field({ type: ['ID'], description: 'Of these routes.' }),
+    targetIds: t.field({ type: ['ID'], description: 'Of these targets.' }),
+    backendIds: t.field({ type: ['ID'], description: 'Of these provider models and deployments.' }),
+    providerIds: t.field({ type: ['ID'], description: 'Of these providers.' }),
+    deploymentIds: t.field({ type: ['ID'], description: 'Of these deployments.' }),
+    apiKeyIds: t.field({ type: ['ID'], description: 'By these keys.' }),
+    userIds: t.field({ type: ['ID'], description: 'By keys of these users.' }),
+    outcomes: t.field({ type: [RequestOutcome], description: 'That ended so.' }),
+    stream: t.boolean({ description: 'Only streamed requests, or only others.' }),
+  }),
+})

@@ -1,0 +1,35 @@
+import { builder } from './builder.ts'
+import { ServingState, UserRole } from './enums.ts'
+import { expectedRevisionField } from './change-fields.ts'
+
+export const UserCreateInput = builder.inputType('UserCreateInput', {
+  description: 'A new user.',
+  fields: (t) => ({
+    name: t.string({ description: 'Unique.', required: true }),
+    role: t.field({
+      type: UserRole,
+      description: 'What the user may do at most.',
+      required: true,
+      defaultValue: 'MEMBER',
+    }),
+  }),
+})
+
+export const UserUpdateInput = builder.inputType('UserUpdateInput', {
+  description: 'Omitted fields stay as they are.',
+  fields: (t) => ({
+    id: t.id({ description: 'Which user.', required: true }),
+    expectedRevision: expectedRevisionField(t),
+    name: t.string({ description: 'Unique.' }),
+    role: t.field({ type: UserRole, description: 'What the user may do at most. The last admin stays one.' }),
+    state: t.field({ type: ServingState, description: 'Only an `ACTIVE` user can call.' }),
+  }),
+})
+
+export const UserDeleteInput = builder.inputType('UserDeleteInput', {
+  description: 'Its keys go with it; the last admin stays.',
+  fields: (t) => ({
+    id: t.id({ description: 'Which user.', required: true }),
+    expectedRevision: expectedRevisionField(t),
+  }),
+})

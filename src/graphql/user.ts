@@ -1,0 +1,55 @@
+import { countUsers, listUsers } from '../storage/user-read.ts'
+import { ApiKeyConnection } from './api-key-connection.ts'
+import { administers } from './authorisation.ts'
+import { builder } from './builder.ts'
+import { connect, connectionType, pageArgs, pageCost } from './connection.ts'
+import { ServingState, UserRole } from './enums.ts'
+import { NodeRef, UserRef, VersionedRef } from './refs.ts'
+
+builder.objectType(UserRef, {
+  description: 'A person or a team that owns keys.',
+  interfaces: [NodeRef, VersionedRef],
+  authScopes: (user, { actor }) => (user.id === actor.userId ? true : administers),
+  fields: (t) => ({
+    name: t.exposeString('name', { description: 'Unique.', skipTypeScopes: true }),
+    role: t.expose('role', { type: UserRole, description: 'What the user may do at most.' }),
+    state: t.expose('state', { type: ServingState, description: 'Only an `ACTIVE` user can call.' }),
+    apiKeys: t.field({
+      type: ApiKeyConnection,
+      description: 'In order of creation.',
+      args: pageArgs(t.arg),
+      complexity: pageCost,
+      resolve: ({ id: parentId }, args, context, info) => {
+        const { loaders } = context
+        const source = {
+          list: 'User.apiKeys',
+          read: (request: Parameters<typeof listUsers>[2]) => loaders.apiKeysOfUser.load({ parentId, request }),
+          count: () => loaders.apiKeyCountOfUser.load(parentId),
+        }
+        return connect(context, source, args, info)
+      },
+    }),
+  }),
+})
+
+const UserConnection = connectionType('User', UserRef, { isCounted: true, description: 'A page of users.' })
+
+builder.queryField('users', (t) =>
+  t.field({
+    type: UserConnection,
+    description: 'In order of creation.',
+    authScopes: administers,
+    complexity: pageCost,
+    args: { ...pageArgs(t.arg), search: t.arg.string({ description: 'Part of the name, whatever its case.' }) },
+    resolve: (_root, args, context, info) => {
+      const { db } = context.control
+      const filter = { search: args.search ?? null }
+      const source = {
+        list: 'users',
+        read: (request: Parameters<typeof listUsers>[2]) => listUsers(db, filter, request),
+        count: () => countUsers(db, filter),
+      }
+      return connect(context, source, args, info)
+    },
+  }),
+)

@@ -1,0 +1,30 @@
+import { apiKeyScopes } from '../routing/vocabulary.ts'
+import { ActorRef, loadActor } from './actor.ts'
+import { builder } from './builder.ts'
+import { ApiKeyScope } from './enums.ts'
+import { fault } from './fault.ts'
+import { ViewerRef } from './refs.ts'
+
+builder.objectType(ViewerRef, {
+  description: 'The caller.',
+  fields: (t) => ({
+    actor: t.field({
+      type: ActorRef,
+      description: 'The key that the request came with.',
+      resolve: async (actor, _args, context) => {
+        const found = await loadActor(context, actor.id)
+        if (!found) throw fault('UNAUTHENTICATED', 'The key was deleted.')
+        return found
+      },
+    }),
+    scopes: t.field({
+      type: [ApiKeyScope],
+      description: 'What the key may do now: its scopes, as far as its owner has them.',
+      resolve: (actor) => apiKeyScopes.filter((scope) => actor.scopes.has(scope)),
+    }),
+  }),
+})
+
+builder.queryField('viewer', (t) =>
+  t.field({ type: ViewerRef, description: 'The caller.', resolve: (_root, _args, { actor }) => actor }),
+)
