@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Account, findAccount, mayEnter } from './postgres/account.ts'
 import { findBinaries } from './postgres/binaries.ts'
-import { type Cluster, CLUSTER_USER, clusterCommand, prepareCluster } from './postgres/cluster.ts'
+import { type Cluster, clusterCommand, postgresUrl, prepareCluster } from './postgres/cluster.ts'
 import { awaitFreeCluster, isServerReady, SERVER_MARK } from './postgres/cluster-lock.ts'
 import { type GuardedProcess, type ProcessExit, spawnGuarded } from './postgres/guarded-process.ts'
 import { StartError } from './start-error.ts'
@@ -53,7 +53,7 @@ export async function openEmbeddedPostgres(options: EmbeddedPostgresOptions): Pr
   })
   const stop = supervise(server, start, options.log)
   return {
-    url: `postgres://${CLUSTER_USER}@localhost/postgres?host=${encodeURIComponent(socketFolder)}`,
+    url: postgresUrl(socketFolder),
     [Symbol.asyncDispose]: async () => {
       await stop()
       await removeSocketFolder()

@@ -87,6 +87,8 @@ async function runNext(client: Client, migrations: readonly Migration[]): Promis
   const next = migrations[applied.rows.length]
   if (!next) return undefined
   await client.query(next.sql).catch((error: unknown) => {
+    // A server that is stopped in the meantime (class 57) says nothing about the file.
+    if (!(error instanceof DatabaseError) || error.code?.startsWith('57')) throw error
     throw new MigrationError(`Migration ${next.name} failed: ${describe(error, next.sql)}`, { cause: error })
   })
   await client.query('insert into migration (name, checksum) values ($1, $2)', [next.name, next.checksum])
@@ -133,8 +135,7 @@ async function readMigration(folder: string, name: string): Promise<Migration> {
   return { name, sql, checksum: createHash('sha256').update(sql).digest('hex') }
 }
 
-function describe(error: unknown, sql: string): string {
-  if (!(error instanceof DatabaseError)) return String(error)
+function describe(error: DatabaseError, sql: string): string {
   if (!error.position) return error.message
   const line = sql.slice(0, Number(error.position)).split('\n').length
   return `${error.message} (line ${line})`

@@ -14,8 +14,8 @@ export type Cluster = { folder: string; account: Account; binaries: Binaries }
 
 const POSTGRES_MAJOR = '18'
 
-/** The superuser of the cluster, and the only one. */
-export const CLUSTER_USER = 'signalbox'
+// The superuser, and the only one.
+const CLUSTER_USER = 'signalbox'
 
 /**
  * Makes the cluster if there is none yet, and gives it to the account. Throws `StartError` if it was made by another
@@ -25,6 +25,11 @@ export async function prepareCluster(cluster: Cluster): Promise<void> {
   if (!(await pathExists(join(cluster.folder, 'PG_VERSION')))) await createCluster(cluster)
   await requireVersion(cluster.folder)
   await takeOver(cluster)
+}
+
+/** As for `openDatabase`: the server whose socket is in the folder. */
+export function postgresUrl(socketFolder: string): string {
+  return `postgres://${CLUSTER_USER}@localhost/postgres?host=${encodeURIComponent(socketFolder)}`
 }
 
 /** How to run a program of PostgreSQL on a cluster's folder. */

@@ -1,0 +1,105 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Database, openDatabase } from '../storage/database.ts'
+import { migrate } from '../storage/migrate.ts'
+import { createSecretBox, type SecretBox } from '../storage/secret-box.ts'
+import type { Config } from './config.ts'
+import { openEmbeddedPostgres } from './embedded-postgres.ts'
+import { openEncryptionKeys } from './encryption-key.ts'
+import type { Log } from './log.ts'
+import { findRunningPostgres } from './postgres/running-postgres.ts'
+import { StartError } from './start-error.ts'
+
+/** The database, and what opens the secrets in it. Disposing closes the pool, and stops a server of our own. */
+export type Persistence = AsyncDisposable & {
+  readonly database: Database
+  readonly box: SecretBox
+}
+
+export type PersistenceOptions = {
+  /** Uses the embedded server of another Signalbox process in the same data folder, if there is one. */
+  joinRunning?: boolean
+}
+
+const RETRY_MS = 1_000
+const LOG_EVERY_TRIES = 10
+
+/**
+ * Opens the database of the configuration: the server that `DATABASE_URL` names, which may be away for now, or an
+ * embedded one. It is not migrated yet. Throws `StartError` if the embedded server cannot start, or the key is missing.
+ */
+export async function openPersistence(
+  config: Config,
+  log: Log,
+  { joinRunning = false }: PersistenceOptions = {},
+): Promise<Persistence> {
+  await using opened = new AsyncDisposableStack()
+  const url = config.databaseUrl ?? (joinRunning ? await findRunningPostgres(config.dataDir) : undefined)
+  const keys = await openEncryptionKeys(config.dataDir, config.encryptionKeys)
+  const server = url === undefined ? opened.use(await openEmbeddedPostgres({ dataDir: config.dataDir, log })) : { url }
+  const database = opened.use(
+    openDatabase({
+      url: server.url,
+      onConnectionError: (error) => log.warn({ error: error.message }, 'A connection to the database was lost'),
+    }),
+  )
+  const stack = opened.move()
+  return { database, box: createSecretBox(keys), [Symbol.asyncDispose]: () => stack.disposeAsync() }
+}
+
+/**
+ * Migrates, and waits for a server that is away (it may start together with this process) until `signal` says no more.
+ * Returns the names of what was run. Throws `MigrationError`, and `StartError` if the server refuses us.
+ */
+export async function migrateWhenReachable(url: string, log: Log, signal?: AbortSignal): Promise<string[]> {
+  for (let tries = 0; ; tries++) {
+    try {
+      const ran = await migrate({ url })
+      if (ran.length > 0) log.info({ migrations: ran }, 'The database was migrated')
+      return ran
+    } catch (error) {
+      const why = describeRefusal(error)
+      if (why) throw new StartError(`The database at DATABASE_URL cannot be used: ${why}`, { cause: error })
+      if (!isAway(error) || signal?.aborted) throw error
+      const message = 'The database cannot be reached; trying again each second'
+      if (tries % LOG_EVERY_TRIES === 0) log.warn({ error: (error as Error).message }, message)
+      await sleep(RETRY_MS, undefined, { signal })
+    }
+  }
+}
+
+/** Is the database only away for now: not reachable, starting, or full? */
+export function isAway(error: unknown): boolean {
+  const { code, message } = error as { code?: string; message?: string }
+  return AWAY_CODES.has(code ?? '') || /^(Connection terminated|timeout expired)/.test(message ?? '')
+}
+
+// Node's, and PostgreSQL's: too many connections, shutting down (57P01 to 57P03), a broken connection (08…).
+const AWAY_CODES = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOENT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EPIPE',
+  'ETIMEDOUT',
+  '53300',
+  '57P01',
+  '57P02',
+  '57P03',
+  '08000',
+  '08003',
+  '08006',
+])
+
+const REFUSALS: Readonly<Record<string, string>> = {
+  '28P01': 'it does not accept the user and password.',
+  '28000': 'it does not accept the user and password.',
+  '3D000': 'there is no database of that name. Create it first: createdb signalbox.',
+  '42501': 'the user may not create tables in it. Give it the database: ALTER DATABASE … OWNER TO ….',
+}
+
+function describeRefusal(error: unknown): string | undefined {
+  return REFUSALS[(error as { code?: string }).code ?? '']
+}
