@@ -13,3 +13,10 @@ export async function listExistingApiKeyIds(db: Db, ids: readonly string[]): Pro
   const rows = await db.selectFrom('api_key').select('id').where('id', 'in', ids).execute()
   return rows.map((row) => row.id)
 }
+
+/** Those of these ids that routes have. */
+export async function listExistingRouteIds(db: Db, ids: readonly string[]): Promise<string[]> {
+  if (ids.length === 0) return []
+  const rows = await db.selectFrom('route').select('id').where('id', 'in', ids).execute()
+  return rows.map((row) => row.id)
+}

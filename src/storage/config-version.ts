@@ -21,3 +21,8 @@ export async function advanceConfigVersion(tx: Tx, actorId: string, subjectIds: 
 export function getConfigVersion(db: Db): Promise<{ version: number; committed_at: Date }> {
   return db.selectFrom('config_version').select(['version', 'committed_at']).executeTakeFirstOrThrow()
 }
+
+/** From here to the end of the transaction no other change can commit: for changes that must see all that went before. */
+export async function lockConfigVersion(tx: Tx): Promise<void> {
+  await tx.selectFrom('config_version').select('version').forUpdate().execute()
+}

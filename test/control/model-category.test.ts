@@ -88,6 +88,6 @@ const names = {
 test.each(Object.entries(names).flatMap(([category, list]) => list.map((name) => [name, category])))(
   '%s is taken for %s',
   (name, category) => {
-    expect(guessCategories(name!)).toEqual([category])
+    expect(guessCategories(name)).toEqual([category])
   },
 )

@@ -144,7 +144,7 @@ test.each([
   ],
 ] as const)('%s is refused at its place', async (_what, input, code, path) => {
   await using control = await openTestControl()
-  const answer = await createProvider(control, administrator, { name: 'p', ...input } as never)
+  const answer = await createProvider(control, administrator, { name: 'p', ...input })
   expect(refusalOf(answer)).toMatchObject({ code, path: ['input', ...path.split('.')] })
   expect(control.snapshots.current().version).toBe(0)
 })

@@ -1,0 +1,111 @@
+import { apiKeyScopes } from '../routing/vocabulary.ts'
+import {
+  type ApiKeyDraft,
+  findApiKeyByHashForUpdate,
+  findApiKeyForUpdate,
+  listUnrevokedApiKeyIds,
+} from '../storage/api-key.ts'
+import { lockConfigVersion } from '../storage/config-version.ts'
+import { createId } from '../storage/create-id.ts'
+import { findAdministratorId, findUser, hasUsers } from '../storage/user.ts'
+import { hashApiKey } from './actor.ts'
+import { addApiKey, writeIfChanged } from './api-key.ts'
+import { createApiKeySecret } from './api-key-secret.ts'
+import { type Change, commitChange } from './commit-change.ts'
+import type { Actor, Control } from './control.ts'
+import { addUser } from './user.ts'
+
+const administratorName = 'admin'
+
+/** Stands where other keys show their public start: by it the key of the environment is found again when it changes. */
+const environmentPrefix = 'SIGNALBOX_ADMIN_KEY'
+
+/** What a start did about the administrator's key. */
+export type FirstAdministrator =
+  /** The first start: this key was made, and is shown this once. */
+  | { readonly kind: 'made'; readonly secret: string }
+  /** The key of the environment is an administrator's. */
+  | { readonly kind: 'given' }
+  /** The key of the environment is not accepted. */
+  | { readonly kind: 'unusable'; readonly reason: string }
+  /** There are users already, and the environment names no key. */
+  | { readonly kind: 'existing' }
+
+/**
+ * Sees to it that somebody can administer: on an empty database makes the user `admin` with a key of all scopes. `adminKey`,
+ * if given, is that key, and stays one on every later start; when it changes, the earlier key of the environment is revoked.
+ * A key that was revoked by hand stays revoked, so that a restart does not bring a leaked one back.
+ *
+ * Any number of processes may do this at once.
+ */
+export async function ensureFirstAdministrator(control: Control, adminKey: string | null): Promise<FirstAdministrator> {
+  return bootstrap(control, 'bootstrap', async (change) => {
+    if (adminKey !== null) return ensureKeyOfEnvironment(change, adminKey)
+    if (await hasUsers(change.tx)) return { kind: 'existing' }
+    return { kind: 'made', secret: await makeKey(change, 'bootstrap') }
+  })
+}
+
+/** Makes a key with all scopes for an administrator, who is made too if there is none. Returns its secret. */
+export function createAdministratorKey(control: Control): Promise<string> {
+  return bootstrap(control, 'create-key', (change) => makeKey(change, 'create-key'))
+}
+
+async function bootstrap<T>(control: Control, name: string, work: (change: Change) => Promise<T>): Promise<T> {
+  const actor: Actor = { id: `system:${name}`, userId: null, role: 'ADMIN', scopes: new Set(apiKeyScopes) }
+  const options = { actor, action: name, waitFor: 'COMMITTED' } as const
+  const answer = await commitChange(control, options, async (change) => {
+    // Of several processes that start at once the second sees what the first has made.
+    await lockConfigVersion(change.tx)
+    return work(change)
+  })
+  if (answer.ok) return answer.value
+  throw new Error(`There is no administrator, and none could be made: ${answer.refusals[0]?.message}`)
+}
+
+async function makeKey(change: Change, name: string): Promise<string> {
+  const { secret, prefix, hash } = createApiKeySecret()
+  await addApiKey(change, { ...(await newAdministratorKey(change)), name, prefix, hash })
+  return secret
+}
+
+async function newAdministratorKey(change: Change): Promise<Omit<ApiKeyDraft, 'name' | 'prefix' | 'hash'>> {
+  const ownerId =
+    (await findAdministratorId(change.tx, administratorName)) ?? (await addUser(change, administratorName, 'ADMIN'))
+  return {
+    id: createId('ApiKey'),
+    revision: 1,
+    ownerId,
+    scopes: apiKeyScopes,
+    routeIds: null,
+    expiresAt: null,
+    revokedAt: null,
+  }
+}
+
+async function ensureKeyOfEnvironment(change: Change, adminKey: string): Promise<FirstAdministrator> {
+  const hash = hashApiKey(adminKey)
+  const known = await findApiKeyByHashForUpdate(change.tx, hash)
+  if (known) {
+    const reason = await whyUnusable(change, known)
+    return reason === null ? { kind: 'given' } : { kind: 'unusable', reason }
+  }
+  for (const id of await listUnrevokedApiKeyIds(change.tx, environmentPrefix)) await revoke(change, id)
+  const draft = await newAdministratorKey(change)
+  await addApiKey(change, { ...draft, name: environmentPrefix, prefix: environmentPrefix, hash })
+  return { kind: 'given' }
+}
+
+async function revoke(change: Change, id: string): Promise<void> {
+  const before = await findApiKeyForUpdate(change.tx, id)
+  if (before) await writeIfChanged(change, before, { ...before, revokedAt: new Date() })
+}
+
+async function whyUnusable(change: Change, key: ApiKeyDraft): Promise<string | null> {
+  if (key.revokedAt) return 'It was revoked, and stays so: set another one.'
+  if (key.expiresAt && key.expiresAt.getTime() <= Date.now()) return 'It has expired: set another one.'
+  const owner = await findUser(change.tx, key.ownerId)
+  if (owner?.state !== 'ACTIVE') return 'Its owner is not active: set another one.'
+  const isAdministrator = owner.role === 'ADMIN' && key.scopes.includes('ADMIN')
+  return isAdministrator ? null : "It is an API key already, and not an administrator's: set another one."
+}
