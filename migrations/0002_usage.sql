@@ -28,6 +28,7 @@ CREATE TABLE usage_dimension (
   outcome         text COLLATE "C",
   stream          boolean
 );
+CREATE UNIQUE INDEX usage_dimension_level ON usage_dimension (level, number);
 
 -- One partition per UTC day of `ended_at`: retention drops whole partitions. They are made by src/storage/usage-partitions.ts.
 CREATE TABLE usage_record (
@@ -98,6 +99,7 @@ CREATE TABLE usage_rollup_hour_service PARTITION OF usage_rollup FOR VALUES IN (
 CREATE TABLE usage_rollup_day_service PARTITION OF usage_rollup FOR VALUES IN (5) WITH (fillfactor = 70);
 CREATE TABLE usage_rollup_day_route PARTITION OF usage_rollup FOR VALUES IN (6) WITH (fillfactor = 70);
 CREATE TABLE usage_rollup_day_all PARTITION OF usage_rollup FOR VALUES IN (7) WITH (fillfactor = 70);
+CREATE TABLE usage_rollup_month_route PARTITION OF usage_rollup FOR VALUES IN (8) WITH (fillfactor = 70);
 
 -- The sketch with each bin once.
 CREATE FUNCTION usage_sketch_compact(sketch bigint[]) RETURNS bigint[] LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$

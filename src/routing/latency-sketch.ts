@@ -12,6 +12,9 @@ const smallestMs = 0.01
 const growth = (1 + relativeError) / (1 - relativeError)
 const perLogGrowth = 1 / Math.log(growth)
 
+/** What `latencyBin` computes with, for where it is computed elsewhere. */
+export const latencySketch = { smallestMs, perLogGrowth }
+
 /** The bin of a duration: 10 µs and less go into the first, a day and more into the last. */
 export function latencyBin(ms: number): number {
   if (!(ms > smallestMs)) return 0

@@ -53,6 +53,7 @@ export const usageLayers: readonly UsageLayer[] = [
   { number: 6, grain: 'DAY', level: 'ROUTE' },
   { number: 7, grain: 'DAY', level: 'ALL' },
   { number: 3, grain: 'MONTH', level: 'FULL' },
+  { number: 8, grain: 'MONTH', level: 'ROUTE' },
 ]
 
 /** The layer of a grain with the fewest rows that knows these columns. */

@@ -28,7 +28,7 @@ async function sums() {
 test('a record is in every layer of the sums', async () => {
   expect(await insertUsageRecords(database.db, [usageRecord()])).toBe(1)
   const rows = await sums()
-  expect(rows.map((row) => row.layer)).toEqual(usageLayers.map((layer) => layer.number).sort())
+  expect(rows.map((row) => row.layer)).toEqual(usageLayers.map((layer) => layer.number).sort((a, b) => a - b))
   for (const row of rows) expect(row).toMatchObject({ requests: '1', input: '10', cost: '0.00001725' })
 })
 

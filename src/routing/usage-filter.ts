@@ -1,0 +1,52 @@
+/** Which requests a report, the log or a subscription is about, and by what usage is grouped. */
+import type { UsageRecord } from './usage-record.ts'
+import type { RequestOutcome } from './vocabulary.ts'
+
+export const usageBuckets = ['ALL', 'MINUTE', 'HOUR', 'DAY', 'MONTH'] as const
+/** The width of a bucket; all start on whole multiples in UTC. */
+export type UsageBucket = (typeof usageBuckets)[number]
+
+export const usageDimensions = [
+  'ROUTE',
+  'ROUTE_REVISION',
+  'TARGET',
+  'BACKEND',
+  'PROVIDER',
+  'DEPLOYMENT',
+  'API_KEY',
+  'USER',
+  'OPERATION',
+  'OUTCOME',
+] as const
+export type UsageDimension = (typeof usageDimensions)[number]
+
+/** Fields combine with AND, the values of one field with OR: an empty list matches nothing. Null and undefined: any. */
+export interface UsageFilter {
+  readonly routeIds?: readonly string[] | null
+  readonly targetIds?: readonly string[] | null
+  readonly backendIds?: readonly string[] | null
+  readonly providerIds?: readonly string[] | null
+  readonly deploymentIds?: readonly string[] | null
+  readonly apiKeyIds?: readonly string[] | null
+  readonly userIds?: readonly string[] | null
+  readonly outcomes?: readonly RequestOutcome[] | null
+  readonly stream?: boolean | null
+}
+
+export function matchesUsageFilter(record: UsageRecord, filter: UsageFilter): boolean {
+  return (
+    isAmong(record.routeId, filter.routeIds) &&
+    isAmong(record.targetId, filter.targetIds) &&
+    isAmong(record.backendId, filter.backendIds) &&
+    isAmong(record.providerId, filter.providerIds) &&
+    isAmong(record.deploymentId, filter.deploymentIds) &&
+    isAmong(record.apiKeyId, filter.apiKeyIds) &&
+    isAmong(record.userId, filter.userIds) &&
+    isAmong(record.outcome, filter.outcomes) &&
+    (filter.stream ?? record.stream) === record.stream
+  )
+}
+
+function isAmong<T>(value: T | null, values: readonly T[] | null | undefined): boolean {
+  return !values || (value !== null && values.includes(value))
+}

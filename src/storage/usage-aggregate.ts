@@ -1,0 +1,137 @@
+import { sql } from 'kysely'
+import { percentilesOf } from '../routing/latency-sketch.ts'
+import type { RequestOutcome } from '../routing/vocabulary.ts'
+import type { Db } from './database.ts'
+import { layerFor, type UsageGrain } from './usage-layers.ts'
+import { clipParts, listWindows, nextBucket, type RangePart, splitRange } from './usage-range.ts'
+import type { UsageMetrics } from './usage-report.ts'
+import { groupKeyOf, keyColumns, neededColumns, selectPart, type UsageSelection } from './usage-selection.ts'
+import { listSketches, type UsageSketches } from './usage-sketches.ts'
+
+/** One bucket and group. */
+export interface Aggregate {
+  readonly bucketStart: Date
+  /** What it is about, with the newest names of the bucket. Only the columns that belong to the group's dimensions count. */
+  readonly about: {
+    readonly route_id: string | null
+    readonly route_name: string | null
+    readonly route_revision: number | null
+    readonly target_id: string | null
+    readonly backend_id: string | null
+    readonly backend_label: string | null
+    readonly provider_id: string | null
+    readonly provider_name: string | null
+    readonly deployment_id: string | null
+    readonly deployment_name: string | null
+    readonly api_key_id: string | null
+    readonly api_key_name: string | null
+    readonly user_id: string | null
+    readonly user_name: string | null
+    readonly operation: string | null
+    readonly outcome: RequestOutcome | null
+  }
+  readonly metrics: UsageMetrics
+}
+
+/** The sums of a range by bucket and group: oldest bucket first, then most tokens first. */
+export async function listAggregates(tx: Db, query: UsageSelection): Promise<Aggregate[]> {
+  const { dropped_until } = await tx
+    .selectFrom('usage_retention')
+    .select(sql<number>`greatest(extract(epoch from dropped_until) * 1000, -8.64e15)::float8`.as('dropped_until'))
+    .executeTakeFirstOrThrow()
+  const parts = splitRange(query.range, coarsestGrain(query), dropped_until)
+  if (parts.length === 0) return []
+  // Sums of a year are sorted and hashed: with the server's few megabytes that happens on disk.
+  await sql`set local work_mem = '64MB'`.execute(tx)
+  const rows = await listFirstSums(tx, query, parts)
+  const last = rows.at(-1)
+  if (!last || !query.withPercentiles) return rows.map((row) => toAggregate(row, undefined))
+  const to = query.bucket === 'ALL' ? query.range.to : nextBucket(query.bucket, last.bucket_start.getTime())
+  const sketches = await listSketches(tx, query, clipParts(parts, { from: query.range.from, to }))
+  return rows.map((row) => toAggregate(row, sketches.get(row.group_key)))
+}
+
+/** Sums by month exist for some levels only: for the others days have fewer rows. */
+function coarsestGrain(query: UsageSelection): UsageGrain {
+  if (query.bucket !== 'ALL' && query.bucket !== 'MONTH') return query.bucket
+  const columns = neededColumns(query)
+  return layerFor('MONTH', columns).level === layerFor('DAY', columns).level ? 'MONTH' : 'DAY'
+}
+
+const sumColumns = [
+  'requests',
+  'attempts',
+  'failures',
+  'fallbacks',
+  'input_tokens',
+  'cached_input_tokens',
+  'output_tokens',
+  'reasoning_tokens',
+  'estimated_requests',
+] as const
+
+type SumRow = Aggregate['about'] &
+  Record<(typeof sumColumns)[number], number> & { bucket_start: Date; group_key: string; cost: string | null }
+
+/** Buckets come in order, so a limit is mostly reached within the first few of them: the rest need not be read. */
+async function listFirstSums(tx: Db, query: UsageSelection, parts: readonly RangePart[]): Promise<SumRow[]> {
+  const rows: SumRow[] = []
+  for (const window of listWindows(query.range, query.bucket)) {
+    const inWindow = clipParts(parts, window)
+    if (inWindow.length === 0) continue
+    rows.push(...(await listSums(tx, { ...query, limit: query.limit - rows.length }, inWindow)))
+    if (rows.length >= query.limit) break
+  }
+  return rows
+}
+
+async function listSums(tx: Db, query: UsageSelection, parts: readonly RangePart[]): Promise<SumRow[]> {
+  const keys = keyColumns(query)
+  const groupBy = sql.join([sql`bucket_start`, ...keys.map((key) => sql.ref(key))])
+  const sums = sumColumns.map((column) => sql`sum(${sql.ref(column)})::bigint as ${sql.ref(column)}`)
+  const values = [...sumColumns, 'cost' as const].map((column) => sql.ref(`r.${column}`))
+  const { rows } = await sql<SumRow>`
+    with part as (${sql.join(
+      parts.map((part) =>
+        selectPart(query, part, [...keys.map((key) => sql.ref(`d.${key}`)), sql`d.number`, ...values]),
+      ),
+      sql` union all `,
+    )}), page as (
+      select bucket_start, ${sql.join([...keys.map((key) => sql.ref(key)), ...sums])}, sum(cost) as cost,
+        max(number) as number
+      from part
+      group by ${groupBy}
+      order by bucket_start, sum(input_tokens) + sum(output_tokens) desc, sum(requests) desc, max(number)
+      limit ${query.limit}
+    )
+    select page.bucket_start, ${groupKeyOf(keys.map((key) => sql.ref(`page.${key}`)))} as group_key,
+      ${sql.join(sumColumns.map((column) => sql.ref(`page.${column}`)))}, trim_scale(page.cost)::text as cost,
+      d.route_id, d.route_name, d.route_revision, d.target_id, d.backend_id, d.backend_label, d.provider_id,
+      d.provider_name, d.deployment_id, d.deployment_name, d.api_key_id, d.api_key_name, d.user_id, d.user_name,
+      d.operation, d.outcome
+    from page join usage_dimension as d on d.number = page.number
+    order by page.bucket_start, page.input_tokens + page.output_tokens desc, page.requests desc, page.number
+  `.execute(tx)
+  return rows
+}
+
+function toAggregate(row: SumRow, sketches: UsageSketches | undefined): Aggregate {
+  return {
+    bucketStart: row.bucket_start,
+    about: row,
+    metrics: {
+      requests: row.requests,
+      attempts: row.attempts,
+      failures: row.failures,
+      fallbacks: row.fallbacks,
+      inputTokens: row.input_tokens,
+      cachedInputTokens: row.cached_input_tokens,
+      outputTokens: row.output_tokens,
+      reasoningTokens: row.reasoning_tokens,
+      estimatedRequests: row.estimated_requests,
+      cost: row.cost,
+      firstByteMs: sketches ? percentilesOf(sketches.firstByte) : null,
+      durationMs: sketches ? percentilesOf(sketches.duration) : null,
+    },
+  }
+}

@@ -1,0 +1,168 @@
+import type { Percentiles } from '../routing/latency-sketch.ts'
+import type { UsageBucket, UsageDimension, UsageFilter } from '../routing/usage-filter.ts'
+import type { RequestOutcome } from '../routing/vocabulary.ts'
+import type { Db } from './database.ts'
+import { findCompleteUntil } from './usage-progress.ts'
+import { type Range, countBuckets } from './usage-range.ts'
+import { type Aggregate, listAggregates } from './usage-aggregate.ts'
+
+export interface UsageQuery {
+  readonly from: Date
+  /** Excluded. */
+  readonly to: Date
+  readonly bucket: UsageBucket
+  readonly groupBy: readonly UsageDimension[]
+  readonly filter?: UsageFilter | null
+  /** Most rows. */
+  readonly limit: number
+  /** False spares the work for `firstByteMs` and `durationMs`, which are null then. Default: true. */
+  readonly withPercentiles?: boolean
+}
+
+export interface UsageMetrics {
+  readonly requests: number
+  readonly attempts: number
+  readonly failures: number
+  readonly fallbacks: number
+  readonly inputTokens: number
+  readonly cachedInputTokens: number
+  readonly outputTokens: number
+  readonly reasoningTokens: number
+  readonly estimatedRequests: number
+  /** USD, an exact decimal; null if no request had a price. */
+  readonly cost: string | null
+  readonly firstByteMs: Percentiles | null
+  readonly durationMs: Percentiles | null
+}
+
+/** The row's value of each dimension of `groupBy`; the rest is null. */
+export interface UsageGroup {
+  /** Names at the time of the requests, in the order of `groupBy`; empty where there was no such object. */
+  readonly labels: readonly string[]
+  readonly routeId: string | null
+  readonly routeRevision: number | null
+  readonly targetId: string | null
+  readonly backendId: string | null
+  readonly providerId: string | null
+  readonly deploymentId: string | null
+  readonly apiKeyId: string | null
+  readonly userId: string | null
+  readonly operation: string | null
+  readonly outcome: RequestOutcome | null
+}
+
+export interface UsageRow {
+  readonly bucketStart: Date
+  readonly group: UsageGroup
+  readonly metrics: UsageMetrics
+}
+
+export interface UsageReport {
+  readonly from: Date
+  readonly to: Date
+  /** All requests that ended before this instant are counted. */
+  readonly completeUntil: Date
+  readonly totals: UsageMetrics
+  /** Oldest bucket first, then most tokens first. */
+  readonly rows: readonly UsageRow[]
+  readonly truncated: boolean
+}
+
+export type UsageRefusal =
+  | { readonly kind: 'RANGE_REVERSED' }
+  | { readonly kind: 'TOO_MANY_BUCKETS'; readonly buckets: number; readonly maxBuckets: number }
+
+export type UsageReportResult =
+  | { readonly ok: true; readonly report: UsageReport }
+  | { readonly ok: false; readonly refusal: UsageRefusal }
+
+const maxBuckets = 10_000
+
+/**
+ * Usage of the requests that ended in `[from, to)`, or why that cannot be asked. Ranges that meet add up, whatever their
+ * edges; the totals are of the whole range, also when rows are left out.
+ */
+export async function getUsageReport(db: Db, query: UsageQuery): Promise<UsageReportResult> {
+  const range = { from: query.from.getTime(), to: query.to.getTime() }
+  if (range.from > range.to) return { ok: false, refusal: { kind: 'RANGE_REVERSED' } }
+  const buckets = countBuckets(range, query.bucket)
+  if (buckets > maxBuckets) return { ok: false, refusal: { kind: 'TOO_MANY_BUCKETS', buckets, maxBuckets } }
+  // One snapshot for all of it: rows and totals belong together.
+  const report = await db
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .setAccessMode('read only')
+    .execute((tx) => readReport(tx, query, range))
+  return { ok: true, report }
+}
+
+async function readReport(tx: Db, query: UsageQuery, range: Range): Promise<UsageReport> {
+  const { from, to } = query
+  const withPercentiles = query.withPercentiles ?? true
+  const common = { range, filter: query.filter ?? {}, withPercentiles }
+  const completeUntil = await findCompleteUntil(tx)
+  const [total] = await listAggregates(tx, { ...common, bucket: 'ALL', groupBy: [], limit: 1 })
+  if (!total) return { from, to, completeUntil, totals: emptyMetrics, rows: [], truncated: false }
+  const groupBy = [...new Set(query.groupBy)]
+  const isTotal = query.bucket === 'ALL' && groupBy.length === 0
+  const aggregates = isTotal
+    ? [total]
+    : await listAggregates(tx, { ...common, bucket: query.bucket, groupBy, limit: query.limit + 1 })
+  return {
+    from,
+    to,
+    completeUntil,
+    totals: total.metrics,
+    rows: aggregates.slice(0, query.limit).map((aggregate) => toRow(aggregate, query.groupBy)),
+    truncated: aggregates.length > query.limit,
+  }
+}
+
+const emptyMetrics: UsageMetrics = {
+  requests: 0,
+  attempts: 0,
+  failures: 0,
+  fallbacks: 0,
+  inputTokens: 0,
+  cachedInputTokens: 0,
+  outputTokens: 0,
+  reasoningTokens: 0,
+  estimatedRequests: 0,
+  cost: null,
+  firstByteMs: null,
+  durationMs: null,
+}
+
+function toRow({ bucketStart, about, metrics }: Aggregate, groupBy: readonly UsageDimension[]): UsageRow {
+  const has = (...dimensions: UsageDimension[]) => dimensions.some((dimension) => groupBy.includes(dimension))
+  return {
+    bucketStart,
+    metrics,
+    group: {
+      labels: groupBy.map((dimension) => labelOf[dimension](about) ?? ''),
+      routeId: has('ROUTE', 'ROUTE_REVISION') ? about.route_id : null,
+      routeRevision: has('ROUTE_REVISION') ? about.route_revision : null,
+      targetId: has('TARGET') ? about.target_id : null,
+      backendId: has('BACKEND') ? about.backend_id : null,
+      providerId: has('PROVIDER') ? about.provider_id : null,
+      deploymentId: has('DEPLOYMENT') ? about.deployment_id : null,
+      apiKeyId: has('API_KEY') ? about.api_key_id : null,
+      userId: has('USER') ? about.user_id : null,
+      operation: has('OPERATION') ? about.operation : null,
+      outcome: has('OUTCOME') ? about.outcome : null,
+    },
+  }
+}
+
+const labelOf: Record<UsageDimension, (about: Aggregate['about']) => string | null> = {
+  ROUTE: (about) => about.route_name,
+  ROUTE_REVISION: (about) => (about.route_name === null ? null : `${about.route_name}@${about.route_revision}`),
+  TARGET: (about) => (about.target_id === null ? null : about.backend_label),
+  BACKEND: (about) => about.backend_label,
+  PROVIDER: (about) => about.provider_name,
+  DEPLOYMENT: (about) => about.deployment_name,
+  API_KEY: (about) => about.api_key_name,
+  USER: (about) => about.user_name,
+  OPERATION: (about) => about.operation,
+  OUTCOME: (about) => about.outcome,
+}
