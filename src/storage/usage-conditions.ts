@@ -20,12 +20,12 @@ export function usageFilterColumns(filter: UsageFilter): DimensionColumn[] {
   return fields.filter((field) => hasValue(filter[field])).map((field) => filterColumns[field])
 }
 
-/** The filter as a condition on `usage_dimension as d`. */
-export function usageConditions(filter: UsageFilter): RawBuilder<boolean> {
+/** The filter as a condition on `usage_dimension` under this name. */
+export function usageConditions(filter: UsageFilter, table: string): RawBuilder<boolean> {
   const conditions = fields.flatMap((field) => {
     const value = filter[field]
     if (!hasValue(value)) return []
-    const column = sql.ref(`d.${filterColumns[field]}`)
+    const column = sql.ref(`${table}.${filterColumns[field]}`)
     return typeof value === 'boolean' ? [sql`${column} = ${value}`] : [sql`${column} = any(${value}::text[])`]
   })
   return conditions.length === 0 ? sql<boolean>`true` : sql<boolean>`(${sql.join(conditions, sql` and `)})`

@@ -56,7 +56,7 @@ export function selectPart(
 ): RawBuilder<unknown> {
   const from = new Date(part.from)
   const to = new Date(part.to)
-  const conditions = usageConditions(query.filter)
+  const conditions = usageConditions(query.filter, 'd')
   if (part.source === 'RECORDS') {
     return sql`
       select ${bucketStart(query, part)} as bucket_start, ${sql.join(columns)}

@@ -1,0 +1,137 @@
+import { type Selectable, sql } from 'kysely'
+import { formatId, typeOfId } from '../routing/object-id.ts'
+import type { UsageFilter } from '../routing/usage-filter.ts'
+import type { UsageRecord } from '../routing/usage-record.ts'
+import type { Db } from './database.ts'
+import { type Page, type PageRequest, readPage } from './page.ts'
+import type { UsageTables } from './usage-tables.ts'
+import { usageConditions } from './usage-conditions.ts'
+
+export interface RequestLogQuery {
+  /** Requests that began then or later. */
+  readonly from: Date | null
+  /** The first instant that is not in it. */
+  readonly to: Date | null
+  readonly filter: UsageFilter
+}
+
+/** One page of the requests, newest beginning first. */
+export async function listRequestLogs(
+  db: Db,
+  { from, to, filter }: RequestLogQuery,
+  request: PageRequest,
+): Promise<Page<UsageRecord>> {
+  const query = selectRequests(db)
+    .where(usageConditions(filter, 'usage_dimension'))
+    // Ids begin with the time, so the range is a part of the list; and what begins in it ends behind its beginning.
+    .$if(from !== null, (some) => some.where('usage_record.id', '>=', firstIdOf(from!)).where('ended_at', '>=', from!))
+    .$if(to !== null, (some) => some.where('usage_record.id', '<', firstIdOf(to!)))
+    // These two have indexes.
+    .$if(hasSome(filter.routeIds), (some) => some.where('usage_record.route_id', 'in', filter.routeIds!))
+    .$if(hasSome(filter.apiKeyIds), (some) => some.where('usage_record.api_key_id', 'in', filter.apiKeyIds!))
+  const page = await readPage(query, 'usage_record.id', 'NEWEST_FIRST', request)
+  return { ...page, rows: page.rows.map(toUsageRecord) }
+}
+
+/** Those of these requests that are kept, by the ids that clients saw; what is no id of a request is left out. */
+export async function listRequestLogsByIds(db: Db, ids: readonly string[]): Promise<UsageRecord[]> {
+  const known = ids.filter((id) => typeOfId(id) === 'RequestLog')
+  if (known.length === 0) return []
+  const rows = await selectRequests(db).where('usage_record.id', 'in', known).execute()
+  return rows.map(toUsageRecord)
+}
+
+function hasSome(values: readonly string[] | null | undefined): boolean {
+  return values !== null && values !== undefined && values.length > 0
+}
+
+/** No id of this instant or later is smaller. */
+function firstIdOf(instant: Date): string {
+  return formatId('RequestLog', Math.max(0, instant.getTime()), new Uint8Array(10))
+}
+
+function selectRequests(db: Db) {
+  return db
+    .selectFrom('usage_record')
+    .innerJoin('usage_dimension', 'usage_dimension.key', 'usage_record.dimension')
+    .select([
+      'usage_record.id',
+      'started_at',
+      'requested_model',
+      'status',
+      'error_code',
+      'attempts',
+      'provenance',
+      'input_tokens',
+      'cached_input_tokens',
+      'output_tokens',
+      'reasoning_tokens',
+      sql<string | null>`cost::text`.as('cost'),
+      'first_byte_ms',
+      'duration_ms',
+      'overhead_ms',
+      'usage_dimension.route_id',
+      'route_name',
+      'route_revision',
+      'target_id',
+      'backend_id',
+      'backend_label',
+      'provider_id',
+      'provider_name',
+      'deployment_id',
+      'deployment_name',
+      'usage_dimension.api_key_id',
+      'api_key_name',
+      'user_id',
+      'user_name',
+      'operation',
+      'outcome',
+      'stream',
+    ])
+}
+
+type RequestRow = Omit<Selectable<UsageTables['usage_record']>, 'ended_at' | 'dimension'> &
+  Omit<Selectable<UsageTables['usage_dimension']>, 'key' | 'number' | 'level'>
+
+function toUsageRecord(row: RequestRow): UsageRecord {
+  return {
+    id: row.id,
+    startedAtMs: row.started_at.getTime(),
+    // Every record has all the columns of its dimension.
+    operation: row.operation!,
+    outcome: row.outcome!,
+    stream: row.stream!,
+    requestedModel: row.requested_model,
+    routeId: row.route_id,
+    routeName: row.route_name,
+    routeRevision: row.route_revision,
+    apiKeyId: row.api_key_id,
+    apiKeyName: row.api_key_name,
+    userId: row.user_id,
+    userName: row.user_name,
+    targetId: row.target_id,
+    backendId: row.backend_id,
+    backendLabel: row.backend_label,
+    providerId: row.provider_id,
+    providerName: row.provider_name,
+    deploymentId: row.deployment_id,
+    deploymentName: row.deployment_name,
+    status: row.status,
+    errorCode: row.error_code,
+    attempts: row.attempts,
+    provenance: row.provenance,
+    tokens:
+      row.input_tokens === null
+        ? null
+        : {
+            inputTokens: row.input_tokens,
+            cachedInputTokens: row.cached_input_tokens ?? 0,
+            outputTokens: row.output_tokens ?? 0,
+            reasoningTokens: row.reasoning_tokens ?? 0,
+          },
+    cost: row.cost,
+    firstByteMs: row.first_byte_ms,
+    durationMs: row.duration_ms,
+    overheadMs: row.overhead_ms,
+  }
+}
