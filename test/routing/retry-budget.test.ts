@@ -45,14 +45,12 @@ test('over any traffic, repeats stay within 20 % of the requests plus 3 per seco
       for (const { afterMs, isRequest } of sequence) {
         nowMs += afterMs
         seconds.add(Math.floor(nowMs / 1000))
-        if (isRequest) {
-          requests++
-          recordRequest(budget, nowMs)
-        } else {
-          const had = hasRepeat(budget, nowMs)
-          expect(takeRepeat(budget, nowMs)).toBe(had)
-          if (had) repeats++
-        }
+        const had = hasRepeat(budget, nowMs)
+        const took = !isRequest && takeRepeat(budget, nowMs)
+        if (isRequest) recordRequest(budget, nowMs)
+        requests += Number(isRequest)
+        repeats += Number(took)
+        expect(took).toBe(!isRequest && had)
         expect(repeats).toBeLessThanOrEqual(requests * 0.2 + seconds.size * 3)
       }
     }),

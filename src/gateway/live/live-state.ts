@@ -192,12 +192,6 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     this.#applyTimer = setTimeout(() => this.#applyBackends(), applyAfterMs).unref()
   }
 
-  /** The health of an endpoint, provider model or credential; null while it was neither used nor checked. */
-  healthOf(id: string): BackendHealthReport | null {
-    const subject = this.#subjects.get(id)
-    return subject && subject.observedAtMs > 0 ? subject.report(this.#now()) : null
-  }
-
   /** The health of all that was used or checked, by id of the endpoint, provider model or credential. */
   healthReport(): Readonly<Record<string, BackendHealthReport>> {
     const nowMs = this.#now()
