@@ -121,8 +121,7 @@ describe('a target that failed', () => {
     walk.fail(trigger, status)
     expect(walk.step()).toBe('fallback paid-model/paid-key')
     walk.fail(trigger, status)
-    if (trigger !== 'UPSTREAM_AUTH' && trigger !== 'RATE_LIMITED')
-      expect(walk.step()).toBe('fallback cloud-model/key-1')
+    expect(walk.step()).toBe('fallback cloud-model/key-1')
   })
 
   test.each(rows)(
