@@ -142,12 +142,14 @@ async function listen(server: Server, { listen: { host, port }, variablePrefix }
   try {
     await listening.promise
   } catch (error) {
-    throw whyNotListening(error as NodeJS.ErrnoException, `${bracketed(host)}:${port}`, variablePrefix)
+    throw whyNotListening(error as NodeJS.ErrnoException, { host, port }, variablePrefix)
   }
   server.off('error', listening.reject)
 }
 
-function whyNotListening(error: NodeJS.ErrnoException, address: string, prefix: string): StartError {
+/** What the error of a `listen` means to the operator, with the variable to change: `prefix` is e.g. `SIGNALBOX_API`. */
+export function whyNotListening(error: NodeJS.ErrnoException, { host, port }: Listen, prefix: string): StartError {
+  const address = `${bracketed(host)}:${port}`
   const reasons: Readonly<Record<string, string>> = {
     EADDRINUSE: `is in use by another process. Stop it, or set ${prefix}_PORT to another port.`,
     EACCES: `needs more rights than this user has. Set ${prefix}_PORT to a port from 1024 on.`,

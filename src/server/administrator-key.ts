@@ -1,0 +1,30 @@
+import type { Control } from '../control/control.ts'
+import { createAdministratorKey } from '../control/first-administrator.ts'
+import type { Config } from './config.ts'
+import { openConfigFollower } from './config-follower.ts'
+import type { Log } from './log.ts'
+import { migrateWhenReachable, openPersistence } from './persistence.ts'
+import { createSnapshotStore } from './snapshot-store.ts'
+import { createUpstreamPolicy } from './upstream-policy.ts'
+
+/**
+ * Makes a new administrator's key for somebody who has lost theirs, and returns it. Works beside a running `serve`, whose
+ * gateways know the key at once, and without one.
+ */
+export async function makeAdministratorKey(config: Config, log: Log): Promise<string> {
+  await using persistence = await openPersistence(config, log, { joinRunning: true })
+  const { database, box } = persistence
+  await migrateWhenReachable(database.url, log)
+  const store = createSnapshotStore()
+  await using follower = openConfigFollower({ db: database.db, box, store, log })
+  await follower.reload()
+  const control: Control = {
+    db: database.db,
+    box,
+    snapshots: store,
+    upstreams: createUpstreamPolicy({ allow: config.upstreamAllow, apiIsLoopback: false }),
+    waitUntilApplied: () => Promise.resolve(),
+  }
+  // Awaited here: what it works with is disposed on the way out.
+  return await createAdministratorKey(control)
+}

@@ -1,0 +1,18 @@
+import type { FirstAdministrator } from '../control/first-administrator.ts'
+
+/** What the operator is told when everything runs: the addresses, and on the first start the key, which is shown this once. */
+export function welcomeText(urls: { apiUrl: string; gatewayUrl: string }, administrator: FirstAdministrator): string {
+  const key = administrator.kind === 'made' ? administrator.secret : undefined
+  const shownKey = key ? ["  The administrator's key, shown this once:", `    ${key}`, ''] : []
+  return [
+    'Signalbox is running.',
+    '',
+    `  GraphiQL  ${urls.apiUrl}/`,
+    `  Gateway   ${urls.gatewayUrl}/v1`,
+    '',
+    ...shownKey,
+    '  To try:',
+    `    curl ${urls.gatewayUrl}/v1/models -H 'authorization: Bearer ${key ?? '…'}'`,
+    '',
+  ].join('\n')
+}
