@@ -38,3 +38,14 @@ function actorOfKey(snapshot: Snapshot, apiKey: ApiKeyConfiguration, nowMs: numb
     scopes: new Set(apiKey.scopes.filter((scope) => granted.has(scope))),
   }
 }
+
+/** The same for a caller that was known before, by the id of its key: what it may do now. */
+export function currentActor(snapshot: Snapshot, actorId: string, nowMs: number): Actor | undefined {
+  const apiKey = snapshot.apiKeysById.get(actorId)
+  return apiKey && actorOfKey(snapshot, apiKey, nowMs)
+}
+
+/** When the key expires, in milliseconds since the epoch; null: never, or it is not known any more. */
+export function expiryOf(snapshot: Snapshot, actorId: string): number | null {
+  return snapshot.apiKeysById.get(actorId)?.expiresAtMs ?? null
+}

@@ -1,6 +1,6 @@
 import { apiKeyStateOf, countApiKeys, listApiKeys } from '../storage/api-key-read.ts'
 import { ApiKeyConnection } from './api-key-connection.ts'
-import { administers } from './authorisation.ts'
+import { administers, managesKeys } from './authorisation.ts'
 import { builder } from './builder.ts'
 import { connect, pageArgs, pageCost } from './connection.ts'
 import { ApiKeyScope, ApiKeyState } from './enums.ts'
@@ -52,13 +52,14 @@ builder.objectType(ApiKeyRef, {
 builder.queryField('apiKeys', (t) =>
   t.field({
     type: ApiKeyConnection,
-    description: 'In order of creation.',
-    authScopes: administers,
+    description: 'In order of creation; only its own for a caller without the scope `ADMIN`.',
+    authScopes: managesKeys,
     complexity: pageCost,
     args: { ...pageArgs(t.arg), state: t.arg({ type: ApiKeyState, description: 'Omitted: in any state.' }) },
     resolve: (_root, args, context, info) => {
       const { db } = context.control
-      const filter = { state: args.state ?? null, ownerId: null }
+      const { actor } = context
+      const filter = { state: args.state ?? null, ownerId: actor.scopes.has('ADMIN') ? null : actor.userId }
       const source = {
         list: 'apiKeys',
         read: (request: Parameters<typeof listApiKeys>[2]) => listApiKeys(db, filter, request),

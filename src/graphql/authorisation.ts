@@ -16,6 +16,9 @@ export const seesConfig = { CONFIG_READ: true, CONFIG_WRITE: true, TRAFFIC_WRITE
 export const readsUsage = { USAGE_READ: true } as const satisfies AnyScope
 export const administers = { ADMIN: true } as const satisfies AnyScope
 
+/** For keys: an administrator manages everyone's, who may change the configuration manages its own. */
+export const managesKeys = { ADMIN: true, CONFIG_WRITE: true } as const satisfies AnyScope
+
 export function hasAnyScope(actor: Actor, scopes: AnyScope): boolean {
   return Object.keys(scopes).some((scope) => actor.scopes.has(scope as ApiKeyScope))
 }

@@ -9,6 +9,8 @@ export interface GraphQLContext {
   readonly live: LivePorts
   readonly actor: Actor
   readonly cursors: CursorCodec
+  /** Has a function called when the server stops, until the returned one is called. */
+  readonly onShutdown: (end: () => void) => () => void
   /** In the response as `x-request-id`, and in the log. */
   readonly requestId: string
   /**

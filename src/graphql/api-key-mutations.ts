@@ -1,0 +1,62 @@
+import { createApiKey, type CreatedApiKey, revokeApiKey, updateApiKey } from '../control/api-key.ts'
+import type { Answer } from '../control/control.ts'
+import { ApiKeyCreateInput, ApiKeyRevokeInput, ApiKeyUpdateInput } from './api-key-input.ts'
+import { managesKeys } from './authorisation.ts'
+import { builder } from './builder.ts'
+import { MutationPayloadRef, runCommand } from './payload.ts'
+import { ApiKeyRef } from './refs.ts'
+
+const ApiKeyPayload = builder.objectRef<Answer<string>>('ApiKeyPayload').implement({
+  description: 'The answer to a change of a key.',
+  interfaces: [MutationPayloadRef],
+  fields: (t) => ({
+    apiKey: t.field({
+      type: ApiKeyRef,
+      nullable: true,
+      description: 'The key after the change; null if nothing was committed.',
+      resolve: (answer, _args, { loaders }) => (answer.ok ? loaders.apiKey.load(answer.value) : null),
+    }),
+  }),
+})
+
+const ApiKeyCreatePayload = builder.objectRef<Answer<CreatedApiKey>>('ApiKeyCreatePayload').implement({
+  description: 'The answer to the creation of a key.',
+  interfaces: [MutationPayloadRef],
+  fields: (t) => ({
+    apiKey: t.field({
+      type: ApiKeyRef,
+      nullable: true,
+      description: 'The key; null if nothing was committed.',
+      resolve: (answer, _args, { loaders }) => (answer.ok ? loaders.apiKey.load(answer.value.apiKeyId) : null),
+    }),
+    secret: t.string({
+      nullable: true,
+      description: 'Shown this once.',
+      resolve: (answer) => (answer.ok ? answer.value.secret : null),
+    }),
+  }),
+})
+
+builder.mutationFields((t) => ({
+  apiKeyCreate: t.field({
+    type: ApiKeyCreatePayload,
+    description: 'The only time its secret is shown.',
+    authScopes: managesKeys,
+    args: { input: t.arg({ type: ApiKeyCreateInput, required: true, description: 'The key.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, createApiKey, input),
+  }),
+  apiKeyUpdate: t.field({
+    type: ApiKeyPayload,
+    description: 'Changes a key; its scopes and owner stay.',
+    authScopes: managesKeys,
+    args: { input: t.arg({ type: ApiKeyUpdateInput, required: true, description: 'What to change.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, updateApiKey, input),
+  }),
+  apiKeyRevoke: t.field({
+    type: ApiKeyPayload,
+    description: 'Refused from now on, by every gateway.',
+    authScopes: managesKeys,
+    args: { input: t.arg({ type: ApiKeyRevokeInput, required: true, description: 'What to revoke.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, revokeApiKey, input),
+  }),
+}))

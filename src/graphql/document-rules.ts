@@ -1,0 +1,106 @@
+/** Bounds on what a document may look like, on top of the rules of the GraphQL specification. */
+import {
+  type ASTVisitor,
+  type DocumentNode,
+  type FieldNode,
+  type FragmentDefinitionNode,
+  Kind,
+  type OperationDefinitionNode,
+  OperationTypeNode,
+  type SelectionSetNode,
+  type ValidationContext,
+  ValuesOfCorrectTypeRule,
+} from 'graphql'
+import { type FaultCode, fault } from './fault.ts'
+import { textProblem } from './text-bounds.ts'
+
+/** Most lexical tokens of a document; the parser gives up there. */
+export const maxTokens = 15_000
+const maxAliases = 50
+const maxDirectives = 50
+const maxRootMutationFields = 20
+
+/** An aliased field is computed once per alias. */
+export function AliasesRule(context: ValidationContext): ASTVisitor {
+  return countNodes(context, maxAliases, 'aliases', (node) => node.kind === Kind.FIELD && node.alias !== undefined, [
+    'Field',
+  ])
+}
+
+export function DirectivesRule(context: ValidationContext): ASTVisitor {
+  return countNodes(context, maxDirectives, 'directives', () => true, ['Directive'])
+}
+
+function countNodes(
+  context: ValidationContext,
+  most: number,
+  what: string,
+  counts: (node: FieldNode) => boolean,
+  [kind]: readonly ['Field' | 'Directive'],
+): ASTVisitor {
+  let count = 0
+  return {
+    [kind]: (node: FieldNode) => {
+      if (counts(node) && ++count === most + 1)
+        context.reportError(fault('QUERY_TOO_COMPLEX', `A document has at most ${most} ${what}.`, { nodes: node }))
+    },
+  }
+}
+
+/** Each root field of a mutation is a transaction of its own. */
+export function RootMutationFieldsRule(context: ValidationContext): ASTVisitor {
+  return {
+    OperationDefinition(node: OperationDefinitionNode) {
+      if (node.operation !== OperationTypeNode.MUTATION) return
+      if (countFields(context, node.selectionSet, new Set()) <= maxRootMutationFields) return
+      const message = `An operation has at most ${maxRootMutationFields} mutation fields.`
+      context.reportError(fault('QUERY_TOO_COMPLEX', message, { nodes: node }))
+    },
+  }
+}
+
+function countFields(
+  context: ValidationContext,
+  { selections }: SelectionSetNode,
+  open: ReadonlySet<FragmentDefinitionNode>,
+): number {
+  let count = 0
+  for (const selection of selections) {
+    if (count > maxRootMutationFields) break
+    if (selection.kind === Kind.FIELD) count++
+    else if (selection.kind === Kind.INLINE_FRAGMENT) count += countFields(context, selection.selectionSet, open)
+    else {
+      const fragment = context.getFragment(selection.name.value)
+      // A circle of fragments is the fault of another rule.
+      if (fragment && !open.has(fragment))
+        count += countFields(context, fragment.selectionSet, new Set([...open, fragment]))
+    }
+  }
+  return count
+}
+
+/** The strings of the document itself; those of the variables are looked at when it runs. */
+export function TextRule(context: ValidationContext): ASTVisitor {
+  return {
+    StringValue(node) {
+      const problem = textProblem(node.value)
+      if (problem) context.reportError(fault('BAD_USER_INPUT', problem, { nodes: node }))
+    },
+  }
+}
+
+/** The rule of the specification, with the code that the same fault has in a variable. */
+export function CodedValuesRule(context: ValidationContext): ASTVisitor {
+  const reportError: ValidationContext['reportError'] = (error) => {
+    const code: FaultCode = 'BAD_USER_INPUT'
+    error.extensions['code'] ??= code
+    context.reportError(error)
+  }
+  return ValuesOfCorrectTypeRule(Object.create(context, { reportError: { value: reportError } }) as ValidationContext)
+}
+
+/** The operation of a document with the fragments, without the other operations. */
+export function documentOf(document: DocumentNode, operation: OperationDefinitionNode): DocumentNode {
+  const fragments = document.definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION)
+  return { kind: Kind.DOCUMENT, definitions: [operation, ...fragments] }
+}

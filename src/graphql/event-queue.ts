@@ -1,0 +1,87 @@
+import type { Unsubscribe } from './ports.ts'
+
+/** What happens to an event that a slow reader leaves no room for. */
+export type Overflow = 'DROP_OLDEST' | 'DROP_NEWEST'
+
+/**
+ * The events of one subscription, from whoever calls `push` to whoever reads. Its memory is bounded; what found no room is
+ * counted in `dropped`. The end of either side ends the other at once, also while it waits.
+ */
+export class EventQueue<Event> implements AsyncIterableIterator<Event> {
+  /** Events that found no room since this was last set to 0. */
+  dropped = 0
+  readonly #capacity: number
+  readonly #overflow: Overflow
+  readonly #events: Event[] = []
+  readonly #cleanUps = new Set<Unsubscribe>()
+  #waiting: PromiseWithResolvers<IteratorResult<Event>> | undefined
+  #isOver = false
+
+  constructor(capacity: number, overflow: Overflow) {
+    this.#capacity = capacity
+    this.#overflow = overflow
+  }
+
+  /** Whether nothing new will come. */
+  get isOver(): boolean {
+    return this.#isOver
+  }
+
+  /** Has this called once the queue is over; at once if it is. */
+  onEnd(cleanUp: Unsubscribe): void {
+    if (this.#isOver) cleanUp()
+    else this.#cleanUps.add(cleanUp)
+  }
+
+  push(event: Event): void {
+    if (this.#isOver) return
+    if (this.#waiting) {
+      this.#waiting.resolve({ done: false, value: event })
+      this.#waiting = undefined
+      return
+    }
+    if (this.#events.length === this.#capacity) {
+      this.dropped++
+      if (this.#overflow === 'DROP_NEWEST') return
+      this.#events.shift()
+    }
+    this.#events.push(event)
+  }
+
+  /** The reader still gets `last`, and then the end; nothing else. */
+  end(last?: Event): void {
+    if (this.#isOver) return
+    if (last !== undefined) {
+      this.#events.length = 0
+      this.push(last)
+    }
+    this.#finish()
+  }
+
+  next(): Promise<IteratorResult<Event>> {
+    const [event] = this.#events.splice(0, 1)
+    if (event !== undefined) return Promise.resolve({ done: false, value: event })
+    if (this.#isOver) return Promise.resolve({ done: true, value: undefined })
+    this.#waiting ??= Promise.withResolvers()
+    return this.#waiting.promise
+  }
+
+  return(): Promise<IteratorResult<Event>> {
+    this.#events.length = 0
+    this.#finish()
+    return Promise.resolve({ done: true, value: undefined })
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  #finish(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#waiting?.resolve({ done: true, value: undefined })
+    this.#waiting = undefined
+    for (const cleanUp of this.#cleanUps) cleanUp()
+    this.#cleanUps.clear()
+  }
+}

@@ -1,0 +1,140 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { randomUUID } from 'node:crypto'
+import { actorOf, hashApiKey } from '../control/actor.ts'
+import type { Actor, Control } from '../control/control.ts'
+import { createCursorCodec } from './cursor.ts'
+import { answerGraphiQL } from './graphiql.ts'
+import { type GraphQLLog, requestIds } from './masked-errors.ts'
+import type { LivePorts } from './ports.ts'
+import { createGraphQLWebSockets } from './websocket.ts'
+import { createGraphQLEngine } from './yoga.ts'
+
+export interface GraphQLHandlerOptions {
+  readonly control: Control
+  readonly live: LivePorts
+  readonly log: GraphQLLog
+  /** 32 bytes that are the same in all processes of an installation, and after a restart: cursors are signed with them. */
+  readonly cursorKey: Buffer
+}
+
+/** The API at `/graphql` and GraphiQL at `/`. Disposing ends subscriptions and closes WebSockets. */
+export interface GraphQLHandler extends AsyncDisposable {
+  /** Answers a request; one for any other path with 404. */
+  handle(request: IncomingMessage, response: ServerResponse): void
+  /** Takes an upgrade to WebSocket, or refuses it. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+}
+
+const graphqlPath = '/graphql'
+const maxKeyLength = 512
+
+export function createGraphQLHandler({ control, live, log, cursorKey }: GraphQLHandlerOptions): GraphQLHandler {
+  const shutdowns = new Set<() => void>()
+  const onShutdown = (end: () => void) => {
+    shutdowns.add(end)
+    return () => shutdowns.delete(end)
+  }
+  const yoga = createGraphQLEngine({ control, live, cursors: createCursorCodec(cursorKey), onShutdown }, log)
+  const authenticate = (authorization: unknown) => authenticateBearer(control, authorization)
+  const sockets = createGraphQLWebSockets({ yoga, log, authenticate, createRequestId: randomUUID })
+
+  const answerGraphQL = (request: IncomingMessage, response: ServerResponse) => {
+    const requestId = randomUUID()
+    response.setHeader('x-request-id', requestId)
+    const actor = authenticate(request.headers.authorization)
+    if (!actor) return refuse(response, unauthenticated)
+    if (request.method === 'POST' && !isJson(request)) return refuse(response, unsupportedMediaType)
+    void requestIds.run(requestId, () => yoga(request, response, { actor, requestId }))
+  }
+
+  return {
+    handle(request, response) {
+      setSecurityHeaders(response)
+      switch (pathOf(request)) {
+        case graphqlPath:
+          return answerGraphQL(request, response)
+        case '/':
+          answerGraphiQL(request, response).catch((error: unknown) => {
+            log.error({ err: error }, 'GraphiQL could not be rendered')
+            response.destroy()
+          })
+          return undefined
+        default:
+          return refuse(response, notFound)
+      }
+    },
+    upgrade(request, socket, head) {
+      // An error of a socket that nobody listens to would end the process.
+      socket.on('error', (error) => log.debug({ err: error }, 'a socket failed'))
+      if (pathOf(request) !== graphqlPath) return refuseUpgrade(socket, '404 Not Found')
+      const { authorization } = request.headers
+      if (authorization !== undefined && !authenticate(authorization)) return refuseUpgrade(socket, '401 Unauthorized')
+      return sockets.upgrade(request, socket, head)
+    },
+    async [Symbol.asyncDispose]() {
+      for (const end of shutdowns) end()
+      await sockets[Symbol.asyncDispose]()
+      await yoga.dispose()
+    },
+  }
+}
+
+function pathOf(request: IncomingMessage): string {
+  return (request.url ?? '/').split('?', 1)[0]!
+}
+
+function authenticateBearer(control: Control, authorization: unknown): Actor | undefined {
+  if (typeof authorization !== 'string' || authorization.length > maxKeyLength) return undefined
+  const key = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
+  return key === undefined ? undefined : actorOf(control.snapshots.current(), hashApiKey(key), Date.now())
+}
+
+function isJson(request: IncomingMessage): boolean {
+  const type = request.headers['content-type']?.split(';', 1)[0]?.trim().toLowerCase()
+  return type === 'application/json'
+}
+
+/** Of every answer; GraphiQL's page has a policy of its own. */
+function setSecurityHeaders(response: ServerResponse): void {
+  response.setHeader('content-security-policy', "default-src 'none'; frame-ancestors 'none'")
+  response.setHeader('x-content-type-options', 'nosniff')
+  response.setHeader('x-frame-options', 'DENY')
+  response.setHeader('referrer-policy', 'no-referrer')
+  response.setHeader('cross-origin-opener-policy', 'same-origin')
+  response.setHeader('cross-origin-resource-policy', 'same-origin')
+  response.setHeader('cache-control', 'no-store')
+}
+
+interface RefusedRequest {
+  readonly status: number
+  readonly code: string
+  readonly message: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const unauthenticated: RefusedRequest = {
+  status: 401,
+  code: 'UNAUTHENTICATED',
+  message: 'Send the key of an active user as `Authorization: Bearer …`.',
+  headers: { 'www-authenticate': 'Bearer' },
+}
+const unsupportedMediaType: RefusedRequest = {
+  status: 415,
+  code: 'UNSUPPORTED_MEDIA_TYPE',
+  message: 'The body of a request is JSON: send `content-type: application/json`.',
+}
+const notFound: RefusedRequest = {
+  status: 404,
+  code: 'NOT_FOUND',
+  message: 'There is nothing here: the API is at /graphql, GraphiQL at /.',
+}
+
+function refuse(response: ServerResponse, { status, code, message, headers }: RefusedRequest): void {
+  const body = JSON.stringify({ errors: [{ message, extensions: { code } }] })
+  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...headers }).end(body)
+}
+
+function refuseUpgrade(socket: Duplex, status: string): void {
+  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+}

@@ -1,0 +1,30 @@
+import { createProvider, removeProvider, updateProvider } from '../control/provider.ts'
+import { writesConfig } from './authorisation.ts'
+import { builder } from './builder.ts'
+import { DeletePayload, runCommand } from './payload.ts'
+import { ProviderCreateInput, ProviderDeleteInput, ProviderUpdateInput } from './provider-input.ts'
+import { ProviderPayload } from './provider-payload.ts'
+
+builder.mutationFields((t) => ({
+  providerCreate: t.field({
+    type: ProviderPayload,
+    description: 'Makes a provider.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: ProviderCreateInput, required: true, description: 'The provider.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, createProvider, input),
+  }),
+  providerUpdate: t.field({
+    type: ProviderPayload,
+    description: 'Changes a provider.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: ProviderUpdateInput, required: true, description: 'What to change.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, updateProvider, input),
+  }),
+  providerDelete: t.field({
+    type: DeletePayload,
+    description: 'Deletes a provider. Refused while a route uses one of its models.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: ProviderDeleteInput, required: true, description: 'What to delete.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, removeProvider, input),
+  }),
+}))

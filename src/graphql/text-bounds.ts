@@ -1,0 +1,26 @@
+/** Most UTF-16 units of one string. */
+const maxTextLength = 65_536
+
+/**
+ * Why a string cannot be taken, wherever it stands; undefined if it can. PostgreSQL stores neither U+0000 nor half of a
+ * surrogate pair, and would fail late.
+ */
+export function textProblem(text: string): string | undefined {
+  if (text.length > maxTextLength) return `A string has at most ${maxTextLength} characters.`
+  if (text.includes('\0')) return 'A string has no U+0000.'
+  return text.isWellFormed() ? undefined : 'A string has no half of a surrogate pair (U+D800 to U+DFFF).'
+}
+
+/** The first such problem among the strings of a JSON value, with its place; undefined if there is none. */
+export function findTextProblem(value: unknown, place: string): string | undefined {
+  if (typeof value === 'string') {
+    const problem = textProblem(value)
+    return problem && `${problem} (${place})`
+  }
+  if (value === null || typeof value !== 'object') return undefined
+  for (const [name, member] of Object.entries(value)) {
+    const problem = findTextProblem(member, `${place}.${name}`)
+    if (problem) return problem
+  }
+  return undefined
+}

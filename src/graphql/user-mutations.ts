@@ -1,0 +1,44 @@
+import type { Answer } from '../control/control.ts'
+import { createUser, removeUser, updateUser } from '../control/user.ts'
+import { administers } from './authorisation.ts'
+import { builder } from './builder.ts'
+import { DeletePayload, MutationPayloadRef, runCommand } from './payload.ts'
+import { UserRef } from './refs.ts'
+import { UserCreateInput, UserDeleteInput, UserUpdateInput } from './user-input.ts'
+
+const UserPayload = builder.objectRef<Answer<string>>('UserPayload').implement({
+  description: 'The answer to a change of a user.',
+  interfaces: [MutationPayloadRef],
+  fields: (t) => ({
+    user: t.field({
+      type: UserRef,
+      nullable: true,
+      description: 'The user after the change; null if nothing was committed.',
+      resolve: (answer, _args, { loaders }) => (answer.ok ? loaders.user.load(answer.value) : null),
+    }),
+  }),
+})
+
+builder.mutationFields((t) => ({
+  userCreate: t.field({
+    type: UserPayload,
+    description: 'Makes a user.',
+    authScopes: administers,
+    args: { input: t.arg({ type: UserCreateInput, required: true, description: 'The user.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, createUser, input),
+  }),
+  userUpdate: t.field({
+    type: UserPayload,
+    description: 'Changes a user.',
+    authScopes: administers,
+    args: { input: t.arg({ type: UserUpdateInput, required: true, description: 'What to change.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, updateUser, input),
+  }),
+  userDelete: t.field({
+    type: DeletePayload,
+    description: 'Deletes a user and its keys.',
+    authScopes: administers,
+    args: { input: t.arg({ type: UserDeleteInput, required: true, description: 'Whom to delete.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, removeUser, input),
+  }),
+}))

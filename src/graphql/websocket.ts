@@ -1,0 +1,165 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { DocumentNode, ExecutionArgs, GraphQLError, GraphQLSchema } from 'graphql'
+import { CloseCode, handleProtocols, makeServer, type OperationResult } from 'graphql-ws'
+import { type WebSocket, WebSocketServer } from 'ws'
+import type { Actor } from '../control/control.ts'
+import { badUserInput, fault } from './fault.ts'
+import { type GraphQLLog, requestIds } from './masked-errors.ts'
+import { maxBodyBytes, type RequestFacts, type Yoga } from './yoga.ts'
+
+/** Longer silences of a client end its connection. */
+const pingIntervalMs = 12_000
+const maxOperationsPerSocket = 100
+const maxWaitingBytes = 8 * maxBodyBytes
+
+export interface WebSocketOptions {
+  readonly yoga: Yoga
+  readonly log: GraphQLLog
+  /** The caller behind the value of an `Authorization` header, as of now. */
+  readonly authenticate: (authorization: unknown) => Actor | undefined
+  readonly createRequestId: () => string
+}
+
+export interface GraphQLWebSockets extends AsyncDisposable {
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+}
+
+interface Extra {
+  readonly request: IncomingMessage
+}
+
+/** GraphQL over WebSocket by the protocol `graphql-transport-ws` (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md). */
+export function createGraphQLWebSockets({
+  yoga,
+  log,
+  authenticate,
+  createRequestId,
+}: WebSocketOptions): GraphQLWebSockets {
+  const sockets = new WebSocketServer({
+    noServer: true,
+    maxPayload: maxBodyBytes,
+    perMessageDeflate: false,
+    clientTracking: true,
+    handleProtocols,
+  })
+  const server = makeServer<Record<string, unknown>, Extra>({
+    onConnect: ({ connectionParams, extra }) => authenticate(authorizationOf(connectionParams, extra)) !== undefined,
+    // The key is looked at again for each operation: it may have been revoked since.
+    onSubscribe: async ({ connectionParams, extra, subscriptions }, _id, { query, operationName, variables }) => {
+      const actor = authenticate(authorizationOf(connectionParams, extra))
+      if (!actor) return [fault('UNAUTHENTICATED', 'The key is not valid any more.')]
+      if (Object.keys(subscriptions).length > maxOperationsPerSocket)
+        return [badUserInput(`A connection has at most ${maxOperationsPerSocket} operations at a time.`)]
+      const facts: RequestFacts = { actor, requestId: createRequestId() }
+      return prepare(yoga, facts, { query, operationName, variables })
+    },
+    execute: (args) => runPrepared(args, 'execute'),
+    subscribe: (args) => runPrepared(args, 'subscribe'),
+  })
+
+  sockets.on('connection', (socket: WebSocket, request: IncomingMessage) => {
+    const closed = server.opened(
+      {
+        protocol: socket.protocol,
+        send: (data) => send(socket, data),
+        close: (code, reason) => socket.close(code, reason),
+        onMessage: (handle) =>
+          socket.on('message', (data: Buffer) => {
+            handle(data.toString('utf8')).catch((error: unknown) => {
+              log.error({ err: error }, 'a WebSocket message failed')
+              socket.close(CloseCode.InternalServerError, 'Internal server error')
+            })
+          }),
+      },
+      { request },
+    )
+    // A message that is too large or no UTF-8: the client's fault, and the socket closes by itself.
+    socket.on('error', (error) => log.debug({ err: error }, 'a WebSocket failed'))
+    const stopPings = keepAlive(socket)
+    socket.once('close', (code, reason) => {
+      stopPings()
+      void closed(code, reason.toString('utf8'))
+    })
+  })
+
+  return {
+    upgrade: (request, socket, head) =>
+      sockets.handleUpgrade(request, socket, head, (client) => sockets.emit('connection', client, request)),
+    async [Symbol.asyncDispose]() {
+      for (const client of sockets.clients) client.close(1001, 'Going away')
+      const patience = setTimeout(() => sockets.clients.forEach((client) => client.terminate()), 1_000)
+      await Promise.all([...sockets.clients].map((client) => new Promise((resolve) => client.once('close', resolve))))
+      clearTimeout(patience)
+      sockets.close()
+    },
+  }
+}
+
+function authorizationOf(connectionParams: Readonly<Record<string, unknown>> | undefined, { request }: Extra): unknown {
+  return connectionParams?.['authorization'] ?? connectionParams?.['Authorization'] ?? request.headers.authorization
+}
+
+interface Params {
+  readonly query: string
+  readonly operationName?: string | null | undefined
+  readonly variables?: Readonly<Record<string, unknown>> | null | undefined
+}
+
+type Enveloped = ReturnType<Yoga['getEnveloped']>
+interface Prepared {
+  readonly enveloped: Enveloped
+  readonly requestId: string
+}
+
+/** The arguments of the execution, or what is wrong with the request. */
+async function prepare(
+  yoga: Yoga,
+  facts: RequestFacts,
+  { query, operationName, variables }: Params,
+): Promise<ExecutionArgs | readonly GraphQLError[]> {
+  const enveloped = yoga.getEnveloped({ ...facts, params: { query } } as never)
+  const { schema, parse, validate, contextFactory } = enveloped
+  try {
+    const document = parse(query) as DocumentNode
+    const errors = validate(schema, document) as readonly GraphQLError[]
+    if (errors.length > 0) return errors
+    return {
+      schema: schema as GraphQLSchema,
+      document,
+      operationName,
+      variableValues: variables,
+      contextValue: (await contextFactory()) as object,
+      rootValue: { enveloped, requestId: facts.requestId } satisfies Prepared,
+    }
+  } catch (error) {
+    return [error as GraphQLError]
+  }
+}
+
+function runPrepared(args: ExecutionArgs, how: 'execute' | 'subscribe') {
+  const { enveloped, requestId } = args.rootValue as Prepared
+  return requestIds.run(requestId, () => enveloped[how]({ ...args, rootValue: undefined }) as OperationResult)
+}
+
+/** A reader that does not read must not fill the memory. */
+function send(socket: WebSocket, data: string): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  if (socket.readyState !== socket.OPEN) resolve()
+  else if (socket.bufferedAmount > maxWaitingBytes) {
+    socket.terminate()
+    reject(new Error('The reader is too slow.'))
+  } else socket.send(data, (error) => (error ? reject(error) : resolve()))
+  return promise
+}
+
+function keepAlive(socket: WebSocket): () => void {
+  let isAlive = true
+  socket.on('pong', () => (isAlive = true))
+  const timer = setInterval(() => {
+    if (!isAlive) return socket.terminate()
+    isAlive = false
+    socket.ping()
+  }, pingIntervalMs)
+  return () => clearInterval(timer)
+}

@@ -1,0 +1,36 @@
+import { createYoga } from 'graphql-yoga'
+import type { Actor } from '../control/control.ts'
+import type { GraphQLContext } from './context.ts'
+import { createLoaders } from './loaders.ts'
+import { createErrorMask, type GraphQLLog } from './masked-errors.ts'
+import { useRequestLimits } from './request-limits.ts'
+import { schema } from './schema.ts'
+
+/** Most bytes of a request's body, and of a WebSocket message. */
+export const maxBodyBytes = 1_048_576
+
+/** What is known of a request before GraphQL looks at it. */
+export interface RequestFacts {
+  readonly actor: Actor
+  readonly requestId: string
+}
+
+export type Yoga = ReturnType<typeof createGraphQLEngine>
+
+/** GraphQL over HTTP, closed where its defaults are open (DESIGN § 4.7). `shared` is the part of the context that all requests have. */
+export function createGraphQLEngine(shared: Omit<GraphQLContext, 'actor' | 'requestId' | 'loaders'>, log: GraphQLLog) {
+  return createYoga<RequestFacts, GraphQLContext>({
+    schema,
+    graphqlEndpoint: '/graphql',
+    landingPage: false,
+    graphiql: false,
+    cors: false,
+    multipart: false,
+    batching: false,
+    maxRequestBodySize: maxBodyBytes,
+    logging: false,
+    maskedErrors: { maskError: createErrorMask(log) },
+    context: ({ actor, requestId }) => ({ ...shared, actor, requestId, loaders: createLoaders(shared.control.db) }),
+    plugins: [useRequestLimits()],
+  })
+}
