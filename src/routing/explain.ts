@@ -4,7 +4,7 @@ import { backendAvailability, targetAvailability } from './availability.ts'
 import type { GatewayErrorCode } from './errors.ts'
 import type { LiveView } from './live-view.ts'
 import { matchRoute } from './match.ts'
-import { leastRecentCandidate, stageWithoutTarget } from './next-attempt.ts'
+import { fallbackFor, leastRecentCandidate, stageWithoutTarget } from './next-attempt.ts'
 import { findOperation } from './operation.ts'
 import { selectionProbabilities } from './select-target.ts'
 import type { Route, Snapshot } from './snapshot.ts'
@@ -78,20 +78,8 @@ function firstAttemptChances(snapshot: Snapshot, route: Route, live: LiveView): 
   if (open.length > 0) return selectionProbabilities(open)
   const { trigger, waiting } = stageWithoutTarget(snapshot, route, live)
   if (waiting.length > 0) return selectionProbabilities(waiting)
-  const certain = firstFallback(snapshot, route, live, trigger) ?? leastRecentId(snapshot, route, live, trigger)
+  const certain = fallbackFor(snapshot, route, live, trigger)?.id ?? leastRecentId(snapshot, route, live, trigger)
   return new Map(certain ? [[certain, 1]] : [])
-}
-
-function firstFallback(
-  snapshot: Snapshot,
-  { fallback }: Route,
-  live: LiveView,
-  trigger: 'SATURATED' | 'UNAVAILABLE',
-): string | null {
-  if (!fallback?.triggers.has(trigger)) return null
-  const availabilities = fallback.backendIds.map((id) => backendAvailability(snapshot.backends.get(id), live))
-  const first = availabilities.indexOf('AVAILABLE')
-  return fallback.backendIds[first] ?? null
 }
 
 function leastRecentId(

@@ -194,23 +194,33 @@ function otherTarget(question: AttemptQuestion, last: Attempt, trigger: Fallback
   return target && planTarget(question, target, isRepeat, null)
 }
 
-/** The first of the fallback's backends that is available and comes after those tried; else the first to wait at. */
 function nextFallback(question: AttemptQuestion, trigger: FallbackTrigger): NextAttempt | null {
-  const { route, snapshot, live, attempts } = question
-  if (!route.fallback?.triggers.has(trigger) || !hasAttempt(question, true)) return null
-  const tried = idsOf(attempts, (attempt) => (attempt.isFallback ? attempt.backendId : null))
-  let waiting: DeploymentBackend | null = null
-  for (const id of route.fallback.backendIds) {
+  if (!hasAttempt(question, true)) return null
+  const tried = idsOf(question.attempts, (attempt) => (attempt.isFallback ? attempt.backendId : null))
+  const backend = fallbackFor(question.snapshot, question.route, question.live, trigger, tried)
+  if (!backend) return null
+  const plan = planBackend(question, backend, { target: null, isFallback: true, isRepeat: false })
+  return plan ?? planWait(null, backend, true)
+}
+
+/** The first of the fallback's backends, without `tried`, that is available; else the first with a waiting room. */
+export function fallbackFor(
+  snapshot: Snapshot,
+  { fallback }: Route,
+  live: LiveView,
+  trigger: FallbackTrigger,
+  tried: ReadonlySet<string> | null = null,
+): Backend | null {
+  if (!fallback?.triggers.has(trigger)) return null
+  let waiting: Backend | null = null
+  for (const id of fallback.backendIds) {
     const backend = snapshot.backends.get(id)
-    if (!backend || tried.has(id)) continue
+    if (!backend || tried?.has(id)) continue
     const availability = backendAvailability(backend, live)
-    if (availability === 'AVAILABLE') {
-      const plan = planBackend(question, backend, { target: null, isFallback: true, isRepeat: false })
-      if (plan) return plan
-    }
+    if (availability === 'AVAILABLE') return backend
     if (availability === 'SATURATED' && hasWaitingRoom(backend)) waiting ??= backend
   }
-  return waiting && planWait(null, waiting, true)
+  return waiting
 }
 
 /** Everything is ejected and nothing was sent: the least recently ejected of what the request may go to. */

@@ -31,6 +31,7 @@ const snapshot = snapshotOf({
     route({ one: 3, two: 1, patient: 4, empty: 2, off: 2, 'paid-model': 0 }),
     route({ one: 1, two: 3 }, { id: 'backed', name: 'backed', fallback: fallback(['off', 'paid-model']) }),
     route({ patient: 1, one: 0 }, { id: 'waits', name: 'waits', fallback: fallback(['paid-model']) }),
+    route({ one: 1 }, { id: 'queued', name: 'queued', fallback: fallback(['off', 'patient']) }),
     route({ empty: 1 }, { id: 'dead', name: 'dead' }),
     route({ one: 1 }, { id: 'closed', name: 'closed', access: { policy: 'RESTRICTED', userIds: [], apiKeyIds: [] } }),
   ],
@@ -118,6 +119,12 @@ describe('the chances', () => {
       { two: 1 },
     ],
     ['a full deployment has a waiting room', 'waits', (live) => live.full.add('patient-1'), { patient: 1 }],
+    [
+      'target and fallback are full, and the fallback has a waiting room',
+      'queued',
+      (live) => live.full.add('one-1').add('patient-1'),
+      { patient: 1 },
+    ],
     ['a route has four reasons at once', 'model', (live) => live.full.add('patient-1'), { one: 0.75, two: 0.25 }],
   ]
 

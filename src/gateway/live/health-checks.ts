@@ -120,7 +120,8 @@ class EndpointChecks {
   readonly #connections: ProbeConnections
   readonly #random: () => number
   readonly #listener: CheckListener
-  readonly #stopping = new AbortController()
+  #isStopped = false
+  #probing: AbortController | null = null
   #timer: NodeJS.Timeout
   #running: Promise<void> = Promise.resolve()
 
@@ -134,8 +135,9 @@ class EndpointChecks {
 
   /** Resolves when a check that is under way has ended. Its outcome is not told. */
   stop(): Promise<void> {
+    this.#isStopped = true
     clearTimeout(this.#timer)
-    this.#stopping.abort()
+    this.#probing?.abort()
     return this.#running
   }
 
@@ -149,7 +151,7 @@ class EndpointChecks {
 
   async #check(): Promise<void> {
     const error = await this.#probe()
-    if (this.#stopping.signal.aborted) return
+    if (this.#isStopped) return
     const { endpointId, deploymentId, healthCheck } = this.settings
     const nextInMs = healthCheck.intervalMs * (1 - jitter + 2 * jitter * this.#random())
     this.#listener({ endpointId, deploymentId, healthCheck, error, nextInMs })
@@ -159,19 +161,23 @@ class EndpointChecks {
   /** Null if it succeeded, else why it did not, without anything that upstream wrote. */
   async #probe(): Promise<string | null> {
     const { origin, path, secret, healthCheck } = this.settings
-    const timeout = AbortSignal.timeout(healthCheck.timeoutMs)
+    const probing = new AbortController()
+    this.#probing = probing
+    const timer = setTimeout(() => probing.abort(), healthCheck.timeoutMs).unref()
     try {
       const { statusCode, body } = await this.#connections.forDeployments().request({
         origin,
         path,
         method: 'GET',
         headers: secret === null ? {} : { authorization: `Bearer ${secret}` },
-        signal: AbortSignal.any([timeout, this.#stopping.signal]),
+        signal: probing.signal,
       })
-      await body.dump({ limit: maxBodyBytes })
+      await body.dump({ limit: maxBodyBytes, signal: probing.signal })
       return statusCode >= 200 && statusCode < 300 ? null : `status ${statusCode}`
     } catch (error) {
-      return timeout.aborted ? 'timeout' : describe(error)
+      return probing.signal.aborted ? 'timeout' : describe(error)
+    } finally {
+      clearTimeout(timer)
     }
   }
 }

@@ -17,7 +17,7 @@ import {
 } from '../../routing/retry-budget.ts'
 import { Rotations } from '../../routing/rotation.ts'
 import { selectEndpoint } from '../../routing/select-endpoint.ts'
-import type { Backend, Snapshot } from '../../routing/snapshot.ts'
+import type { Snapshot } from '../../routing/snapshot.ts'
 import { countCheck, passingCheck } from './check-state.ts'
 import { HealthChecks, type CheckListener, type ProbeConnections } from './health-checks.ts'
 import { Permit, type AttemptResult, type PermitKeeper } from './permit.ts'
@@ -152,7 +152,7 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     const heeded = status !== null && heedsRetryAfter(status) ? retryAfterMs : null
     if (plan.credential && benchesCredential(classification)) {
       this.#bench(plan, classification, heeded)
-      if (this.#hasHealthyCredential(plan.backend)) return
+      if (this.#hasOtherCredential(plan)) return
     }
     this.#turn(subject, { type: 'failed', isTrial: permit.isTrial, retryAfterMs: heeded })
     permit.isTrying = false
@@ -295,8 +295,9 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
   }
 
   /** Then the others carry on, and the backend itself is not to blame. */
-  #hasHealthyCredential(backend: Backend): boolean {
-    return backend.kind === 'providerModel' && backend.provider.credentials.some(({ id }) => this.isHealthy(id))
+  #hasOtherCredential({ backend, credential }: AttemptPlan): boolean {
+    if (backend.kind !== 'providerModel') return false
+    return backend.provider.credentials.some(({ id }) => id !== credential?.id && this.isHealthy(id))
   }
 
   #budgetOf(routeId: string): RetryBudget {

@@ -249,6 +249,13 @@ describe('credentials', () => {
     expect(minutes).toEqual([1, 2, 4, 8, 16, 32, 60, 60])
   })
 
+  test('that are the only healthy one leave the blame to the model, also if Retry-After is 0', async () => {
+    await using bench = new Bench()
+    bench.attempt(planWith('key-2'), answered(401))
+    for (let i = 0; i < 5; i++) bench.attempt(planWith('key-1'), answered(429, 0))
+    expect(bench.live.isHealthy('cloud-model')).toBe(false)
+  })
+
   test('that are all benched leave the blame to the model', async () => {
     await using bench = new Bench()
     bench.attempt(planWith('key-1'), answered(401))
