@@ -37,8 +37,11 @@ export function openConfigFollower(options: {
   let isWanted = false
 
   const follow = async () => {
+    // Read before the database is: what this process has committed itself must not look like a step back.
+    const served = store.current().version
     const { version } = await getConfigVersion(db)
-    if (version > store.current().version) await load(options, store.current())
+    if (version > served) store.publish(await compileLatest(options, store.current()))
+    else if (version < served) store.restore(await compileLatest(options, undefined))
   }
   const run = async () => {
     do {
@@ -61,7 +64,7 @@ export function openConfigFollower(options: {
   schedule()
   return {
     wake,
-    reload: () => load(options, undefined),
+    reload: async () => store.publish(await compileLatest(options, undefined)),
     async [Symbol.asyncDispose]() {
       isClosed = true
       isWanted = false
@@ -71,10 +74,11 @@ export function openConfigFollower(options: {
   }
 }
 
-async function load(
-  { db, box, store, log }: { db: Db; box: SecretBox; store: SnapshotStore; log: Log },
+/** Throws if the configuration does not compile. */
+async function compileLatest(
+  { db, box }: { readonly db: Db; readonly box: SecretBox },
   base: Snapshot | undefined,
-): Promise<void> {
+): Promise<Snapshot> {
   // One snapshot of the database, or the parts would not belong together.
   const compiled = await db
     .transaction()
@@ -84,10 +88,9 @@ async function load(
       const delta = base && (await loadDelta(tx, box, base.version))
       return base && delta ? compileDelta(base, delta) : compileSnapshot(await loadConfiguration(tx, box))
     })
-  if (compiled.ok) store.publish(compiled.snapshot)
-  else
-    log.error(
-      { problems: compiled.problems.slice(0, 20) },
-      'the configuration does not compile; the last good one stays',
-    )
+  if (compiled.ok) return compiled.snapshot
+  const problems = compiled.problems
+    .slice(0, 20)
+    .map(({ subjectId, path, message }) => `${subjectId} ${path.join('.')}: ${message}`)
+  throw new Error(`The configuration does not compile; the last good one stays. ${problems.join(' ')}`)
 }

@@ -70,7 +70,7 @@ export async function openHttpListener(options: HttpListenerOptions): Promise<Ht
   await listen(server, options)
   const sweep = setInterval(() => closeSilent(connections), SWEEP_MS).unref()
   return {
-    url: urlOf(options.listen.host, server),
+    url: urlOf(options.listen.host, (server.address() as AddressInfo).port),
     port: (server.address() as AddressInfo).port,
     draining: draining.signal,
     drain: (timeoutMs) => {
@@ -194,8 +194,8 @@ function closeSilent(connections: Map<Socket, Connection>): void {
   }
 }
 
-function urlOf(host: string, server: Server): string {
-  const { port } = server.address() as AddressInfo
+/** Where a client on this machine finds what listens there. */
+export function urlOf(host: string, port: number): string {
   const isAny = host === '0.0.0.0' || host === '::'
   return `http://${isAny ? '127.0.0.1' : bracketed(host)}:${port}`
 }

@@ -1,3 +1,4 @@
+import { hkdfSync } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Database, openDatabase } from '../storage/database.ts'
 import { migrate } from '../storage/migrate.ts'
@@ -13,6 +14,8 @@ import { StartError } from './start-error.ts'
 export type Persistence = AsyncDisposable & {
   readonly database: Database
   readonly box: SecretBox
+  /** 32 bytes for one purpose, the same in all processes with the same encryption key. */
+  deriveKey(purpose: string): Buffer
 }
 
 export type PersistenceOptions = {
@@ -43,7 +46,12 @@ export async function openPersistence(
     }),
   )
   const stack = opened.move()
-  return { database, box: createSecretBox(keys), [Symbol.asyncDispose]: () => stack.disposeAsync() }
+  return {
+    database,
+    box: createSecretBox(keys),
+    deriveKey: (purpose) => Buffer.from(hkdfSync('sha256', keys[0], '', `signalbox ${purpose}`, 32)),
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  }
 }
 
 /**

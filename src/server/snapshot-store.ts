@@ -6,6 +6,8 @@ export interface SnapshotStore {
   current(): Snapshot
   /** Puts a newer one in its place; an older one is ignored. */
   publish(snapshot: Snapshot): void
+  /** Puts this one in its place, whatever its version: the database was restored from a backup. */
+  restore(snapshot: Snapshot): void
   /** Calls `listener` after each replacement, until the returned function is called. */
   subscribe(listener: (snapshot: Snapshot) => void): () => void
 }
@@ -14,12 +16,15 @@ export interface SnapshotStore {
 export function createSnapshotStore(): SnapshotStore {
   let current = emptySnapshot
   const listeners = new Set<(snapshot: Snapshot) => void>()
+  const restore = (snapshot: Snapshot) => {
+    current = snapshot
+    for (const listener of listeners) listener(snapshot)
+  }
   return {
     current: () => current,
+    restore,
     publish(snapshot) {
-      if (snapshot.version <= current.version && current !== emptySnapshot) return
-      current = snapshot
-      for (const listener of listeners) listener(snapshot)
+      if (snapshot.version > current.version || current === emptySnapshot) restore(snapshot)
     },
     subscribe(listener) {
       listeners.add(listener)

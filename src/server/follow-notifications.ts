@@ -1,0 +1,32 @@
+import { openNotifications } from '../storage/notifications.ts'
+import type { ConfigFollower } from './config-follower.ts'
+import type { GatewayRegistry } from './gateway-registry.ts'
+import type { Log } from './log.ts'
+
+/**
+ * Hears of changes by `NOTIFY` and hands them on. Notices that come while the connection is broken are lost, so everything
+ * is loaded anew when it is back.
+ */
+export function followNotifications(options: {
+  readonly databaseUrl: string
+  readonly follower: ConfigFollower
+  readonly registry: GatewayRegistry
+  readonly log: Log
+}): AsyncDisposable {
+  const { databaseUrl, follower, registry, log } = options
+  let wasBroken = false
+  return openNotifications({
+    url: databaseUrl,
+    channels: ['signalbox_config', 'signalbox_applied'],
+    onNotification: (channel) => (channel === 'signalbox_config' ? follower.wake() : registry.noticeApplied()),
+    onListening() {
+      if (!wasBroken) return follower.wake()
+      wasBroken = false
+      follower.reload().catch((error: unknown) => log.error({ err: error }, 'the configuration could not be loaded'))
+    },
+    onBroken(error) {
+      if (!wasBroken) log.warn({ error: error.message }, 'the connection for notices broke; trying again')
+      wasBroken = true
+    },
+  })
+}

@@ -1,0 +1,90 @@
+import type { Dispatcher } from 'undici'
+import type {
+  UpstreamFailure,
+  UpstreamHttp,
+  UpstreamHttpRequest,
+  UpstreamHttpResult,
+} from '../control/upstream-http.ts'
+import { ForbiddenAddressError, type IsAllowedAddress, UpstreamConnections } from '../gateway/upstream-connections.ts'
+
+/** Calls upstreams for the control plane, under the same guard as the gateway. Each call has a connection of its own. */
+export function createUpstreamHttp(isAllowed: IsAllowedAddress): UpstreamHttp {
+  return {
+    async send(request) {
+      const startedAtMs = performance.now()
+      try {
+        await using connections = new UpstreamConnections(isAllowed)
+        const answer = await receive(connections.forProvider(request.proxyUrl), request)
+        return { kind: 'answer', ...answer, latencyMs: performance.now() - startedAtMs }
+      } catch (error) {
+        return { kind: 'failure', cause: causeOf(error), latencyMs: performance.now() - startedAtMs }
+      }
+    },
+  }
+}
+
+async function receive(
+  dispatcher: Dispatcher,
+  { method, url, headers, body, timeoutMs, maxBytes }: UpstreamHttpRequest,
+): Promise<Omit<Extract<UpstreamHttpResult, { kind: 'answer' }>, 'kind' | 'latencyMs'>> {
+  const { origin, pathname, search } = new URL(url)
+  const answer = await dispatcher.request({
+    origin,
+    path: pathname + search,
+    method,
+    // What is compressed could not be bounded by its bytes.
+    headers: Object.fromEntries([...headers, ['accept-encoding', 'identity'], ['user-agent', 'signalbox']]),
+    body,
+    signal: AbortSignal.timeout(timeoutMs),
+  })
+  const chunks: Buffer[] = []
+  let length = 0
+  for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+    chunks.push(chunk)
+    length += chunk.length
+    if (length > maxBytes) break
+  }
+  return {
+    status: answer.statusCode,
+    body: Buffer.concat(chunks).subarray(0, maxBytes),
+    isCut: length > maxBytes,
+  }
+}
+
+const causesByCode: Readonly<Record<string, UpstreamFailure>> = {
+  ECONNREFUSED: 'REFUSED',
+  ENOTFOUND: 'UNKNOWN_HOST',
+  EAI_AGAIN: 'UNKNOWN_HOST',
+  EHOSTUNREACH: 'UNREACHABLE',
+  ENETUNREACH: 'UNREACHABLE',
+  EADDRNOTAVAIL: 'UNREACHABLE',
+  ECONNRESET: 'BROKEN_OFF',
+  EPIPE: 'BROKEN_OFF',
+  UND_ERR_SOCKET: 'BROKEN_OFF',
+  ETIMEDOUT: 'TIMEOUT',
+  UND_ERR_CONNECT_TIMEOUT: 'TIMEOUT',
+  EPROTO: 'TLS',
+  SELF_SIGNED_CERT_IN_CHAIN: 'TLS',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'TLS',
+  UND_ERR_PRX_TLS: 'TLS',
+}
+
+const causesByPrefix: readonly (readonly [string, UpstreamFailure])[] = [
+  ['ERR_TLS_', 'TLS'],
+  ['ERR_SSL_', 'TLS'],
+  ['CERT_', 'TLS'],
+  ['UNABLE_TO_', 'TLS'],
+  ['HPE_', 'NOT_HTTP'],
+]
+
+/** By the error's kind and code only: its message may hold what was sent. */
+function causeOf(error: unknown): UpstreamFailure {
+  if (!(error instanceof Error)) return 'OTHER'
+  if (error instanceof ForbiddenAddressError) return 'FORBIDDEN_ADDRESS'
+  if (error.name === 'TimeoutError') return 'TIMEOUT'
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
+  const cause = causesByCode[code] ?? causesByPrefix.find(([prefix]) => code.startsWith(prefix))?.[1]
+  if (cause) return cause
+  if (error.cause instanceof Error) return causeOf(error.cause)
+  return code === 'UND_ERR_ABORTED' ? 'PROXY' : 'OTHER'
+}
