@@ -1,17 +1,16 @@
 import type { Operation } from '../routing/operation.ts'
 import type { Backend } from '../routing/snapshot.ts'
+import type { ReceivedRequest } from './received-request.ts'
 import type { ScannedRequest } from './request-scan.ts'
 import { type Edit, splice, usageEdit } from './splice.ts'
 
 /** A JSON request whose body has arrived: what upstream gets of it is the raw bytes with another model name. */
-export class JsonRequest {
+export class JsonRequest implements ReceivedRequest {
   readonly model: string
   readonly stream: boolean
-  /** Bytes of the body. */
   readonly size: number
-  /** Whether the gateway asks for the usage of a stream where the client did not. */
   readonly addsUsage: boolean
-  chunks: readonly Buffer[]
+  #chunks: readonly Buffer[]
   readonly #scanned: ScannedRequest
   readonly #usageEdit: Edit | null
 
@@ -19,22 +18,24 @@ export class JsonRequest {
     this.model = scanned.model
     this.stream = scanned.stream
     this.size = size
-    this.chunks = chunks
+    this.#chunks = chunks
     this.#scanned = scanned
     this.#usageEdit = operation.hasIncludeUsage && scanned.stream ? usageEdit(scanned) : null
     this.addsUsage = this.#usageEdit !== null
   }
 
-  /** The body that this backend gets. */
-  bodyFor(backend: Backend): Buffer {
-    const model = { ...this.#scanned.modelSpan, bytes: Buffer.from(backend.upstreamModelJson) }
-    const usage = this.#usageEdit
-    if (!usage) return splice(this.chunks, [model])
-    return splice(this.chunks, usage.start < model.start ? [usage, model] : [model, usage])
+  get head(): readonly Buffer[] {
+    return this.#chunks
   }
 
-  /** The answer has begun, so that the body is not needed any more. */
+  bodyFor(backend: Backend): { body: Buffer; length: null } {
+    const model = { ...this.#scanned.modelSpan, bytes: Buffer.from(backend.upstreamModelJson) }
+    const usage = this.#usageEdit
+    const edits = !usage ? [model] : usage.start < model.start ? [usage, model] : [model, usage]
+    return { body: splice(this.#chunks, edits), length: null }
+  }
+
   release(): void {
-    this.chunks = []
+    this.#chunks = []
   }
 }

@@ -35,9 +35,8 @@ export class SilenceWatch implements Disposable {
   }
 }
 
-/** Collects a body. Its limit counts what arrives: `content-length` may be missing. */
+/** Reads a body. Its limit counts what arrives: `content-length` may be missing. */
 export class RequestBody {
-  readonly chunks: Buffer[] = []
   readonly end: Promise<BodyEnd>
   size = 0
   lastByteAtMs = performance.now()
@@ -70,7 +69,6 @@ export class RequestBody {
     this.size += chunk.length
     if (this.size > this.#maxBytes) return this.#stop('tooLarge')
     this.lastByteAtMs = performance.now()
-    this.chunks.push(chunk)
     this.#onChunk(chunk)
   }
 

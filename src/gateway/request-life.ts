@@ -24,20 +24,24 @@ import type { Route, Snapshot } from '../routing/snapshot.ts'
 import type { FallbackTrigger, RequestOutcome } from '../routing/vocabulary.ts'
 import { errorBody, errorEvent } from './error-answer.ts'
 import type { GatewayContext } from './gateway-context.ts'
+import { FormRequest } from './form-request.ts'
 import { JsonRequest } from './json-request.ts'
 import type { Permit } from './live/permit.ts'
 import type { Wait } from './live/waiting-room.ts'
 import { modelBody, modelNameOf, modelsBody } from './models-answer.ts'
+import { boundaryOf, MultipartScan } from './multipart-scan.ts'
 import { PlainRelay } from './plain-relay.ts'
+import type { ReceivedRequest } from './received-request.ts'
 import { type AnswerSink, join, type Relay, type RelayEnd } from './relay.ts'
 import { RequestBody } from './request-body.ts'
-import { type Fault, messageFault, operationFault } from './request-edges.ts'
+import { bodyKindOf, type Fault, messageFault, operationFault } from './request-edges.ts'
 import { type RequestHead, readHead } from './request-head.ts'
 import { createRequestId } from './request-id.ts'
 import { RequestQuestion } from './request-question.ts'
 import { RequestScan } from './request-scan.ts'
 import { RequestUsage } from './request-usage.ts'
 import { passedHeaders } from './response-headers.ts'
+import { SpooledBody } from './spooled-body.ts'
 import { streamProtocolOf } from './stream-protocol.ts'
 import { StreamRelay } from './stream-relay.ts'
 import { type CallOpening, UpstreamCall } from './upstream-call.ts'
@@ -70,6 +74,7 @@ export class RequestLife {
   readonly #snapshot: Snapshot
   readonly #usage: RequestUsage
   #operation: Operation = modelsOperation
+  #received: ReceivedRequest | null = null
   #heldBytes = 0
   #wait: Wait | null = null
   #call: UpstreamCall | null = null
@@ -166,30 +171,74 @@ export class RequestLife {
 
   // ── 3. the body, and what it says of itself ──
 
-  async #receive(operation: Operation): Promise<JsonRequest | null> {
-    const scan = new RequestScan()
-    const body = new RequestBody(this.#request, this.#context.limits.maxRequestBytes, this.#context.silence, (chunk) =>
-      scan.push(chunk),
-    )
+  async #receive(operation: Operation): Promise<ReceivedRequest | null> {
     if (this.#head.expectation !== null) this.#response.writeContinue()
+    const isForm = bodyKindOf(this.#head, operation) === 'multipart'
+    const request = await (isForm ? this.#receiveForm() : this.#receiveJson(operation))
+    if (!request) return null
+    this.#received = request
+    this.#usage.stream = request.stream
+    this.#usage.requestedModel = request.model
+    return request
+  }
+
+  async #receiveJson(operation: Operation): Promise<ReceivedRequest | null> {
+    const scan = new RequestScan()
+    const chunks: Buffer[] = []
+    const size = await this.#readBody((chunk) => {
+      chunks.push(chunk)
+      scan.push(chunk)
+    })
+    if (size === null) return null
+    this.#hold(size)
+    const result = scan.finish()
+    return result.ok ? new JsonRequest(operation, result.request, chunks, size) : this.#refuse({ code: result.fault })
+  }
+
+  async #receiveForm(): Promise<ReceivedRequest | null> {
+    const boundary = boundaryOf(this.#head.contentType)
+    if (boundary === undefined) return this.#refuse({ code: 'invalid_multipart' })
+    const scan = new MultipartScan(boundary)
+    const body = new SpooledBody()
+    this.#response.once('close', () => body[Symbol.dispose]())
+    const size = await this.#readBody((chunk) => {
+      scan.push(chunk)
+      if (!body.push(chunk)) this.#waitForDisk(body)
+    })
+    if (size === null) return null
+    await body.flushed()
+    if (this.#isOver) return null
+    this.#hold(body.heldBytes)
+    const result = scan.finish()
+    return result.ok ? new FormRequest(result.form, body) : this.#refuse({ code: result.fault })
+  }
+
+  #waitForDisk(body: SpooledBody): void {
+    this.#request.pause()
+    const resume = () => void this.#request.resume()
+    body.flushed().then(resume, resume)
+  }
+
+  /** The bytes of the body, or null: it did not come whole, and that has been answered. */
+  async #readBody(onChunk: (chunk: Buffer) => void): Promise<number | null> {
+    const { limits, silence } = this.#context
     const begunAtMs = performance.now()
+    const body = new RequestBody(this.#request, limits.maxRequestBytes, silence, onChunk)
     const end = await body.end
     this.#usage.receivingMs = performance.now() - begunAtMs
     if (this.#isOver || end === 'left') return null
     if (end === 'tooLarge') return this.#refuse({ code: 'request_too_large' })
-    if (end === 'silent') return this.#refuse({ code: 'request_timeout' })
-    this.#heldBytes = body.size
-    this.#context.heldBytes += body.size
-    const result = scan.finish()
-    if (!result.ok) return this.#refuse({ code: result.fault })
-    this.#usage.stream = result.request.stream
-    this.#usage.requestedModel = result.request.model
-    return new JsonRequest(operation, result.request, body.chunks, body.size)
+    return end === 'silent' ? this.#refuse({ code: 'request_timeout' }) : body.size
+  }
+
+  #hold(bytes: number): void {
+    this.#heldBytes = bytes
+    this.#context.heldBytes += bytes
   }
 
   // ── 4. the route, and whether the caller may use it ──
 
-  #admit(request: JsonRequest, caller: Caller): Route | null {
+  #admit(request: ReceivedRequest, caller: Caller): Route | null {
     const route = matchRoute(this.#snapshot, request.model)
     const refusal = authorise(route, caller)
     if (refusal) {
@@ -204,9 +253,9 @@ export class RequestLife {
 
   // ── 5. attempts, until one is an answer ──
 
-  async #serve(operation: Operation, route: Route, request: JsonRequest): Promise<void> {
+  async #serve(operation: Operation, route: Route, request: ReceivedRequest): Promise<void> {
     const { live } = this.#context
-    const question = new RequestQuestion(this.#snapshot, route, live, this.#usage, request.chunks)
+    const question = new RequestQuestion(this.#snapshot, route, live, this.#usage, request.head)
     while (!this.#isOver) {
       question.nowMs = Date.now()
       const step = nextAttempt(question)
@@ -251,7 +300,7 @@ export class RequestLife {
     permit: Permit,
     route: Route,
     operation: Operation,
-    request: JsonRequest,
+    request: ReceivedRequest,
   ): Promise<UpstreamCall | null> {
     const attempt = this.#usage.begin(plan)
     const call = this.#send(plan, route, operation, request)
@@ -275,16 +324,17 @@ export class RequestLife {
     return null
   }
 
-  #send(plan: AttemptPlan, route: Route, operation: Operation, request: JsonRequest): UpstreamCall {
+  #send(plan: AttemptPlan, route: Route, operation: Operation, request: ReceivedRequest): UpstreamCall {
     const { connections } = this.#context
     const { backend } = plan
     const client = { operation, query: this.#query, forwarded: this.#head.forwarded, requestId: this.id }
     const dispatcher =
       backend.kind === 'deployment' ? connections.forDeployments() : connections.forProvider(backend.provider.proxyUrl)
+    const { body, length } = request.bodyFor(backend)
     const { totalMs, ...timeouts } = route.timeouts
     return new UpstreamCall(
       dispatcher,
-      { ...upstreamRequest(plan, client), body: request.bodyFor(backend) },
+      { ...upstreamRequest(plan, client, length), body },
       { ...timeouts, totalMs: this.#usage.startedAtMs + totalMs - Date.now() },
       streamProtocolOf(operation),
     )
@@ -298,11 +348,11 @@ export class RequestLife {
 
   // ── 6. the answer ──
 
-  #pass(call: UpstreamCall, operation: Operation, request: JsonRequest): void {
+  #pass(call: UpstreamCall, operation: Operation, request: ReceivedRequest): void {
     const passed = passedHeaders(call.headers)
     const headers = [...(call.isStream ? withoutLength(passed) : passed), ...this.#ownHeaders()]
     if (call.headers.date !== undefined) this.#response.sendDate = false
-    request.release()
+    this.#letBodyGo()
     const sink: AnswerSink = {
       response: this.#response,
       status: call.status,
@@ -422,8 +472,15 @@ export class RequestLife {
     this.#end('CANCELLED', this.#response.headersSent ? this.#response.statusCode : clientLeft, null, () => {})
     this.#wait?.leave()
     this.#leaveUpstream()
-    this.#context.heldBytes -= this.#heldBytes
+    this.#letBodyGo()
     this.#context.lives.delete(this)
+  }
+
+  #letBodyGo(): void {
+    this.#received?.release()
+    this.#received = null
+    this.#context.heldBytes -= this.#heldBytes
+    this.#heldBytes = 0
   }
 
   #leaveUpstream(): void {

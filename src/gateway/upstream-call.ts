@@ -141,12 +141,13 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
     this.#controller = controller
-    if (this.#stage === 'over') controller.abort(new Error('abandoned'))
-    else this.#stage = 'waiting'
+    if (this.#stage === 'over') return controller.abort(new Error('abandoned'))
+    this.#stage = 'waiting'
+    this.#watch()
   }
 
   /** The upload may take its time: the wait for the answer begins behind it. */
-  onRequestSent(): void {
+  onBodySent(): void {
     this.#waitingSinceMs = performance.now()
   }
 

@@ -15,14 +15,21 @@ export interface ClientPart {
   readonly requestId: string
 }
 
-export function upstreamRequest(plan: AttemptPlan, client: ClientPart): Omit<CallRequest, 'body'> {
+/** `length`: of a body that is a stream; null: the body says it itself. */
+export function upstreamRequest(
+  plan: AttemptPlan,
+  client: ClientPart,
+  length: number | null,
+): Omit<CallRequest, 'body'> {
   const { backend } = plan
   const base = baseOf(plan.endpoint ?? upstreamOf(plan), plan.endpoint?.url)
   const own = backend.kind === 'deployment' ? deploymentHeaders(backend) : headersOfProvider(plan, backend.provider)
+  const headers = mergeHeaders(client, own)
+  if (length !== null) headers.push('content-length', String(length))
   return {
     origin: base.origin,
     path: upstreamPathOf(base.path, client.operation) + joinQueries(base.query, client.query),
-    headers: mergeHeaders(client, own),
+    headers,
   }
 }
 

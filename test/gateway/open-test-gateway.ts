@@ -142,6 +142,8 @@ export interface TestGateway extends AsyncDisposable {
   /** `http://127.0.0.1:<port>` */
   readonly origin: string
   readonly port: number
+  /** `testKey`. */
+  readonly key: string
   readonly opened: OpenRequest[]
   /** Usage records, in the order in which they were written. */
   readonly records: UsageRecord[]
@@ -202,6 +204,7 @@ export async function openTestGateway(
     gateway,
     origin,
     port,
+    key: testKey,
     opened,
     records,
     traffic,

@@ -1,0 +1,18 @@
+import type { Backend } from '../routing/snapshot.ts'
+import type { CallRequest } from './upstream-call.ts'
+
+/** A request whose body has arrived, whatever its form: what the way of it depends on, and what upstreams get of it. */
+export interface ReceivedRequest {
+  readonly model: string
+  readonly stream: boolean
+  /** Bytes of the body. */
+  readonly size: number
+  /** Whether the gateway asks for the usage of a stream where the client did not. */
+  readonly addsUsage: boolean
+  /** The first bytes of the body; at least where it is JSON. */
+  readonly head: readonly Buffer[]
+  /** The body that this backend gets, and its length if it is a stream. */
+  bodyFor(backend: Backend): { readonly body: CallRequest['body']; readonly length: number | null }
+  /** The answer has begun: no other attempt will ask for the body. */
+  release(): void
+}
