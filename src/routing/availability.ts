@@ -37,22 +37,20 @@ function deploymentAvailability(backend: DeploymentBackend, live: LiveView): Bac
   return reason
 }
 
-export function isEndpointAvailable(endpoint: EndpointConfiguration, live: LiveView): boolean {
-  return (
-    endpoint.state === 'ACTIVE' && live.isHealthy(endpoint.id) && live.hasCapacity(endpoint.id, endpoint.maxInFlight)
-  )
-}
-
 /** The endpoints that could take a request now, without those in `excluded`. */
 export function availableEndpoints(
   backend: DeploymentBackend,
   live: LiveView,
-  excluded: ReadonlySet<string> = nothing,
+  excluded: ReadonlySet<string> | null,
 ): readonly EndpointConfiguration[] {
-  return backend.endpoints.filter((endpoint) => !excluded.has(endpoint.id) && isEndpointAvailable(endpoint, live))
+  return backend.endpoints.filter((endpoint) => !excluded?.has(endpoint.id) && isEndpointAvailable(endpoint, live))
 }
 
-const nothing: ReadonlySet<string> = new Set()
+function isEndpointAvailable(endpoint: EndpointConfiguration, live: LiveView): boolean {
+  return (
+    endpoint.state === 'ACTIVE' && live.isHealthy(endpoint.id) && live.hasCapacity(endpoint.id, endpoint.maxInFlight)
+  )
+}
 
 /** Endpoints that serve and are healthy, full or not: `Deployment.readyEndpoints`. */
 export function readyEndpoints(backend: DeploymentBackend, live: LiveView): number {

@@ -5,7 +5,7 @@
  * other available target with weight; the fallback's backends. If nothing was sent because everything is ejected, the least
  * recently ejected is tried, so that the gateway never refuses by itself for longer than the upstreams do.
  */
-import { backendAvailability, firstEjectedAtMs, leastRecentlyEjected } from './availability.ts'
+import { backendAvailability, firstEjectedAtMs, isAvailable, leastRecentlyEjected } from './availability.ts'
 import type { EndpointConfiguration } from './configuration.ts'
 import { defaultMaxAttempts } from './configuration.ts'
 import type { GatewayErrorCode } from './errors.ts'
@@ -188,7 +188,7 @@ function otherTarget(question: AttemptQuestion, last: Attempt, trigger: Fallback
     (target) =>
       target.weight > 0 &&
       !triedBackends.has(target.backendId) &&
-      backendAvailability(backendOf(question, target), question.live) === 'AVAILABLE',
+      isAvailable(backendOf(question, target), question.live),
   )
   const target = drawTarget(others, question.random())
   return target && planTarget(question, target, isRepeat, null)

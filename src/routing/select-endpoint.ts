@@ -1,5 +1,5 @@
 /** The choice of an endpoint within a deployment. */
-import { isEndpointAvailable } from './availability.ts'
+import { availableEndpoints } from './availability.ts'
 import type { EndpointConfiguration } from './configuration.ts'
 import type { LiveView } from './live-view.ts'
 import type { Rotations } from './rotation.ts'
@@ -21,7 +21,7 @@ export function selectEndpoint(
   excluded: ReadonlySet<string> | null = null,
 ): EndpointConfiguration | null {
   const { live } = question
-  const open = backend.endpoints.filter((it) => !excluded?.has(it.id) && isEndpointAvailable(it, live))
+  const open = availableEndpoints(backend, live, excluded)
   if (open.length < 2) return open[0] ?? null
   switch (backend.loadBalancing) {
     case 'LEAST_IN_FLIGHT':

@@ -1,5 +1,5 @@
 /** The choice of a target by weight among those that are available. */
-import { backendAvailability, type BackendAvailability } from './availability.ts'
+import { backendAvailability, isAvailable, type BackendAvailability } from './availability.ts'
 import type { LiveView } from './live-view.ts'
 import type { Rotation } from './rotation.ts'
 import type { Route, Snapshot, Target } from './snapshot.ts'
@@ -30,7 +30,7 @@ export function selectTarget(snapshot: Snapshot, route: Route, live: LiveView, r
 }
 
 function isOpen(snapshot: Snapshot, target: Target, live: LiveView): boolean {
-  return backendAvailability(snapshot.backends.get(target.backendId), live) === 'AVAILABLE'
+  return isAvailable(snapshot.backends.get(target.backendId), live)
 }
 
 /** While targets are left out, the configured split turns beside: what it gives to one of them has diverged. */
