@@ -1,44 +1,65 @@
-/** One second of a route's traffic in one gateway: what the planes exchange about live traffic. */
+/** What one gateway counted of a route's traffic: what the planes exchange about it. Plain JSON. */
 import type { DivergenceReason } from './vocabulary.ts'
 
-/** Plain JSON. */
+export interface GatewayTraffic {
+  readonly seconds: readonly RouteSecond[]
+  /** Places with a request in flight now. */
+  readonly inFlight: readonly PlaceInFlight[]
+}
+
+/** One second of a route. */
 export interface RouteSecond {
-  /** The newest revision that a request of this second was served by. */
+  /** Since the epoch. */
+  readonly second: number
+  /** The newest revision that served a request of this second; 0 if none ended. */
   readonly revision: number
-  /** Requests that ended. */
+  /** Requests that ended, those included that went nowhere because no target was available. */
   readonly requests: number
-  /** Of these, served by the fallback. */
-  readonly fallbacks: number
   readonly places: readonly PlaceSecond[]
   readonly divergence: readonly DivergenceCount[]
 }
 
-/** Requests that did not go to a target although the weights say so. */
+/** Requests that did not go to this target although the weights say so. */
 export interface DivergenceCount {
   readonly reason: DivergenceReason
   readonly targetId: string
   readonly requests: number
 }
 
-/** A target, or a fallback's backend. */
-export interface PlaceSecond {
-  /** Null for a fallback's backend. */
+/** Where requests go: a target, or a backend of the fallback. */
+export interface Place {
+  /** Null for a backend of the fallback. */
   readonly targetId: string | null
   readonly backendId: string
+  /** At that time. */
   readonly backendLabel: string
+}
+
+export interface PlaceSecond extends Place {
   /** Requests that ended here. */
   readonly requests: number
-  /** Of these, failed; and the attempts that failed here and went on elsewhere. */
+  /** Of these, failed. */
   readonly failures: number
-  /** Attempts that failed here and went on elsewhere. */
+  /** Attempts that failed here; their requests went on elsewhere. */
   readonly left: number
-  /** At the end of the second. */
-  readonly inFlight: number
   readonly inputTokens: number
   readonly outputTokens: number
+  /** Of the requests that brought a byte. */
   readonly firstByte: SparseSketch
   readonly duration: SparseSketch
 }
 
-/** A latency sketch (latency-sketch.ts) as bin, count, bin, count, … */
+export interface PlaceInFlight extends Place {
+  readonly inFlight: number
+}
+
+/** A latency sketch (latency-sketch.ts) as bin, count, bin, count, …, each bin once, in any order. */
 export type SparseSketch = readonly number[]
+
+/** What a place is told apart by: ids of targets and backends are never equal, and a target has one backend for life. */
+export function placeKeyOf({ targetId, backendId }: Pick<Place, 'targetId' | 'backendId'>): string {
+  return targetId ?? backendId
+}
+
+/** The longest window that is asked for, in seconds; older ones need not be kept. */
+export const maxTrafficWindowS = 300

@@ -1,0 +1,160 @@
+import {
+  type GatewayTraffic,
+  maxTrafficWindowS,
+  type PlaceInFlight,
+  type RouteSecond,
+} from '../../routing/traffic-report.ts'
+import type { TrafficEnd, TrafficObserver, TrafficPlace } from '../ports.ts'
+import { Queue } from './queue.ts'
+import { RouteCounter } from './route-counter.ts'
+import { SecondCounter } from './second-counter.ts'
+
+/** This gateway's live counters: told of each request, asked for what the last minutes brought. */
+export interface TrafficCounters extends TrafficObserver {
+  /** A route's seconds from `firstSecond` on, and what is in flight. Valid until the next call of any method. */
+  read(routeId: string, firstSecond: number): GatewayTraffic
+  /**
+   * The routes that have changed since an earlier call returned `mark` (0: since ever), and with `withInFlight` all that
+   * have requests in flight. Valid as that of `read`.
+   */
+  changesSince(mark: number, withInFlight: boolean): TrafficChanges
+  /** Seconds of routes and places in them that are held now. */
+  readonly entries: number
+}
+
+export interface TrafficChanges {
+  /** Of the next call. */
+  readonly mark: number
+  readonly routes: readonly RouteChange[]
+}
+
+export interface RouteChange {
+  readonly routeId: string
+  /** Those that have changed; if none has, the current one. */
+  readonly seconds: readonly RouteSecond[]
+  readonly inFlight: readonly PlaceInFlight[]
+}
+
+/** One more than the longest window, which rarely begins with a whole second. */
+const keptS = maxTrafficWindowS + 1
+const defaultMaxEntries = 200_000
+
+/**
+ * Counters in bounded memory: a second of a route exists only if something ended in it, goes when it is 5 minutes old, and
+ * goes sooner, the oldest first, while there are more than `maxEntries` of them and of places in them.
+ *
+ * `now` returns milliseconds since the epoch. If the clock is set, what was counted before is in other seconds than what
+ * comes after; nothing else happens.
+ */
+export function createTrafficCounters(options: {
+  readonly now: () => number
+  readonly maxEntries?: number
+}): TrafficCounters {
+  return new BoundedTrafficCounters(options.now, options.maxEntries ?? defaultMaxEntries)
+}
+
+class BoundedTrafficCounters implements TrafficCounters {
+  readonly #now: () => number
+  readonly #maxEntries: number
+  readonly #routes = new Map<string, RouteCounter>()
+  /** Of each second its route, in the order in which they were begun: the first one's first second is the oldest of all. */
+  readonly #begun = new Queue<RouteCounter>()
+  #entries = 0
+  #changes = 0
+
+  constructor(now: () => number, maxEntries: number) {
+    this.#now = now
+    this.#maxEntries = maxEntries
+  }
+
+  get entries(): number {
+    return this.#entries
+  }
+
+  began(place: TrafficPlace): void {
+    const route = this.#routeOf(place.routeId)
+    route.enter(place)
+    route.changedBy = ++this.#changes
+  }
+
+  left(place: TrafficPlace): void {
+    const route = this.#routeOf(place.routeId)
+    const second = this.#secondOf(route)
+    route.leave(place)
+    if (second.left(place)) this.#entries++
+    this.#changed(route, second)
+  }
+
+  ended(place: TrafficPlace, end: TrafficEnd): void {
+    const route = this.#routeOf(place.routeId)
+    const second = this.#secondOf(route)
+    if (place.backendId !== null) route.leave(place)
+    if (second.ended(place, end)) this.#entries++
+    this.#changed(route, second)
+  }
+
+  read(routeId: string, firstSecond: number): GatewayTraffic {
+    const route = this.#routes.get(routeId)
+    if (!route) return { seconds: [], inFlight: [] }
+    return { seconds: route.seconds.filter(({ second }) => second >= firstSecond), inFlight: route.placesInFlight() }
+  }
+
+  changesSince(mark: number, withInFlight: boolean): TrafficChanges {
+    const nowSecond = this.#currentSecond()
+    this.#forgetOld(nowSecond)
+    const routes: RouteChange[] = []
+    for (const route of this.#routes.values()) {
+      if (route.changedBy <= mark && !(withInFlight && route.inFlight > 0)) continue
+      const changed = route.seconds.filter(({ changedBy }) => changedBy > mark)
+      const seconds = changed.length > 0 ? changed : [route.find(nowSecond) ?? new SecondCounter(nowSecond)]
+      routes.push({ routeId: route.id, seconds, inFlight: route.placesInFlight() })
+    }
+    return { mark: this.#changes, routes }
+  }
+
+  #currentSecond(): number {
+    return Math.floor(this.#now() / 1000)
+  }
+
+  #routeOf(id: string): RouteCounter {
+    let route = this.#routes.get(id)
+    if (!route) {
+      route = new RouteCounter(id)
+      this.#routes.set(id, route)
+    }
+    return route
+  }
+
+  #secondOf(route: RouteCounter): SecondCounter {
+    const second = this.#currentSecond()
+    const latest = route.seconds.at(-1)
+    return latest?.second === second ? latest : (route.find(second) ?? this.#begin(route, second))
+  }
+
+  #begin(route: RouteCounter, second: number): SecondCounter {
+    const counter = new SecondCounter(second)
+    route.seconds.push(counter)
+    this.#begun.push(route)
+    this.#entries++
+    this.#forgetOld(second)
+    return counter
+  }
+
+  #changed(route: RouteCounter, second: SecondCounter): void {
+    second.changedBy = ++this.#changes
+    route.changedBy = this.#changes
+  }
+
+  /** Never the newest one: it is being counted in. */
+  #forgetOld(nowSecond: number): void {
+    while (this.#begun.size > 1) {
+      const route = this.#begun.first!
+      const oldest = route.seconds[0]!
+      if (Math.abs(nowSecond - oldest.second) <= keptS && this.#entries <= this.#maxEntries) return
+      this.#begun.shift()
+      route.seconds.shift()
+      this.#entries -= 1 + oldest.places.length
+      if (route.seconds.length === 0 && route.inFlight === 0) this.#routes.delete(route.id)
+    }
+  }
+}
