@@ -3,6 +3,7 @@ import type { ApiKeyScope, UserRole } from '../routing/vocabulary.ts'
 import type { Db } from '../storage/database.ts'
 import type { SecretBox } from '../storage/secret-box.ts'
 import type { Refusal } from './refusal.ts'
+import type { UpstreamHttp } from './upstream-http.ts'
 
 /** All that commands work with; the server plugs it together once. */
 export interface Control {
@@ -10,6 +11,7 @@ export interface Control {
   readonly box: SecretBox
   readonly snapshots: SnapshotHolder
   readonly upstreams: UpstreamPolicy
+  readonly upstreamHttp: UpstreamHttp
   /** Resolves when every live gateway serves `version` at least, or after 5 s. */
   readonly waitUntilApplied: (version: number) => Promise<void>
 }

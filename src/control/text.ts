@@ -19,9 +19,13 @@ export function requireText(text: string, path: readonly string[], maxLength: nu
     throw refuseInput('INVALID', path, 'It has no control characters other than tabs and line breaks.')
 }
 
-/** Throws unless it can be the name of a model at an upstream: 1 to 256 characters, none of them a control character. */
+/** Throws unless it can be the name of a model at an upstream. */
 export function requireUpstreamModel(model: string, path: readonly string[]): void {
-  if (model.length === 0 || model.length > 256)
-    throw refuseInput('INVALID', path, 'A model name has 1 to 256 characters.')
-  if (/\p{Cc}/u.test(model)) throw refuseInput('INVALID', path, 'A model name has no control characters.')
+  if (!isUpstreamModel(model))
+    throw refuseInput('INVALID', path, 'A model name has 1 to 256 characters, none of them a control character.')
+}
+
+/** Whether it can be the name of a model at an upstream: 1 to 256 characters, none of them a control character. */
+export function isUpstreamModel(model: string): boolean {
+  return model.length > 0 && model.length <= 256 && !/\p{Cc}/u.test(model)
 }

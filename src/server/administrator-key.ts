@@ -5,6 +5,7 @@ import { openConfigFollower } from './config-follower.ts'
 import type { Log } from './log.ts'
 import { migrateWhenReachable, openPersistence } from './persistence.ts'
 import { createSnapshotStore } from './snapshot-store.ts'
+import { openUpstreamHttp } from './upstream-http.ts'
 import { createUpstreamPolicy } from './upstream-policy.ts'
 
 /**
@@ -18,11 +19,14 @@ export async function makeAdministratorKey(config: Config, log: Log): Promise<st
   const store = createSnapshotStore()
   await using follower = openConfigFollower({ db: database.db, box, store, log })
   await follower.reload()
+  const upstreams = createUpstreamPolicy({ allow: config.upstreamAllow, apiIsLoopback: false })
+  await using upstreamHttp = openUpstreamHttp(upstreams)
   const control: Control = {
     db: database.db,
     box,
     snapshots: store,
-    upstreams: createUpstreamPolicy({ allow: config.upstreamAllow, apiIsLoopback: false }),
+    upstreams,
+    upstreamHttp,
     waitUntilApplied: () => Promise.resolve(),
   }
   // Awaited here: what it works with is disposed on the way out.

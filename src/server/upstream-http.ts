@@ -7,25 +7,47 @@ import type {
 } from '../control/upstream-http.ts'
 import { ForbiddenAddressError, type IsAllowedAddress, UpstreamConnections } from '../gateway/upstream-connections.ts'
 
-/** Calls upstreams for the control plane, under the same guard as the gateway. Each call has a connection of its own. */
-export function createUpstreamHttp(isAllowed: IsAllowedAddress): UpstreamHttp {
+/**
+ * Calls upstreams for the control plane, under the same guard as the gateway; each call has a connection of its own.
+ * Disposing ends the calls in flight.
+ */
+export function openUpstreamHttp(policy: {
+  readonly isAllowedAddress: IsAllowedAddress
+}): UpstreamHttp & AsyncDisposable {
+  const closing = new AbortController()
+  const inFlight = new Set<Promise<UpstreamHttpResult>>()
   return {
-    async send(request) {
-      const startedAtMs = performance.now()
-      try {
-        await using connections = new UpstreamConnections(isAllowed)
-        const answer = await receive(connections.forProvider(request.proxyUrl), request)
-        return { kind: 'answer', ...answer, latencyMs: performance.now() - startedAtMs }
-      } catch (error) {
-        return { kind: 'failure', cause: causeOf(error), latencyMs: performance.now() - startedAtMs }
-      }
+    send(request) {
+      const call = sendOnce(policy.isAllowedAddress, request, closing.signal).finally(() => inFlight.delete(call))
+      inFlight.add(call)
+      return call
     },
+    async [Symbol.asyncDispose]() {
+      closing.abort()
+      await Promise.all(inFlight)
+    },
+  }
+}
+
+async function sendOnce(
+  isAllowed: IsAllowedAddress,
+  request: UpstreamHttpRequest,
+  closing: AbortSignal,
+): Promise<UpstreamHttpResult> {
+  const startedAtMs = performance.now()
+  try {
+    await using connections = new UpstreamConnections(isAllowed)
+    const answer = await receive(connections.forProvider(request.proxyUrl), request, closing)
+    return { kind: 'answer', ...answer, latencyMs: performance.now() - startedAtMs }
+  } catch (error) {
+    return { kind: 'failure', cause: causeOf(error), latencyMs: performance.now() - startedAtMs }
   }
 }
 
 async function receive(
   dispatcher: Dispatcher,
   { method, url, headers, body, timeoutMs, maxBytes }: UpstreamHttpRequest,
+  closing: AbortSignal,
 ): Promise<Omit<Extract<UpstreamHttpResult, { kind: 'answer' }>, 'kind' | 'latencyMs'>> {
   const { origin, pathname, search } = new URL(url)
   const answer = await dispatcher.request({
@@ -35,7 +57,7 @@ async function receive(
     // What is compressed could not be bounded by its bytes.
     headers: Object.fromEntries([...headers, ['accept-encoding', 'identity'], ['user-agent', 'signalbox']]),
     body,
-    signal: AbortSignal.timeout(timeoutMs),
+    signal: AbortSignal.any([closing, AbortSignal.timeout(timeoutMs)]),
   })
   const chunks: Buffer[] = []
   let length = 0
@@ -74,7 +96,6 @@ const causesByPrefix: readonly (readonly [string, UpstreamFailure])[] = [
   ['ERR_SSL_', 'TLS'],
   ['CERT_', 'TLS'],
   ['UNABLE_TO_', 'TLS'],
-  ['HPE_', 'NOT_HTTP'],
 ]
 
 /** By the error's kind and code only: its message may hold what was sent. */
@@ -82,6 +103,7 @@ function causeOf(error: unknown): UpstreamFailure {
   if (!(error instanceof Error)) return 'OTHER'
   if (error instanceof ForbiddenAddressError) return 'FORBIDDEN_ADDRESS'
   if (error.name === 'TimeoutError') return 'TIMEOUT'
+  if (error.name === 'HTTPParserError') return 'NOT_HTTP'
   const code = 'code' in error && typeof error.code === 'string' ? error.code : ''
   const cause = causesByCode[code] ?? causesByPrefix.find(([prefix]) => code.startsWith(prefix))?.[1]
   if (cause) return cause

@@ -5,7 +5,9 @@ import type { Refusal } from '../../src/control/refusal.ts'
 import { compileSnapshot } from '../../src/routing/compile.ts'
 import type { Snapshot } from '../../src/routing/snapshot.ts'
 import { createSnapshotStore } from '../../src/server/snapshot-store.ts'
+import { openUpstreamHttp } from '../../src/server/upstream-http.ts'
 import { loadConfiguration } from '../../src/storage/configuration.ts'
+import type { DatabaseOptions } from '../../src/storage/database.ts'
 import { createSecretBox } from '../../src/storage/secret-box.ts'
 import { openTestDatabase } from './database.ts'
 
@@ -20,8 +22,9 @@ export const administrator: Actor = {
 export type TestControl = Control & AsyncDisposable & { readonly url: string }
 
 /** Commands on a database of their own. Every address is allowed but 192.0.2.0/24 (TEST-NET-1). */
-export async function openTestControl(): Promise<TestControl> {
-  const database = await openTestDatabase()
+export async function openTestControl(options: Partial<DatabaseOptions> = {}): Promise<TestControl> {
+  const database = await openTestDatabase(options)
+  const upstreamHttp = openUpstreamHttp({ isAllowedAddress: (address) => !address.startsWith('192.0.2.') })
   return {
     db: database.db,
     url: database.url,
@@ -31,8 +34,12 @@ export async function openTestControl(): Promise<TestControl> {
       check: ({ hostname }) =>
         hostname.startsWith('192.0.2.') ? { ok: false, reason: 'It may not be called.' } : { ok: true },
     },
+    upstreamHttp,
     waitUntilApplied: () => Promise.resolve(),
-    [Symbol.asyncDispose]: () => database[Symbol.asyncDispose](),
+    async [Symbol.asyncDispose]() {
+      await upstreamHttp[Symbol.asyncDispose]()
+      await database[Symbol.asyncDispose]()
+    },
   }
 }
 

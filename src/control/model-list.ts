@@ -1,0 +1,83 @@
+import type { ModelCategory } from '../routing/vocabulary.ts'
+import { isUpstreamModel } from './text.ts'
+
+/** A page of a provider's model list. */
+export interface ModelListPage {
+  readonly models: readonly ListedModel[]
+  /** Asks for the next page; null: this is the last one. */
+  readonly cursor: string | null
+}
+
+export interface ListedModel {
+  readonly name: string
+  /** What the vendor says that it is for; null: it does not say. */
+  readonly categories: readonly ModelCategory[] | null
+}
+
+type Json = Readonly<Record<string, unknown>>
+
+/**
+ * Reads an answer to "which models do you have?"; undefined if it is none. OpenAI and who follows it have a list in `data`,
+ * Cohere in `models`, Together a bare one. Entries without a usable name are left out.
+ */
+export function readModelList(answer: unknown, namePrefix: string): ModelListPage | undefined {
+  const list = isObject(answer) ? findList(answer) : answer
+  if (!Array.isArray(list)) return undefined
+  return {
+    models: list.filter(isObject).flatMap((entry) => readModel(entry, namePrefix)),
+    cursor: isObject(answer) ? readCursor(answer) : null,
+  }
+}
+
+/** Ollama without a model says `"data": null`. */
+function findList(answer: Json): unknown {
+  return answer['data'] ?? answer['models'] ?? (answer['object'] === 'list' ? [] : undefined)
+}
+
+function readModel(entry: Json, namePrefix: string): ListedModel[] {
+  const listed = entry['id'] ?? entry['name']
+  if (typeof listed !== 'string') return []
+  const name = listed.startsWith(namePrefix) ? listed.slice(namePrefix.length) : listed
+  return isUpstreamModel(name) ? [{ name, categories: statedCategories(entry) }] : []
+}
+
+/** Anthropic: `has_more` and `last_id`; Cohere: `next_page_token`. */
+function readCursor(answer: Json): string | null {
+  const cursor = answer['has_more'] === true ? answer['last_id'] : answer['next_page_token']
+  return typeof cursor === 'string' && cursor !== '' && cursor.length <= 1_024 ? cursor : null
+}
+
+/** Words that vendors use for what a model is for. */
+const categoriesByWord: Readonly<Record<string, ModelCategory>> = {
+  // Together's `type`: https://docs.together.ai/reference/models-1
+  chat: 'LLM',
+  language: 'LLM',
+  code: 'LLM',
+  embedding: 'EMBEDDING',
+  rerank: 'RERANKER',
+  image: 'IMAGE',
+  transcribe: 'SPEECH_TO_TEXT',
+  audio: 'TEXT_TO_SPEECH',
+  moderation: 'UNKNOWN',
+  video: 'UNKNOWN',
+  // Cohere's `endpoints`: https://docs.cohere.com/v1/reference/list-models
+  embed: 'EMBEDDING',
+  generate: 'LLM',
+  // OpenRouter's `architecture.output_modalities`: https://openrouter.ai/docs/api-reference/list-available-models
+  text: 'LLM',
+  embeddings: 'EMBEDDING',
+}
+
+function statedCategories(entry: Json): readonly ModelCategory[] | null {
+  const { type, endpoints, architecture, capabilities } = entry
+  const modalities = isObject(architecture) ? architecture['output_modalities'] : undefined
+  const words = [type, endpoints, modalities].flat().filter((word) => typeof word === 'string')
+  const stated = words.flatMap((word) => (Object.hasOwn(categoriesByWord, word) ? categoriesByWord[word]! : []))
+  // Mistral: https://docs.mistral.ai/api/endpoint/models
+  if (isObject(capabilities) && capabilities['completion_chat'] === true) stated.push('LLM')
+  return stated.length === 0 ? null : [...new Set(stated)]
+}
+
+function isObject(value: unknown): value is Json {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,195 @@
+import type { ProviderConfiguration } from '../routing/configuration.ts'
+import { providerHeaders } from '../routing/provider-headers.ts'
+import { type ModelListFacts, type ProviderKind, providerKindFacts } from '../routing/provider-kind.ts'
+import type { ModelCategory } from '../routing/vocabulary.ts'
+import { findProviderConfiguration } from '../storage/provider.ts'
+import type { Ref } from '../storage/route.ts'
+import { answerQuestion } from './answer-question.ts'
+import type { Answer, Control } from './control.ts'
+import { guessCategories } from './model-category.ts'
+import { type ListedModel, type ModelListPage, readModelList } from './model-list.ts'
+import { type HeaderInput, resolveHeaders } from './provider-headers.ts'
+import { resolveBaseUrl } from './provider-url.ts'
+import { refuseInput } from './refusal.ts'
+import { requireSecret } from './secret.ts'
+import { describeFailure, describeStatus, refuseUpstream, type UpstreamCallFacts } from './upstream-fault.ts'
+import { requireProxyUrl } from './upstream-url.ts'
+
+export interface ProviderDraftInput {
+  readonly kind?: ProviderKind
+  /** Omitted: the public endpoint of `kind`. */
+  readonly baseUrl?: string | null | undefined
+  readonly secret?: string | null | undefined
+  readonly headers?: readonly HeaderInput[]
+  readonly proxyUrl?: string | null | undefined
+}
+
+/** A provider that is stored, or one that is not yet. */
+export type ProviderProbeInput =
+  | { readonly stored: Ref; readonly draft?: null | undefined }
+  | { readonly draft: ProviderDraftInput; readonly stored?: null | undefined }
+
+export interface AvailableModel {
+  readonly upstreamModel: string
+  readonly categories: readonly ModelCategory[]
+  /** Whether it is among the provider's models. */
+  readonly selected: boolean
+}
+
+export interface ProviderProbe {
+  /** In the provider's order; empty if it lists none. */
+  readonly models: readonly AvailableModel[]
+  /** How long the first page took. */
+  readonly latencyMs: number
+}
+
+/** What is needed to call a provider. */
+export type CallableProvider = Pick<ProviderConfiguration, 'kind' | 'baseUrl' | 'headers' | 'proxyUrl'> & {
+  /** In order of preference. */
+  readonly secrets: readonly string[]
+}
+
+/** Asks a provider which models it has. Refused with `UPSTREAM_FAILED` and what to do about it if it cannot be asked. */
+export function probeProvider(control: Control, input: ProviderProbeInput): Promise<Answer<ProviderProbe>> {
+  return answerQuestion(control, async () => {
+    if (input.draft) {
+      const path = ['input', 'draft']
+      return probe(control, resolveDraft(control, input.draft, path), new Set(), path)
+    }
+    const path = ['input', 'stored']
+    const provider = await requireProvider(control, input.stored, path)
+    const selected = new Set(provider.models.map((model) => model.upstreamModel))
+    return probe(control, callable(provider), selected, path)
+  })
+}
+
+/** The stored provider with its secrets. Throws `NOT_FOUND` at `path`. */
+export async function requireProvider(
+  control: Control,
+  ref: Ref,
+  path: readonly string[],
+): Promise<ProviderConfiguration> {
+  const provider = await findProviderConfiguration(control.db, control.box, ref)
+  if (!provider) throw refuseInput('NOT_FOUND', path, 'There is no such provider.')
+  return provider
+}
+
+export function callable(provider: ProviderConfiguration): CallableProvider {
+  return { ...provider, secrets: provider.credentials.map((credential) => credential.secret) }
+}
+
+function resolveDraft(control: Control, draft: ProviderDraftInput, path: readonly string[]): CallableProvider {
+  const { kind = 'OPENAI_COMPATIBLE', secret = null, proxyUrl = null } = draft
+  if (secret !== null) requireSecret(secret, [...path, 'secret'])
+  return {
+    kind,
+    baseUrl: resolveBaseUrl(draft.baseUrl, kind, [...path, 'baseUrl'], control.upstreams),
+    headers: resolveHeaders(draft.headers ?? [], kind, [...path, 'headers']),
+    proxyUrl: proxyUrl === null ? null : requireProxyUrl(proxyUrl, [...path, 'proxyUrl'], control.upstreams),
+    secrets: secret === null ? [] : [secret],
+  }
+}
+
+const maxPages = 10
+const maxModels = 10_000
+
+async function probe(
+  control: Control,
+  provider: CallableProvider,
+  selected: ReadonlySet<string>,
+  path: readonly string[],
+): Promise<ProviderProbe> {
+  const first = await askFirstPage(control, provider, path)
+  const listed = new Map<string, ListedModel>()
+  let { page } = first
+  for (let pages = 1; ; pages++) {
+    for (const model of page.models) listed.set(model.name, listed.get(model.name) ?? model)
+    if (page.cursor === null || pages === maxPages || listed.size >= maxModels) break
+    page = requirePage(await askForPage(control, provider, first.secret, page.cursor), path).page
+  }
+  const models = [...listed.values()].slice(0, maxModels).map(({ name, categories }) => ({
+    upstreamModel: name,
+    categories: categories ?? guessCategories(name),
+    selected: selected.has(name),
+  }))
+  return { models, latencyMs: first.latencyMs }
+}
+
+type AskedPage = { readonly page: ModelListPage; readonly latencyMs: number; readonly secret: string | null }
+type NoPage = { readonly page: null; readonly call: UpstreamCallFacts; readonly fault: string; readonly status: number }
+
+/** With the first secret that is accepted, as the gateway does it. */
+async function askFirstPage(control: Control, provider: CallableProvider, path: readonly string[]): Promise<AskedPage> {
+  const [first = null, ...others] = provider.secrets
+  let asked = await askForPage(control, provider, first, null)
+  for (const secret of others) {
+    if (asked.page || ![401, 403, 429].includes(asked.status)) break
+    asked = await askForPage(control, provider, secret, null)
+  }
+  return requirePage(asked, path)
+}
+
+function requirePage(asked: AskedPage | NoPage, path: readonly string[]): AskedPage {
+  if (asked.page === null) throw refuseUpstream(asked.call, asked.fault, path)
+  return asked
+}
+
+async function askForPage(
+  control: Control,
+  provider: CallableProvider,
+  secret: string | null,
+  cursor: string | null,
+): Promise<AskedPage | NoPage> {
+  const { modelList } = providerKindFacts[provider.kind]
+  const url = modelListUrl(provider)
+  const result = await control.upstreamHttp.send({
+    method: 'GET',
+    url: withQuery(url, modelList, cursor),
+    headers: new Map([...providerHeaders(provider, secret), ['accept', 'application/json']]),
+    body: null,
+    proxyUrl: provider.proxyUrl,
+    timeoutMs: 10_000,
+    maxBytes: 4 * 1024 * 1024,
+  })
+  const call = { method: 'GET', url, hasSecret: secret !== null, proxyUrl: provider.proxyUrl }
+  if (result.kind === 'failure') return { page: null, call, fault: describeFailure(result.cause, call), status: 0 }
+  const { status, latencyMs } = result
+  if (status < 200 || status >= 300) return { page: null, call, fault: describeNoList(provider, status, call), status }
+  const page = result.isCut ? undefined : readModelList(parseJson(result.body), modelList.namePrefix)
+  if (!page)
+    return {
+      page: null,
+      call,
+      fault: 'answered something that is no list of models. Is it the base URL of the API?',
+      status,
+    }
+  return { page: modelList.cursorParameter ? page : { ...page, cursor: null }, latencyMs, secret }
+}
+
+/** An absolute URL is on another host, so it is asked only if that host is the one that the secret was entered for. */
+function modelListUrl({ kind, baseUrl }: CallableProvider): string {
+  const { defaultBaseUrl, modelList } = providerKindFacts[kind]
+  const isAbsolute = !modelList.url.startsWith('/')
+  if (isAbsolute && baseUrl === defaultBaseUrl) return modelList.url
+  return baseUrl + (isAbsolute ? '/models' : modelList.url)
+}
+
+function withQuery(url: string, { query, cursorParameter }: ModelListFacts, cursor: string | null): string {
+  const parameters = new URLSearchParams(query)
+  if (cursor !== null && cursorParameter) parameters.set(cursorParameter, cursor)
+  return parameters.size === 0 ? url : `${url}?${parameters.toString()}`
+}
+
+function describeNoList({ kind }: CallableProvider, status: number, call: UpstreamCallFacts): string {
+  if (status === 404 && providerKindFacts[kind].modelList.source === null)
+    return `answered 404, and ${kind} documents no list of models: enter the names of its models by hand.`
+  return describeStatus(status, call)
+}
+
+function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8'))
+  } catch {
+    return undefined
+  }
+}

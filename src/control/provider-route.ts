@@ -1,0 +1,69 @@
+import type { ProviderConfiguration } from '../routing/configuration.ts'
+import { isRouteName } from '../routing/route-rules.ts'
+import { createId } from '../storage/create-id.ts'
+import { findProviderForUpdate } from '../storage/provider.ts'
+import type { Ref } from '../storage/route.ts'
+import { type Change, commitChange } from './commit-change.ts'
+import type { Actor, Answer, Control } from './control.ts'
+import { addRoute } from './edit-route.ts'
+import { refuseInput, refuseOperation } from './refusal.ts'
+import { defaultWeight, newRoute } from './route.ts'
+import { type RouteAccessInput, resolveAccess } from './route-access.ts'
+
+export interface ProviderRouteCreateInput {
+  readonly provider: Ref
+  /** Omitted: the first one. */
+  readonly model?: string | null | undefined
+  /** Omitted: the model's name. */
+  readonly name?: string | null | undefined
+  readonly access?: RouteAccessInput | null | undefined
+}
+
+/** Makes a route to one model of a provider, by default to its first, named after it. The value is the route's id. */
+export function createProviderRoute(
+  control: Control,
+  actor: Actor,
+  input: ProviderRouteCreateInput,
+): Promise<Answer<string>> {
+  return commitChange(control, { actor, action: 'providerRouteCreate' }, async (change) => {
+    const model = await requireModel(change, input)
+    const route = {
+      ...newRoute(input.name ?? routeNameOf(model.upstreamModel)),
+      categories: model.categories,
+      targets: [{ id: createId('RouteTarget'), backendId: model.id, weight: defaultWeight }],
+      access: await resolveAccess(change, input.access, ['input', 'access']),
+    }
+    await addRoute(change, route, null)
+    return route.id
+  })
+}
+
+async function requireModel(
+  change: Change,
+  { provider: ref, model: name }: ProviderRouteCreateInput,
+): Promise<ProviderConfiguration['models'][number]> {
+  const provider = await findProviderForUpdate(change.tx, change.control.box, ref)
+  if (!provider) throw refuseInput('NOT_FOUND', ['input', 'provider'], 'There is no such provider.')
+  const [first] = provider.models
+  if (!first)
+    throw refuseOperation(
+      'FAILED_PRECONDITION',
+      `${provider.name} has no models: add some with providerUpdate; providerProbe shows which it has.`,
+      ['input', 'provider'],
+    )
+  const model = name == null ? first : provider.models.find((each) => each.upstreamModel === name)
+  if (!model) throw refuseInput('NOT_FOUND', ['input', 'model'], `${provider.name} has no such model.`)
+  return model
+}
+
+/** The model's name in the alphabet of route names. Throws `INVALID` if nothing is left of it. */
+function routeNameOf(upstreamModel: string): string {
+  const name = trimmed(trimmed(upstreamModel.replace(/[^A-Za-z0-9._:/-]+/g, '-')).slice(0, 128))
+  if (!isRouteName(name))
+    throw refuseInput('INVALID', ['input', 'name'], `${upstreamModel} cannot be made into a route's name: give one.`)
+  return name
+}
+
+function trimmed(name: string): string {
+  return name.replace(/^[^A-Za-z0-9]+/, '').replace(/[^A-Za-z0-9]+$/, '')
+}
