@@ -33,19 +33,21 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
     else this.#cleanUps.add(cleanUp)
   }
 
-  push(event: Event): void {
-    if (this.#isOver) return
+  /** Whether the reader will get it. */
+  push(event: Event): boolean {
+    if (this.#isOver) return false
     if (this.#waiting) {
       this.#waiting.resolve({ done: false, value: event })
       this.#waiting = undefined
-      return
+      return true
     }
     if (this.#events.length === this.#capacity) {
       this.dropped++
-      if (this.#overflow === 'DROP_NEWEST') return
+      if (this.#overflow === 'DROP_NEWEST') return false
       this.#events.shift()
     }
     this.#events.push(event)
+    return true
   }
 
   /** The reader still gets `last`, and then the end; nothing else. */

@@ -29,6 +29,7 @@ import {
   listTargetsByIds,
   listTargetsOfRoutes,
 } from '../storage/route-read.ts'
+import { listRequestLogsByIds } from '../storage/request-log.ts'
 import { listAccessUsers, listUsersByIds } from '../storage/user-read.ts'
 
 export type Loaders = ReturnType<typeof createLoaders>
@@ -46,6 +47,7 @@ export function createLoaders(db: Db) {
     user: byId(db, listUsersByIds),
     apiKey: byId(db, listApiKeysByIds),
     auditEntry: byId(db, listAuditEntriesByIds),
+    requestLog: byId(db, listRequestLogsByIds),
 
     modelsOfProvider: byParent(db, listModelsOfProviders, (row) => row.provider_id),
     credentialsOfProvider: byParent(db, listCredentialsOfProviders, (row) => row.provider_id),

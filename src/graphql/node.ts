@@ -1,10 +1,11 @@
 import type { Actor } from '../control/control.ts'
 import { type ObjectType, typeOfId } from '../routing/object-id.ts'
-import { administers, type AnyScope, readsConfig, requireAnyScope } from './authorisation.ts'
+import { administers, type AnyScope, readsConfig, readsUsage, requireAnyScope } from './authorisation.ts'
 import { builder } from './builder.ts'
 import type { GraphQLContext } from './context.ts'
 import { badUserInput } from './fault.ts'
 import { NodeRef, type NodeRow } from './refs.ts'
+import { maySeeUsage } from './usage-visibility.ts'
 
 const maxNodes = 100
 
@@ -30,6 +31,10 @@ const loads: Partial<Record<ObjectType, Load>> = {
   User: ({ loaders }, id) => loaders.user.load(id),
   ApiKey: ({ loaders }, id) => loaders.apiKey.load(id),
   AuditEntry: ({ loaders }, id) => loaders.auditEntry.load(id),
+  RequestLog: async ({ actor, loaders }, id) => {
+    const record = await loaders.requestLog.load(id)
+    return record && maySeeUsage(actor, record) ? record : null
+  },
 }
 
 /** The object with this id; null if there is none, or if it is no id. Whoever calls this has seen to the authorisation. */
@@ -48,7 +53,7 @@ export async function loadNodes(context: GraphQLContext, ids: readonly string[])
 async function findNode(context: GraphQLContext, id: string): Promise<NodeRow | null> {
   const type = typeOfId(id)
   if (!type || !loads[type]) return null
-  if (!isOwn(context.actor, id)) requireAnyScope(context.actor, scopesOf(type))
+  if (!isOwn(context.actor, id)) requireAnyScope(context.actor, scopesByType[type] ?? readsConfig)
   return loadNode(context, id)
 }
 
@@ -56,8 +61,11 @@ function isOwn(actor: Actor, id: string): boolean {
   return id === actor.id || id === actor.userId
 }
 
-function scopesOf(type: ObjectType): AnyScope {
-  return type === 'User' || type === 'ApiKey' || type === 'AuditEntry' ? administers : readsConfig
+const scopesByType: Partial<Record<ObjectType, AnyScope>> = {
+  User: administers,
+  ApiKey: administers,
+  AuditEntry: administers,
+  RequestLog: readsUsage,
 }
 
 builder.queryFields((t) => ({

@@ -1,7 +1,9 @@
 /** What the API shows that is no configuration: the live state. The server plugs it in. */
 import type { BackendHealthReport } from '../routing/backend-health.ts'
+import type { Percentiles } from '../routing/latency-sketch.ts'
 import type { LiveView } from '../routing/live-view.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
+import type { UsageRecord } from '../routing/usage-record.ts'
 import type { DivergenceReason } from '../routing/vocabulary.ts'
 
 export interface LivePorts {
@@ -17,6 +19,8 @@ export interface LivePorts {
   readonly traffic: TrafficPort
   /** Calls `listener` with each snapshot that this process begins to serve, until the returned function is called. */
   onSnapshot(listener: (snapshot: Snapshot) => void): Unsubscribe
+  /** Calls `listener` with each request of a client that ended, in any gateway, until the returned function is called. */
+  onRequest(listener: (record: UsageRecord) => void): Unsubscribe
 }
 
 export type Unsubscribe = () => void
@@ -73,10 +77,4 @@ export interface TargetTrafficReport {
   readonly durationMs: Percentiles | null
   readonly inputTokens: number
   readonly outputTokens: number
-}
-
-export interface Percentiles {
-  readonly p50: number
-  readonly p95: number
-  readonly p99: number
 }

@@ -1,9 +1,16 @@
 import { createProvider, removeProvider, updateProvider } from '../control/provider.ts'
+import { createProviderRoute } from '../control/provider-route.ts'
 import { writesConfig } from './authorisation.ts'
 import { builder } from './builder.ts'
 import { DeletePayload, runCommand } from './payload.ts'
-import { ProviderCreateInput, ProviderDeleteInput, ProviderUpdateInput } from './provider-input.ts'
+import {
+  ProviderCreateInput,
+  ProviderDeleteInput,
+  ProviderRouteCreateInput,
+  ProviderUpdateInput,
+} from './provider-input.ts'
 import { ProviderPayload } from './provider-payload.ts'
+import { RoutePayload } from './route-payload.ts'
 
 builder.mutationFields((t) => ({
   providerCreate: t.field({
@@ -26,5 +33,12 @@ builder.mutationFields((t) => ({
     authScopes: writesConfig,
     args: { input: t.arg({ type: ProviderDeleteInput, required: true, description: 'What to delete.' }) },
     resolve: (_root, { input }, context) => runCommand(context, removeProvider, input),
+  }),
+  providerRouteCreate: t.field({
+    type: RoutePayload,
+    description: 'Makes a route for a provider, prefilled.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: ProviderRouteCreateInput, required: true, description: 'What to make it of.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, createProviderRoute, input),
   }),
 }))

@@ -4,6 +4,7 @@
  */
 import type { Actor } from '../control/control.ts'
 import type { ApiKeyRow } from '../storage/api-key-read.ts'
+import type { UsageRecord } from '../routing/usage-record.ts'
 import type { AuditEntryRow } from '../storage/audit-read.ts'
 import type { DeploymentEndpointRow, DeploymentRow } from '../storage/deployment-read.ts'
 import type { ProviderModelRow, ProviderRow } from '../storage/provider-read.ts'
@@ -37,4 +38,5 @@ export const UserRef = builder.objectRef<UserRow>('User')
 export const ApiKeyRef = builder.objectRef<ApiKeyRow>('ApiKey')
 export const SystemActorRef = builder.objectRef<SystemActorRow>('SystemActor')
 export const AuditEntryRef = builder.objectRef<AuditEntryRow>('AuditEntry')
+export const RequestLogRef = builder.objectRef<UsageRecord>('RequestLog')
 export const ViewerRef = builder.objectRef<Actor>('Viewer')

@@ -37,10 +37,11 @@ export function useRequestLimits(): Plugin {
     onExecute({ args, setResultAndStopExecution }) {
       const { cost, error } = measure(args)
       if (error) return setResultAndStopExecution({ errors: [error], ...(cost && costExtensions(cost)) })
-      if (!cost) return undefined
       return {
         onExecuteDone({ result, setResult }) {
-          if (!(Symbol.asyncIterator in result)) setResult({ ...result, ...costExtensions(cost, result.extensions) })
+          if (Symbol.asyncIterator in result) return
+          if (result.data === undefined) result.errors?.forEach(codeAsBadInput)
+          if (cost) setResult({ ...result, ...costExtensions(cost, result.extensions) })
         },
       }
     },
@@ -49,6 +50,11 @@ export function useRequestLimits(): Plugin {
       if (error) setResultAndStopExecution({ errors: [error], ...(cost && costExtensions(cost)) })
     },
   }
+}
+
+/** What ends an operation before its first field are values that do not fit the variables. */
+function codeAsBadInput(error: GraphQLError): void {
+  error.extensions['code'] ??= 'BAD_USER_INPUT'
 }
 
 function withCodes<Rule>(rule: Rule): Rule | typeof CodedValuesRule {

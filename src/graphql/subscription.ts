@@ -41,7 +41,7 @@ export function valueOfEvent<Value>(event: SubscriptionEvent<Value>, context: Gr
   if ('fault' in event) throw event.fault
   context.loaders = createLoaders(context.control.db)
   // It remembers each object that it was asked about, for as long as the subscription lives.
-  RequestCache.clearForContext(context as never)
+  RequestCache.clearForContext(context)
   return event.value
 }
 

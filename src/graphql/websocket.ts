@@ -129,7 +129,7 @@ async function prepare(
       document,
       operationName,
       variableValues: variables,
-      contextValue: (await contextFactory()) as object,
+      contextValue: await contextFactory(),
       rootValue: { enveloped, requestId: facts.requestId } satisfies Prepared,
     }
   } catch (error) {

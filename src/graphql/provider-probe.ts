@@ -1,0 +1,83 @@
+import type { Answer } from '../control/control.ts'
+import { type ProviderModelTest, testProviderModel } from '../control/provider-model-test.ts'
+import { type AvailableModel, probeProvider, type ProviderProbe } from '../control/provider-probe.ts'
+import { writesConfig } from './authorisation.ts'
+import { builder } from './builder.ts'
+import { ModelCategory } from './enums.ts'
+import { MutationPayloadRef, runCommand } from './payload.ts'
+import { ProviderModelTestInput, ProviderProbeInput } from './provider-input.ts'
+
+const AvailableModelRef = builder.objectRef<AvailableModel>('AvailableModel').implement({
+  description: 'A model that a provider said it has.',
+  fields: (t) => ({
+    upstreamModel: t.exposeString('upstreamModel', { description: 'Its name at the provider.' }),
+    categories: t.expose('categories', {
+      type: [ModelCategory],
+      description: 'What it is for: as the provider says, or else guessed from the name.',
+    }),
+    selected: t.exposeBoolean('selected', { description: "Whether it is among the provider's `models`." }),
+  }),
+})
+
+const ProviderProbePayload = builder.objectRef<Answer<ProviderProbe>>('ProviderProbePayload').implement({
+  description: 'What a provider answered.',
+  interfaces: [MutationPayloadRef],
+  fields: (t) => ({
+    models: t.field({
+      type: [AvailableModelRef],
+      nullable: true,
+      description: 'Null if it could not be asked; `userErrors` says why. Empty if it answers but lists none.',
+      resolve: (answer) => (answer.ok ? answer.value.models : null),
+    }),
+    latencyMs: t.float({
+      nullable: true,
+      description: 'How long the answer took.',
+      resolve: (answer) => (answer.ok ? answer.value.latencyMs : null),
+    }),
+  }),
+})
+
+/** A test that failed has its reason among the user errors, and its figures all the same. */
+type TestAnswer = Answer<unknown> & { readonly test: ProviderModelTest | null }
+
+const ProviderModelTestPayload = builder.objectRef<TestAnswer>('ProviderModelTestPayload').implement({
+  description: 'What a model answered.',
+  interfaces: [MutationPayloadRef],
+  fields: (t) => ({
+    ok: t.boolean({ description: 'Whether it answered as it should.', resolve: ({ test }) => test?.ok ?? false }),
+    status: t.int({
+      nullable: true,
+      description: 'The status of the answer; null if none came.',
+      resolve: ({ test }) => test?.status ?? null,
+    }),
+    latencyMs: t.float({
+      nullable: true,
+      description: 'How long the answer took.',
+      resolve: ({ test }) => test?.latencyMs ?? null,
+    }),
+  }),
+})
+
+builder.mutationFields((t) => ({
+  providerProbe: t.field({
+    type: ProviderProbePayload,
+    description: 'Asks the provider which models it has.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: ProviderProbeInput, required: true, description: 'Whom to ask.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, (control) => probeProvider(control, input), input),
+  }),
+  providerModelTest: t.field({
+    type: ProviderModelTestPayload,
+    description: 'Asks one model for a few tokens.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: ProviderModelTestInput, required: true, description: 'Which model.' }) },
+    resolve: async (_root, { input }, context) =>
+      toTestAnswer(await runCommand(context, (control) => testProviderModel(control, input), input)),
+  }),
+}))
+
+function toTestAnswer(answer: Answer<ProviderModelTest>): TestAnswer {
+  if (!answer.ok) return { ...answer, test: null }
+  const { value: test, version } = answer
+  return test.fault ? { ok: false, refusals: [test.fault], version, test } : { ...answer, test }
+}

@@ -1,0 +1,158 @@
+import type { AttemptRecord, UsageRecord } from '../routing/usage-record.ts'
+import { listRequestLogs } from '../storage/request-log.ts'
+import { readsUsage } from './authorisation.ts'
+import { builder } from './builder.ts'
+import { connect, connectionType, pageArgs, pageCost } from './connection.ts'
+import { FallbackTrigger, RequestOutcome, UsageProvenance } from './enums.ts'
+import { ApiKeyRef, NodeRef, RequestLogRef, RouteRef, RouteTargetRef, UserRef } from './refs.ts'
+import { TimeRangeInput, UsageFilterInput } from './usage-input.ts'
+import { maySeeUsage, visibleUsage } from './usage-visibility.ts'
+
+const RequestAttempt = builder.objectRef<AttemptRecord & { readonly number: number }>('RequestAttempt').implement({
+  description: 'One call upstream.',
+  fields: (t) => ({
+    number: t.exposeInt('number', { description: 'From 1.' }),
+    target: t.field({
+      type: RouteTargetRef,
+      nullable: true,
+      description: 'Null for a fallback, or if it was deleted.',
+      resolve: ({ targetId }, _args, { loaders }) => (targetId === null ? null : loaders.target.load(targetId)),
+    }),
+    backendLabel: t.exposeString('backendLabel', { description: "The backend's label at that time." }),
+    endpointUrl: t.expose('endpointUrl', {
+      type: 'URL',
+      nullable: true,
+      description: "The endpoint's URL; null for a provider.",
+    }),
+    status: t.exposeInt('status', { nullable: true, description: 'Null if none came.' }),
+    trigger: t.expose('trigger', {
+      type: FallbackTrigger,
+      nullable: true,
+      description: 'Why the next attempt was made; null for the last one.',
+    }),
+    durationMs: t.exposeFloat('durationMs', { description: 'How long it took.' }),
+  }),
+})
+
+builder.objectType(RequestLogRef, {
+  description: 'One request of a client. Bodies are not kept.',
+  interfaces: [NodeRef],
+  authScopes: readsUsage,
+  fields: (t) => ({
+    id: t.exposeID('id', { description: 'Clients get it as `x-request-id`.' }),
+    startedAt: t.field({
+      type: 'DateTime',
+      description: 'When it came.',
+      resolve: ({ startedAtMs }) => new Date(startedAtMs),
+    }),
+    operation: t.exposeString('operation', { description: 'The called endpoint, e.g. `/v1/chat/completions`.' }),
+    requestedModel: t.exposeString('requestedModel', {
+      nullable: true,
+      description: 'What the client sent as `model`.',
+    }),
+    route: t.field({
+      type: RouteRef,
+      nullable: true,
+      description: 'Null if none matched or it was deleted.',
+      resolve: ({ routeId }, _args, { loaders }) => (routeId === null ? null : loaders.route.load(routeId)),
+    }),
+    routeRevision: t.exposeInt('routeRevision', { nullable: true, description: 'The revision that it was served by.' }),
+    apiKey: t.field({
+      type: ApiKeyRef,
+      nullable: true,
+      description: 'Null if the route is public and no key came, or none was accepted.',
+      resolve: ({ apiKeyId }, _args, { loaders }) => (apiKeyId === null ? null : loaders.apiKey.load(apiKeyId)),
+    }),
+    user: t.field({
+      type: UserRef,
+      nullable: true,
+      description: 'The owner of that key.',
+      resolve: ({ userId }, _args, { loaders }) => (userId === null ? null : loaders.user.load(userId)),
+    }),
+    outcome: t.expose('outcome', { type: RequestOutcome, description: 'How it ended.' }),
+    status: t.exposeInt('status', { description: 'The status that the client got.' }),
+    stream: t.exposeBoolean('stream', { description: 'Whether the client asked for a stream.' }),
+    attempts: t.field({
+      type: [RequestAttempt],
+      description: 'In order; the last one served the client if it succeeded.',
+      resolve: ({ attempts }) => attempts.map((attempt, index) => ({ ...attempt, number: index + 1 })),
+    }),
+    provenance: t.expose('provenance', { type: UsageProvenance, description: 'Where the token counts come from.' }),
+    inputTokens: t.field({
+      type: 'SafeInt',
+      nullable: true,
+      description: 'Tokens read; null if there is nothing to count.',
+      resolve: ({ tokens }) => tokens?.inputTokens ?? null,
+    }),
+    cachedInputTokens: t.field({
+      type: 'SafeInt',
+      nullable: true,
+      description: 'Part of `inputTokens`.',
+      resolve: ({ tokens }) => tokens?.cachedInputTokens ?? null,
+    }),
+    outputTokens: t.field({
+      type: 'SafeInt',
+      nullable: true,
+      description: 'Tokens written; null if there is nothing to count.',
+      resolve: ({ tokens }) => tokens?.outputTokens ?? null,
+    }),
+    reasoningTokens: t.field({
+      type: 'SafeInt',
+      nullable: true,
+      description: 'Part of `outputTokens`.',
+      resolve: ({ tokens }) => tokens?.reasoningTokens ?? null,
+    }),
+    cost: t.expose('cost', { type: 'Decimal', nullable: true, description: 'USD; null without a price.' }),
+    firstByteMs: t.exposeFloat('firstByteMs', {
+      nullable: true,
+      description: 'To the first byte of the answer; null if there was none.',
+    }),
+    durationMs: t.exposeFloat('durationMs', { description: 'To the end of the answer.' }),
+    overheadMs: t.exposeFloat('overheadMs', {
+      description: 'The part of `durationMs` that was neither upstream nor the client.',
+    }),
+    errorCode: t.exposeString('errorCode', { nullable: true, description: "The error's code as the client got it." }),
+  }),
+})
+
+const RequestLogConnection = connectionType<UsageRecord>('RequestLog', RequestLogRef, {
+  isCounted: false,
+  description: 'No total: counting would read the whole log; ask `usage`.',
+})
+
+builder.queryFields((t) => ({
+  requestLogs: t.field({
+    type: RequestLogConnection,
+    description: 'Newest first. A member sees its own requests.',
+    authScopes: readsUsage,
+    complexity: pageCost,
+    args: {
+      ...pageArgs(t.arg),
+      range: t.arg({ type: TimeRangeInput, description: 'When the requests came; omitted: whenever.' }),
+      filter: t.arg({ type: UsageFilterInput, description: 'Omitted: all requests.' }),
+    },
+    resolve: (_root, { range, filter, ...args }, context, info) => {
+      const query = {
+        from: range?.from ?? null,
+        to: range?.to ?? null,
+        filter: visibleUsage(context.actor, filter),
+      }
+      const source = {
+        list: 'requestLogs',
+        read: (request: Parameters<typeof listRequestLogs>[2]) => listRequestLogs(context.control.db, query, request),
+      }
+      return connect(context, source, args, info)
+    },
+  }),
+  requestLog: t.field({
+    type: RequestLogRef,
+    nullable: true,
+    description: 'By the `x-request-id` that the client got; null if there is none, or if the caller may not see it.',
+    authScopes: readsUsage,
+    args: { id: t.arg.id({ required: true, description: 'The `x-request-id`.' }) },
+    resolve: async (_root, { id }, { actor, loaders }) => {
+      const record = await loaders.requestLog.load(id)
+      return record && maySeeUsage(actor, record) ? record : null
+    },
+  }),
+}))

@@ -1,0 +1,54 @@
+import { matchesUsageFilter } from '../routing/usage-filter.ts'
+import type { UsageRecord } from '../routing/usage-record.ts'
+import { readsUsage } from './authorisation.ts'
+import { builder } from './builder.ts'
+import { RequestLogRef } from './refs.ts'
+import { openSubscription, type SubscriptionQueue, valueOfEvent } from './subscription.ts'
+import { UsageFilterInput } from './usage-input.ts'
+import { visibleUsage } from './usage-visibility.ts'
+
+interface RequestLogged {
+  readonly record: UsageRecord
+  readonly dropped: number
+}
+
+const RequestLoggedRef = builder.objectRef<RequestLogged>('RequestLogged').implement({
+  description: 'A request that has just ended.',
+  fields: (t) => ({
+    requestLog: t.field({ type: RequestLogRef, description: 'The request.', resolve: ({ record }) => record }),
+    dropped: t.expose('dropped', {
+      type: 'SafeInt',
+      description: 'Matching requests left out since the previous event.',
+    }),
+  }),
+})
+
+/** Requests that wait for a reader between two of its reads. */
+const capacity = 16
+
+builder.subscriptionField('requestLogged', (t) =>
+  t.field({
+    type: RequestLoggedRef,
+    description:
+      'Requests as they end; left out rather than queued for a slow reader, and `dropped` tells how many. A member sees its own.',
+    authScopes: readsUsage,
+    args: { filter: t.arg({ type: UsageFilterInput, description: 'Omitted: all requests.' }) },
+    subscribe: (_root, args, context) => {
+      const filter = visibleUsage(context.actor, args.filter)
+      const queue: SubscriptionQueue<RequestLogged> = openSubscription(context, {
+        scopes: readsUsage,
+        capacity,
+        overflow: 'DROP_NEWEST',
+      })
+      const unsubscribe = context.live.onRequest((record) => {
+        if (!matchesUsageFilter(record, filter)) return
+        const { dropped } = queue
+        // Its place in the queue says how many were left out before it; one that finds no room is counted itself.
+        if (queue.push({ value: { record, dropped } })) queue.dropped = 0
+      })
+      queue.onEnd(unsubscribe)
+      return queue
+    },
+    resolve: (event, _args, context) => valueOfEvent(event, context),
+  }),
+)

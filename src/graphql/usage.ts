@@ -1,0 +1,188 @@
+import {
+  getUsageReport,
+  type UsageGroup,
+  type UsageMetrics,
+  type UsageRefusal,
+  type UsageReport,
+  type UsageRow,
+} from '../storage/usage-report.ts'
+import { readsUsage } from './authorisation.ts'
+import { loadBackend } from './backend.ts'
+import { builder } from './builder.ts'
+import { RequestOutcome, UsageBucket, UsageDimension } from './enums.ts'
+import { badUserInput } from './fault.ts'
+import { PercentilesRef } from './percentiles.ts'
+import { ApiKeyRef, DeploymentRef, ProviderRef, RouteBackendRef, RouteRef, RouteTargetRef, UserRef } from './refs.ts'
+import { isAnySelected } from './selected-fields.ts'
+import { TimeRangeInput, UsageFilterInput } from './usage-input.ts'
+import { visibleUsage } from './usage-visibility.ts'
+
+const maxRows = 10_000
+/** A row is cheaper than an object that is looked up: so many of them cost as one. */
+const rowsPerCost = 20
+
+const UsageMetricsRef = builder.objectRef<UsageMetrics>('UsageMetrics').implement({
+  description: 'Sums over the requests of a bucket and group.',
+  fields: (t) => ({
+    requests: t.expose('requests', { type: 'SafeInt', description: 'Requests of clients.' }),
+    attempts: t.expose('attempts', { type: 'SafeInt', description: 'Calls upstream.' }),
+    failures: t.expose('failures', {
+      type: 'SafeInt',
+      description: 'Requests that ended neither `OK` nor `OK_BY_FALLBACK`.',
+    }),
+    fallbacks: t.expose('fallbacks', { type: 'SafeInt', description: 'Requests that the fallback served.' }),
+    inputTokens: t.expose('inputTokens', { type: 'SafeInt', description: 'Tokens read.' }),
+    cachedInputTokens: t.expose('cachedInputTokens', { type: 'SafeInt', description: 'Part of `inputTokens`.' }),
+    outputTokens: t.expose('outputTokens', { type: 'SafeInt', description: 'Tokens written.' }),
+    reasoningTokens: t.expose('reasoningTokens', { type: 'SafeInt', description: 'Part of `outputTokens`.' }),
+    estimatedRequests: t.expose('estimatedRequests', {
+      type: 'SafeInt',
+      description: 'Requests with `ESTIMATED` tokens.',
+    }),
+    cost: t.expose('cost', { type: 'Decimal', nullable: true, description: 'USD; null if no request had a price.' }),
+    firstByteMs: t.expose('firstByteMs', {
+      type: PercentilesRef,
+      nullable: true,
+      description: 'To the first byte of the answer; null without requests.',
+    }),
+    durationMs: t.expose('durationMs', {
+      type: PercentilesRef,
+      nullable: true,
+      description: 'To the end of the answer; null without requests.',
+    }),
+  }),
+})
+
+const UsageGroupRef = builder.objectRef<UsageGroup>('UsageGroup').implement({
+  description:
+    "The row's value of each dimension in `groupBy`; the rest is null. An object is null if it was deleted: `labels` still names it.",
+  fields: (t) => ({
+    labels: t.exposeStringList('labels', {
+      description: 'Names at the time of the request, in the order of `groupBy`.',
+    }),
+    route: t.field({
+      type: RouteRef,
+      nullable: true,
+      description: 'The route.',
+      resolve: ({ routeId }, _args, { loaders }) => (routeId === null ? null : loaders.route.load(routeId)),
+    }),
+    routeRevision: t.exposeInt('routeRevision', { nullable: true, description: "The route's revision." }),
+    target: t.field({
+      type: RouteTargetRef,
+      nullable: true,
+      description: 'The target that served, or was tried last.',
+      resolve: ({ targetId }, _args, { loaders }) => (targetId === null ? null : loaders.target.load(targetId)),
+    }),
+    backend: t.field({
+      type: RouteBackendRef,
+      nullable: true,
+      description: 'The backend that served, or was tried last.',
+      resolve: ({ backendId }, _args, context) => (backendId === null ? null : loadBackend(context, backendId)),
+    }),
+    provider: t.field({
+      type: ProviderRef,
+      nullable: true,
+      description: 'The provider of that backend.',
+      resolve: ({ providerId }, _args, { loaders }) => (providerId === null ? null : loaders.provider.load(providerId)),
+    }),
+    deployment: t.field({
+      type: DeploymentRef,
+      nullable: true,
+      description: 'The deployment of that backend.',
+      resolve: ({ deploymentId }, _args, { loaders }) =>
+        deploymentId === null ? null : loaders.deployment.load(deploymentId),
+    }),
+    apiKey: t.field({
+      type: ApiKeyRef,
+      nullable: true,
+      description: 'The key of the caller.',
+      resolve: ({ apiKeyId }, _args, { loaders }) => (apiKeyId === null ? null : loaders.apiKey.load(apiKeyId)),
+    }),
+    user: t.field({
+      type: UserRef,
+      nullable: true,
+      description: 'The owner of that key.',
+      resolve: ({ userId }, _args, { loaders }) => (userId === null ? null : loaders.user.load(userId)),
+    }),
+    operation: t.exposeString('operation', { nullable: true, description: 'The called endpoint.' }),
+    outcome: t.expose('outcome', { type: RequestOutcome, nullable: true, description: 'How the requests ended.' }),
+  }),
+})
+
+const UsageRowRef = builder.objectRef<UsageRow>('UsageRow').implement({
+  description: 'One bucket of one group.',
+  fields: (t) => ({
+    bucketStart: t.field({
+      type: 'DateTime',
+      description: 'When the bucket begins.',
+      resolve: ({ bucketStart }) => bucketStart,
+    }),
+    group: t.expose('group', { type: UsageGroupRef, description: 'What the row is about.' }),
+    metrics: t.expose('metrics', { type: UsageMetricsRef, description: 'Its sums.' }),
+  }),
+})
+
+const UsageReportRef = builder.objectRef<UsageReport>('UsageReport').implement({
+  description: 'Usage of the requests that ended in a range.',
+  fields: (t) => ({
+    from: t.field({ type: 'DateTime', description: 'The first instant.', resolve: ({ from }) => from }),
+    to: t.field({ type: 'DateTime', description: 'The first instant that is not in it.', resolve: ({ to }) => to }),
+    completeUntil: t.field({
+      type: 'DateTime',
+      description: 'Requests that ended up to this instant are counted.',
+      resolve: ({ completeUntil }) => completeUntil,
+    }),
+    totals: t.expose('totals', { type: UsageMetricsRef, description: 'Over the whole range, always exact.' }),
+    rows: t.expose('rows', {
+      type: [UsageRowRef],
+      description: 'One per bucket and group: oldest bucket first, then most tokens first.',
+    }),
+    truncated: t.exposeBoolean('truncated', { description: 'Whether rows beyond `limit` were left out.' }),
+  }),
+})
+
+const percentileFields = new Set(['firstByteMs', 'durationMs'])
+
+builder.queryField('usage', (t) =>
+  t.field({
+    type: UsageReportRef,
+    description: `\`limit\`: 1 to 10,000 rows; a range of more than 10,000 buckets is refused. A member sees its own usage.`,
+    authScopes: readsUsage,
+    complexity: ({ limit }) => ({ field: 1, multiplier: Math.max(1, Math.min(limit, maxRows) / rowsPerCost) }),
+    args: {
+      range: t.arg({ type: TimeRangeInput, required: true, description: 'When the requests ended.' }),
+      bucket: t.arg({ type: UsageBucket, required: true, defaultValue: 'ALL', description: 'Width of a row.' }),
+      groupBy: t.arg({
+        type: [UsageDimension],
+        required: true,
+        defaultValue: [],
+        description: 'One row for each combination of these.',
+      }),
+      filter: t.arg({ type: UsageFilterInput, description: 'Omitted: all requests.' }),
+      limit: t.arg.int({ required: true, defaultValue: 1000, description: 'Most rows, 1 to 10,000.' }),
+    },
+    resolve: async (_root, { range, bucket, groupBy, filter, limit }, { control, actor }, info) => {
+      if (limit < 1 || limit > maxRows) throw badUserInput(`\`limit\` is 1 to ${maxRows}.`)
+      const result = await getUsageReport(control.db, {
+        from: range.from,
+        to: range.to ?? new Date(),
+        bucket,
+        groupBy: [...new Set(groupBy)],
+        filter: visibleUsage(actor, filter),
+        limit,
+        withPercentiles: isAnySelected(info, percentileFields),
+      })
+      if (!result.ok) throw badUserInput(describe(result.refusal))
+      return result.report
+    },
+  }),
+)
+
+function describe(refusal: UsageRefusal): string {
+  switch (refusal.kind) {
+    case 'RANGE_REVERSED':
+      return 'The range ends before it begins.'
+    case 'TOO_MANY_BUCKETS':
+      return `The range has ${refusal.buckets} buckets of this width, and at most ${refusal.maxBuckets} can be asked for: take wider ones.`
+  }
+}
