@@ -24,10 +24,16 @@ describe('binaries', () => {
   afterEach(() => rm(folder, { recursive: true }))
 
   test('are used where npm has put them', async () => {
-    expect(await findBinaries(account, dataDir)).toEqual({
-      initdb: join(native, 'bin/initdb'),
-      postgres: join(native, 'bin/postgres'),
+    const copy = await copyNative(join(dataDir, 'package'))
+    expect(await findBinaries(account, dataDir, copy)).toEqual({
+      initdb: join(copy, 'bin/initdb'),
+      postgres: join(copy, 'bin/postgres'),
     })
+  })
+
+  test('are found without being told where', async () => {
+    const { postgres } = await findBinaries(account, dataDir)
+    expect((await stat(postgres)).isFile()).toBe(true)
   })
 
   test('without their links (npm ci --ignore-scripts) are given them', async () => {
