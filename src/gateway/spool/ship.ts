@@ -1,0 +1,128 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { UsageRecord } from '../../routing/usage-record.ts'
+import type { GatewayLog } from '../ports.ts'
+import type { Spool, SpoolState } from './spool.ts'
+
+/** Where the records go; the server plugs the database in. */
+export interface UsageStore {
+  /** Resolves when the records are safe, however often they are sent. Throws `RefusedRecords` if it will never take them. */
+  deliver(records: readonly UsageRecord[]): Promise<void>
+  /** Takes note of how far the spool has been shipped. */
+  report(spoolId: string, state: SpoolState): Promise<void>
+}
+
+/** At least one of the records will never be taken: sending the same again is useless. */
+export class RefusedRecords extends Error {
+  override name = 'RefusedRecords'
+}
+
+export interface ShipperOptions {
+  readonly spool: Spool
+  readonly store: UsageStore
+  readonly log: GatewayLog
+}
+
+/** Ships what the spool holds until it is stopped. */
+export interface Shipper {
+  /** Ships what is left, but tries no longer than this. Resolves to whether the spool is empty. */
+  stop(timeoutMs: number): Promise<boolean>
+}
+
+/** More would keep the event loop from requests for too long. */
+const maxBatch = 2_000
+/** Records of this time share a batch. */
+const gatherMs = 200
+const reportMs = 1_000
+const firstRetryMs = 250
+const lastRetryMs = 5_000
+
+export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
+  const stopping = new AbortController()
+  let deadlineMs = Infinity
+  let reportedAtMs = -Infinity
+  let retryMs = firstRetryMs
+  let isAway = false
+
+  const loop = async () => {
+    while (!isOver()) {
+      const worked = await attempt()
+      await pause(worked ? gatherMs : retryMs * (0.75 + Math.random() / 2))
+    }
+  }
+
+  /** Whether the store took what there was. */
+  const attempt = async (): Promise<boolean> => {
+    try {
+      const shipped = await shipAll()
+      if (shipped || performance.now() - reportedAtMs >= reportMs) await report()
+      if (isAway) log.info({ pending: spool.state().pending }, 'usage records are shipped again')
+      isAway = false
+      retryMs = firstRetryMs
+      return true
+    } catch (error) {
+      if (!isAway)
+        log.warn({ err: error, pending: spool.state().pending }, 'usage records wait: they cannot be shipped')
+      isAway = true
+      retryMs = Math.min(lastRetryMs, retryMs * 2)
+      return false
+    }
+  }
+
+  const shipAll = async (): Promise<boolean> => {
+    let shipped = false
+    for (let batch = spool.take(maxBatch); batch && performance.now() < deadlineMs; batch = spool.take(maxBatch)) {
+      try {
+        await deliver(batch.records)
+      } catch (error) {
+        batch.putBack()
+        throw error
+      }
+      batch.commit()
+      shipped = true
+      retryMs = firstRetryMs
+      if (performance.now() - reportedAtMs >= reportMs) await report()
+    }
+    return shipped
+  }
+
+  /** One record that is refused must not hold up all others: it is found by halving, and left out. */
+  const deliver = async (records: readonly UsageRecord[]): Promise<void> => {
+    try {
+      await store.deliver(records)
+    } catch (error) {
+      if (!(error instanceof RefusedRecords)) throw error
+      if (records.length > 1) {
+        const half = records.length >> 1
+        await deliver(records.slice(0, half))
+        await deliver(records.slice(half))
+      } else {
+        spool.countRefused()
+        log.error({ err: error, requestId: records[0]?.id }, 'a usage record was refused by the database, and is lost')
+      }
+    }
+  }
+
+  const report = async () => {
+    reportedAtMs = performance.now()
+    await store.report(spool.id, spool.state())
+  }
+
+  const isOver = () => stopping.signal.aborted && (spool.state().pending === 0 || performance.now() >= deadlineMs)
+
+  const pause = async (ms: number) => {
+    if (stopping.signal.aborted) await sleep(Math.min(ms, firstRetryMs))
+    else await sleep(ms, undefined, { signal: stopping.signal }).catch(() => undefined)
+  }
+
+  const done = loop()
+  return {
+    async stop(timeoutMs) {
+      deadlineMs = performance.now() + timeoutMs
+      stopping.abort()
+      const tooLate = new AbortController()
+      await Promise.race([done, sleep(timeoutMs, undefined, { signal: tooLate.signal }).catch(() => undefined)])
+      tooLate.abort()
+      return spool.state().pending === 0
+    },
+  }
+}

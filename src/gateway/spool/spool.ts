@@ -1,0 +1,446 @@
+/**
+ * Usage records on disk, from the end of their requests until the database has them.
+ *
+ * A record is in a file of the spool before the last byte of its answer goes out, so the death of this process loses none
+ * that a client saw end. Records wait there while the database is away; what it has taken is deleted segment by segment.
+ */
+import { unlink } from 'node:fs'
+import { endedAtMs, type UsageRecord } from '../../routing/usage-record.ts'
+import type { GatewayLog, OpenRequest, UsageSink } from '../ports.ts'
+import { abandonedRecord } from './abandoned-record.ts'
+import { type Frame, FrameBuffer, readFrame } from './frame.ts'
+import { listSegments, type SpoolFolder, segmentPath, takeSpoolFolder } from './spool-folder.ts'
+import { Segment } from './segment.ts'
+
+export interface SpoolOptions {
+  /** Made if it is not there. Processes that share it take one folder in it each. */
+  readonly root: string
+  readonly log: GatewayLog
+  /** Of all segments; what comes beyond is not written. Default: 16 GiB. */
+  readonly maxBytes?: number
+  readonly maxSegmentBytes?: number
+  /** Unshipped records that are also kept in memory, so that they need not be read again. */
+  readonly maxInMemory?: number
+}
+
+/** Records to ship; the same ones come again after `putBack`. One at a time. */
+export interface SpoolBatch {
+  readonly records: readonly UsageRecord[]
+  /** They are in the database. */
+  commit(): void
+  putBack(): void
+}
+
+/** How a spool is doing. */
+export interface SpoolState {
+  /** Every request that ended here before this instant has been shipped; milliseconds since the epoch. */
+  readonly completeUntilMs: number
+  /** Records that have not been shipped. */
+  readonly pending: number
+  /** Of these, not on disk: the death of this process would lose them. */
+  readonly unsafe: number
+  /** Records that could be kept nowhere, since the process began. */
+  readonly lost: number
+  readonly bytes: number
+}
+
+interface Waiting {
+  readonly record: UsageRecord
+  /** Null: it could not be written. */
+  segment: Segment | null
+  /** Where its frame ends in the segment. */
+  end: number
+  readonly written: () => void
+}
+
+const groupMs = 100
+const readBytes = 4 * 1024 * 1024
+/** An active segment of this size that has been shipped to its end makes room. */
+const idleSegmentBytes = 1024 * 1024
+/** A request's end is computed a moment before its record gets here. */
+const handoverMs = 1_000
+const clockJumpMs = 250
+const complaintMs = 10_000
+
+/**
+ * Opens the spool and recovers what earlier processes left in it: what they tore is cut off, and requests that had begun
+ * get a record that says `GATEWAY_ERROR`. Throws if the folder cannot be made, written or had.
+ */
+export function openSpool(options: SpoolOptions): Spool {
+  const { folder, adoptedIds } = takeSpoolFolder(options.root)
+  try {
+    return new Spool(options, folder, adoptedIds)
+  } catch (error) {
+    folder.release()
+    throw error
+  }
+}
+
+export class Spool implements UsageSink, Disposable {
+  /** Of the folder: stays the same over restarts. */
+  readonly id: string
+  /** Ids of other folders whose records are now here. */
+  readonly adoptedIds: readonly string[]
+  readonly #folder: SpoolFolder
+  readonly #log: GatewayLog
+  readonly #maxBytes: number
+  readonly #maxSegmentBytes: number
+  readonly #maxInMemory: number
+  /** Oldest first; the last is the one that is written. */
+  readonly #segments: Segment[] = []
+  /** A number is not used again while its file may still be about to be deleted. */
+  #nextNumber = 1
+  /** Of all segments. */
+  #bytes = 0
+
+  // Of this tick, to be written at its end.
+  readonly #frames = new FrameBuffer()
+  #tick: Waiting[] = []
+
+  /** Unshipped records, oldest first, unless they are to be read `#fromDisk`. */
+  #queue: Waiting[] = []
+  #fromDisk = false
+  /** In the first segment: where the first unshipped record is, or what comes before it. */
+  #shippedTo = 0
+  #isBatchOut = false
+
+  /** Requests in flight: not yet written, and with the segment that says so. */
+  readonly #newlyOpen = new Map<string, OpenRequest>()
+  readonly #openIn = new Map<string, { readonly request: OpenRequest; readonly segment: Segment }>()
+
+  #pending = 0
+  #lost = 0
+  #isFailing = false
+  #complainedAtMs = -Infinity
+  #clockOffsetMs = Date.now() - performance.now()
+  /** Requests that were in flight when the clock jumped: their ends are told by the old time. */
+  #astray: Map<string, number> = new Map()
+  readonly #timer: NodeJS.Timeout
+  /** What was shipped too late to be noted comes again from disk. */
+  #isClosed = false
+
+  constructor(options: SpoolOptions, folder: SpoolFolder, adoptedIds: readonly string[]) {
+    this.id = folder.id
+    this.adoptedIds = adoptedIds
+    this.#folder = folder
+    this.#log = options.log
+    this.#maxBytes = options.maxBytes ?? 16 * 1024 ** 3
+    this.#maxSegmentBytes = options.maxSegmentBytes ?? 32 * 1024 ** 2
+    this.#maxInMemory = options.maxInMemory ?? 8192
+    this.#recover()
+    this.#timer = setInterval(() => this.#group(), groupMs)
+    this.#timer.unref()
+  }
+
+  // ── what the gateway says ──
+
+  open(request: OpenRequest): void {
+    this.#newlyOpen.set(request.id, request)
+  }
+
+  append(record: UsageRecord, written: () => void): void {
+    if (!this.#newlyOpen.delete(record.id)) this.#openIn.delete(record.id)
+    if (this.#astray.size > 0) this.#astray.delete(record.id)
+    const bytes = this.#frames.add('record', record.id, endedAtMs(record), JSON.stringify(record))
+    this.#tick.push({ record, segment: null, end: bytes, written })
+    // All requests that end in this turn of the event loop share one write.
+    if (this.#tick.length === 1) setImmediate(() => this.#flush())
+  }
+
+  #flush(): void {
+    const waiting = this.#tick
+    if (waiting.length === 0) return
+    this.#tick = []
+    const segment = this.#write()
+    let end = segment ? segment.bytes - this.#frames.length : 0
+    this.#frames.clear()
+    for (const one of waiting) {
+      if (segment) {
+        end += one.end
+        one.end = end
+        one.segment = segment
+        segment.count(endedAtMs(one.record))
+      }
+      this.#enqueue(one)
+    }
+    for (const one of waiting) one.written()
+  }
+
+  /** Writes what was collected; null if that failed, which has been said. */
+  #write(): Segment | null {
+    try {
+      const bytes = this.#frames.bytes()
+      if (this.#bytes + bytes.length > this.#maxBytes) throw new Error(`the spool has its ${this.#maxBytes} bytes`)
+      const segment = this.#writable()
+      segment.append(bytes)
+      this.#bytes += bytes.length
+      if (this.#isFailing) this.#log.info({ pending: this.#pending }, 'the spool is written again')
+      this.#isFailing = false
+      return segment
+    } catch (error) {
+      this.#isFailing = true
+      this.#complain(error, 'the spool cannot be written: usage records are kept in memory only')
+      return null
+    }
+  }
+
+  #writable(): Segment {
+    const last = this.#segments.at(-1)
+    if (last && !last.isBroken && last.bytes < this.#maxSegmentBytes) return last
+    const segment = new Segment(segmentPath(this.#folder.path, this.#nextNumber))
+    this.#nextNumber++
+    last?.sync((error) => this.#complain(error, 'a segment of the spool could not be synced'))
+    this.#segments.push(segment)
+    return segment
+  }
+
+  #enqueue(one: Waiting): void {
+    this.#pending++
+    if (!this.#fromDisk && this.#queue.length >= this.#maxInMemory) this.#leaveMemory()
+    if (!this.#fromDisk) this.#queue.push(one)
+    else if (!one.segment) this.#lose(1)
+  }
+
+  /** Too many wait: from now on they are read again when it is their turn. */
+  #leaveMemory(): void {
+    this.#fromDisk = true
+    this.#lose(this.#queue.filter((one) => !one.segment).length)
+    this.#queue = []
+  }
+
+  #lose(count: number): void {
+    this.#pending -= count
+    this.#lost += count
+    if (count > 0) this.#complain(undefined, 'usage records are lost: neither disk nor database takes them')
+  }
+
+  #complain(error: unknown, message: string): void {
+    if (performance.now() - this.#complainedAtMs < complaintMs) return
+    this.#complainedAtMs = performance.now()
+    this.#log.error({ err: error, lost: this.#lost, pending: this.#pending }, message)
+  }
+
+  // ── what is shipped ──
+
+  /** The next records, oldest first; null if there are none, or if the last batch is still out. */
+  take(maxRecords: number): SpoolBatch | null {
+    if (this.#isBatchOut) return null
+    const batch = this.#fromDisk ? this.#takeFromDisk(maxRecords) : this.#takeFromMemory(maxRecords)
+    this.#isBatchOut = batch !== null
+    return batch
+  }
+
+  #takeFromMemory(maxRecords: number): SpoolBatch | null {
+    const taken = this.#queue.slice(0, maxRecords)
+    if (taken.length === 0) return null
+    return {
+      records: taken.map((one) => one.record),
+      commit: () => {
+        if (this.#isClosed) return
+        this.#isBatchOut = false
+        this.#pending -= taken.length
+        if (!this.#fromDisk) this.#queue.splice(0, taken.length)
+        else this.#forgive(taken)
+        for (const { segment, end } of taken) if (segment) this.#shipped(segment, 1, end)
+      },
+      putBack: () => {
+        this.#isBatchOut = false
+      },
+    }
+  }
+
+  /** These were counted as lost when memory was left, and have arrived after all. */
+  #forgive(taken: readonly Waiting[]): void {
+    const unsafe = taken.filter((one) => !one.segment).length
+    this.#lost -= unsafe
+    this.#pending += unsafe
+  }
+
+  #takeFromDisk(maxRecords: number): SpoolBatch | null {
+    const segment = this.#segments[0]
+    if (!segment) return this.#returnToMemory()
+    const { records, end } = this.#read(segment, this.#shippedTo, maxRecords)
+    if (records.length === 0) {
+      if (this.#segments.length === 1) return this.#returnToMemory()
+      this.#drop(segment)
+      return this.#takeFromDisk(maxRecords)
+    }
+    return {
+      records,
+      commit: () => {
+        if (this.#isClosed) return
+        this.#isBatchOut = false
+        this.#pending -= records.length
+        this.#shipped(segment, records.length, end)
+      },
+      putBack: () => {
+        this.#isBatchOut = false
+      },
+    }
+  }
+
+  /** All that is on disk has been shipped. */
+  #returnToMemory(): null {
+    this.#fromDisk = false
+    return null
+  }
+
+  #read(segment: Segment, from: number, maxRecords: number): { records: UsageRecord[]; end: number } {
+    const records: UsageRecord[] = []
+    let end = from
+    // Of a window that says nothing but what began, the next one follows.
+    for (let begin = -1; records.length === 0 && end > begin;) {
+      begin = end
+      const bytes = segment.read(begin, readBytes)
+      while (records.length < maxRecords) {
+        const frame = readFrame(bytes, end - begin)
+        if (!frame) break
+        end += frame.length
+        if (frame.kind === 'record') records.push(frame.value() as UsageRecord)
+      }
+    }
+    return { records, end }
+  }
+
+  /** Only the first segment's position counts: those behind it have not been begun. */
+  #shipped(segment: Segment, records: number, end: number): void {
+    segment.shipped += records
+    while (this.#segments[0] !== segment && this.#segments[0]?.isShipped) this.#drop(this.#segments[0])
+    if (this.#segments[0] === segment) this.#shippedTo = end
+  }
+
+  /** Its records are in the database. What it says of requests in flight is said again before it goes. */
+  #drop(segment: Segment): void {
+    this.#segments.shift()
+    this.#shippedTo = 0
+    for (const [id, open] of this.#openIn) {
+      if (open.segment !== segment) continue
+      this.#openIn.delete(id)
+      this.#newlyOpen.set(id, open.request)
+    }
+    if (!this.#writeOpen()) {
+      // Those requests lose their mark, and nothing else: keeping the segment would fill the disk for good.
+      this.#complain(undefined, 'the spool cannot be written: requests in flight would not be found after a crash')
+    }
+    // It can be less only if the disk changed it after it was recovered.
+    this.#lose(segment.records - segment.shipped)
+    this.#bytes -= segment.bytes
+    segment.close()
+    unlink(segment.path, (error) => {
+      if (error) this.#complain(error, 'a shipped segment of the spool could not be deleted')
+    })
+  }
+
+  /** A record that was taken can be stored nowhere. */
+  countRefused(): void {
+    this.#lost++
+  }
+
+  // ── what happens in the background ──
+
+  #group(): void {
+    this.#writeOpen()
+    this.#segments.at(-1)?.sync((error) => this.#complain(error, 'a segment of the spool could not be synced'))
+    if (!this.#isBatchOut) this.#makeRoom()
+  }
+
+  /** What has been shipped to its end goes; the segment that is being written, only if it is worth it. */
+  #makeRoom(): void {
+    for (const segment of this.#segments.slice()) {
+      const isActive = segment === this.#segments.at(-1)
+      if (!segment.isShipped || (isActive && segment.bytes < idleSegmentBytes)) return
+      this.#drop(segment)
+    }
+  }
+
+  /** In one write for all that began since the last time: those that have ended meanwhile need none. */
+  #writeOpen(): boolean {
+    if (this.#newlyOpen.size === 0) return true
+    this.#flush()
+    for (const [id, request] of this.#newlyOpen) {
+      this.#frames.add('open', id, request.startedAtMs, JSON.stringify(request))
+    }
+    const segment = this.#write()
+    this.#frames.clear()
+    if (!segment) return false
+    for (const [id, request] of this.#newlyOpen) this.#openIn.set(id, { request, segment })
+    this.#newlyOpen.clear()
+    return true
+  }
+
+  /** Also tells the file that this process was alive now: see `#recover`. */
+  state(): SpoolState {
+    if (!this.#isClosed) this.#segments.at(-1)?.touch()
+    return {
+      completeUntilMs: this.#completeUntilMs(),
+      pending: this.#pending + this.#tick.length,
+      unsafe: this.#queue.reduce((count, one) => count + (one.segment ? 0 : 1), 0),
+      lost: this.#lost,
+      bytes: this.#bytes,
+    }
+  }
+
+  #completeUntilMs(): number {
+    this.#watchClock()
+    let until = Date.now() - handoverMs
+    for (const one of [...this.#tick, ...this.#queue]) until = Math.min(until, endedAtMs(one.record))
+    if (this.#fromDisk) {
+      for (const segment of this.#segments) if (!segment.isShipped) until = Math.min(until, segment.firstEndMs)
+    }
+    for (const startedAtMs of this.#astray.values()) until = Math.min(until, startedAtMs)
+    return until
+  }
+
+  #watchClock(): void {
+    const offsetMs = Date.now() - performance.now()
+    if (Math.abs(offsetMs - this.#clockOffsetMs) > clockJumpMs) {
+      for (const [id, request] of this.#newlyOpen) this.#astray.set(id, request.startedAtMs)
+      for (const [id, { request }] of this.#openIn) this.#astray.set(id, request.startedAtMs)
+    }
+    this.#clockOffsetMs = offsetMs
+  }
+
+  // ── begin and end ──
+
+  #recover(): void {
+    const open = new Map<string, OpenRequest>()
+    let lastAliveMs = 0
+    for (const { number, path } of listSegments(this.#folder.path)) {
+      const segment = new Segment(path)
+      this.#nextNumber = number + 1
+      lastAliveMs = Math.max(lastAliveMs, segment.modifiedAtMs())
+      const damaged = segment.recover((frame: Frame) => {
+        if (frame.kind === 'open') open.set(frame.id, frame.value() as OpenRequest)
+        else open.delete(frame.id)
+      })
+      if (damaged > 0) this.#log.warn({ path, bytes: damaged }, 'a torn end of a spool segment was cut off')
+      this.#segments.push(segment)
+      this.#bytes += segment.bytes
+      this.#pending += segment.records
+    }
+    this.#fromDisk = this.#pending > 0
+    this.#appendAbandoned([...open.values()], lastAliveMs)
+    if (this.#pending > 0) this.#log.info({ records: this.#pending, abandoned: open.size }, 'the spool was recovered')
+  }
+
+  #appendAbandoned(requests: readonly OpenRequest[], lastAliveMs: number): void {
+    if (requests.length === 0) return
+    for (const request of requests) this.append(abandonedRecord(request, lastAliveMs), () => undefined)
+    this.#fromDisk = true
+    this.#flush()
+  }
+
+  /** Writes what is left and lets the folder go. What is not shipped waits for the next process. */
+  [Symbol.dispose](): void {
+    if (this.#isClosed) return
+    clearInterval(this.#timer)
+    this.#flush()
+    this.#writeOpen()
+    this.#isClosed = true
+    for (const segment of this.#segments) segment.close()
+    if (this.#pending === 0 && this.#openIn.size === 0) {
+      for (const segment of this.#segments) unlink(segment.path, () => undefined)
+    }
+    this.#folder.release()
+  }
+}

@@ -1,0 +1,79 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from 'vitest'
+import { RefusedRecords, startShipper, type UsageStore } from '../../../src/gateway/spool/ship.ts'
+import { openSpool } from '../../../src/gateway/spool/spool.ts'
+import { type Database, openDatabase } from '../../../src/storage/database.ts'
+import { insertUsageRecords, isRefusal } from '../../../src/storage/usage-insert.ts'
+import { findCompleteUntil, reportUsageProgress } from '../../../src/storage/usage-progress.ts'
+import { openTestDatabase } from '../../support/database.ts'
+import { until } from '../../support/until.ts'
+import { usageRecord } from '../../support/usage-record.ts'
+
+let database: Database
+let root: string
+beforeAll(async () => void (database = await openTestDatabase()))
+afterAll(() => database[Symbol.asyncDispose]())
+beforeEach(() => void (root = mkdtempSync(join(tmpdir(), 'signalbox-ship-'))))
+afterEach(() => rmSync(root, { recursive: true }))
+
+const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+
+/** The store as the server plugs it in; `db` may change its mind about which database that is. */
+function storeIn(db: () => Database): UsageStore {
+  return {
+    deliver: async (records) => {
+      await insertUsageRecords(db().db, records).catch((error: unknown) => {
+        throw isRefusal(error) ? new RefusedRecords('refused', { cause: error }) : error
+      })
+    },
+    report: (spoolId, state) => reportUsageProgress(db().db, { spoolId, ...state }),
+  }
+}
+
+async function countOf(routeId: string): Promise<number> {
+  const row = await database.db
+    .selectFrom('usage_record')
+    .where('route_id', '=', routeId)
+    .select(({ fn }) => fn.countAll<number>().as('n'))
+    .executeTakeFirstOrThrow()
+  return row.n
+}
+
+test('records that waited for the database get there once it is back, each once', async () => {
+  await using away = openDatabase({ url: 'postgres://nobody@127.0.0.1:1/nowhere' })
+  let current = away
+  using spool = openSpool({ root, log, maxInMemory: 50 })
+  const shipper = startShipper({ spool, store: storeIn(() => current), log })
+  for (let n = 0; n < 300; n++) spool.append(usageRecord({ routeId: 'rte_waits' }), () => {})
+  await until(() => spool.state().pending === 300)
+  current = database
+  await until(async () => (await countOf('rte_waits')) === 300)
+  expect(await shipper.stop(1_000)).toBe(true)
+  expect(await countOf('rte_waits')).toBe(300)
+})
+
+test('a record that the database refuses is counted as lost, and holds up no other', async () => {
+  using spool = openSpool({ root, log })
+  for (let n = 0; n < 30; n++) {
+    spool.append(usageRecord({ routeId: 'rte_refused', status: n === 17 ? 1e12 : 200 }), () => {})
+  }
+  const shipper = startShipper({ spool, store: storeIn(() => database), log })
+  await until(async () => (await countOf('rte_refused')) === 29)
+  expect(await shipper.stop(1_000)).toBe(true)
+  expect(spool.state()).toMatchObject({ pending: 0, lost: 1 })
+})
+
+test('usage is complete until just now when nothing waits, and no further than what waits', async () => {
+  using spool = openSpool({ root, log })
+  const shipper = startShipper({ spool, store: storeIn(() => database), log })
+  await database.db.deleteFrom('usage_progress').where('spool_id', '!=', spool.id).execute()
+  const now = Date.now()
+  await until(async () => (await findCompleteUntil(database.db)).getTime() > now)
+  await shipper.stop(1_000)
+  const waiting = usageRecord({ startedAtMs: Date.now() - 5_000, durationMs: 2_000 })
+  await new Promise<void>((resolve) => spool.append(waiting, resolve))
+  await storeIn(() => database).report(spool.id, spool.state())
+  expect((await findCompleteUntil(database.db)).getTime()).toBe(waiting.startedAtMs + 2_000)
+})

@@ -1,0 +1,273 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import * as fc from 'fast-check'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { openSpool, type Spool, type SpoolOptions } from '../../../src/gateway/spool/spool.ts'
+import type { UsageRecord } from '../../../src/routing/usage-record.ts'
+import { until } from '../../support/until.ts'
+import { usageRecord } from '../../support/usage-record.ts'
+
+let root: string
+beforeEach(() => void (root = mkdtempSync(join(tmpdir(), 'signalbox-spool-'))))
+afterEach(() => rmSync(root, { recursive: true }))
+
+const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
+
+function open(options: Partial<SpoolOptions> = {}): Spool {
+  return openSpool({ root, log, ...options })
+}
+
+function append(spool: Spool, record: UsageRecord): Promise<void> {
+  return new Promise((resolve) => spool.append(record, resolve))
+}
+
+/** All that there is to ship, in batches of this size. */
+function shipAll(spool: Spool, batchSize = 7): UsageRecord[] {
+  const shipped: UsageRecord[] = []
+  for (let batch = spool.take(batchSize); batch; batch = spool.take(batchSize)) {
+    shipped.push(...batch.records)
+    batch.commit()
+  }
+  return shipped
+}
+
+function segmentsOf(folder = '0'): string[] {
+  return readdirSync(join(root, folder)).filter((name) => name.endsWith('.seg'))
+}
+
+test('records come out in order, as they went in, once', async () => {
+  using spool = open()
+  const records = Array.from({ length: 20 }, () => usageRecord({ requestedModel: 'mit Umlaut ä 模型 🙂' }))
+  await Promise.all(records.map((record) => append(spool, record)))
+  expect(spool.state()).toMatchObject({ pending: 20, unsafe: 0, lost: 0 })
+  expect(shipAll(spool)).toEqual(records)
+  expect(shipAll(spool)).toEqual([])
+  expect(spool.state().pending).toBe(0)
+})
+
+test('a batch that could not be delivered comes again', async () => {
+  using spool = open()
+  const record = usageRecord()
+  await append(spool, record)
+  const batch = spool.take(10)!
+  expect(spool.take(10)).toBeNull()
+  batch.putBack()
+  expect(shipAll(spool)).toEqual([record])
+})
+
+test('what was not shipped is there for the next process', async () => {
+  const records = Array.from({ length: 5 }, () => usageRecord())
+  {
+    using spool = open()
+    for (const record of records) await append(spool, record)
+  }
+  using spool = open()
+  expect(spool.state().pending).toBe(5)
+  expect(shipAll(spool, 2)).toEqual(records)
+})
+
+test('a spool that was shipped to its end leaves no segment', async () => {
+  {
+    using spool = open()
+    await append(spool, usageRecord())
+    shipAll(spool)
+  }
+  await until(() => segmentsOf().length === 0)
+})
+
+test('more than memory may hold is read again from disk, and nothing is twice or out of order', async () => {
+  using spool = open({ maxInMemory: 10, maxSegmentBytes: 5_000 })
+  const records = Array.from({ length: 100 }, () => usageRecord())
+  for (const record of records.slice(0, 60)) await append(spool, record)
+  const shipped = [...shipAll(spool, 3)]
+  for (const record of records.slice(60)) await append(spool, record)
+  shipped.push(...shipAll(spool, 3))
+  expect(shipped).toEqual(records)
+  await until(() => segmentsOf().length <= 1)
+})
+
+test('whatever is appended, shipped, put back and reopened in whatever order: everything arrives, what was shipped stays shipped', async () => {
+  const step = fc.oneof(
+    fc.record({ kind: fc.constant('append' as const), count: fc.integer({ min: 1, max: 12 }) }),
+    fc.record({ kind: fc.constant('ship' as const), count: fc.integer({ min: 1, max: 9 }) }),
+    fc.record({ kind: fc.constantFrom('putBack' as const, 'reopen' as const, 'open' as const), count: fc.constant(1) }),
+  )
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+      const own = mkdtempSync(join(root, 'case-'))
+      const options = { root: own, log, maxInMemory: 5, maxSegmentBytes: 3_000 }
+      let spool = openSpool(options)
+      const appended: string[] = []
+      const shipped = new Set<string>()
+      for (const { kind, count } of steps) {
+        if (kind === 'append') {
+          const records = Array.from({ length: count }, () => usageRecord())
+          appended.push(...records.map((record) => record.id))
+          await Promise.all(records.map((record) => append(spool, record)))
+        } else if (kind === 'open') spool.open(usageRecord({ id: `req_open${appended.length}` }))
+        else if (kind === 'reopen') {
+          spool[Symbol.dispose]()
+          spool = openSpool(options)
+        } else {
+          const batch = spool.take(count)
+          if (kind === 'putBack') batch?.putBack()
+          else {
+            for (const record of batch?.records ?? []) shipped.add(record.id)
+            batch?.commit()
+          }
+        }
+      }
+      for (const record of shipAll(spool)) shipped.add(record.id)
+      expect([...shipped].filter((id) => !id.startsWith('req_open')).sort()).toEqual(appended.toSorted())
+      expect(spool.state()).toMatchObject({ pending: 0, lost: 0 })
+      spool[Symbol.dispose]()
+    }),
+    { numRuns: 60 },
+  )
+})
+
+describe('after a crash', () => {
+  test('the torn end of a segment is cut off, and what is before it stays', async () => {
+    const records = [usageRecord(), usageRecord()]
+    {
+      using spool = open()
+      for (const record of records) await append(spool, record)
+    }
+    const path = join(root, '0', segmentsOf()[0]!)
+    const whole = statSync(path).size
+    appendFileSync(path, Buffer.from([90, 1, 0, 0, 7, 7, 7, 7, 0x52]))
+    {
+      using spool = open()
+      expect(statSync(path).size).toBe(whole)
+      expect(spool.state().pending).toBe(2)
+    }
+    truncateSync(path, whole - 1)
+    using spool = open()
+    expect(shipAll(spool)).toEqual(records.slice(0, 1))
+  })
+
+  test('requests that had begun get a record, those that ended do not get a second one', async () => {
+    const [finished, dropped] = [usageRecord(), usageRecord({ startedAtMs: Date.now() - 60_000 })]
+    {
+      using spool = open()
+      spool.open(finished)
+      spool.open(dropped)
+      await until(() => segmentsOf().length === 1)
+      await append(spool, finished)
+    }
+    // As the death of the process leaves it, and whoever is next too.
+    for (let crash = 0; crash < 2; crash++) {
+      using spool = open()
+      expect(spool.state().pending).toBe(2)
+    }
+    using spool = open()
+    const [first, second] = shipAll(spool)
+    expect(first).toEqual(finished)
+    expect(second).toMatchObject({ id: dropped.id, outcome: 'GATEWAY_ERROR', routeName: 'chat', tokens: null })
+    expect(second!.durationMs).toBeGreaterThanOrEqual(60_000)
+  })
+
+  test('a request in flight is found although the segment that it began in is gone', async () => {
+    const long = usageRecord({ startedAtMs: Date.now() })
+    {
+      using spool = open({ maxSegmentBytes: 2_000 })
+      spool.open(long)
+      await until(() => segmentsOf().length === 1)
+      for (let n = 0; n < 20; n++) await append(spool, usageRecord())
+      shipAll(spool)
+      await until(() => segmentsOf().length === 1 && segmentsOf()[0] !== '0000000000000001.seg')
+    }
+    using spool = open()
+    expect(shipAll(spool).filter((record) => record.outcome === 'GATEWAY_ERROR')).toMatchObject([{ id: long.id }])
+  })
+
+  test('killed at any moment, no record that was said to be written is lost', { timeout: 60_000 }, async () => {
+    for (let round = 0; round < 5; round++) {
+      const writer = spawn(process.execPath, [join(import.meta.dirname, 'spool-writer.ts'), root], {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      const written: string[] = []
+      const lines = createInterface({ input: writer.stdout })
+      lines.on('line', (line) => {
+        written.push(line)
+        if (written.length === 200 + round * 150) writer.kill('SIGKILL')
+      })
+      await Promise.all([once(writer, 'exit'), once(lines, 'close')])
+      using spool = open()
+      const found = new Set(shipAll(spool, 500).map((record) => record.id))
+      expect(written.filter((id) => !found.has(id))).toEqual([])
+    }
+  })
+})
+
+describe('processes that share a spool', () => {
+  test('have a folder each', () => {
+    using one = open()
+    using two = open()
+    expect(one.id).not.toBe(two.id)
+    expect(readdirSync(root)).toEqual(['0', '1'])
+  })
+
+  test('get what others left that are gone, once, and in whose name', async () => {
+    const records = Array.from({ length: 3 }, () => usageRecord())
+    const one = open()
+    const two = open()
+    const idOfTwo = two.id
+    await append(one, records[0]!)
+    await append(two, records[1]!)
+    two[Symbol.dispose]()
+    using three = open()
+    expect(three.id).toBe(idOfTwo)
+    expect(three.adoptedIds).toEqual([])
+    three[Symbol.dispose]()
+    one[Symbol.dispose]()
+    using next = open()
+    expect(next.adoptedIds).toEqual([idOfTwo])
+    expect(shipAll(next).map((record) => record.id)).toEqual([records[0]!.id, records[1]!.id])
+    using other = open()
+    expect(other.id).not.toBe(idOfTwo)
+    expect(shipAll(other)).toEqual([])
+  })
+})
+
+describe('when the disk is full', () => {
+  test('requests go on, records are shipped from memory, and writing begins again when there is room', async () => {
+    using spool = open({ maxBytes: 3_000, maxSegmentBytes: 1_000 })
+    const records = Array.from({ length: 10 }, () => usageRecord())
+    for (const record of records) await append(spool, record)
+    expect(spool.state()).toMatchObject({ pending: 10, lost: 0 })
+    expect(spool.state().unsafe).toBeGreaterThan(0)
+    expect(shipAll(spool)).toEqual(records)
+    await append(spool, usageRecord())
+    expect(spool.state()).toMatchObject({ pending: 1, unsafe: 0, lost: 0 })
+  })
+
+  test('what neither disk nor memory can hold is counted as lost', async () => {
+    using spool = open({ maxBytes: 3_000, maxSegmentBytes: 1_000, maxInMemory: 5 })
+    for (let n = 0; n < 10; n++) await append(spool, usageRecord())
+    const { pending, lost } = spool.state()
+    expect(pending + lost).toBe(10)
+    expect(lost).toBeGreaterThan(0)
+    expect(shipAll(spool)).toHaveLength(pending)
+    expect(spool.state()).toMatchObject({ pending: 0, lost })
+  })
+})
+
+describe('complete until', () => {
+  test('is before the end of each record that waits, in memory and on disk', async () => {
+    using spool = open({ maxInMemory: 2 })
+    const now = Date.now()
+    await append(spool, usageRecord({ startedAtMs: now - 90_000, durationMs: 1_000 }))
+    await append(spool, usageRecord({ startedAtMs: now - 50_000, durationMs: 1_000 }))
+    expect(spool.state().completeUntilMs).toBe(now - 89_000)
+    await append(spool, usageRecord({ startedAtMs: now - 70_000, durationMs: 1_000 }))
+    expect(spool.state().completeUntilMs).toBe(now - 89_000)
+    shipAll(spool)
+    expect(spool.state().completeUntilMs).toBeGreaterThanOrEqual(now - 1_000)
+    expect(spool.state().completeUntilMs).toBeLessThan(Date.now())
+  })
+})
