@@ -1,8 +1,9 @@
 import type { ConfigurationTables } from './configuration-tables.ts'
+import type { TrafficTables } from './traffic-tables.ts'
 import type { UsageTables } from './usage-tables.ts'
 
 /** The columns of every table, as the driver returns and takes them. `migrations/` is the source; this file says it in types. */
-export interface Tables extends ConfigurationTables, UsageTables {
+export interface Tables extends ConfigurationTables, TrafficTables, UsageTables {
   migration: MigrationTable
 }
 

@@ -1,7 +1,6 @@
 /** The columns of `migrations/0002_usage.sql`, as the driver returns and takes them. */
 import type { Generated, GeneratedAlways, JSONColumnType } from 'kysely'
 import type { AttemptRecord } from '../routing/usage-record.ts'
-import type { RouteSecond } from '../routing/traffic-report.ts'
 import type { RequestOutcome, UsageProvenance } from '../routing/vocabulary.ts'
 import type { UsageLevel } from './usage-layers.ts'
 
@@ -11,7 +10,6 @@ export interface UsageTables {
   usage_retention: UsageRetentionTable
   usage_rollup: UsageRollupTable
   usage_progress: UsageProgressTable
-  gateway_traffic: GatewayTrafficTable
 }
 
 interface UsageDimensionTable {
@@ -88,11 +86,4 @@ interface UsageProgressTable {
   pending: number
   lost: number
   reported_at: Date
-}
-
-interface GatewayTrafficTable {
-  route_id: string
-  second: number
-  gateway_id: string
-  report: JSONColumnType<RouteSecond>
 }

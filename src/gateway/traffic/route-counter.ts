@@ -1,6 +1,6 @@
 import type { PlaceInFlight } from '../../routing/traffic-report.ts'
 import type { TrafficPlace } from '../ports.ts'
-import { isSamePlace, SecondCounter } from './second-counter.ts'
+import { isSamePlace, type SecondCounter } from './second-counter.ts'
 
 type PlaceInFlightCounter = { -readonly [K in keyof PlaceInFlight]: PlaceInFlight[K] }
 

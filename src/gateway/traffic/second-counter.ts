@@ -5,6 +5,9 @@ import type { TrafficEnd, TrafficPlace } from '../ports.ts'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }
 
+/** Most seconds see one place, few requests and no divergence: pushing to an own empty array would reserve 17 elements. */
+const none: readonly never[] = []
+
 /**
  * The counts of one second of a route. Its sketches grow with the bins in use and not with the requests: at most 256 bins,
  * about 30 in practice, so a walk finds a bin sooner than a map would.
@@ -13,8 +16,8 @@ export class SecondCounter implements RouteSecond {
   readonly second: number
   revision = 0
   requests = 0
-  readonly places: PlaceCounter[] = []
-  readonly divergence: Mutable<DivergenceCount>[] = []
+  places: readonly PlaceCounter[] = none
+  divergence: readonly Mutable<DivergenceCount>[] = none
   /** Grows with each change, over all seconds of a gateway. */
   changedBy = 0
 
@@ -48,7 +51,7 @@ export class SecondCounter implements RouteSecond {
   #placeOf(place: TrafficPlace): PlaceCounter {
     for (let i = 0; i < this.places.length; i++) if (isSamePlace(this.places[i]!, place)) return this.places[i]!
     const counter = new PlaceCounter(place)
-    this.places.push(counter)
+    this.places = [...this.places, counter]
     return counter
   }
 
@@ -56,7 +59,7 @@ export class SecondCounter implements RouteSecond {
     for (const count of this.divergence) {
       if (count.targetId === targetId && count.reason === reason) return void count.requests++
     }
-    this.divergence.push({ reason, targetId, requests: 1 })
+    this.divergence = [...this.divergence, { reason, targetId, requests: 1 }]
   }
 }
 
@@ -69,8 +72,8 @@ class PlaceCounter implements PlaceSecond {
   left = 0
   inputTokens = 0
   outputTokens = 0
-  readonly firstByte: number[] = []
-  readonly duration: number[] = []
+  firstByte: readonly number[] = none
+  duration: readonly number[] = none
 
   constructor(place: TrafficPlace) {
     this.targetId = place.targetId
@@ -85,15 +88,22 @@ class PlaceCounter implements PlaceSecond {
       this.inputTokens += tokens.inputTokens
       this.outputTokens += tokens.outputTokens
     }
-    if (firstByteMs !== null) addToSketch(this.firstByte, firstByteMs)
-    addToSketch(this.duration, durationMs)
+    if (firstByteMs !== null) this.firstByte = withMs(this.firstByte, firstByteMs)
+    this.duration = withMs(this.duration, durationMs)
   }
 }
 
-function addToSketch(sketch: number[], ms: number): void {
+function withMs(sketch: readonly number[], ms: number): number[] {
   const bin = latencyBin(ms)
-  for (let i = 0; i < sketch.length; i += 2) if (sketch[i] === bin) return void sketch[i + 1]!++
-  sketch.push(bin, 1)
+  if (sketch === none) return [bin, 1]
+  const counts = sketch as number[]
+  for (let i = 0; i < counts.length; i += 2) {
+    if (counts[i] !== bin) continue
+    counts[i + 1]!++
+    return counts
+  }
+  counts.push(bin, 1)
+  return counts
 }
 
 /** Ids of targets and backends are never equal; a target has one backend for life. */

@@ -1,0 +1,57 @@
+/** What an operator is shown of a route's traffic over one window: the live split. */
+import type { Percentiles } from './latency-sketch.ts'
+import type { DivergenceReason } from './vocabulary.ts'
+
+export interface RouteTraffic {
+  readonly routeId: string
+  /** The newest revision that served a request of the window; the current one if none did, and 0 if there is none. */
+  readonly revision: number
+  readonly windowMs: number
+  readonly atMs: number
+  /** That ended in the window, those included that went nowhere because no target was available. */
+  readonly requests: number
+  readonly inFlight: number
+  /** Of `requests`, 0 to 1. */
+  readonly fallbackShare: number
+  /**
+   * The targets in the route's order, the fallback's backends in theirs, and then what is no longer part of the route but
+   * had requests in the window or has them in flight.
+   */
+  readonly targets: readonly TargetTraffic[]
+  /** The largest share first. */
+  readonly divergence: readonly TrafficDivergence[]
+  readonly gateways: number
+}
+
+export interface TargetTraffic {
+  /** Null for a backend of the fallback. */
+  readonly targetId: string | null
+  readonly backendId: string
+  readonly backendLabel: string
+  /** 0 for a backend of the fallback, and for what is no longer part of the route. */
+  readonly configuredShare: number
+  /** Of the requests that went anywhere: if there were any, the shares of all targets sum to 1. */
+  readonly observedShare: number
+  /** That ended here. */
+  readonly requests: number
+  /** Of the requests that ended here and the attempts that went on elsewhere, those that failed; 0 to 1. */
+  readonly errorShare: number
+  readonly inFlight: number
+  readonly firstByteMs: Percentiles | null
+  readonly durationMs: Percentiles | null
+  readonly inputTokens: number
+  readonly outputTokens: number
+}
+
+export interface TrafficDivergence {
+  readonly reason: DivergenceReason
+  /** Of the window's requests, 0 to 1. */
+  readonly share: number
+  /** Where they should have gone. */
+  readonly targetId: string
+}
+
+/** The first second of a window that ends at `atMs`: the whole of it counts, or short windows would flicker. */
+export function firstSecondOf(atMs: number, windowMs: number): number {
+  return Math.floor((atMs - windowMs) / 1000)
+}
