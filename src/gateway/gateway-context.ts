@@ -2,6 +2,7 @@ import type { LiveState } from './live/live-state.ts'
 import type { GatewayPorts } from './ports.ts'
 import type { SilenceWatch } from './request-body.ts'
 import type { RequestLife } from './request-life.ts'
+import type { Roster } from './roster.ts'
 import type { UpstreamConnections } from './upstream-connections.ts'
 
 export interface GatewayLimits {
@@ -21,7 +22,7 @@ export interface GatewayContext {
   readonly connections: UpstreamConnections
   readonly silence: SilenceWatch
   /** Requests whose response is not over. */
-  readonly lives: Set<RequestLife>
+  readonly lives: Roster<RequestLife>
   heldBytes: number
   isDraining: boolean
 }

@@ -9,6 +9,7 @@ import { LiveState } from './live/live-state.ts'
 import type { GatewayPorts } from './ports.ts'
 import { SilenceWatch } from './request-body.ts'
 import { RequestLife } from './request-life.ts'
+import { Roster } from './roster.ts'
 import { UpstreamConnections } from './upstream-connections.ts'
 
 export interface GatewayOptions {
@@ -71,7 +72,7 @@ class HttpGateway implements Gateway {
       live: this.live,
       connections,
       silence: new SilenceWatch(),
-      lives: new Set(),
+      lives: new Roster(),
       heldBytes: 0,
       isDraining: false,
     }
@@ -116,7 +117,7 @@ class HttpGateway implements Gateway {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#context.isDraining = true
     this.#stopListening()
-    for (const life of this.#context.lives) life.expire()
+    for (const life of this.#context.lives.list()) life.expire()
     await this.#close()
   }
 
@@ -126,7 +127,7 @@ class HttpGateway implements Gateway {
     const deadlineMs = performance.now() + this.#options.drainTimeoutMs
     const graceEndsMs = performance.now() + Math.min(idleGraceMs, this.#options.drainTimeoutMs)
     while (performance.now() < graceEndsMs || (this.inFlight > 0 && performance.now() < deadlineMs)) await sleep(20)
-    for (const life of this.#context.lives) life.expire()
+    for (const life of this.#context.lives.list()) life.expire()
     await this.#close()
   }
 

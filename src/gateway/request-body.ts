@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { type Member, Roster } from './roster.ts'
 
 /** `left`: the client closed the connection. `silent`: it sent nothing for too long. */
 export type BodyEnd = 'whole' | 'tooLarge' | 'silent' | 'left'
@@ -9,7 +10,7 @@ const checkEveryMs = 1_000
 
 /** Looks each second for clients that have stopped in the middle of a body: Node itself would look every 30 s. */
 export class SilenceWatch implements Disposable {
-  readonly #bodies = new Set<RequestBody>()
+  readonly #bodies = new Roster<RequestBody>()
   readonly #timer: NodeJS.Timeout
 
   constructor() {
@@ -31,12 +32,13 @@ export class SilenceWatch implements Disposable {
 
   #check(): void {
     const silentSinceMs = performance.now() - maxSilenceMs
-    for (const body of this.#bodies) if (body.lastByteAtMs < silentSinceMs) body.giveUp()
+    for (const body of this.#bodies.list()) if (body.lastByteAtMs < silentSinceMs) body.giveUp()
   }
 }
 
 /** Reads a body. Its limit counts what arrives: `content-length` may be missing. */
-export class RequestBody {
+export class RequestBody implements Member {
+  rosterIndex = -1
   readonly end: Promise<BodyEnd>
   size = 0
   lastByteAtMs = performance.now()

@@ -41,6 +41,7 @@ import { RequestQuestion } from './request-question.ts'
 import { RequestScan } from './request-scan.ts'
 import { RequestUsage } from './request-usage.ts'
 import { passedHeaders } from './response-headers.ts'
+import type { Member } from './roster.ts'
 import { SpooledBody } from './spooled-body.ts'
 import { streamProtocolOf } from './stream-protocol.ts'
 import { StreamRelay } from './stream-relay.ts'
@@ -62,7 +63,8 @@ const maxIgnoredBytes = 64 * 1024
 const lingerMs = 1_000
 
 /** The life of one request, from its headers to the last byte of its answer, in the order in which it happens. */
-export class RequestLife {
+export class RequestLife implements Member {
+  rosterIndex = -1
   readonly id: string
   readonly #context: GatewayContext
   readonly #request: IncomingMessage
