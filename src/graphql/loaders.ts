@@ -21,13 +21,13 @@ import {
 import {
   countRevisionsOfRoutes,
   countRoutesOfBackends,
-  listFallbackBackendIds,
+  listArrowsOfRoutes,
   listRevisionsByIds,
   listRevisionsOfRoutes,
   listRoutesByIds,
   listRoutesOfBackends,
   listTargetsByIds,
-  listTargetsOfRoutes,
+  type RouteArrows,
 } from '../storage/route-read.ts'
 import { listRequestLogsByIds } from '../storage/request-log.ts'
 import { listAccessUsers, listUsersByIds } from '../storage/user-read.ts'
@@ -53,8 +53,7 @@ export function createLoaders(db: Db) {
     credentialsOfProvider: byParent(db, listCredentialsOfProviders, (row) => row.provider_id),
     headerNamesOfProvider: byParent(db, listHeaderNamesOfProviders, (row) => row.provider_id),
     endpointsOfDeployment: byParent(db, listEndpointsOfDeployments, (row) => row.deployment_id),
-    targetsOfRoute: byParent(db, listTargetsOfRoutes, (row) => row.route_id),
-    fallbackOfRoute: byParent(db, listFallbackBackendIds, (row) => row.route_id),
+    arrowsOfRoute: arrowsOf(db),
     accessUsersOfRoute: byParent(db, listAccessUsers, (row) => row.route_id),
     accessApiKeysOfRoute: byParent(db, listAccessApiKeys, (row) => row.route_id),
     routesOfApiKey: byParent(db, listRoutesOfApiKeys, (row) => row.api_key_id),
@@ -93,6 +92,18 @@ function byParent<Row>(
     async (parentIds) => {
       const rows = Map.groupBy(await list(db, parentIds), parentOf)
       return parentIds.map((id) => rows.get(id) ?? [])
+    },
+    { maxBatchSize },
+  )
+}
+
+const noArrows: RouteArrows = { targets: [], fallbackBackendIds: [] }
+
+function arrowsOf(db: Db): DataLoader<string, RouteArrows> {
+  return new DataLoader(
+    async (routeIds) => {
+      const arrows = await listArrowsOfRoutes(db, routeIds)
+      return routeIds.map((id) => arrows.get(id) ?? noArrows)
     },
     { maxBatchSize },
   )

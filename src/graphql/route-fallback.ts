@@ -13,8 +13,8 @@ export const RouteFallbackRef = builder.objectRef<RouteRow>('RouteFallback').imp
       type: [RouteBackendRef],
       description: '1 to 8, tried in order.',
       resolve: async ({ id }, _args, context) => {
-        const backends = await context.loaders.fallbackOfRoute.load(id)
-        return Promise.all(backends.map((backend) => getBackend(context, backend.backend_id)))
+        const { fallbackBackendIds } = await context.loaders.arrowsOfRoute.load(id)
+        return Promise.all(fallbackBackendIds.map((backendId) => getBackend(context, backendId)))
       },
     }),
     triggers: t.field({

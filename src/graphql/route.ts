@@ -38,12 +38,12 @@ builder.objectType(RouteRef, {
     targets: t.field({
       type: [RouteTargetRef],
       description: 'At most 64, in order of creation.',
-      resolve: ({ id }, _args, { loaders }) => loaders.targetsOfRoute.load(id),
+      resolve: async ({ id }, _args, { loaders }) => (await loaders.arrowsOfRoute.load(id)).targets,
     }),
     readyTargets: t.int({
       description: 'Targets that could take a request now.',
       resolve: async ({ id }, _args, context) =>
-        (await context.loaders.targetsOfRoute.load(id)).filter(
+        (await context.loaders.arrowsOfRoute.load(id)).targets.filter(
           (target) => availabilityOf(context, target) === 'AVAILABLE',
         ).length,
     }),

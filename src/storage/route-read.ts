@@ -101,22 +101,40 @@ export function listTargetsByIds(db: Db, ids: readonly string[]): Promise<RouteT
   return db.selectFrom('route_target').selectAll().where('id', 'in', ids).execute()
 }
 
-/** The targets of these routes, in order of creation. */
-export function listTargetsOfRoutes(db: Db, routeIds: readonly string[]): Promise<RouteTargetRow[]> {
-  return db.selectFrom('route_target').selectAll().where('route_id', 'in', routeIds).orderBy('id').execute()
+/** Where a route sends requests. */
+export interface RouteArrows {
+  /** In order of creation. */
+  readonly targets: readonly RouteTargetRow[]
+  /** The fallback's, in the order in which they are tried. */
+  readonly fallbackBackendIds: readonly string[]
 }
 
-/** The backends of these routes' fallbacks, each in the order in which they are tried. */
-export function listFallbackBackendIds(
-  db: Db,
-  routeIds: readonly string[],
-): Promise<{ route_id: string; backend_id: string }[]> {
-  return db
-    .selectFrom('route_fallback_backend')
-    .select(['route_id', 'backend_id'])
+/** The targets and fallbacks of these routes, in one statement: most who ask for one ask for both. */
+export async function listArrowsOfRoutes(db: Db, routeIds: readonly string[]): Promise<Map<string, RouteArrows>> {
+  const rows = await db
+    .selectFrom('route_target')
+    .select(['route_id', 'provider_model_id', 'deployment_id', 'backend_id', 'weight'])
+    .select([sql<string | null>`id`.as('id'), sql<number>`0`.as('position')])
     .where('route_id', 'in', routeIds)
+    .unionAll(
+      db
+        .selectFrom('route_fallback_backend')
+        .select(['route_id', 'provider_model_id', 'deployment_id', 'backend_id', sql<number>`0`.as('weight')])
+        .select([sql<string | null>`null::text`.as('id'), 'position'])
+        .where('route_id', 'in', routeIds),
+    )
     .orderBy('position')
+    .orderBy('id')
     .execute()
+  return new Map(
+    [...Map.groupBy(rows, (row) => row.route_id)].map(([routeId, arrows]) => [
+      routeId,
+      {
+        targets: arrows.flatMap((arrow) => (arrow.id === null ? [] : [{ ...arrow, id: arrow.id }])),
+        fallbackBackendIds: arrows.filter((arrow) => arrow.id === null).map((arrow) => arrow.backend_id),
+      },
+    ]),
+  )
 }
 
 /** One page of each of these routes' history, newest first. */
