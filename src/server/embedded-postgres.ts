@@ -1,12 +1,12 @@
-import { chmod, lchown, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Account, findAccount, mayEnter } from './postgres/account.ts'
+import { findAccount } from './postgres/account.ts'
 import { findBinaries } from './postgres/binaries.ts'
 import { type Cluster, clusterCommand, postgresUrl, prepareCluster } from './postgres/cluster.ts'
 import { awaitFreeCluster, isServerReady, SERVER_MARK } from './postgres/cluster-lock.ts'
 import { type GuardedProcess, type ProcessExit, spawnGuarded } from './postgres/guarded-process.ts'
+import { createSocketFolder, removeSocketFolder, removeSockets } from './postgres/socket-folder.ts'
 import { StartError } from './start-error.ts'
 
 /** The part of a log that is used here. */
@@ -33,9 +33,6 @@ const FIRST_RESTART_DELAY_MS = 200
 const LAST_RESTART_DELAY_MS = 10_000
 const STABLE_AFTER_MS = 60_000
 
-// sun_path holds 108 bytes on Linux and 104 on macOS, the name of the socket and the final NUL included.
-const SOCKET_FOLDER_MAX_BYTES = 104 - '/.s.PGSQL.5432.lock'.length - 1
-
 /**
  * Starts the embedded PostgreSQL, after making its cluster if this is the first start. It listens on a Unix socket
  * only, ends when this process ends (`kill -9` included), and is started again should it crash.
@@ -45,10 +42,9 @@ const SOCKET_FOLDER_MAX_BYTES = 104 - '/.s.PGSQL.5432.lock'.length - 1
 export async function openEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const cluster = await openCluster(resolve(options.dataDir))
   const socketFolder = await createSocketFolder(cluster.account)
-  const removeSocketFolder = () => rm(socketFolder, { recursive: true, force: true })
   const start: Start = (signal) => startServer(cluster, socketFolder, options, signal)
   const server = await start().catch(async (error: unknown) => {
-    await removeSocketFolder()
+    await removeSocketFolder(socketFolder)
     throw error
   })
   const stop = supervise(server, start, options.log)
@@ -56,7 +52,7 @@ export async function openEmbeddedPostgres(options: EmbeddedPostgresOptions): Pr
     url: postgresUrl(socketFolder),
     [Symbol.asyncDispose]: async () => {
       await stop()
-      await removeSocketFolder()
+      await removeSocketFolder(socketFolder)
     },
   }
 }
@@ -76,28 +72,15 @@ async function openCluster(dataDir: string): Promise<Cluster> {
   return cluster
 }
 
-/** In the system's folder for such things, since the path of a socket must be short; only the account may enter it. */
-async function createSocketFolder(account: Account): Promise<string> {
-  for (const parent of [tmpdir(), '/tmp']) {
-    const folder = await mkdtemp(join(parent, 'signalbox-'))
-    await chmod(folder, 0o700)
-    if (process.getuid?.() === 0) await lchown(folder, account.uid, account.gid)
-    if (Buffer.byteLength(folder) <= SOCKET_FOLDER_MAX_BYTES && (await mayEnter(account, folder))) return folder
-    await rm(folder, { recursive: true })
-  }
-  throw new StartError(
-    `The user with uid ${account.uid}, as whom PostgreSQL runs, may not enter /tmp. Allow it: chmod 1777 /tmp.`,
-  )
-}
-
 async function startServer(
   cluster: Cluster,
   socketFolder: string,
   { settings, log }: EmbeddedPostgresOptions,
   signal?: AbortSignal,
 ): Promise<GuardedProcess> {
-  await awaitFreeCluster(cluster.folder)
-  await removeStaleSockets(socketFolder)
+  const earlier = await awaitFreeCluster(cluster.folder)
+  if (earlier !== undefined && earlier !== socketFolder) await removeSocketFolder(earlier)
+  await removeSockets(socketFolder)
   const { dataArgs, ...command } = await clusterCommand(cluster, cluster.folder)
   const server = await spawnGuarded({
     ...command,
@@ -111,11 +94,6 @@ async function startServer(
     throw error
   })
   return server
-}
-
-/** A killed server leaves its socket and the lock of it; a process with its old number would keep the next one away. */
-async function removeStaleSockets(socketFolder: string): Promise<void> {
-  for (const name of await readdir(socketFolder)) await rm(join(socketFolder, name), { force: true })
 }
 
 const SETTINGS = {

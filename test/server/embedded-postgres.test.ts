@@ -247,6 +247,7 @@ describe.runIf(isLinux)('the server of a process that is killed', () => {
     await using postgres = await openEmbeddedPostgres({ dataDir })
     expect(await ask(postgres.url, 'select sum(answer)::int as answer from kept')).toBe(43)
     expect(serverPids()).not.toContain(orphan)
+    expect(await exists(socketFolder(url))).toBe(false)
   })
 
   test('gives way to the next start at once', async () => {

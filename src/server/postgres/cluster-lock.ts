@@ -6,7 +6,7 @@ import { guardState } from './guarded-process.ts'
 import { describeProcess, findProcess, isAnyRunningIn, isRunningIn, type RunningProcess } from './process-table.ts'
 
 /** What PostgreSQL's `postmaster.pid` says; its lines are those of `src/include/utils/pidfile.h`. */
-type PidFile = { pid: number; isReady: boolean }
+type PidFile = { pid: number; socketFolder: string; isReady: boolean }
 
 // A fast shutdown writes a last checkpoint; its guard loses patience after 45 s.
 const RELEASE_TIMEOUT_MS = 60_000
@@ -20,14 +20,18 @@ export const SERVER_MARK = 'cluster_name=signalbox'
  * its guard was killed; the `postmaster.pid` of one that is no more is taken away, if its number now belongs to
  * another program.
  *
+ * Returns where a server that is no more had its socket, since its guard may not have come to removing that.
+ *
  * Throws `StartError` with the process that has the folder, if that one is alive and well.
  */
-export async function awaitFreeCluster(folder: string): Promise<void> {
+export async function awaitFreeCluster(folder: string): Promise<string | undefined> {
   const deadline = Date.now() + RELEASE_TIMEOUT_MS
+  const file = await readPidFile(folder)
   while (!(await isFree(folder))) {
     if (Date.now() > deadline) throw new StartError(`The server in the data folder ${folder} does not end.`)
     await sleep(POLL_MS)
   }
+  return file?.socketFolder
 }
 
 async function isFree(folder: string): Promise<boolean> {
@@ -74,7 +78,8 @@ async function readPidFile(folder: string): Promise<PidFile | undefined> {
   const text = await readFile(join(folder, 'postmaster.pid'), 'utf8').catch(() => undefined)
   const lines = text?.split('\n')
   const pid = Number(lines?.[0])
-  return Number.isInteger(pid) && pid > 0 ? { pid, isReady: lines?.[7]?.trim() === 'ready' } : undefined
+  if (!lines || !Number.isInteger(pid) || pid <= 0) return undefined
+  return { pid, socketFolder: lines[4] ?? '', isReady: lines[7]?.trim() === 'ready' }
 }
 
 /**
