@@ -1,4 +1,3 @@
-import { sql } from 'kysely'
 import { DatabaseError } from 'pg'
 import { type Compiled, compileDelta, compileSnapshot } from '../routing/compile.ts'
 import type { Problem } from '../routing/route-rules.ts'
@@ -6,6 +5,7 @@ import type { Snapshot } from '../routing/snapshot.ts'
 import { insertAuditEntry } from '../storage/audit-entry.ts'
 import { loadConfiguration, loadDelta } from '../storage/configuration.ts'
 import { advanceConfigVersion } from '../storage/config-version.ts'
+import { notify } from '../storage/notifications.ts'
 import type { AuditChange } from '../storage/configuration-tables.ts'
 import type { Tx } from '../storage/database.ts'
 import type { Actor, Answer, Control, Propagation } from './control.ts'
@@ -81,7 +81,7 @@ async function compileNext(tx: Tx, control: Control, actor: Actor, touched: read
   const version = await advanceConfigVersion(tx, actor.id, touched)
   const compiled = await compileFrom(tx, control)
   if (!compiled.ok) throw new Refused(...compiled.problems.map((problem) => refusalOf(problem)))
-  await sql`select pg_notify('signalbox_config', ${String(version)})`.execute(tx)
+  await notify(tx, 'signalbox_config', String(version))
   return compiled.snapshot
 }
 

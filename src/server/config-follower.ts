@@ -14,7 +14,7 @@ interface Log {
 export interface ConfigFollower extends AsyncDisposable {
   /** Something may have changed: looks soon, and once more if it was looking already. */
   wake(): void
-  /** Loads everything anew, whatever is known. */
+  /** Loads everything anew, whatever is known. With the first call the following begins. */
   reload(): Promise<void>
 }
 
@@ -61,10 +61,12 @@ export function openConfigFollower(options: {
     isWanted = true
     running ??= run()
   }
-  schedule()
   return {
     wake,
-    reload: async () => store.publish(await compileLatest(options, undefined)),
+    async reload() {
+      store.publish(await compileLatest(options, undefined))
+      schedule()
+    },
     async [Symbol.asyncDispose]() {
       isClosed = true
       isWanted = false

@@ -2,6 +2,7 @@ import { openNotifications } from '../storage/notifications.ts'
 import type { ConfigFollower } from './config-follower.ts'
 import type { GatewayRegistry } from './gateway-registry.ts'
 import type { Log } from './log.ts'
+import { requestChannel, type RequestFeed } from './request-feed.ts'
 
 /**
  * Hears of changes by `NOTIFY` and hands them on. Notices that come while the connection is broken are lost, so everything
@@ -11,14 +12,19 @@ export function followNotifications(options: {
   readonly databaseUrl: string
   readonly follower: ConfigFollower
   readonly registry: GatewayRegistry
+  readonly feed: RequestFeed
   readonly log: Log
 }): AsyncDisposable {
-  const { databaseUrl, follower, registry, log } = options
+  const { databaseUrl, follower, registry, feed, log } = options
   let wasBroken = false
   return openNotifications({
     url: databaseUrl,
-    channels: ['signalbox_config', 'signalbox_applied'],
-    onNotification: (channel) => (channel === 'signalbox_config' ? follower.wake() : registry.noticeApplied()),
+    channels: ['signalbox_config', 'signalbox_applied', requestChannel],
+    onNotification(channel, payload) {
+      if (channel === 'signalbox_config') follower.wake()
+      else if (channel === requestChannel) feed.hear(payload)
+      else registry.noticeApplied()
+    },
     onListening() {
       if (!wasBroken) return follower.wake()
       wasBroken = false

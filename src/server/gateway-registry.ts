@@ -20,6 +20,8 @@ export interface GatewayRegistry extends AsyncDisposable {
   gatewayCount(): number
   /** What the other live gateways said of themselves within the last seconds. */
   others(): readonly GatewayRow[]
+  /** From now on this gateway is live: it is reported at once, and each second. A database that is away is logged. */
+  start(figures: () => GatewayFigures): Promise<void>
   /** Resolves when every live gateway serves the version at least, or after 5 s. */
   waitUntilApplied(version: number): Promise<void>
   /** Another gateway said that it serves another version. */
@@ -31,21 +33,20 @@ const waitLimitMs = 5_000
 const waitStepMs = 100
 
 /** Keeps this process's row among the gateways: what it serves and how it is, each second and after each change. */
-export async function openGatewayRegistry(options: {
+export function openGatewayRegistry(options: {
   readonly id: string
   readonly build: string
   readonly db: Db
   readonly store: SnapshotStore
-  readonly figures: () => GatewayFigures
   readonly log: { warn(fields: object, message: string): void }
-}): Promise<GatewayRegistry> {
-  const { id, build, db, store, figures, log } = options
+}): GatewayRegistry {
+  const { id, build, db, store, log } = options
   const startedAt = new Date()
   let appliedAt = startedAt
   let others: readonly GatewayRow[] = []
   const waiters = new Set<() => void>()
 
-  const beat = async () => {
+  const beat = async (figures: () => GatewayFigures) => {
     await upsertGateway(db, {
       id,
       build,
@@ -57,17 +58,17 @@ export async function openGatewayRegistry(options: {
     others = (await listLiveGateways(db)).filter((gateway) => gateway.id !== id)
   }
   const reportFailure = (error: unknown) => log.warn({ err: error }, 'the gateway could not report to the database')
-  await beat().catch(reportFailure)
-
   let beating: Promise<void> | undefined
-  const timer = setInterval(() => {
-    beating ??= beat()
+  let timer: NodeJS.Timeout | undefined
+  const beatInTurn = (figures: () => GatewayFigures) => {
+    beating ??= beat(figures)
       .catch(reportFailure)
       .finally(() => (beating = undefined))
-  }, heartbeatMs)
+    return beating
+  }
   const unsubscribe = store.subscribe(({ version }) => {
     appliedAt = new Date()
-    updateAppliedVersion(db, id, version).catch(reportFailure)
+    if (timer) updateAppliedVersion(db, id, version).catch(reportFailure)
   })
 
   const nextNotice = (limitMs: number) => {
@@ -84,6 +85,10 @@ export async function openGatewayRegistry(options: {
     id,
     gatewayCount: () => others.length + 1,
     others: () => others,
+    async start(figures) {
+      timer = setInterval(() => void beatInTurn(figures), heartbeatMs)
+      await beatInTurn(figures)
+    },
     noticeApplied: () => waiters.forEach((resolve) => resolve()),
     async waitUntilApplied(version) {
       const deadline = performance.now() + waitLimitMs

@@ -1,5 +1,6 @@
+import { sql } from 'kysely'
 import { Client } from 'pg'
-import { clientConfig } from './database.ts'
+import { clientConfig, type Db } from './database.ts'
 
 export interface NotificationOptions {
   /** The database, as for `openDatabase`. */
@@ -56,4 +57,9 @@ export function openNotifications(options: NotificationOptions): AsyncDisposable
       await client?.end().catch(() => undefined)
     },
   }
+}
+
+/** Tells those who listen to the channel; within a transaction, once it commits. The payload has at most 7,999 bytes. */
+export async function notify(db: Db, channel: string, payload: string): Promise<void> {
+  await sql`select pg_notify(${channel}, ${payload})`.execute(db)
 }

@@ -1,0 +1,64 @@
+import type { UsageSink } from '../gateway/ports.ts'
+import type { UsageRecord } from '../routing/usage-record.ts'
+import type { Db } from '../storage/database.ts'
+import { notify } from '../storage/notifications.ts'
+import { listRequestLogsByIds } from '../storage/request-log.ts'
+
+/** The channel on which a gateway names the requests that it has stored. */
+export const requestChannel = 'signalbox_requests'
+
+/** Requests of clients as they end, in any gateway. Costs nothing while nobody listens. */
+export interface RequestFeed {
+  onRequest(listener: (record: UsageRecord) => void): () => void
+  /** The sink, with those who listen told of each record. */
+  tap(sink: UsageSink): UsageSink
+  /** Tells the other gateways of records that are in the database now. */
+  announce(records: readonly UsageRecord[]): Promise<void>
+  /** What another gateway has announced. */
+  hear(payload: string): void
+}
+
+/** PostgreSQL takes 7,999 bytes in a notice. */
+const idsPerNotice = 200
+
+export function createRequestFeed(options: {
+  readonly gatewayId: string
+  readonly db: Db
+  readonly hasOthers: () => boolean
+  readonly log: { warn(fields: object, message: string): void }
+}): RequestFeed {
+  const { gatewayId, db, hasOthers, log } = options
+  const listeners = new Set<(record: UsageRecord) => void>()
+  const tell = (record: UsageRecord) => listeners.forEach((listener) => listener(record))
+
+  const hearIds = async (ids: readonly string[]) => {
+    for (const record of await listRequestLogsByIds(db, ids)) tell(record)
+  }
+  return {
+    onRequest(listener) {
+      // Wrapped: the same function may listen twice.
+      const own = (record: UsageRecord) => listener(record)
+      listeners.add(own)
+      return () => listeners.delete(own)
+    },
+    tap: (sink) => ({
+      open: (request) => sink.open(request),
+      append(record, written) {
+        sink.append(record, written)
+        if (listeners.size > 0) tell(record)
+      },
+    }),
+    async announce(records) {
+      if (!hasOthers()) return
+      for (let i = 0; i < records.length; i += idsPerNotice) {
+        const ids = records.slice(i, i + idsPerNotice).map((record) => record.id)
+        await notify(db, requestChannel, [gatewayId, ...ids].join(' '))
+      }
+    },
+    hear(payload) {
+      const [from, ...ids] = payload.split(' ')
+      if (from === gatewayId || listeners.size === 0) return
+      hearIds(ids).catch((error: unknown) => log.warn({ err: error }, 'requests of another gateway could not be read'))
+    },
+  }
+}
