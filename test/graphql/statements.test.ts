@@ -64,6 +64,8 @@ test('a history with its actors takes three statements, however many routes have
 
 test('the routes of each backend take one statement, and their number another', async () => {
   api.statements.length = 0
-  await api.graphql.request(`{ deployments(first: 30) { edges { node { routes(first: 2) { totalCount edges { node { name } } } } } } }`)
+  await api.graphql.request(
+    `{ deployments(first: 30) { edges { node { routes(first: 2) { totalCount edges { node { name } } } } } } }`,
+  )
   expect(api.statements.length, api.statements.join('\n')).toBeLessThanOrEqual(3)
 })
