@@ -84,10 +84,10 @@ function addSketch(column: string): string {
 }
 
 const dimensionFields = columns.map((column) => `${column} ${columnTypes[column]}`).join(', ')
-const recordArrays = Object.values(recordColumns).map(({ type }, index) => `$${index + 3}::${type}[]`)
+const recordArrays = Object.values(recordColumns).map(({ type }, index) => `$${index + 4}::${type}[]`)
 
 /**
- * Parameters: `EncodedBatch.dimensions`, then each of `EncodedBatch.records`. Returns the number of new records as `inserted`.
+ * Parameters: `dimensions`, `attempts` and then each of `records` of an `EncodedBatch`. Returns the number of new records as `inserted`.
  *
  * Every table is written in the order of its key, and all writers write the tables in the same order: writers who race
  * wait for one another, and cannot wait in a circle.
@@ -99,7 +99,8 @@ WITH dimension AS MATERIALIZED (
 ), incoming AS MATERIALIZED (
   SELECT r.*, to_timestamp(started / 1000) AS started_at, to_timestamp(ended / 1000) AS ended_at,
     d.route_id, d.api_key_id, d.outcome, ${levels.map((level) => `d.${keyColumn(level)}`).join(', ')}
-  FROM unnest($2::integer[], ${recordArrays.join(', ')}) AS r(n, ${Object.keys(recordColumns).join(', ')})
+  FROM unnest(string_to_array($2::text, E'\\n')::json[], $3::integer[], ${recordArrays.join(', ')})
+    AS r(attempts, n, ${Object.keys(recordColumns).join(', ')})
   JOIN dimension AS d USING (n)
 ), new_dimension AS (
   INSERT INTO usage_dimension (key, level, ${columns.join(', ')})

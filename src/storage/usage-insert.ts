@@ -14,7 +14,7 @@ import { createUsagePartitions } from './usage-partitions.ts'
  */
 export async function insertUsageRecords(db: Db, records: readonly UsageRecord[]): Promise<number> {
   if (records.length === 0) return 0
-  const batch = encodeBatch(records)
+  const batch = await encodeBatch(records)
   try {
     return await runInsert(db, batch)
   } catch (error) {
@@ -30,7 +30,7 @@ export function isRefusal(error: unknown): boolean {
 }
 
 async function runInsert(db: Db, batch: EncodedBatch): Promise<number> {
-  const query = CompiledQuery.raw(usageInsertSql, [batch.dimensions, ...batch.records])
+  const query = CompiledQuery.raw(usageInsertSql, [batch.dimensions, batch.attempts, ...batch.records])
   const result = await db.executeQuery<{ inserted: number }>(query)
   return result.rows[0]!.inserted
 }
