@@ -3,54 +3,29 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { Control } from '../../src/control/control.ts'
 import { createDeployment, removeDeployment } from '../../src/control/deployment.ts'
 import { setRouteTraffic } from '../../src/control/route-traffic.ts'
 import { addRouteTarget } from '../../src/control/route-targets.ts'
 import { compileSnapshot } from '../../src/routing/compile.ts'
 import { configurationOf } from '../../src/routing/configuration-of.ts'
-import type { Snapshot } from '../../src/routing/snapshot.ts'
 import { openConfigFollower } from '../../src/server/config-follower.ts'
 import { openSnapshotKeeper, readLastGoodSnapshot } from '../../src/server/last-good-snapshot.ts'
 import { createSnapshotStore } from '../../src/server/snapshot-store.ts'
 import { loadConfiguration } from '../../src/storage/configuration.ts'
-import type { Db } from '../../src/storage/database.ts'
 import { openNotifications } from '../../src/storage/notifications.ts'
-import { createSecretBox, type SecretBox } from '../../src/storage/secret-box.ts'
-import { openTestDatabase } from '../support/database.ts'
+import { createSecretBox } from '../../src/storage/secret-box.ts'
+import { administrator, contentOf, openTestControl } from '../support/control.ts'
 import { until } from '../support/until.ts'
 
-const administrator = { id: 'system:test', userId: null, role: 'ADMIN', scopes: new Set<never>() } as const
 const silentLog = { error: () => undefined, warn: () => undefined }
 
-function createControl(db: Db, box: SecretBox): Control & { snapshots: ReturnType<typeof createSnapshotStore> } {
-  return {
-    db,
-    box,
-    snapshots: createSnapshotStore(),
-    upstreams: { check: () => ({ ok: true }) },
-    waitUntilApplied: () => Promise.resolve(),
-  } as Control & { snapshots: ReturnType<typeof createSnapshotStore> }
-}
-
-/** Tables as plain lists, so that equal content is equal whatever the order of insertion. */
-function contentOf(snapshot: Snapshot): object {
-  return Object.fromEntries(
-    Object.entries(snapshot).map(([name, value]) => [
-      name,
-      typeof value === 'number' ? value : [...value].toSorted(([a], [b]) => (a < b ? -1 : 1)),
-    ]),
-  )
-}
-
 test('a change of one process is followed by another, and equals the whole compiled anew', async () => {
-  await using database = await openTestDatabase()
-  const box = createSecretBox([randomBytes(32)])
-  const control = createControl(database.db, box)
+  await using control = await openTestControl()
+  const { db, box } = control
   const store = createSnapshotStore()
-  await using follower = openConfigFollower({ db: database.db, box, store, log: silentLog })
+  await using follower = openConfigFollower({ db, box, store, log: silentLog })
   await using _notifications = openNotifications({
-    url: database.url,
+    url: control.url,
     channels: ['signalbox_config'],
     onNotification: () => follower.wake(),
     onListening: () => follower.wake(),
@@ -82,7 +57,7 @@ test('a change of one process is followed by another, and equals the whole compi
   expect(await setRouteTraffic(control, administrator, { route, weights })).toMatchObject({ ok: true, version: 4 })
 
   await until(() => store.current().version === 4)
-  const whole = compileSnapshot(await loadConfiguration(database.db, box))
+  const whole = compileSnapshot(await loadConfiguration(db, box))
   if (!whole.ok) throw new Error('it does not compile')
   expect(contentOf(store.current())).toEqual(contentOf(whole.snapshot))
   expect(contentOf(control.snapshots.current())).toEqual(contentOf(whole.snapshot))
@@ -97,9 +72,8 @@ test('a change of one process is followed by another, and equals the whole compi
 })
 
 test('the last good snapshot on disk is read with the same encryption key only, and shows no secret', async () => {
-  await using database = await openTestDatabase()
-  const box = createSecretBox([randomBytes(32)])
-  const control = createControl(database.db, box)
+  await using control = await openTestControl()
+  const { box } = control
   await using folder = await openTemporaryFolder()
   await using keeper = openSnapshotKeeper({ dataDir: folder.path, box, store: control.snapshots, log: silentLog })
   const endpoints = [{ url: 'http://10.0.0.1:8000/v1' }]

@@ -4,7 +4,7 @@ import type { Actor, Answer, Control } from '../../src/control/control.ts'
 import type { Refusal } from '../../src/control/refusal.ts'
 import { compileSnapshot } from '../../src/routing/compile.ts'
 import type { Snapshot } from '../../src/routing/snapshot.ts'
-import { createSnapshotStore } from '../../src/server/snapshot-store.ts'
+import { createSnapshotStore, type SnapshotStore } from '../../src/server/snapshot-store.ts'
 import { openUpstreamHttp } from '../../src/server/upstream-http.ts'
 import { loadConfiguration } from '../../src/storage/configuration.ts'
 import type { DatabaseOptions } from '../../src/storage/database.ts'
@@ -19,7 +19,7 @@ export const administrator: Actor = {
   scopes: new Set(['INFERENCE', 'CONFIG_READ', 'CONFIG_WRITE', 'TRAFFIC_WRITE', 'USAGE_READ', 'ADMIN']),
 }
 
-export type TestControl = Control & AsyncDisposable & { readonly url: string }
+export type TestControl = Control & AsyncDisposable & { readonly url: string; readonly snapshots: SnapshotStore }
 
 /** Commands on a database of their own. Every address is allowed but 192.0.2.0/24 (TEST-NET-1). */
 export async function openTestControl(options: Partial<DatabaseOptions> = {}): Promise<TestControl> {

@@ -44,7 +44,7 @@ export function createGraphqlClient(url: string, key: string | undefined): Graph
   const endpoint = url.endsWith('/graphql') ? url : `${url}/graphql`
 
   const post = async (body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<GraphqlAnswer> => {
-    const authorization = key === undefined ? {} : { authorization: `Bearer ${key}` }
+    const authorization: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
     const response = await fetch(endpoint, {
       method: 'POST',
       headers: { 'content-type': 'application/json', accept: 'application/json', ...authorization, ...headers },
