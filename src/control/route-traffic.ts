@@ -1,4 +1,4 @@
-import type { Ref, RouteDraft } from '../storage/route.ts'
+import { lockRoutes, type Ref, type RouteDraft } from '../storage/route.ts'
 import { type Change, commitChange } from './commit-change.ts'
 import type { Actor, Answer, Control, Propagation } from './control.ts'
 import { editRoute, type RouteCommandInput } from './edit-route.ts'
@@ -45,6 +45,10 @@ export function setRouteTrafficBulk(
   return commitChange(control, { actor, action: 'routeTrafficBulkSet', waitFor }, async (change) => {
     if (input.changes.length === 0 || input.changes.length > maxBulkChanges)
       throw refuseInput('LIMIT_EXCEEDED', ['input', 'changes'], `One call switches 1 to ${maxBulkChanges} routes.`)
+    await lockRoutes(
+      change.tx,
+      input.changes.map(({ route }) => route),
+    )
     const routeIds: string[] = []
     for (const [index, one] of input.changes.entries()) {
       const path = ['input', 'changes', String(index)]

@@ -30,6 +30,19 @@ export async function findRouteForUpdate(tx: Tx, ref: Ref): Promise<RouteDraft |
   return configuration && { ...configuration, description: row.description, createdWithId: row.created_with_id }
 }
 
+/** Locks these routes in the order of their ids: whoever changes several of them waits, and nobody for one another. */
+export async function lockRoutes(tx: Tx, refs: readonly Ref[]): Promise<void> {
+  const ids = refs.flatMap((ref) => ('id' in ref ? [ref.id] : []))
+  const names = refs.flatMap((ref) => ('id' in ref ? [] : [ref.name]))
+  await tx
+    .selectFrom('route')
+    .select('id')
+    .where((eb) => eb.or([eb('id', 'in', [...ids, '']), eb('name', 'in', [...names, ''])]))
+    .orderBy('id')
+    .forUpdate()
+    .execute()
+}
+
 /** Writes a new route. `revision` and `createdAtMs` of the draft are not read. */
 export async function insertRoute(tx: Tx, draft: RouteDraft): Promise<void> {
   await tx
