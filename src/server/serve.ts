@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { Control } from '../control/control.ts'
 import { ensureFirstAdministrator, type FirstAdministrator } from '../control/first-administrator.ts'
+import { createTrafficCounters } from '../gateway/traffic/traffic-counters.ts'
 import { type Gateway, openGateway } from '../gateway/gateway.ts'
 import { openApiListener } from './api-listener.ts'
 import type { Config } from './config.ts'
-import { type ConfigFollower, openConfigFollower } from './config-follower.ts'
+import { openConfigFollower } from './config-follower.ts'
 import { followNotifications } from './follow-notifications.ts'
 import { openGatewayRegistry } from './gateway-registry.ts'
 import { urlOf, whyNotListening } from './http-listener.ts'
@@ -12,7 +13,9 @@ import { openSnapshotKeeper, readLastGoodSnapshot } from './last-good-snapshot.t
 import { createLiveReports } from './live-reports.ts'
 import type { Log } from './log.ts'
 import { migrateWhenReachable, openPersistence, type Persistence } from './persistence.ts'
+import { createRequestFeed } from './request-feed.ts'
 import { createSnapshotStore, type SnapshotStore } from './snapshot-store.ts'
+import { openTrafficHub } from './traffic-hub.ts'
 import { createUpstreamPolicy, isLoopbackHost } from './upstream-policy.ts'
 import { openUpstreamHttp } from './upstream-http.ts'
 import { openUsage } from './usage.ts'
@@ -52,36 +55,37 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
 
   // ── the data plane ──
   const gatewayId = `gateway-${randomUUID()}`
-  const usage = opened.use(await openUsage({ config, db, gatewayId, store, log }))
+  const registry = opened.use(openGatewayRegistry({ id: gatewayId, build: version, db, store, log }))
+  const feed = createRequestFeed({ gatewayId, db, hasOthers: () => registry.others().length > 0, log })
+  const usage = opened.use(openUsage({ ...config, db, onStored: feed.announce, log }))
+  const counters = createTrafficCounters({ now: Date.now })
+  const traffic = opened.use(
+    openTrafficHub({
+      gatewayId,
+      db,
+      store,
+      counters,
+      otherGatewayIds: () => registry.others().map(({ id }) => id),
+      now: Date.now,
+      log,
+    }),
+  )
   const gateway: Gateway = opened.use(
     openGateway(
       {
         snapshot: store.current,
-        usage: usage.sink,
-        traffic: usage.counters,
+        usage: feed.tap(usage.spool),
+        traffic: counters,
         isAllowedAddress: policy.isAllowedAddress,
-        gatewayCount: () => registry.gatewayCount(),
+        gatewayCount: registry.gatewayCount,
         log,
       },
       { ...config.gateway, maxRequestBytes: config.maxRequestBytes, drainTimeoutMs: config.drainTimeoutMs },
     ),
   )
-  const registry = opened.use(
-    await openGatewayRegistry({
-      id: gatewayId,
-      build: version,
-      db,
-      store,
-      log,
-      figures: () => ({
-        inFlight: gateway.inFlight,
-        pendingUsageRecords: usage.pendingRecords(),
-        health: gateway.live.healthReport(),
-        endpointInFlight: gateway.live.inFlightReport(),
-      }),
-    }),
-  )
-  opened.use(followNotifications({ databaseUrl, follower, registry, log }))
+
+  // What waits for room at a backend must not wait for the next request to hear of more.
+  opened.defer(store.subscribe(() => gateway.follow()))
 
   // ── the control plane ──
   const control: Control = {
@@ -92,10 +96,25 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
     upstreamHttp: opened.use(openUpstreamHttp(policy)),
     waitUntilApplied: registry.waitUntilApplied,
   }
-  let isPrepared = false
-  const firstAdministrator = prepareDatabase({ config, control, databaseUrl, follower, log, signal }).finally(
-    () => (isPrepared = true),
-  )
+  // What needs the database comes when it is there; closed first, because it speaks of everything else.
+  const online = opened.use(new AsyncDisposableStack())
+  let isOnline = false
+  const goOnline = async () => {
+    await migrateWhenReachable(databaseUrl, log, signal)
+    await follower.reload()
+    online.use(followNotifications({ databaseUrl, follower, registry, feed, log }))
+    await usage.start()
+    await registry.start(() => ({
+      inFlight: gateway.inFlight,
+      pendingUsageRecords: usage.spool.state().pending,
+      health: gateway.live.healthReport(),
+      endpointInFlight: gateway.live.inFlightReport(),
+    }))
+    const administrator = await ensureFirstAdministrator(control, config.adminKey ?? null)
+    isOnline = true
+    return administrator
+  }
+  const firstAdministrator = goOnline()
   if (isKnown) firstAdministrator.catch((error: unknown) => log.error({ err: error }, 'the database cannot be used'))
   else await firstAdministrator
   const api = opened.use(
@@ -105,12 +124,12 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
       live: {
         ...createLiveReports(gateway.live, registry.others),
         gatewayId,
-        traffic: usage.traffic,
+        traffic,
         onSnapshot: store.subscribe,
+        onRequest: feed.onRequest,
       },
-      metrics: usage.metrics,
       cursorKey: persistence.deriveKey('cursors'),
-      whyNotReady: () => (isPrepared ? undefined : 'the database cannot be reached'),
+      whyNotReady: () => (isOnline ? undefined : 'the database cannot be reached'),
       log,
     }),
   )
@@ -140,19 +159,4 @@ async function publishLastGoodSnapshot(
   const snapshot = await readLastGoodSnapshot(config.dataDir, box, log)
   if (snapshot) store.publish(snapshot)
   return snapshot !== undefined
-}
-
-/** Brings the database to what this version needs, loads the configuration, and sees to it that somebody can administer. */
-async function prepareDatabase(options: {
-  readonly config: Config
-  readonly control: Control
-  readonly databaseUrl: string
-  readonly follower: ConfigFollower
-  readonly log: Log
-  readonly signal: AbortSignal
-}): Promise<FirstAdministrator> {
-  const { config, control, databaseUrl, follower, log, signal } = options
-  await migrateWhenReachable(databaseUrl, log, signal)
-  await follower.reload()
-  return ensureFirstAdministrator(control, config.adminKey ?? null)
 }
