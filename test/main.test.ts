@@ -1,12 +1,16 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { VARIABLE_NAMES } from '../src/server/config.ts'
 import { openEmbeddedPostgres } from '../src/server/embedded-postgres.ts'
-import { runProduct } from './support/product.ts'
+import { createGraphqlClient } from './support/graphql-client.ts'
+import { type Product, runProduct, startProduct } from './support/product.ts'
 
 const run = promisify(execFile)
 const root = join(import.meta.dirname, '..')
@@ -69,6 +73,77 @@ describe('commands on the database', () => {
     expect(beside).toEqual({ code: 0, output: expect.stringMatching(/^sbx_[A-Za-z0-9]{46}$/) })
     expect(beside.output).not.toBe(alone.output)
     expect(postgres.url).toContain('postgres://')
+  })
+})
+
+describe('serve', () => {
+  const asks = (apiUrl: string, key: string) => createGraphqlClient(apiUrl, key).request('{ viewer { scopes } }')
+  const messages = (product: Product) => product.logs().map(({ msg }) => msg)
+
+  test('shows the key that it makes on the first start, once, beside the log; and ends in order on SIGTERM', async () => {
+    const env = { SIGNALBOX_ADMIN_KEY: '' }
+    const first = await startProduct({ dataDir, env })
+    await expect.poll(first.output).toContain('GraphiQL')
+    const [key = ''] = /sbx_[A-Za-z0-9]{46}/.exec(first.output()) ?? []
+    expect(first.output()).toContain(`curl ${first.gatewayUrl}/v1/models -H 'authorization: Bearer ${key}'`)
+    await expect(asks(first.apiUrl, key)).resolves.toBeDefined()
+    expect(await first.stop()).toBe(0)
+    expect(messages(first).at(-1)).toBe('stopped')
+    expect(JSON.stringify(first.logs())).not.toContain(key)
+
+    await using second = await startProduct({ dataDir, env })
+    await expect(asks(second.apiUrl, key)).resolves.toBeDefined()
+    expect(second.output()).not.toContain('sbx_')
+  })
+
+  test('ends at once on a second signal, although something is in flight', async () => {
+    const product = await startProduct({ dataDir })
+    const { port } = new URL(product.apiUrl)
+    const socket = connect(Number(port), '127.0.0.1')
+    socket.on('error', () => undefined)
+    socket.write('POST /graphql HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{')
+    await expect.poll(async () => (await fetch(`${product.apiUrl}/healthz`)).status).toBe(200)
+    process.kill(product.pid, 'SIGTERM')
+    await expect.poll(() => messages(product)).toContainEqual(expect.stringMatching(/^draining/))
+    process.kill(product.pid, 'SIGINT')
+    expect(await product.exited).toBe(130)
+  })
+
+  test('gives up waiting for a database that is away when it is told to stop', async () => {
+    const env = {
+      DATABASE_URL: 'postgres://signalbox:hunter2@127.0.0.1:1/signalbox',
+      SIGNALBOX_ENCRYPTION_KEY: randomBytes(32).toString('base64'),
+      SIGNALBOX_API_PORT: '0',
+      SIGNALBOX_GATEWAY_PORT: '0',
+    }
+    const child = spawn(process.execPath, [join(root, 'src/main.ts'), 'serve'], {
+      env: { ...env, SIGNALBOX_DATA_DIR: dataDir },
+    })
+    let output = ''
+    for (const stream of [child.stdout, child.stderr])
+      stream.on('data', (chunk: Buffer) => (output += chunk.toString()))
+    await expect.poll(() => output, { timeout: 20_000 }).toContain('cannot be reached')
+    child.kill('SIGTERM')
+    expect(await once(child, 'exit')).toEqual([0, null])
+    expect(output).not.toContain('hunter2')
+  })
+
+  test('that finds its data folder in use names the process that has it; a port in use, the variable', async () => {
+    await using product = await startProduct({ dataDir })
+    const env = { SIGNALBOX_API_PORT: '0', SIGNALBOX_GATEWAY_PORT: '0' }
+    const sameFolder = await runProduct({ args: ['serve'], dataDir, env })
+    expect(sameFolder.code).toBe(1)
+    expect(sameFolder.output).toContain(`is in use by process ${product.pid} (`)
+
+    const other = join(dataDir, 'other')
+    for (const [name, url] of [
+      ['SIGNALBOX_API_PORT', product.apiUrl],
+      ['SIGNALBOX_GATEWAY_PORT', product.gatewayUrl],
+    ] as const) {
+      const samePort = await runProduct({ args: ['serve'], dataDir: other, env: { ...env, [name]: new URL(url).port } })
+      expect(samePort.code).toBe(1)
+      expect(samePort.output).toContain(`set ${name} to another port`)
+    }
   })
 })
 
