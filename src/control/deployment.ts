@@ -110,7 +110,9 @@ async function addRouteFor(change: Change, draft: DeploymentDraft, input: Deploy
     access: await resolveAccess(change, input.routeAccess, ['input', 'routeAccess']),
     createdWithId: draft.id,
   }
-  await addRoute(change, route, null)
+  await addRoute(change, route, null, ({ path: [member, ...rest] }) =>
+    member === 'access' ? ['input', 'routeAccess', ...rest] : ['input', 'name'],
+  )
   return route.id
 }
 
@@ -202,12 +204,22 @@ export function setDeploymentEndpointState(
   const { endpointId, state, waitFor = 'APPLIED' } = input
   return commitChange(control, { actor, action: 'deploymentEndpointStateSet', waitFor }, async (change) => {
     const id = await findDeploymentIdOfEndpoint(change.tx, endpointId)
-    if (!id) throw refuseInput('NOT_FOUND', ['input', 'endpointId'], 'There is no such endpoint.')
-    return editDeployment(change, { id }, null, (before) => ({
-      ...before,
-      endpoints: before.endpoints.map((endpoint) => (endpoint.id === endpointId ? { ...endpoint, state } : endpoint)),
-    }))
+    if (!id) throw noSuchEndpoint()
+    return editDeployment(change, { id }, null, (before) => withEndpointState(before, endpointId, state))
   })
+}
+
+function withEndpointState(before: DeploymentDraft, endpointId: string, state: ServingState): DeploymentDraft {
+  // It may have gone before its deployment was locked.
+  if (!before.endpoints.some((endpoint) => endpoint.id === endpointId)) throw noSuchEndpoint()
+  return {
+    ...before,
+    endpoints: before.endpoints.map((endpoint) => (endpoint.id === endpointId ? { ...endpoint, state } : endpoint)),
+  }
+}
+
+function noSuchEndpoint(): Refused {
+  return refuseInput('NOT_FOUND', ['input', 'endpointId'], 'There is no such endpoint.')
 }
 
 export interface DeploymentDeleteInput {

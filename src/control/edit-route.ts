@@ -52,15 +52,15 @@ export async function editRoute(change: Change, edit: RouteEdit): Promise<string
   return before.id
 }
 
-/** Writes a new route with its first revision. */
+/** Writes a new route with its first revision. `pathOf` is as for an edit. */
 export async function addRoute(
   change: Change,
   draft: RouteDraft,
   reason: string | null,
-  path: readonly string[] = ['input'],
+  pathOf: (problem: Problem) => readonly string[] = ({ path }) => ['input', ...path],
 ): Promise<void> {
-  if (reason !== null) requireText(reason, [...path, 'reason'], maxReasonLength)
-  requireSound(draft, (problem) => [...path, ...problem.path])
+  if (reason !== null) requireText(reason, ['input', 'reason'], maxReasonLength)
+  requireSound(draft, pathOf)
   await insertRoute(change.tx, draft)
   await record(change, { kind: 'CREATED', reason }, null, { ...draft, revision: 1 })
 }
