@@ -117,7 +117,7 @@ async function askTimes(model: string, times: number): Promise<void> {
   for (let i = 0; i < times; i++) {
     const response = await fetch(`${product.gatewayUrl}/v1/chat/completions`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${applicationKey}` },
+      headers: { authorization: `Bearer ${applicationKey}`, 'content-type': 'application/json' },
       body: JSON.stringify({ model, messages: [] }),
     })
     expect(response.status).toBe(200)
