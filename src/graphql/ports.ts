@@ -26,8 +26,8 @@ export interface LivePorts {
 export type Unsubscribe = () => void
 
 export interface TrafficPort {
-  /** The traffic of the window that ends now, over all gateways. */
-  read(routeId: string, windowMs: number): RouteTrafficReport
+  /** The traffic of the window that ends now, over all gateways. Never rejects. */
+  read(routeId: string, windowMs: number): Promise<RouteTrafficReport>
   /**
    * Calls `listener` at once, then each `intervalMs`, and at once after each new revision of the route, until the returned
    * function is called. Subscribers with the same route, interval and window share one computation.

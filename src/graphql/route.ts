@@ -65,7 +65,10 @@ builder.objectType(RouteRef, {
     traffic: t.field({
       type: RouteTrafficRef,
       description: 'Observed traffic of the last minute.',
-      resolve: ({ id }, _args, { live }) => ({ ...live.traffic.read(id, trafficWindowMs), sequence: 1 }),
+      resolve: async ({ id }, _args, { live }) => ({
+        ...(await live.traffic.read(id, trafficWindowMs)),
+        sequence: 1,
+      }),
     }),
     revisions: t.field({
       type: RouteRevisionConnection,

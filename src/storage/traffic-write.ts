@@ -26,12 +26,12 @@ export async function upsertTraffic(db: Db, gatewayId: string, rows: readonly Tr
 }
 
 /** What no window reaches any more, with room for gateways whose clocks differ. */
-const oldAfterS = 330
+const keptS = 330
 
-/** Deletes the traffic of all gateways that is too old to be shown. */
+/** Deletes the traffic of all gateways that is too old to be shown, or, by a wrong clock, will not be for long. */
 export async function deleteOldTraffic(db: Db): Promise<void> {
-  await db
-    .deleteFrom('gateway_traffic')
-    .where('second', '<', sql<number>`extract(epoch from clock_timestamp())::bigint - ${sql.lit(oldAfterS)}`)
-    .execute()
+  await sql`
+    delete from gateway_traffic
+    where second < extract(epoch from clock_timestamp())::bigint - ${sql.lit(keptS)}
+       or second > extract(epoch from clock_timestamp())::bigint + ${sql.lit(keptS)}`.execute(db)
 }

@@ -111,7 +111,7 @@ function createTestLive(store: SnapshotStore): { ports: LivePorts; live: TestLiv
       },
       health: (id) => health.get(id) ?? null,
       traffic: {
-        read,
+        read: (routeId, windowMs) => Promise.resolve(read(routeId, windowMs)),
         watch(routeId, { windowMs }, listener) {
           watchers.add(listener)
           listener(read(routeId, windowMs))

@@ -11,11 +11,11 @@ import { SecondCounter } from './second-counter.ts'
 
 /** This gateway's live counters: told of each request, asked for what the last minutes brought. */
 export interface TrafficCounters extends TrafficObserver {
-  /** A route's seconds from `firstSecond` on, and what is in flight. Valid until the next call of any method. */
+  /** A route's seconds from `firstSecond` on, which go on counting, and what is in flight. */
   read(routeId: string, firstSecond: number): GatewayTraffic
   /**
    * The routes that have changed since an earlier call returned `mark` (0: since ever), and with `withInFlight` all that
-   * have requests in flight. Valid as that of `read`.
+   * have requests in flight.
    */
   changesSince(mark: number, withInFlight: boolean): TrafficChanges
   /** Seconds of routes and places in them that are held now. */

@@ -1,0 +1,103 @@
+import type { TrafficCounters } from '../gateway/traffic/traffic-counters.ts'
+import type { TrafficPort } from '../graphql/ports.ts'
+import { mergeTraffic } from '../routing/traffic-merge.ts'
+import type { GatewayTraffic } from '../routing/traffic-report.ts'
+import { firstSecondOf, type RouteTraffic } from '../routing/traffic-window.ts'
+import type { Db } from '../storage/database.ts'
+import type { SnapshotStore } from './snapshot-store.ts'
+import { openTrafficExchange } from './traffic-exchange.ts'
+import { TrafficWatch } from './traffic-watch.ts'
+
+/** Live traffic over all gateways: this process's own from memory, the others' as they last told. */
+export interface TrafficHub extends TrafficPort, AsyncDisposable {
+  /** Watches that somebody listens to. */
+  readonly watches: number
+}
+
+/** Opens the hub. It needs no database to show what this process counts. */
+export function openTrafficHub(options: {
+  readonly gatewayId: string
+  readonly db: Db
+  readonly store: SnapshotStore
+  readonly counters: TrafficCounters
+  /** The live gateways other than this one. */
+  readonly otherGatewayIds: () => readonly string[]
+  /** Milliseconds since the epoch; the clock of `counters`. */
+  readonly now: () => number
+  readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
+}): TrafficHub {
+  const { store, counters, otherGatewayIds, now, log } = options
+  const exchange = openTrafficExchange({ ...options, hasOthers: () => otherGatewayIds().length > 0 })
+  const watches = new Map<string, TrafficWatch>()
+
+  const merge = (routeId: string, windowMs: number): RouteTraffic => {
+    const { routesById, backends } = store.current()
+    const atMs = now()
+    const others = exchange.read(routeId)
+    const own = counters.read(routeId, firstSecondOf(atMs, windowMs))
+    return mergeTraffic({
+      routeId,
+      route: routesById.get(routeId),
+      labelOf: (backendId) => backends.get(backendId)?.label,
+      gateways: [own, ...others.values(), ...silentGateways(others)],
+      windowMs,
+      atMs,
+    })
+  }
+  /** Those that live and said nothing of the route: they had no traffic, which is something to tell as well. */
+  const silentGateways = (others: ReadonlyMap<string, GatewayTraffic>): GatewayTraffic[] =>
+    exchange.isReachable
+      ? otherGatewayIds().flatMap((id) => (others.has(id) ? [] : [{ seconds: [], inFlight: [] }]))
+      : []
+  const revisionOf = (routeId: string) => store.current().routesById.get(routeId)?.revision
+
+  let noticing: NodeJS.Immediate | undefined
+  const notice = () => {
+    noticing = undefined
+    for (const watch of watches.values()) watch.noticeRevision(revisionOf(watch.routeId))
+  }
+  // Not within the publication itself: whoever waits for it would wait for all the watches as well.
+  const unsubscribe = store.subscribe(() => (noticing ??= setImmediate(notice)))
+
+  const watchOf = (key: string, routeId: string, intervalMs: number, windowMs: number): TrafficWatch => {
+    const known = watches.get(key)
+    if (known) return known
+    const watch = new TrafficWatch({
+      routeId,
+      intervalMs,
+      revision: revisionOf(routeId),
+      refresh: () => exchange.refresh(routeId, windowMs),
+      merge: () => merge(routeId, windowMs),
+      log,
+    })
+    watches.set(key, watch)
+    return watch
+  }
+  return {
+    get watches() {
+      return watches.size
+    },
+    async read(routeId, windowMs) {
+      await exchange.refresh(routeId, windowMs)
+      return merge(routeId, windowMs)
+    },
+    watch(routeId, { intervalMs, windowMs }, listener) {
+      const key = `${routeId} ${intervalMs} ${windowMs}`
+      const watch = watchOf(key, routeId, intervalMs, windowMs)
+      const leave = watch.join(listener)
+      return () => {
+        leave()
+        if (!watch.isEmpty || watches.get(key) !== watch) return
+        watches.delete(key)
+        watch[Symbol.dispose]()
+      }
+    },
+    async [Symbol.asyncDispose]() {
+      unsubscribe()
+      clearImmediate(noticing)
+      for (const watch of watches.values()) watch[Symbol.dispose]()
+      watches.clear()
+      await exchange[Symbol.asyncDispose]()
+    },
+  }
+}
