@@ -1,0 +1,170 @@
+import { connect } from 'node:net'
+import { once } from 'node:events'
+import { expect, test } from 'vitest'
+import { openUpstream } from '../support/upstream.ts'
+import { until } from '../support/until.ts'
+import { deployment, openTestGateway, route, testKey, type TestGateway } from './open-test-gateway.ts'
+
+/** Sends bytes as they are and returns all that comes back until the server closes, or until `enough` is in it. */
+async function exchange(port: number, text: string | Buffer, enough?: string): Promise<string> {
+  const socket = connect(port, '127.0.0.1')
+  let answer = ''
+  socket.on('data', (chunk) => (answer += chunk.toString('latin1')))
+  socket.on('error', () => {})
+  const closed = once(socket, 'close')
+  socket.write(text)
+  if (enough === undefined) await closed
+  else await until(() => answer.includes(enough), { what: enough })
+  socket.destroy()
+  return answer
+}
+
+const body = '{"model":"chat","messages":[]}'
+
+function post(lines: readonly string[], content = body, version = '1.1'): string {
+  const head = [`POST /v1/chat/completions HTTP/${version}`, `authorization: Bearer ${testKey}`, 'host: a', ...lines]
+  return `${head.join('\r\n')}\r\n\r\n${content}`
+}
+
+const json = 'content-type: application/json'
+const length = `content-length: ${body.length}`
+
+async function open(baseUrl: string): Promise<TestGateway> {
+  return await openTestGateway(
+    { deployments: [deployment('a', [baseUrl])], routes: [route('chat', ['dep_a'])] },
+    { maxRequestBytes: 100_000 },
+  )
+}
+
+test.each([
+  ['two Hosts', post(['host: b', json, length]), 400, 'bad_request'],
+  ['no Host', post([json, length]).replace('host: a\r\n', ''), 400, 'bad_request'],
+  ['an absolute target', post([json, length]).replace(' /v1', ' http://a/v1'), 400, 'bad_request'],
+  ['a GET with a body', `GET /v1/models HTTP/1.1\r\nhost: a\r\ncontent-length: 2\r\n\r\n{}`, 400, 'bad_request'],
+  ['chunked on HTTP/1.0', post([json, 'transfer-encoding: chunked'], '0\r\n\r\n', '1.0'), 400, 'bad_request'],
+  ['obsolete folding', post([json, length, 'x-a: 1\r\n 2']), 400, 'bad_request'],
+  ['two lengths', post([json, length, 'content-length: 3']), 400, 'bad_request'],
+  ['length and chunked', post([json, length, 'transfer-encoding: chunked']), 400, 'bad_request'],
+  ['another expectation', post([json, length, 'expect: tea']), 417, 'expectation_failed'],
+  ['another media type', post(['content-type: text/plain', length]), 415, 'unsupported_media_type'],
+  ['a compressed body', post([json, 'content-encoding: gzip', length]), 415, 'unsupported_media_type'],
+  ['another method', `DELETE /v1/chat/completions HTTP/1.1\r\nhost: a\r\n\r\n`, 405, 'method_not_allowed'],
+  ['a HEAD where a POST belongs', `HEAD /v1/chat/completions HTTP/1.1\r\nhost: a\r\n\r\n`, 405, undefined],
+  ['an unknown path', `POST /v1/nothing HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n`, 404, 'unknown_url'],
+  ['large headers', post([json, length, `x-a: ${'a'.repeat(20_000)}`]), 431, 'headers_too_large'],
+  ['no HTTP', 'hello\r\n\r\n', 400, 'bad_request'],
+])('%s is refused', async (_, text, status, code) => {
+  await using upstream = await openUpstream()
+  await using gateway = await open(upstream.baseUrl)
+  const answer = await exchange(gateway.port, text, code ?? '\r\n\r\n')
+  expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+  expect(answer).toMatch(/x-request-id: req_[0-9a-z]{26}/i)
+  expect(upstream.requests).toHaveLength(0)
+})
+
+test('HEAD of the models has the headers and no body', async () => {
+  await using gateway = await open('http://127.0.0.1:9/v1')
+  const answer = await fetch(`${gateway.origin}/v1/models`, {
+    method: 'HEAD',
+    headers: { authorization: `Bearer ${testKey}` },
+  })
+  expect(answer.status).toBe(200)
+  expect(await answer.text()).toBe('')
+})
+
+test('a client that expects to be invited is, and one whose body is too long is not', async () => {
+  await using upstream = await openUpstream()
+  await using gateway = await open(upstream.baseUrl)
+  const invited = await exchange(gateway.port, post([json, length, 'expect: 100-continue']), 'hello from')
+  expect(invited).toMatch(/^HTTP\/1.1 100 Continue\r\n\r\nHTTP\/1.1 200 OK/)
+  const refused = await exchange(
+    gateway.port,
+    post([json, 'content-length: 200000', 'expect: 100-continue'], ''),
+    'large',
+  )
+  expect(refused).toMatch(/^HTTP\/1.1 413 /)
+})
+
+test('a body over the limit is refused by its length, and by what arrives', async () => {
+  await using upstream = await openUpstream()
+  await using gateway = await open(upstream.baseUrl)
+  const long = `{"model":"chat","x":"${'x'.repeat(200_000)}"}`
+  const withLength = await gateway.post('/chat/completions', long)
+  expect(withLength.status).toBe(413)
+  const chunked = `${long.length.toString(16)}\r\n${long}\r\n`
+  const text = await exchange(gateway.port, post([json, 'transfer-encoding: chunked'], chunked), 'request_too_large')
+  expect(text).toMatch(/^HTTP\/1.1 413 /)
+  expect(upstream.requests).toHaveLength(0)
+})
+
+test('a header that Connection lists does not pass, nor does any key, cookie or unknown header', async () => {
+  await using upstream = await openUpstream()
+  await using gateway = await open(upstream.baseUrl)
+  const lines = [json, length, 'connection: close, openai-beta', 'openai-beta: a=b', 'traceparent: 00-1-2-00']
+  const secrets = [
+    'cookie: a=b',
+    'x-api-key: k',
+    'api-key: k',
+    'x-forwarded-for: 1.2.3.4',
+    'x-custom: 1',
+    'te: trailers',
+  ]
+  await exchange(gateway.port, post([...lines, ...secrets]))
+  const { headers } = upstream.requests[0]!
+  expect(headers['traceparent']).toBe('00-1-2-00')
+  expect(headers['accept-encoding']).toBe('identity')
+  expect(Object.keys(headers).sort()).toEqual([
+    'accept-encoding',
+    'connection',
+    'content-length',
+    'content-type',
+    'host',
+    'traceparent',
+    'x-request-id',
+  ])
+})
+
+test('the client sees what it may of the upstream headers, and nothing else', async () => {
+  await using upstream = await openUpstream()
+  await using gateway = await open(upstream.baseUrl)
+  upstream.setScript(() => ({ response }) => {
+    response.setHeader('set-cookie', ['a=1', 'b=2'])
+    response.setHeader('server', 'uvicorn')
+    response.setHeader('x-request-id', 'theirs')
+    response.setHeader('x-ratelimit-remaining-requests', '7')
+    response.setHeader('retry-after', '3')
+    response.setHeader('openai-organization', 'secret')
+    response.setHeader('date', 'Mon, 01 Jan 2024 00:00:00 GMT')
+    response.writeHead(200, { 'content-type': 'application/json' })
+    response.end('{}')
+  })
+  const { headers } = await gateway.post('/chat/completions', body)
+  expect(headers.get('x-ratelimit-remaining-requests')).toBe('7')
+  expect(headers.get('retry-after')).toBe('3')
+  expect(headers.get('date')).toBe('Mon, 01 Jan 2024 00:00:00 GMT')
+  expect(headers.get('x-request-id')).toMatch(/^req_/)
+  for (const name of ['set-cookie', 'server', 'openai-organization']) expect(headers.has(name)).toBe(false)
+})
+
+test('HTTP/1.0 gets its answer and its connection closed', async () => {
+  await using upstream = await openUpstream()
+  await using gateway = await open(upstream.baseUrl)
+  const answer = await exchange(gateway.port, post([json, length], body, '1.0'))
+  expect(answer).toContain('hello from')
+  expect(answer).not.toContain('transfer-encoding')
+})
+
+test('requests that come one behind the other in one connection are answered in order', async () => {
+  await using upstream = await openUpstream()
+  await using gateway = await open(upstream.baseUrl)
+  const last = post([json, length, 'connection: close'])
+  const answer = await exchange(gateway.port, post([json, length]) + post([json, length]) + last)
+  expect(answer.match(/HTTP\/1.1 200 OK/g)).toHaveLength(3)
+})
+
+test('a query string reaches the upstream as it is', async () => {
+  await using upstream = await openUpstream()
+  await using gateway = await open(upstream.baseUrl)
+  await gateway.post('/chat/completions?beta=true&x=%20', body)
+  expect(upstream.requests[0]?.path).toBe('/v1/chat/completions?beta=true&x=%20')
+})
