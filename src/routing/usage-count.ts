@@ -1,0 +1,41 @@
+import type { UsageKind } from './operation.ts'
+import { type AnswerSample, estimateAnswerTokens, estimatePromptTokens } from './usage-estimate.ts'
+import { findReportedTokens } from './usage-reported.ts'
+import type { TokenUsage } from './usage-record.ts'
+import type { UsageProvenance } from './vocabulary.ts'
+
+/** An answer that upstream began to give. */
+export interface CountedAnswer extends AnswerSample {
+  readonly kind: UsageKind
+  /** Whether it came to its end. */
+  readonly isWhole: boolean
+  /** The request's JSON as a latin1 string, empty if it was no JSON; called only if the prompt has to be estimated. */
+  readonly prompt: () => string
+}
+
+export interface TokenCount {
+  readonly provenance: UsageProvenance
+  readonly tokens: TokenUsage | null
+}
+
+/** Nothing was served, or nothing that has tokens. */
+export const noTokens: TokenCount = { provenance: 'NONE', tokens: null }
+
+/**
+ * The tokens of a request whose answer began: what upstream reported, or else, and for an answer that was broken off, an
+ * estimate that is no less than what was reported until then.
+ */
+export function countTokens(answer: CountedAnswer): TokenCount {
+  if (answer.kind === 'none') return noTokens
+  const reported = findReportedTokens(answer.kind, { head: answer.head, tail: answer.tail || answer.head })
+  if (reported && answer.isWhole) return { provenance: 'REPORTED', tokens: reported }
+  return {
+    provenance: 'ESTIMATED',
+    tokens: {
+      inputTokens: reported?.inputTokens ?? estimatePromptTokens(answer.prompt()),
+      cachedInputTokens: reported?.cachedInputTokens ?? 0,
+      outputTokens: Math.max(reported?.outputTokens ?? 0, estimateAnswerTokens(answer)),
+      reasoningTokens: reported?.reasoningTokens ?? 0,
+    },
+  }
+}

@@ -1,0 +1,134 @@
+/**
+ * How many tokens a text has, about, when nobody says. Deterministic, without any model's vocabulary, and by script: English
+ * has some four characters per token, Chinese about one and a half, others two or three. The same text is always the same
+ * number, more text is never fewer tokens, and no text
+ * has more tokens than bytes.
+ *
+ * Texts are latin1 strings of UTF-8 bytes: one character per byte.
+ */
+
+/** Parts of a token that each byte is worth, in twelfths. A character counts by its first byte. */
+const weights = new Uint8Array(256)
+const twelfths = 12
+
+function weigh(from: number, to: number, weight: number): void {
+  weights.fill(weight, from, to + 1)
+}
+// ASCII: letters, digits and blanks; punctuation makes shorter tokens.
+weigh(0x00, 0x7f, 5)
+for (const [from, to] of [
+  [0x20, 0x20],
+  [0x41, 0x5a],
+  [0x61, 0x7a],
+] as const)
+  weigh(from, to, 3)
+weigh(0x30, 0x39, 4)
+// Bytes that continue a character.
+weigh(0x80, 0xbf, 0)
+// Two bytes: Latin with marks, Greek, Cyrillic, Hebrew, Arabic. Three: India and East Asia. Four: emoji and rare characters.
+weigh(0xc0, 0xdf, 6)
+weigh(0xe0, 0xef, 8)
+weigh(0xf0, 0xff, 24)
+
+/** Tokens of a plain text. */
+export function estimateTokens(utf8: string): number {
+  let sum = 0
+  for (let at = 0; at < utf8.length; at++) sum += weights[utf8.charCodeAt(at)]!
+  return Math.ceil(sum / twelfths)
+}
+
+/** Tokens of the inside of a JSON string, whose characters may be escaped. */
+function estimateJsonString(json: string, start: number, end: number): number {
+  let sum = 0
+  for (let at = start; at < end; at++) {
+    const code = json.charCodeAt(at)
+    if (code !== backslash) sum += weights[code]!
+    else if (json.charCodeAt(at + 1) === lowerU) {
+      sum += weightOfEscape(json.slice(at + 2, at + 6))
+      at += 5
+    } else {
+      sum += weights[0x0a]!
+      at++
+    }
+  }
+  return Math.ceil(sum / twelfths)
+}
+
+const backslash = 0x5c
+const lowerU = 0x75
+
+/** `\u4f60` is one character; each half of a pair is half an emoji. */
+function weightOfEscape(hex: string): number {
+  const code = Number.parseInt(hex, 16)
+  if (!(code >= 0x80)) return weights[0x21]!
+  if (code < 0x800) return weights[0xc3]!
+  return code >= 0xd800 && code <= 0xdfff ? weights[0xf0]! / 2 : weights[0xe4]!
+}
+
+/**
+ * Tokens of a prompt: of all texts in the request's JSON, a little for each of them, and nothing for images and files. A body
+ * that is cut off counts as far as it goes.
+ */
+export function estimatePromptTokens(json: string): number {
+  let tokens = 0
+  for (let at = json.indexOf('"'); at >= 0; at = json.indexOf('"', at)) {
+    const end = endOfString(json, at)
+    if (!isMemberName(json, end) && !isBinary(json, at + 1, end)) tokens += estimateJsonString(json, at + 1, end)
+    at = end + 1
+  }
+  return tokens
+}
+
+function endOfString(json: string, start: number): number {
+  for (let at = start + 1; ; at++) {
+    at = json.indexOf('"', at)
+    if (at < 0) return json.length
+    let escapes = 0
+    while (json.charCodeAt(at - 1 - escapes) === backslash) escapes++
+    if (escapes % 2 === 0) return at
+  }
+}
+
+function isMemberName(json: string, end: number): boolean {
+  let at = end + 1
+  while (json.charCodeAt(at) <= 0x20) at++
+  return json[at] === ':'
+}
+
+const binarySample = 256
+
+/** Base64, as a data URL or bare: a long run of its alphabet. */
+function isBinary(json: string, start: number, end: number): boolean {
+  if (end - start < binarySample) return false
+  return json.startsWith('data:', start) || /^[\w+/=-]*$/.test(json.slice(start, start + binarySample))
+}
+
+/** What of an answer was kept: its first and last bytes, without overlap, of `bytes` in all. */
+export interface AnswerSample {
+  readonly bytes: number
+  readonly head: string
+  readonly tail: string
+}
+
+/** Members that hold what a model wrote, in every protocol; in a stream, piece by piece. */
+const writtenMembers = /"(?:content|text|delta|reasoning_content|reasoning|thinking|arguments|partial_json)"\s*:\s*"/g
+
+/**
+ * Tokens that a model wrote. The middle of a long answer was not kept: it is taken to have as many per byte as its ends have.
+ */
+export function estimateAnswerTokens({ bytes, head, tail }: AnswerSample): number {
+  const kept = head.length + tail.length
+  if (kept === 0) return 0
+  const tokens = estimateWritten(head) + estimateWritten(tail)
+  return Math.ceil((tokens * Math.max(bytes, kept)) / kept)
+}
+
+function estimateWritten(json: string): number {
+  let tokens = 0
+  for (const match of json.matchAll(writtenMembers)) {
+    const start = match.index + match[0].length
+    const end = endOfString(json, start - 1)
+    if (!isBinary(json, start, end)) tokens += estimateJsonString(json, start, end)
+  }
+  return tokens
+}
