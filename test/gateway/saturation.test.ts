@@ -1,0 +1,85 @@
+import { expect, test } from 'vitest'
+import { after, status } from '../support/replies.ts'
+import { openUpstream } from '../support/upstream.ts'
+import { until } from '../support/until.ts'
+import { deployment, openTestGateway, provider, route } from './open-test-gateway.ts'
+
+const request = { model: 'chat', messages: [] }
+
+test('a full deployment bursts to the fallback by exactly the overflow, and the traffic comes home by itself', async () => {
+  const gate = Promise.withResolvers<void>()
+  await using own = await openUpstream({ name: 'own', script: () => after(gate.promise, status(200, { own: true })) })
+  await using cloud = await openUpstream({ name: 'cloud' })
+  await using gateway = await openTestGateway({
+    deployments: [deployment('own', [own.baseUrl], { maxInFlight: 3 })],
+    providers: [provider('cloud', cloud.baseUrl)],
+    routes: [route('chat', ['dep_own'], { fallback: ['pmd_cloud'] })],
+  })
+  const answers = Array.from({ length: 10 }, () => gateway.post('/chat/completions', request))
+  await until(() => gateway.records.length === 7)
+  expect(own.requests).toHaveLength(3)
+  gate.resolve()
+  const triggers = (await Promise.all(answers)).map(({ headers }) => headers.get('x-signalbox-fallback'))
+  expect(triggers.filter((trigger) => trigger === 'saturated')).toHaveLength(7)
+  const home = await gateway.post('/chat/completions', request)
+  expect(home.headers.get('x-signalbox-backend')).toBe('own')
+  expect(gateway.records.filter((record) => record.attempts.length !== 1)).toEqual([])
+  const ends = gateway.traffic.filter(({ kind, end }) => kind === 'ended' && end?.divergence?.reason === 'SATURATED')
+  expect(ends).toHaveLength(7)
+})
+
+test('those who wait are served in order, and never more at once than the endpoint takes', async () => {
+  let atOnce = 0
+  let most = 0
+  await using own = await openUpstream({
+    name: 'own',
+    script: () => async (exchange) => {
+      most = Math.max(most, ++atOnce)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+      atOnce--
+      await status(200, {})(exchange)
+    },
+  })
+  await using gateway = await openTestGateway({
+    deployments: [deployment('own', [own.baseUrl], { maxInFlight: 2, queue: { maxWaiting: 50, maxWaitMs: 10_000 } })],
+    routes: [route('chat', ['dep_own'])],
+  })
+  const answers = await Promise.all(Array.from({ length: 40 }, () => gateway.post('/chat/completions', request)))
+  expect(answers.every((answer) => answer.status === 200)).toBe(true)
+  expect(most).toBeLessThanOrEqual(2)
+  expect(gateway.gateway.live.totalInFlight).toBe(0)
+})
+
+test('a waiting room that is full, or too slow, and no fallback: 503 with Retry-After', async () => {
+  const gate = Promise.withResolvers<void>()
+  await using own = await openUpstream({ name: 'own', script: () => after(gate.promise, status(200, {})) })
+  await using gateway = await openTestGateway({
+    deployments: [deployment('own', [own.baseUrl], { maxInFlight: 1, queue: { maxWaiting: 1, maxWaitMs: 50 } })],
+    routes: [route('chat', ['dep_own'])],
+  })
+  const first = gateway.post('/chat/completions', request)
+  await until(() => own.requests.length === 1)
+  const others = await Promise.all([1, 2].map(() => gateway.post('/chat/completions', request)))
+  expect(others.map((answer) => answer.status)).toEqual([503, 503])
+  expect(others[0]!.headers.get('retry-after')).toBe('1')
+  expect(await others[0]!.json()).toMatchObject({ error: { code: 'no_target_available' } })
+  gate.resolve()
+  expect((await first).status).toBe(200)
+})
+
+test('too many requests at once are turned away at once', async () => {
+  const gate = Promise.withResolvers<void>()
+  await using own = await openUpstream({ name: 'own', script: () => after(gate.promise, status(200, {})) })
+  await using gateway = await openTestGateway(
+    { deployments: [deployment('own', [own.baseUrl])], routes: [route('chat', ['dep_own'])] },
+    { limits: { maxRequestsInFlight: 2 } },
+  )
+  const served = [1, 2].map(() => gateway.post('/chat/completions', request))
+  await until(() => own.requests.length === 2)
+  const refused = await gateway.post('/chat/completions', request)
+  expect(refused.status).toBe(503)
+  expect(refused.headers.get('retry-after')).toBe('1')
+  expect(await refused.json()).toMatchObject({ error: { code: 'overloaded' } })
+  gate.resolve()
+  expect((await Promise.all(served)).map((answer) => answer.status)).toEqual([200, 200])
+})
