@@ -26,15 +26,14 @@ await using paid = await openUpstream({
 print('Starting Signalbox with two demo model servers and a temporary data folder …')
 const product = await startProduct({ env: { SIGNALBOX_ADMIN_KEY: 'demo-administrator-key' } })
 const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')])
-let ending: number | string
 try {
   const key = await setUp(product.graphql)
   print(guide(product, key))
   await Promise.race([stopped, product.exited])
 } finally {
-  ending = await product.stop()
+  await product.stop()
 }
-print(`Stopped (${ending}). Nothing was kept.`)
+print('Stopped. Nothing was kept.')
 
 /** The guide's routes; returns the secret of a key for the gateway. */
 async function setUp(graphql: GraphqlClient): Promise<string> {
@@ -81,7 +80,7 @@ async function setUp(graphql: GraphqlClient): Promise<string> {
 
 function guide({ apiUrl, gatewayUrl, adminKey }: Product, key: string): string {
   const ask = (model: string, extra = '') =>
-    `  curl -si ${gatewayUrl}/v1/chat/completions -H 'authorization: Bearer ${key}' \\
+    `  curl -si ${gatewayUrl}/v1/chat/completions -H 'authorization: Bearer ${key}' -H 'content-type: application/json' \\
     -d '{"model":"${model}",${extra}"messages":[{"role":"user","content":"Who are you?"}]}'`
   const call = (document: string, options = '') =>
     `  curl -s${options} ${apiUrl}/graphql -H 'authorization: Bearer ${adminKey}' -H 'content-type: application/json' \\
