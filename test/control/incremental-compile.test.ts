@@ -1,0 +1,227 @@
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { createApiKey, revokeApiKey, updateApiKey } from '../../src/control/api-key.ts'
+import type { Answer, Control } from '../../src/control/control.ts'
+import {
+  createDeployment,
+  removeDeployment,
+  setDeploymentEndpointState,
+  updateDeployment,
+} from '../../src/control/deployment.ts'
+import { createProvider, removeProvider, updateProvider } from '../../src/control/provider.ts'
+import { createProviderRoute } from '../../src/control/provider-route.ts'
+import { createRoute, removeRoute, updateRoute } from '../../src/control/route.ts'
+import { setRouteAccess } from '../../src/control/route-access.ts'
+import { setRouteFallback } from '../../src/control/route-fallback.ts'
+import { rollbackRoute } from '../../src/control/route-rollback.ts'
+import {
+  addRouteTarget,
+  removeRouteTarget,
+  replaceRouteTarget,
+  setRouteTargets,
+} from '../../src/control/route-targets.ts'
+import { setRouteTraffic, setRouteTrafficBulk } from '../../src/control/route-traffic.ts'
+import { createUser, removeUser, updateUser } from '../../src/control/user.ts'
+import { compileDelta } from '../../src/routing/compile.ts'
+import type { Snapshot } from '../../src/routing/snapshot.ts'
+import { createSnapshotStore } from '../../src/server/snapshot-store.ts'
+import { loadDelta } from '../../src/storage/configuration.ts'
+import { administrator as actor, contentOf, expectCompiledWhole, openTestControl } from '../support/control.ts'
+
+/** What a command is made of: small numbers, which it reads as names of objects that may or may not be there. */
+interface Dice {
+  readonly a: number
+  readonly b: number
+  readonly c: number
+}
+
+const states = ['ACTIVE', 'DRAINING', 'DISABLED'] as const
+const roles = ['ADMIN', 'OPERATOR', 'MEMBER'] as const
+const baseUrl = 'http://10.0.0.1/v1'
+
+/** The `n`-th of the ids that are there; one of nothing if there are none. */
+function idOf(ids: Iterable<string>, n: number): string {
+  const all = [...ids].sort()
+  return all[n % Math.max(1, all.length)] ?? 'rte_00000000000000000000000000'
+}
+
+const commands: readonly ((control: Control, dice: Dice) => Promise<Answer<unknown>>)[] = [
+  (control, { a, b, c }) => {
+    const endpoints = Array.from({ length: c % 3 }, (_, i) => ({ url: `${baseUrl}/${i}` }))
+    return createDeployment(control, actor, { name: `d${a}`, endpoints, enableModelRoute: b % 2 === 0, secret: 'sk-1' })
+  },
+  (control, { a, b, c }) =>
+    updateDeployment(control, actor, {
+      deployment: { name: `d${a}` },
+      name: `d${b}`,
+      state: states[c % 3],
+      upstreamModel: `m${c}`,
+    }),
+  (control, { a }) => removeDeployment(control, actor, { deployment: { name: `d${a}` } }),
+  (control, { a, b }) => {
+    const ids = [...control.snapshots.current().backends.values()].flatMap((backend) =>
+      backend.kind === 'deployment' ? backend.endpoints.map((endpoint) => endpoint.id) : [],
+    )
+    return setDeploymentEndpointState(control, actor, { endpointId: idOf(ids, a), state: states[b % 3]! })
+  },
+  (control, { a, b }) => {
+    const models = Array.from({ length: b % 4 }, (_, i) => ({ upstreamModel: `m${i}` }))
+    return createProvider(control, actor, { name: `p${a}`, baseUrl, models, secrets: ['sk-1'] })
+  },
+  (control, { a, b, c }) => {
+    const models = Array.from({ length: c % 4 }, (_, i) => ({ upstreamModel: `m${(i + b) % 4}` }))
+    return updateProvider(control, actor, {
+      provider: { name: `p${a}` },
+      models,
+      state: states[b % 3],
+      secrets: [`sk-${c}`],
+    })
+  },
+  (control, { a, b }) => updateProvider(control, actor, { provider: { name: `p${a}` }, name: `p${b}` }),
+  (control, { a }) => removeProvider(control, actor, { provider: { name: `p${a}` } }),
+  (control, { a, b }) => createProviderRoute(control, actor, { provider: { name: `p${a}` }, name: `r${b}` }),
+  (control, { a, b, c }) =>
+    createRoute(control, actor, {
+      name: `r${a}`,
+      targets: [{ backend: backend(b) }, { backend: backend(c), weight: c }],
+    }),
+  (control, { a, b, c }) =>
+    updateRoute(control, actor, { route: { name: `r${a}` }, name: `r${b}`, state: states[c % 3] }),
+  (control, { a }) => removeRoute(control, actor, { route: { name: `r${a}` } }),
+  (control, { a, b, c }) =>
+    setRouteTraffic(control, actor, { route: { name: `r${a}` }, weights: [{ target: backend(b), weight: c }] }),
+  (control, { a, b, c }) =>
+    setRouteTrafficBulk(control, actor, {
+      changes: [a, b].map((n) => ({
+        route: { name: `r${n}` },
+        weights: [{ target: { id: firstTarget(control, `r${n}`) }, weight: c + 1 }],
+      })),
+    }),
+  (control, { a, b, c }) =>
+    setRouteTargets(control, actor, {
+      route: { name: `r${a}` },
+      targets: [{ backend: backend(b), weight: c }, { backend: backend(c) }],
+    }),
+  (control, { a, b }) => addRouteTarget(control, actor, { route: { name: `r${a}` }, target: { backend: backend(b) } }),
+  (control, { a, b, c }) =>
+    replaceRouteTarget(control, actor, { route: { name: `r${a}` }, target: backend(b), backend: backend(c) }),
+  (control, { a, b }) => removeRouteTarget(control, actor, { route: { name: `r${a}` }, target: backend(b) }),
+  (control, { a, b, c }) =>
+    setRouteFallback(control, actor, {
+      route: { name: `r${a}` },
+      fallback: c === 0 ? null : { backends: [backend(b)] },
+    }),
+  (control, { a, b, c }) => {
+    const { users, apiKeysById } = control.snapshots.current()
+    const access = {
+      policy: 'RESTRICTED' as const,
+      userIds: [
+        idOf(
+          [...users].map(([id]) => id),
+          b,
+        ),
+      ],
+      apiKeyIds: [
+        idOf(
+          [...apiKeysById].map(([id]) => id),
+          c,
+        ),
+      ],
+    }
+    return setRouteAccess(control, actor, { route: { name: `r${a}` }, access: c === 0 ? { policy: 'PUBLIC' } : access })
+  },
+  (control, { a, b }) => rollbackRoute(control, actor, { route: { name: `r${a}` }, toRevision: b }),
+  (control, { a, b }) => createUser(control, actor, { name: `u${a}`, role: roles[b % 3]! }),
+  (control, { a, b, c }) =>
+    updateUser(control, actor, { id: user(control, a), role: roles[b % 3], state: states[c % 3] }),
+  (control, { a }) => removeUser(control, actor, { id: user(control, a) }),
+  (control, { a, b, c }) => {
+    const routeIds = c % 2 === 0 ? null : [route(control, b)]
+    return createApiKey(control, actor, { name: 'k', ownerId: user(control, a), routeIds })
+  },
+  (control, { a, b, c }) =>
+    updateApiKey(control, actor, { id: apiKey(control, a), routeIds: c % 2 === 0 ? null : [route(control, b)] }),
+  (control, { a }) => revokeApiKey(control, actor, { id: apiKey(control, a) }),
+]
+
+function backend(n: number) {
+  return n % 2 === 0 ? { deployment: `d${n}` } : { providerModel: { provider: `p${n}`, model: `m${n % 4}` } }
+}
+
+function firstTarget(control: Control, name: string): string {
+  return control.snapshots.current().routesByName.get(name)?.targets[0]?.id ?? 'tgt_00000000000000000000000000'
+}
+
+function user(control: Control, n: number): string {
+  return idOf(
+    [...control.snapshots.current().users].map(([id]) => id),
+    n,
+  )
+}
+
+function apiKey(control: Control, n: number): string {
+  return idOf(
+    [...control.snapshots.current().apiKeysById].map(([id]) => id),
+    n,
+  )
+}
+
+function route(control: Control, n: number): string {
+  return idOf(
+    [...control.snapshots.current().routesById].map(([id]) => id),
+    n,
+  )
+}
+
+const small = fc.integer({ min: 0, max: 4 })
+const step = fc.record({
+  command: fc.nat({ max: commands.length - 1 }),
+  a: small,
+  b: small,
+  c: small,
+  process: fc.nat({ max: 1 }),
+})
+
+/** What most commands need to find something. */
+async function prepare(control: Control): Promise<void> {
+  for (const n of [0, 2, 4]) await commands[0]!(control, { a: n, b: n / 2, c: 2 })
+  for (const n of [1, 3]) await commands[4]!(control, { a: n, b: 3, c: 0 })
+  for (const n of [0, 1, 2]) await createUser(control, actor, { name: `u${n}`, role: roles[n]! })
+  for (const n of [0, 1]) await createRoute(control, actor, { name: `r${n}`, targets: [{ backend: backend(n) }] })
+  for (const n of [0, 1]) await createApiKey(control, actor, { name: 'k', ownerId: user(control, n) })
+}
+
+test('whatever is done, by whichever process: what is compiled step by step equals the whole compiled anew', async () => {
+  const done = { ok: 0, refused: 0 }
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 20, maxLength: 60 }), async (steps) => {
+      await using opened = await openTestControl()
+      // Neither process follows the other: each sees the other's changes only when it makes one itself.
+      const processes = [opened, { ...opened, snapshots: createSnapshotStore() }] as const
+      await prepare(opened)
+      const early: Snapshot = opened.snapshots.current()
+      let latest: Control = opened
+      for (const { command, process, ...dice } of steps) {
+        const control = processes[process]!
+        const before = control.snapshots.current().version
+        const answer = await commands[command]!(control, dice)
+        done[answer.ok ? 'ok' : 'refused']++
+        if (control.snapshots.current().version > before) latest = control
+      }
+      await expectCompiledWhole(latest)
+      await expectFollowed(early, latest)
+    }),
+    { numRuns: 12 },
+  )
+  // Else this test would prove nothing.
+  expect(done.ok).toBeGreaterThan(50)
+  expect(done.refused).toBeGreaterThan(50)
+}, 120_000)
+
+/** A gateway that has slept since `early` catches up in one step. */
+async function expectFollowed(early: Snapshot, { db, box, snapshots }: Control): Promise<void> {
+  const delta = await loadDelta(db, box, early.version)
+  const followed = compileDelta(early, delta!)
+  if (!followed.ok) throw new Error(JSON.stringify(followed.problems))
+  expect(contentOf(followed.snapshot)).toEqual(contentOf(snapshots.current()))
+}
