@@ -48,7 +48,7 @@ export async function openTestApi(): Promise<TestApi> {
   const statements: string[] = []
   const control = await openTestControl({ onStatement: ({ sql }) => statements.push(sql) })
   await ensureFirstAdministrator(control, adminKey)
-  const { ports, live } = createTestLive(control.snapshots as SnapshotStore)
+  const { ports, live } = createTestLive(control.snapshots)
   const faults: object[] = []
   const log = { debug: () => {}, warn: () => {}, error: (fields: object) => void faults.push(fields) }
   const handler = createGraphQLHandler({ control, live: ports, log, cursorKey: randomBytes(32) })

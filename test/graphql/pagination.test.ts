@@ -179,7 +179,7 @@ describe('refused, and never clamped, is', () => {
       elsewhere,
       'x'.repeat(5_000),
     ])
-      expect(await refused(`first: 1, after: "${bad}"`), bad.slice(0, 80)).toBe('BAD_USER_INPUT')
+      expect(await refused(`first: 1, after: "${bad}"`)).toBe('BAD_USER_INPUT')
     expect(await refused(`last: 1, before: "${flipped}"`)).toBe('BAD_USER_INPUT')
   })
 
