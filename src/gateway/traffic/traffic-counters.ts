@@ -81,16 +81,14 @@ class BoundedTrafficCounters implements TrafficCounters {
     const route = this.#routeOf(place.routeId)
     const second = this.#secondOf(route)
     route.leave(place)
-    if (second.left(place)) this.#entries++
-    this.#changed(route, second)
+    this.#changed(route, second, second.left(place))
   }
 
   ended(place: TrafficPlace, end: TrafficEnd): void {
     const route = this.#routeOf(place.routeId)
     const second = this.#secondOf(route)
     if (place.backendId !== null) route.leave(place)
-    if (second.ended(place, end)) this.#entries++
-    this.#changed(route, second)
+    this.#changed(route, second, second.ended(place, end))
   }
 
   read(routeId: string, firstSecond: number): GatewayTraffic {
@@ -140,12 +138,15 @@ class BoundedTrafficCounters implements TrafficCounters {
     return counter
   }
 
-  #changed(route: RouteCounter, second: SecondCounter): void {
+  #changed(route: RouteCounter, second: SecondCounter, hasNewPlace: boolean): void {
     second.changedBy = ++this.#changes
     route.changedBy = this.#changes
+    if (!hasNewPlace) return
+    this.#entries++
+    this.#forgetOld(second.second)
   }
 
-  /** Never the newest one: it is being counted in. */
+  /** Never the newest one: it may be about to be counted in. */
   #forgetOld(nowSecond: number): void {
     while (this.#begun.size > 1) {
       const route = this.#begun.first!
