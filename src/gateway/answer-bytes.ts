@@ -6,24 +6,34 @@ export class AnswerBytes {
   /** Bytes that came from upstream. */
   total = 0
   #head: Buffer | null = null
-  #tail: Buffer[] = []
+  readonly #tail: Buffer[] = []
   #tailBytes = 0
 
   add(chunk: Buffer): void {
     this.total += chunk.length
-    this.#head ??= chunk
+    if (this.#head) return this.#addTail(chunk)
+    this.#head = chunk.subarray(0, keptHeadBytes)
+    if (chunk.length > keptHeadBytes) this.#addTail(chunk.subarray(keptHeadBytes))
+  }
+
+  /** The first bytes, one character each: up to 4 KiB of what came first. */
+  head(): string {
+    return this.#head?.toString('latin1') ?? ''
+  }
+
+  /** The last 4 KiB of what came behind `head`, one character each. */
+  tail(): string {
+    let text = ''
+    for (let i = this.#tail.length - 1; i >= 0 && text.length < keptTailBytes; i--) {
+      const chunk = this.#tail[i]!
+      text = chunk.toString('latin1', Math.max(0, chunk.length - keptTailBytes + text.length)) + text
+    }
+    return text
+  }
+
+  #addTail(chunk: Buffer): void {
     this.#tail.push(chunk)
     this.#tailBytes += chunk.length
     while (this.#tailBytes - this.#tail[0]!.length >= keptTailBytes) this.#tailBytes -= this.#tail.shift()!.length
-  }
-
-  /** The first bytes: up to 4 KiB of what came first. */
-  head(): Buffer {
-    return this.#head?.subarray(0, keptHeadBytes) ?? Buffer.alloc(0)
-  }
-
-  /** The last bytes: at least 4 KiB, or all if there were fewer. */
-  tail(): Buffer {
-    return this.#tail.length === 1 ? this.#tail[0]! : Buffer.concat(this.#tail)
   }
 }

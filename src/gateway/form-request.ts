@@ -34,6 +34,11 @@ export class FormRequest implements ReceivedRequest {
     }
   }
 
+  /** Files are no text whose tokens could be estimated. */
+  promptText(): string {
+    return ''
+  }
+
   release(): void {
     // An answer may begin before the upload has ended.
   }

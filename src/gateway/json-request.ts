@@ -4,6 +4,9 @@ import type { ReceivedRequest } from './received-request.ts'
 import type { ScannedRequest } from './request-scan.ts'
 import { type Edit, splice, usageEdit } from './splice.ts'
 
+/** Of a longer body, no more than its beginning is kept while the answer passes. */
+const keptBytes = 64 * 1024
+
 /** A JSON request whose body has arrived: what upstream gets of it is the raw bytes with another model name. */
 export class JsonRequest implements ReceivedRequest {
   readonly model: string
@@ -36,6 +39,10 @@ export class JsonRequest implements ReceivedRequest {
   }
 
   release(): void {
-    this.#chunks = []
+    if (this.size > keptBytes) this.#chunks = this.#chunks.slice(0, 1)
+  }
+
+  promptText(): string {
+    return this.#chunks.map((chunk) => chunk.toString('latin1')).join('')
   }
 }

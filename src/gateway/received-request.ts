@@ -15,4 +15,6 @@ export interface ReceivedRequest {
   bodyFor(backend: Backend): { readonly body: CallRequest['body']; readonly length: number | null }
   /** The answer has begun: no other attempt will ask for the body. */
   release(): void
+  /** Its JSON, one character for each byte, also after `release`: then of a long one only the beginning. Empty: it is no JSON. */
+  promptText(): string
 }

@@ -22,6 +22,7 @@ import {
 import { findOperation, modelsOperation, type Operation } from '../routing/operation.ts'
 import type { Route, Snapshot } from '../routing/snapshot.ts'
 import type { FallbackTrigger, RequestOutcome } from '../routing/vocabulary.ts'
+import type { PassedAnswer } from './answer-tokens.ts'
 import { errorBody, errorEvent } from './error-answer.ts'
 import type { GatewayContext } from './gateway-context.ts'
 import { FormRequest } from './form-request.ts'
@@ -439,8 +440,15 @@ export class RequestLife implements Member {
     this.#isOver = true
     const isAnswer = outcome === 'OK' || outcome === 'OK_BY_FALLBACK'
     const firstByteAtMs = this.#relay?.firstByteAtMs || (isAnswer ? performance.now() : 0)
-    this.#usage.end({ outcome, status, errorCode, firstByteAtMs }, release)
+    this.#usage.end({ outcome, status, errorCode, firstByteAtMs, answer: this.#passedAnswer(outcome) }, release)
     if (!this.#call || this.#call.isComplete) this.#permit?.[Symbol.dispose]()
+  }
+
+  #passedAnswer(outcome: RequestOutcome): PassedAnswer | null {
+    const request = this.#received
+    if (!this.#relay || !request || outcome === 'CLIENT_ERROR') return null
+    const isWhole = outcome === 'OK' || outcome === 'OK_BY_FALLBACK'
+    return { kind: this.#operation.usage, bytes: this.#relay.bytes, isWhole, request }
   }
 
   #write(status: number, headers: string[], body: Buffer): void {
@@ -480,7 +488,6 @@ export class RequestLife implements Member {
 
   #letBodyGo(): void {
     this.#received?.release()
-    this.#received = null
     this.#context.heldBytes -= this.#heldBytes
     this.#heldBytes = 0
   }

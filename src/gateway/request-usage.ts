@@ -1,9 +1,12 @@
 import { anonymous, type Caller } from '../routing/access.ts'
+import { costOf } from '../routing/cost.ts'
 import type { AttemptPlan, WaitPlan } from '../routing/next-attempt.ts'
 import type { Divergence } from '../routing/select-target.ts'
 import type { Backend, Route } from '../routing/snapshot.ts'
+import type { TokenCount } from '../routing/usage-count.ts'
 import type { UsageRecord } from '../routing/usage-record.ts'
 import type { RequestOutcome } from '../routing/vocabulary.ts'
+import { type PassedAnswer, tokensOf } from './answer-tokens.ts'
 import { AttemptLog } from './attempt-log.ts'
 import type { GatewayPorts, OpenRequest, TrafficPlace } from './ports.ts'
 
@@ -14,6 +17,8 @@ export interface RequestEnd {
   readonly errorCode: string | null
   /** `performance.now()`; 0: no byte of an answer went out. */
   readonly firstByteAtMs: number
+  /** Null if nothing was served. */
+  readonly answer: PassedAnswer | null
 }
 
 const maxNameLength = 256
@@ -68,6 +73,7 @@ export class RequestUsage {
   end(end: RequestEnd, written: () => void): void {
     const durationMs = performance.now() - this.#begunAtMs
     const firstByteMs = end.firstByteAtMs > 0 ? end.firstByteAtMs - this.#begunAtMs : null
+    const count = tokensOf(end.answer)
     if (this.route) {
       this.#ports.traffic.ended(this.#place ?? this.#nowhere(this.route), {
         divergence: this.#findDivergence(),
@@ -75,13 +81,18 @@ export class RequestUsage {
         endedAtMs: this.startedAtMs + durationMs,
         firstByteMs,
         durationMs,
-        tokens: null,
+        tokens: count.tokens,
       })
     }
-    this.#ports.usage.append(this.#record(end, firstByteMs, durationMs), written)
+    this.#ports.usage.append(this.#record(end, count, firstByteMs, durationMs), written)
   }
 
-  #record(end: RequestEnd, firstByteMs: number | null, durationMs: number): UsageRecord {
+  #record(
+    end: RequestEnd,
+    { provenance, tokens }: TokenCount,
+    firstByteMs: number | null,
+    durationMs: number,
+  ): UsageRecord {
     const sent = this.attempts.filter((attempt) => attempt.wasSent)
     const upstreamMs = sent.reduce((sum, attempt) => sum + attempt.durationMs, 0)
     const last = sent.at(-1)
@@ -93,9 +104,9 @@ export class RequestUsage {
       status: end.status,
       errorCode: end.errorCode,
       attempts: sent.map((attempt) => attempt.toRecord(attempt === last)),
-      provenance: 'NONE',
-      tokens: null,
-      cost: null,
+      provenance,
+      tokens,
+      cost: tokens && last ? costOf(tokens, last.plan.backend.pricing) : null,
       firstByteMs,
       durationMs,
       overheadMs: Math.max(0, durationMs - this.receivingMs - upstreamMs),

@@ -65,7 +65,7 @@ export class StreamRelay implements AnswerReader, Relay {
   onEnd(): void {
     this.#isUpstreamOver = true
     if (this.#isEnding) return this.#endIfReleased()
-    if (this.#options.protocol.mayEndWith(this.bytes.tail().toString('latin1'))) {
+    if (this.#options.protocol.mayEndWith(this.bytes.tail() || this.bytes.head())) {
       if (this.#rest.length > 0) this.#last.push(this.#rest)
       this.#finish('whole')
     } else this.#break('broken', 'upstream_truncated')

@@ -1,4 +1,4 @@
-import { connect } from 'node:net'
+import { type AddressInfo, connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
 import { after, hang, stream } from '../support/replies.ts'
@@ -66,19 +66,23 @@ test('a client that leaves between events closes its upstream, and nothing is tr
 })
 
 test('a client that leaves while its connection to upstream is opened costs upstream nothing', async () => {
-  await using upstream = await openUpstream()
-  // The address is a black hole as far as this machine can tell (RFC 5737).
+  // It accepts connections, and never says its part of a TLS handshake.
+  let openings = 0
+  const silent = createServer(() => openings++).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  const { port } = silent.address() as AddressInfo
   await using gateway = await openTestGateway({
-    deployments: [deployment('a', ['http://192.0.2.1:9/v1'])],
+    deployments: [deployment('a', [`https://127.0.0.1:${port}/v1`])],
     routes: [route('chat', ['dep_a'])],
   })
   const leave = new AbortController()
   const answer = post(gateway, {}, leave.signal).catch((error: Error) => error.name)
-  await until(() => gateway.opened.length === 1)
+  await until(() => openings === 1)
   leave.abort()
   expect(await answer).toBe('AbortError')
   await until(() => gateway.gateway.inFlight === 0 && gateway.gateway.live.totalInFlight === 0)
-  expect(upstream.requests).toHaveLength(0)
+  expect(gateway.records).toMatchObject([{ outcome: 'CANCELLED' }])
+  silent.close()
 })
 
 test('a client that leaves the waiting room gives up its place', async () => {
@@ -140,8 +144,10 @@ test('draining lets streams run to their end, closes connections with their next
 
 test('a stream that outlasts the drain timeout ends with an error event', async () => {
   const never = Promise.withResolvers<void>()
-  await using upstream = await openUpstream(() =>
-    stream([content, content], { beforeEvent: (index) => (index === 1 ? never.promise : undefined) }),
+  await using upstream = await openUpstream((request) =>
+    request.json()['stream']
+      ? stream([content, content], { beforeEvent: (index) => (index === 1 ? never.promise : undefined) })
+      : hang(),
   )
   await using gateway = await open(upstream, { drainTimeoutMs: 50 })
   const answer = await post(gateway, { stream: true }, new AbortController().signal)

@@ -1,0 +1,112 @@
+import { expect, test } from 'vitest'
+import { modelAnswer } from '../support/model-answers.ts'
+import { hang, status, stream } from '../support/replies.ts'
+import { openUpstream } from '../support/upstream.ts'
+import { until } from '../support/until.ts'
+import { deployment, openTestGateway, provider, route } from './open-test-gateway.ts'
+
+const pricing = { inputPerMillion: '2.5', outputPerMillion: '10', cachedInputPerMillion: '1.25' }
+const usage = { inputTokens: 1000, outputTokens: 40, cachedInputTokens: 200, reasoningTokens: 7 }
+
+function configuration(baseUrl: string) {
+  const models = [{ id: 'pmd_a', upstreamModel: 'm', categories: ['LLM'], pricing }] as const
+  return { providers: [provider('a', baseUrl, { models })], routes: [route('chat', ['pmd_a'])] }
+}
+
+test.each([
+  ['/chat/completions', { messages: [] }],
+  ['/responses', { input: 'hi' }],
+  ['/messages', { messages: [], max_tokens: 9 }],
+])('%s: tokens are what upstream reports, plain and streamed, and their cost is exact', async (path, body) => {
+  await using upstream = await openUpstream({ script: () => modelAnswer({ usage }) })
+  await using gateway = await openTestGateway(configuration(upstream.baseUrl))
+  for (const streams of [false, true]) {
+    await (await gateway.post(path, { model: 'chat', ...body, stream: streams })).text()
+    const reasoningTokens = path === '/messages' ? 0 : 7
+    const record = gateway.records.at(-1)!
+    expect(record).toMatchObject({
+      outcome: 'OK',
+      stream: streams,
+      provenance: 'REPORTED',
+      tokens: { ...usage, reasoningTokens },
+      cost: '0.00265',
+      providerName: 'a',
+      deploymentName: null,
+      userName: 'tester',
+      apiKeyName: 'test key',
+      routeRevision: 7,
+    })
+    expect(record.firstByteMs).toBeGreaterThan(0)
+    expect(record.durationMs).toBeGreaterThanOrEqual(record.firstByteMs!)
+    expect(record.overheadMs).toBeLessThanOrEqual(record.durationMs)
+  }
+  expect(gateway.traffic.filter(({ kind }) => kind === 'ended').map(({ end }) => end?.tokens?.outputTokens)).toEqual([
+    40, 40,
+  ])
+})
+
+test('a stream that the client left, or that reports nothing, is counted and marked as estimated', async () => {
+  const never = Promise.withResolvers<void>()
+  const content = { choices: [{ delta: { content: 'some words of an answer' } }] }
+  await using upstream = await openUpstream()
+  await using gateway = await openTestGateway(configuration(upstream.baseUrl))
+  const prompt = {
+    model: 'chat',
+    stream: true,
+    messages: [{ role: 'user', content: 'twelve words or so '.repeat(20) }],
+  }
+  upstream.answerNext(stream([content, content], { beforeEvent: (index) => (index === 1 ? never.promise : undefined) }))
+  const left = await gateway.post('/chat/completions', prompt)
+  await left.body!.cancel()
+  await until(() => gateway.records.length === 1)
+  upstream.answerNext(stream([content, 'data: [DONE]\n\n']))
+  await (await gateway.post('/chat/completions', prompt)).text()
+  expect(gateway.records).toMatchObject([
+    { outcome: 'CANCELLED', provenance: 'ESTIMATED' },
+    { outcome: 'OK', provenance: 'ESTIMATED' },
+  ])
+  for (const { tokens } of gateway.records) {
+    expect(tokens!.inputTokens).toBeGreaterThan(50)
+    expect(tokens!.inputTokens).toBeLessThan(200)
+    expect(tokens!.outputTokens).toBeGreaterThan(3)
+  }
+})
+
+test('a long prompt is estimated from its beginning', async () => {
+  await using upstream = await openUpstream({ script: () => status(200, { choices: [] }) })
+  await using gateway = await openTestGateway(configuration(upstream.baseUrl))
+  const content = 'These are some words of a long prompt.\n'.repeat(20_000)
+  await gateway.post('/chat/completions', { model: 'chat', messages: [{ role: 'user', content }] })
+  const { tokens, provenance } = gateway.records[0]!
+  expect(provenance).toBe('ESTIMATED')
+  expect(tokens!.inputTokens).toBeGreaterThan(content.length / 8)
+  expect(tokens!.inputTokens).toBeLessThan(content.length / 2)
+})
+
+test('what failed has no tokens', async () => {
+  await using upstream = await openUpstream({ script: () => status(500) })
+  await using gateway = await openTestGateway(configuration(upstream.baseUrl))
+  await gateway.post('/chat/completions', { model: 'chat', messages: [] })
+  expect(gateway.records).toMatchObject([{ provenance: 'NONE', tokens: null, cost: null, firstByteMs: null }])
+})
+
+test('live traffic: each attempt begins once and ends once, and the request is counted where it was served', async () => {
+  await using a = await openUpstream({ script: () => hang() })
+  await using b = await openUpstream()
+  await using gateway = await openTestGateway({
+    deployments: [deployment('a', [a.baseUrl])],
+    providers: [provider('b', b.baseUrl)],
+    routes: [route('chat', ['dep_a'], { fallback: ['pmd_b'], timeouts: { firstByteMs: 50 } })],
+  })
+  await (await gateway.post('/chat/completions', { model: 'chat', messages: [] })).text()
+  expect(gateway.traffic.map(({ kind, place }) => `${kind} ${place.backendId}`)).toEqual([
+    'began dep_a',
+    'left dep_a',
+    'began pmd_b',
+    'ended pmd_b',
+  ])
+  expect(gateway.traffic.at(-1)!.end).toMatchObject({
+    outcome: 'OK_BY_FALLBACK',
+    divergence: { reason: 'FALLBACK', targetId: 'tgt_chat_dep_a' },
+  })
+})
