@@ -1,10 +1,9 @@
 /** What the API shows that is no configuration: the live state. The server plugs it in. */
 import type { BackendHealthReport } from '../routing/backend-health.ts'
-import type { Percentiles } from '../routing/latency-sketch.ts'
 import type { LiveView } from '../routing/live-view.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
+import type { RouteTrafficReport } from '../routing/traffic-window.ts'
 import type { UsageRecord } from '../routing/usage-record.ts'
-import type { DivergenceReason } from '../routing/vocabulary.ts'
 
 export interface LivePorts {
   /** The gateway in this process: what it serves is known before its row in the database says so. Null: there is none. */
@@ -37,44 +36,4 @@ export interface TrafficPort {
     options: { readonly intervalMs: number; readonly windowMs: number },
     listener: (report: RouteTrafficReport) => void,
   ): Unsubscribe
-}
-
-/** Traffic of a route over one window. */
-export interface RouteTrafficReport {
-  readonly routeId: string
-  /** The newest revision that served a request of the window; the current one if none did. */
-  readonly revision: number
-  readonly windowMs: number
-  /** End of the window, in milliseconds since the epoch. */
-  readonly atMs: number
-  readonly requests: number
-  readonly inFlight: number
-  /** 0 to 1. */
-  readonly fallbackShare: number
-  /** One per target in the route's order, then one per fallback backend. */
-  readonly targets: readonly TargetTrafficReport[]
-  readonly divergence: readonly {
-    readonly reason: DivergenceReason
-    readonly share: number
-    readonly targetId: string
-  }[]
-  /** Gateways that contributed. */
-  readonly gateways: number
-}
-
-export interface TargetTrafficReport {
-  /** Null for a fallback backend. */
-  readonly targetId: string | null
-  readonly backendId: string
-  readonly backendLabel: string
-  readonly configuredShare: number
-  readonly observedShare: number
-  readonly requests: number
-  readonly errorShare: number
-  readonly inFlight: number
-  /** Null without requests. */
-  readonly firstByteMs: Percentiles | null
-  readonly durationMs: Percentiles | null
-  readonly inputTokens: number
-  readonly outputTokens: number
 }

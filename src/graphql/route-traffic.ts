@@ -2,7 +2,7 @@ import { loadBackend } from './backend.ts'
 import { builder } from './builder.ts'
 import { DivergenceReason } from './enums.ts'
 import { PercentilesRef } from './percentiles.ts'
-import type { RouteTrafficReport, TargetTrafficReport } from './ports.ts'
+import type { RouteTrafficReport, TargetTrafficReport } from '../routing/traffic-window.ts'
 import { RouteBackendRef, RouteRef, RouteTargetRef } from './refs.ts'
 
 const TargetTraffic = builder.objectRef<TargetTrafficReport>('TargetTraffic').implement({

@@ -8,7 +8,7 @@ import {
   placeKeyOf,
   type RouteSecond,
 } from './traffic-report.ts'
-import { firstSecondOf, type RouteTraffic, type TrafficDivergence } from './traffic-window.ts'
+import { firstSecondOf, type RouteTrafficReport, type TrafficDivergence } from './traffic-window.ts'
 
 export interface TrafficQuestion {
   readonly routeId: string
@@ -23,7 +23,7 @@ export interface TrafficQuestion {
 }
 
 /** The traffic of the window over all gateways; the order of gateways and seconds makes no difference. */
-export function mergeTraffic(question: TrafficQuestion): RouteTraffic {
+export function mergeTraffic(question: TrafficQuestion): RouteTrafficReport {
   const { routeId, route, gateways, windowMs, atMs } = question
   const seconds = secondsInWindow(question)
   const sums = sumPlaces(question, seconds)
@@ -39,7 +39,7 @@ export function mergeTraffic(question: TrafficQuestion): RouteTraffic {
     requests,
     inFlight: sumOf(sums, (sum) => sum.inFlight),
     fallbackShare: shareOf(byFallback, requests),
-    targets: sums.map((sum) => sum.toTargetTraffic(placed)),
+    targets: sums.map((sum) => sum.toReport(placed)),
     divergence: mergeDivergence(seconds, requests),
     gateways: gateways.length,
   }

@@ -1,6 +1,6 @@
 import { latencyBinCount, percentilesOf } from './latency-sketch.ts'
 import type { Place, PlaceInFlight, PlaceSecond, SparseSketch } from './traffic-report.ts'
-import type { TargetTraffic } from './traffic-window.ts'
+import type { TargetTrafficReport } from './traffic-window.ts'
 
 /** What all gateways counted at one place. The order in which it is added makes no difference. */
 export class PlaceSum {
@@ -35,7 +35,7 @@ export class PlaceSum {
   }
 
   /** `placed` is the number of requests that ended at any place. */
-  toTargetTraffic(placed: number): TargetTraffic {
+  toReport(placed: number): TargetTrafficReport {
     const { targetId, backendId, backendLabel } = this.place
     return {
       targetId,

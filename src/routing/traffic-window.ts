@@ -2,7 +2,7 @@
 import type { Percentiles } from './latency-sketch.ts'
 import type { DivergenceReason } from './vocabulary.ts'
 
-export interface RouteTraffic {
+export interface RouteTrafficReport {
   readonly routeId: string
   /** The newest revision that served a request of the window; the current one if none did, and 0 if there is none. */
   readonly revision: number
@@ -17,13 +17,13 @@ export interface RouteTraffic {
    * The targets in the route's order, the fallback's backends in theirs, and then what is no longer part of the route but
    * had requests in the window or has them in flight.
    */
-  readonly targets: readonly TargetTraffic[]
+  readonly targets: readonly TargetTrafficReport[]
   /** The largest share first. */
   readonly divergence: readonly TrafficDivergence[]
   readonly gateways: number
 }
 
-export interface TargetTraffic {
+export interface TargetTrafficReport {
   /** Null for a backend of the fallback. */
   readonly targetId: string | null
   readonly backendId: string

@@ -2,7 +2,7 @@ import type { TrafficCounters } from '../gateway/traffic/traffic-counters.ts'
 import type { TrafficPort } from '../graphql/ports.ts'
 import { mergeTraffic } from '../routing/traffic-merge.ts'
 import type { GatewayTraffic } from '../routing/traffic-report.ts'
-import { firstSecondOf, type RouteTraffic } from '../routing/traffic-window.ts'
+import { firstSecondOf, type RouteTrafficReport } from '../routing/traffic-window.ts'
 import type { Db } from '../storage/database.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
 import { openTrafficExchange } from './traffic-exchange.ts'
@@ -30,7 +30,7 @@ export function openTrafficHub(options: {
   const exchange = openTrafficExchange({ ...options, hasOthers: () => otherGatewayIds().length > 0 })
   const watches = new Map<string, TrafficWatch>()
 
-  const merge = (routeId: string, windowMs: number): RouteTraffic => {
+  const merge = (routeId: string, windowMs: number): RouteTrafficReport => {
     const { routesById, backends } = store.current()
     const atMs = now()
     const others = exchange.read(routeId)

@@ -1,4 +1,4 @@
-import type { RouteTraffic } from '../routing/traffic-window.ts'
+import type { RouteTrafficReport } from '../routing/traffic-window.ts'
 
 export interface TrafficWatchOptions {
   readonly routeId: string
@@ -7,12 +7,12 @@ export interface TrafficWatchOptions {
   readonly revision: number | undefined
   /** Brings what `merge` reads up to date. Never rejects, and does not take long. */
   readonly refresh: () => Promise<void>
-  readonly merge: () => RouteTraffic
+  readonly merge: () => RouteTrafficReport
   readonly log: { warn(fields: object, message: string): void }
 }
 
 interface Listener {
-  readonly call: (traffic: RouteTraffic) => void
+  readonly call: (traffic: RouteTrafficReport) => void
   hasBegun: boolean
 }
 
@@ -26,7 +26,7 @@ export class TrafficWatch implements Disposable {
   readonly #listeners = new Set<Listener>()
   readonly #timer: NodeJS.Timeout
   #revision: number | undefined
-  #latest: RouteTraffic | undefined
+  #latest: RouteTrafficReport | undefined
   #latestAtMs = 0
   #isTicking = false
 
@@ -42,7 +42,7 @@ export class TrafficWatch implements Disposable {
   }
 
   /** Calls `call` soon, then at each tick and revision, until the returned function is called. */
-  join(call: (traffic: RouteTraffic) => void): () => void {
+  join(call: (traffic: RouteTrafficReport) => void): () => void {
     const listener: Listener = { call, hasBegun: false }
     this.#listeners.add(listener)
     void this.#begin(listener)
@@ -82,13 +82,13 @@ export class TrafficWatch implements Disposable {
     for (const listener of this.#listeners) this.#tell(listener, traffic)
   }
 
-  #compute(): RouteTraffic {
+  #compute(): RouteTrafficReport {
     this.#latest = this.#options.merge()
     this.#latestAtMs = performance.now()
     return this.#latest
   }
 
-  #tell(listener: Listener, traffic: RouteTraffic): void {
+  #tell(listener: Listener, traffic: RouteTrafficReport): void {
     listener.hasBegun = true
     try {
       listener.call(traffic)

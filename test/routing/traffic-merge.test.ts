@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { latencyBin, percentilesOf } from '../../src/routing/latency-sketch.ts'
 import { mergeTraffic } from '../../src/routing/traffic-merge.ts'
 import type { GatewayTraffic, Place, PlaceSecond, RouteSecond } from '../../src/routing/traffic-report.ts'
-import type { RouteTraffic } from '../../src/routing/traffic-window.ts'
+import type { RouteTrafficReport } from '../../src/routing/traffic-window.ts'
 import { divergenceReasons } from '../../src/routing/vocabulary.ts'
 import { deployment, fallback, route, routeOf, snapshotOf } from '../support/scenario.ts'
 
@@ -42,7 +42,7 @@ function second(places: readonly PlaceSecond[], rest: Partial<RouteSecond> = {})
   return { second: nowS, revision: 7, requests, places, divergence: [], ...rest }
 }
 
-function merge(gateways: readonly GatewayTraffic[], windowMs = 10_000, current = snapshot): RouteTraffic {
+function merge(gateways: readonly GatewayTraffic[], windowMs = 10_000, current = snapshot): RouteTrafficReport {
   return mergeTraffic({
     routeId: 'route',
     route: current.routesById.get('route'),

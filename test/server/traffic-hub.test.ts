@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
 import { createTrafficCounters, type TrafficCounters } from '../../src/gateway/traffic/traffic-counters.ts'
 import type { RouteConfiguration } from '../../src/routing/configuration.ts'
-import type { RouteTraffic } from '../../src/routing/traffic-window.ts'
+import type { RouteTrafficReport } from '../../src/routing/traffic-window.ts'
 import type { Snapshot } from '../../src/routing/snapshot.ts'
 import { createSnapshotStore, type SnapshotStore } from '../../src/server/snapshot-store.ts'
 import { openTrafficHub, type TrafficHub } from '../../src/server/traffic-hub.ts'
@@ -57,7 +57,7 @@ function openProcess(
   return { hub, counters, store, warnings, [Symbol.asyncDispose]: () => hub[Symbol.asyncDispose]() }
 }
 
-function requestsOf({ targets }: RouteTraffic): number[] {
+function requestsOf({ targets }: RouteTrafficReport): number[] {
   return targets.map(({ requests }) => requests)
 }
 
@@ -78,8 +78,8 @@ describe('one process', () => {
   test('gives a watcher the first event at once, one each interval, and one at once after a new revision', async () => {
     await using database = await openTestDatabase()
     await using process = openProcess(database)
-    const patient: RouteTraffic[] = []
-    const eager: RouteTraffic[] = []
+    const patient: RouteTrafficReport[] = []
+    const eager: RouteTrafficReport[] = []
     process.hub.watch('route', slow, (traffic) => void patient.push(traffic))
     process.hub.watch('route', fast, (traffic) => void eager.push(traffic))
     await until(() => patient.length === 1 && eager.length === 1)
@@ -99,7 +99,7 @@ describe('one process', () => {
   test('computes once for all who watch the same window at the same interval', async () => {
     await using database = await openTestDatabase()
     await using process = openProcess(database)
-    const seen: Set<RouteTraffic>[] = Array.from({ length: 1_000 }, () => new Set())
+    const seen: Set<RouteTrafficReport>[] = Array.from({ length: 1_000 }, () => new Set())
     for (const mine of seen) process.hub.watch('route', slow, (traffic) => void mine.add(traffic))
     await until(() => seen.every(({ size }) => size === 1))
     expect(process.hub.watches).toBe(1)
@@ -133,7 +133,7 @@ describe('one process', () => {
   test('goes on when one who watches throws', async () => {
     await using database = await openTestDatabase()
     await using process = openProcess(database)
-    const seen: RouteTraffic[] = []
+    const seen: RouteTrafficReport[] = []
     process.hub.watch('route', fast, () => {
       throw new Error('a fault of the subscriber')
     })
@@ -191,7 +191,7 @@ describe('two processes over one database', () => {
     const { first, second } = pair(database)
     await using _first = first
     await using _second = second
-    let latest: RouteTraffic | undefined
+    let latest: RouteTrafficReport | undefined
     first.hub.watch('route', fast, (traffic) => void (latest = traffic))
     for (let total = 7; total <= 35; total += 7) {
       serve(second.counters, placeOf('two'), 7)
@@ -256,7 +256,7 @@ describe('the database', () => {
     await using database = openDatabase({ url: 'postgres://nobody@127.0.0.1:1/none' })
     await using process = openProcess(database, 'gateway-1', { others: ['gateway-2'] })
     serve(process.counters, placeOf('one'), 6)
-    const seen: RouteTraffic[] = []
+    const seen: RouteTrafficReport[] = []
     process.hub.watch('route', fast, (traffic) => void seen.push(traffic))
     await until(() => seen.length === 3)
     expect(seen.at(-1)).toMatchObject({ requests: 6, gateways: 1 })
