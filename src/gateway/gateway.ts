@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { answerClientError } from './client-error.ts'
 import type { GatewayContext, GatewayLimits } from './gateway-context.ts'
 import { LiveState } from './live/live-state.ts'
+import { answerMetrics, isMetricsUrl } from './metrics-answer.ts'
 import type { GatewayPorts } from './ports.ts'
 import { SilenceWatch } from './request-body.ts'
 import { RequestLife } from './request-life.ts'
@@ -91,6 +92,9 @@ class HttpGateway implements Gateway {
       const { isDraining } = this.#context
       return answerText(response, isDraining ? 503 : 200, isDraining ? 'draining' : 'ready')
     }
+    const { metrics, snapshot } = this.#context.ports
+    if (metrics && isMetricsUrl(request.url))
+      return answerMetrics(request, response, { snapshot: snapshot(), read: metrics })
     this.follow()
     void new RequestLife(this.#context, request, response).run()
   }

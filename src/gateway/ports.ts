@@ -12,8 +12,12 @@ export interface GatewayPorts {
   readonly isAllowedAddress: (address: string) => boolean
   /** Live gateways that share each `maxInFlight`, this one included; at least 1. */
   readonly gatewayCount: () => number
+  /** What `GET /metrics` answers; without it there is no such page. */
+  readonly metrics?: MetricsReader
   readonly log: GatewayLog
 }
+
+export type MetricsReader = () => Promise<{ readonly contentType: string; readonly text: string }>
 
 /** Where a request's usage goes before its answer ends. Never throws, never waits for a database. */
 export interface UsageSink {

@@ -84,7 +84,6 @@ export class RequestLife implements Member {
   #permit: Permit | null = null
   #relay: Relay | null = null
   #keptAnswer: KeptAnswer | null = null
-  #fallbackTrigger: FallbackTrigger | null = null
   /** Its record is written, and nothing is decided any more. */
   #isOver = false
 
@@ -264,7 +263,7 @@ export class RequestLife implements Member {
       const step = nextAttempt(question)
       if (step.divergence) this.#usage.diverged(step.divergence)
       if (step.kind === 'stop') return this.#conclude(step.answer)
-      if (step.isFallback) this.#fallbackTrigger ??= this.#findTrigger(route)
+      if (step.isFallback) this.#usage.fallbackTrigger ??= this.#findTrigger(route)
       const granted = step.kind === 'wait' ? await this.#waitFor(step, question) : this.#open(step, route)
       if (!granted) continue
       const call = await this.#attempt(granted.plan, granted.permit, route, operation, request)
@@ -420,14 +419,13 @@ export class RequestLife implements Member {
   }
 
   #ownHeaders(): string[] {
-    const { route, attempts } = this.#usage
+    const { route, attempts, fallbackTrigger } = this.#usage
     const sent = attempts.filter((attempt) => attempt.wasSent)
     const headers = ['x-request-id', this.id, 'x-signalbox-attempts', String(sent.length)]
     if (route) headers.push('x-signalbox-route', route.name, 'x-signalbox-revision', String(route.revision))
     const last = sent.at(-1)
     if (last) headers.push('x-signalbox-backend', encodeURIComponent(last.plan.backend.label))
-    if (last?.isFallback && this.#fallbackTrigger)
-      headers.push('x-signalbox-fallback', this.#fallbackTrigger.toLowerCase())
+    if (last?.isFallback && fallbackTrigger) headers.push('x-signalbox-fallback', fallbackTrigger.toLowerCase())
     if (this.#context.isDraining) headers.push('connection', 'close')
     return headers
   }

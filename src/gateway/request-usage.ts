@@ -5,7 +5,7 @@ import type { Divergence } from '../routing/select-target.ts'
 import type { Backend, Route } from '../routing/snapshot.ts'
 import type { TokenCount } from '../routing/usage-count.ts'
 import type { UsageRecord } from '../routing/usage-record.ts'
-import type { RequestOutcome } from '../routing/vocabulary.ts'
+import type { FallbackTrigger, RequestOutcome } from '../routing/vocabulary.ts'
 import { type PassedAnswer, tokensOf } from './answer-tokens.ts'
 import { AttemptLog } from './attempt-log.ts'
 import type { GatewayPorts, OpenRequest, TrafficPlace } from './ports.ts'
@@ -34,6 +34,8 @@ export class RequestUsage {
   requestedModel: string | null = null
   caller: Caller = anonymous
   route: Route | null = null
+  /** Why the fallback is asked; undefined: it is not. */
+  fallbackTrigger: FallbackTrigger | undefined
   /** Time that passed while the client sent its body. */
   receivingMs = 0
   readonly #ports: GatewayPorts
@@ -104,6 +106,7 @@ export class RequestUsage {
       status: end.status,
       errorCode: end.errorCode,
       attempts: sent.map((attempt) => attempt.toRecord(attempt === last)),
+      fallbackTrigger: this.fallbackTrigger,
       provenance,
       tokens,
       cost: tokens && last ? costOf(tokens, last.plan.backend.pricing) : null,

@@ -53,6 +53,8 @@ export interface UsageRecord {
   readonly status: number
   readonly errorCode: string | null
   readonly attempts: readonly AttemptRecord[]
+  /** Why the fallback was asked; undefined if it was not, and in records that were stored, which do not keep it. */
+  readonly fallbackTrigger?: FallbackTrigger | undefined
   readonly provenance: UsageProvenance
   /** Null if `provenance` is `NONE`. */
   readonly tokens: TokenUsage | null
