@@ -51,12 +51,20 @@ async function runServe(): Promise<void> {
   log.info({}, 'stopped')
 }
 
+const SAME_SIGNAL_MS = 500
+
 /** The first SIGTERM or SIGINT asks for an end in order, the second one gets it at once. */
 function listenForStop(): { signal: AbortSignal; requested: Promise<void> } {
   const asked = new AbortController()
   const requested = Promise.withResolvers<void>()
+  let askedAtMs = 0
   const onSignal = (signal: NodeJS.Signals) => {
-    if (asked.signal.aborted) process.exit(128 + constants.signals[signal])
+    if (asked.signal.aborted) {
+      // One Ctrl-C under `npm start` comes twice: from the terminal, and passed on by npm.
+      if (performance.now() - askedAtMs < SAME_SIGNAL_MS) return
+      process.exit(128 + constants.signals[signal])
+    }
+    askedAtMs = performance.now()
     asked.abort()
     requested.resolve()
   }
