@@ -1,28 +1,37 @@
 import type { Control } from '../control/control.ts'
+import type { IncomingMessage } from 'node:http'
+import { answerMetrics, isMetricsUrl } from '../gateway/metrics-answer.ts'
+import type { MetricsReader } from '../gateway/ports.ts'
 import { createGraphQLHandler } from '../graphql/handler.ts'
 import type { LivePorts } from '../graphql/ports.ts'
 import type { Listen } from './config.ts'
 import { type HttpListener, openHttpListener } from './http-listener.ts'
 import type { Log } from './log.ts'
+import { isLoopbackHost } from './upstream-policy.ts'
 
 export interface ApiListenerOptions {
   readonly listen: Listen
   readonly control: Control
   readonly live: LivePorts
   readonly cursorKey: Buffer
+  readonly metrics: MetricsReader
   readonly whyNotReady: () => string | undefined
   readonly log: Log
 }
 
-/** The port of the control plane: GraphQL, GraphiQL and probes. Draining ends the subscriptions. */
+/** The port of the control plane: GraphQL, GraphiQL and probes and metrics. Draining ends the subscriptions. */
 export async function openApiListener(options: ApiListenerOptions): Promise<HttpListener> {
-  const { listen, control, live, cursorKey, whyNotReady, log } = options
+  const { listen, control, live, cursorKey, metrics, whyNotReady, log } = options
   const graphql = createGraphQLHandler({ control, live, cursorKey, log })
   const listener = await openHttpListener({
     listen,
     variablePrefix: 'SIGNALBOX_API',
     whyNotReady,
-    handle: graphql.handle,
+    handle(request, response) {
+      if (!isMetricsUrl(request.url)) return graphql.handle(request, response)
+      const needsKey = !(isLoopbackHost(listen.host) && isFromHere(request))
+      answerMetrics(request, response, { snapshot: control.snapshots.current(), read: metrics, needsKey })
+    },
     upgrade: graphql.upgrade,
   })
   listener.draining.addEventListener('abort', () => {
@@ -31,4 +40,14 @@ export async function openApiListener(options: ApiListenerOptions): Promise<Http
     )
   })
   return listener
+}
+
+/**
+ * Whether a request to a loopback address was made by a program of this machine: a web page that has had its own name
+ * resolved to this address sends that name, and a proxy says on whose behalf it asks.
+ */
+function isFromHere({ headers }: IncomingMessage): boolean {
+  if (headers.forwarded ?? headers['x-forwarded-for'] ?? headers.via) return false
+  const host = URL.parse(`http://${headers.host ?? ''}`)?.hostname.replace(/^\[(.*)\]$/, '$1')
+  return host !== undefined && isLoopbackHost(host)
 }

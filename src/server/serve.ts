@@ -12,6 +12,8 @@ import { urlOf, whyNotListening } from './http-listener.ts'
 import { openSnapshotKeeper, readLastGoodSnapshot } from './last-good-snapshot.ts'
 import { createLiveReports } from './live-reports.ts'
 import type { Log } from './log.ts'
+import { createMetrics } from './metrics/metrics.ts'
+import { createRequestMetrics } from './metrics/request-metrics.ts'
 import { migrateWhenReachable, openPersistence, type Persistence } from './persistence.ts'
 import { createRequestFeed } from './request-feed.ts'
 import { createSnapshotStore, type SnapshotStore } from './snapshot-store.ts'
@@ -70,19 +72,31 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
       log,
     }),
   )
+  const requestMetrics = createRequestMetrics({ snapshot: () => store.current() })
   const gateway: Gateway = opened.use(
     openGateway(
       {
         snapshot: store.current,
-        usage: feed.tap(usage.spool),
+        usage: requestMetrics.tap(feed.tap(usage.spool)),
         traffic: counters,
         isAllowedAddress: policy.isAllowedAddress,
         gatewayCount: registry.gatewayCount,
+        metrics: () => metrics.ofGateway(),
         log,
       },
       { ...config.gateway, maxRequestBytes: config.maxRequestBytes, drainTimeoutMs: config.drainTimeoutMs },
     ),
   )
+
+  const metrics = createMetrics({
+    requests: requestMetrics,
+    gateway,
+    snapshot: () => store.current(),
+    spool: usage.spool,
+    database: persistence.database,
+    version,
+    otherGateways: () => registry.others(),
+  })
 
   // What waits for room at a backend must not wait for the next request to hear of more.
   opened.defer(store.subscribe(() => gateway.follow()))
@@ -129,6 +143,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
         onRequest: feed.onRequest,
       },
       cursorKey: persistence.deriveKey('cursors'),
+      metrics: metrics.ofAll,
       whyNotReady: () => (isOnline ? undefined : 'the database cannot be reached'),
       log,
     }),

@@ -13,6 +13,14 @@ export type Database = AsyncDisposable & {
   readonly db: Db
   /** Of the server, as `postgres://` URL. It may hold a password: not for logs. */
   readonly url: string
+  readonly pool: () => PoolState
+}
+
+/** Connections of a pool, and the queries that wait for one. */
+export type PoolState = {
+  readonly busy: number
+  readonly idle: number
+  readonly waiting: number
 }
 
 export type DatabaseOptions = {
@@ -52,7 +60,11 @@ export function openDatabase(options: DatabaseOptions): Database {
     plugins: options.plugins ?? [],
     log: (event) => options.onStatement?.({ sql: event.query.sql, durationMs: event.queryDurationMillis }),
   })
-  return { db, url: options.url, [Symbol.asyncDispose]: () => db.destroy() }
+  return { db, url: options.url, pool: () => poolState(pool), [Symbol.asyncDispose]: () => db.destroy() }
+}
+
+function poolState({ totalCount, idleCount, waitingCount }: Pool): PoolState {
+  return { busy: totalCount - idleCount, idle: idleCount, waiting: waitingCount }
 }
 
 /** What a connection outside the pool needs, e.g. one that listens: the same types, no limit on a statement's time. */

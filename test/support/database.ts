@@ -21,6 +21,7 @@ export async function openTestDatabase({
   return {
     db: database.db,
     url: database.url,
+    pool: database.pool,
     [Symbol.asyncDispose]: async () => {
       await database[Symbol.asyncDispose]()
       await administer(serverUrl, `drop database ${name} with (force)`)

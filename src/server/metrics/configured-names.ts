@@ -1,0 +1,17 @@
+import type { Snapshot } from '../../routing/snapshot.ts'
+import { boundedLabel, otherLabel } from './series-table.ts'
+
+/** Whether a label stands for something that is configured. What stands for nothing (none, `other`) stays. */
+export interface ConfiguredNames {
+  readonly hasRoute: (label: string) => boolean
+  readonly hasBackend: (label: string) => boolean
+}
+
+export function configuredNames(snapshot: Snapshot): ConfiguredNames {
+  const isFixed = (label: string) => label === '' || label === otherLabel
+  const backends = new Set(Array.from(snapshot.backends.values(), ({ label }) => boundedLabel(label)))
+  return {
+    hasRoute: (label) => isFixed(label) || snapshot.routesByName.get(label) !== undefined,
+    hasBackend: (label) => isFixed(label) || backends.has(label),
+  }
+}

@@ -1,0 +1,47 @@
+import type { GatewayRow } from '../../storage/gateway.ts'
+import type { PoolState } from '../../storage/database.ts'
+import { type MetricFamily, plainFamily, type Sample } from './metric-family.ts'
+
+/** How the installation is, as this process sees it. */
+export function controlFamilies(options: {
+  readonly version: string
+  readonly servedVersion: () => number
+  readonly others: () => readonly GatewayRow[]
+  readonly pool: () => PoolState
+}): MetricFamily[] {
+  const { version, servedVersion, others, pool } = options
+  return [
+    {
+      name: 'signalbox_build_info',
+      help: 'Always 1; the version is a label.',
+      type: 'gauge',
+      read: () => [{ labels: { version }, value: 1 }],
+    },
+    plainFamily('gauge', 'signalbox_gateways', 'Live gateways, this one included.', () => others().length + 1),
+    plainFamily(
+      'gauge',
+      'signalbox_config_applied_version',
+      'Version of the configuration that every live gateway serves at least.',
+      () => others().reduce((least, gateway) => Math.min(least, gateway.applied_version), servedVersion()),
+    ),
+    {
+      name: 'signalbox_database_connections',
+      help: 'Connections of this process to the database.',
+      type: 'gauge',
+      read: () => poolSamples(pool()),
+    },
+    plainFamily(
+      'gauge',
+      'signalbox_database_queries_waiting',
+      'Queries that wait for a connection.',
+      () => pool().waiting,
+    ),
+  ]
+}
+
+function poolSamples({ busy, idle }: PoolState): Sample[] {
+  return [
+    { labels: { state: 'busy' }, value: busy },
+    { labels: { state: 'idle' }, value: idle },
+  ]
+}

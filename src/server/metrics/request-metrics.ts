@@ -1,0 +1,41 @@
+import type { UsageSink } from '../../gateway/ports.ts'
+import type { Snapshot } from '../../routing/snapshot.ts'
+import { configuredNames } from './configured-names.ts'
+import type { MetricFamily } from './metric-family.ts'
+import { RequestCounts } from './request-counts.ts'
+import { RequestTimes } from './request-times.ts'
+
+/** What the gateway's requests add up to since this process began. */
+export interface RequestMetrics {
+  /** The sink, with each record counted on its way. */
+  tap(sink: UsageSink): UsageSink
+  readonly families: readonly MetricFamily[]
+  /** Forgets the series of what has been gone from the configuration for an hour. Called with each scrape. */
+  readonly sweep: () => void
+}
+
+const sweepEveryMs = 3_600_000
+
+export function createRequestMetrics({ snapshot }: { readonly snapshot: () => Snapshot }): RequestMetrics {
+  const counts = new RequestCounts()
+  const times = new RequestTimes(snapshot)
+  let sweptAtMs = performance.now()
+  return {
+    tap: (sink) => ({
+      open: (request) => sink.open(request),
+      append(record, written) {
+        counts.count(record)
+        times.count(record)
+        sink.append(record, written)
+      },
+    }),
+    families: [...counts.families(), ...times.families()],
+    sweep() {
+      if (performance.now() - sweptAtMs < sweepEveryMs) return
+      sweptAtMs = performance.now()
+      const names = configuredNames(snapshot())
+      counts.sweep(names)
+      times.sweep(names)
+    },
+  }
+}
