@@ -1,6 +1,7 @@
 /** What the gateway says itself, in the client's protocol. */
 import { type GatewayErrorCode, gatewayErrorMessage, gatewayErrors } from '../routing/errors.ts'
 import type { Operation, Protocol } from '../routing/operation.ts'
+import type { RequestOutcome } from '../routing/vocabulary.ts'
 
 /** An error as a JSON body: OpenAI's envelope, or Anthropic's. */
 export function errorBody(code: GatewayErrorCode, protocol: Protocol, requestId: string, detail?: string): Buffer {
@@ -29,4 +30,38 @@ export function errorEvent(code: GatewayErrorCode, operation: Operation, request
       ? { type: 'error', code, message: gatewayErrorMessage(code), param: null }
       : envelope(code, operation.protocol, requestId)
   return Buffer.from(`event: error\ndata: ${JSON.stringify(data)}\n\n`)
+}
+
+/** How a request ended that got this error. */
+export function outcomeOfError(code: GatewayErrorCode): RequestOutcome {
+  switch (code) {
+    case 'invalid_api_key':
+    case 'route_not_allowed':
+      return 'DENIED'
+    case 'upstream_timeout':
+      return 'TIMEOUT'
+    case 'upstream_unreachable':
+    case 'upstream_auth_failed':
+    case 'upstream_truncated':
+    case 'no_target_available':
+      return 'UPSTREAM_ERROR'
+    case 'internal_error':
+    case 'overloaded':
+    case 'shutting_down':
+      return 'GATEWAY_ERROR'
+    case 'bad_request':
+    case 'invalid_json':
+    case 'invalid_multipart':
+    case 'missing_model':
+    case 'duplicate_model':
+    case 'model_not_found':
+    case 'unknown_url':
+    case 'method_not_allowed':
+    case 'request_timeout':
+    case 'request_too_large':
+    case 'unsupported_media_type':
+    case 'expectation_failed':
+    case 'headers_too_large':
+      return 'CLIENT_ERROR'
+  }
 }

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { Backend } from '../routing/snapshot.ts'
+import { backendFacts } from './backend-facts.ts'
 import type { ScannedForm } from './multipart-scan.ts'
 import type { ReceivedRequest } from './received-request.ts'
 import type { SpooledBody } from './spooled-body.ts'
@@ -26,7 +27,7 @@ export class FormRequest implements ReceivedRequest {
   }
 
   bodyFor(backend: Backend): { body: Readable; length: number } {
-    const model = Buffer.from(backend.upstreamModel)
+    const { model } = backendFacts(backend)
     const { start, end } = this.#form.modelSpan
     return {
       body: Readable.from(this.#replaceModel(model), { objectMode: false }),

@@ -96,7 +96,7 @@ class HttpGateway implements Gateway {
     if (metrics && isMetricsUrl(request.url))
       return answerMetrics(request, response, { snapshot: snapshot(), read: metrics })
     this.follow()
-    void new RequestLife(this.#context, request, response).run()
+    new RequestLife(this.#context, request, response).begin()
   }
 
   follow(): void {

@@ -1,5 +1,6 @@
 import type { Operation } from '../routing/operation.ts'
 import type { Backend } from '../routing/snapshot.ts'
+import { backendFacts } from './backend-facts.ts'
 import type { ReceivedRequest } from './received-request.ts'
 import type { ScannedRequest } from './request-scan.ts'
 import { type Edit, splice, usageEdit } from './splice.ts'
@@ -32,7 +33,8 @@ export class JsonRequest implements ReceivedRequest {
   }
 
   bodyFor(backend: Backend): { body: Buffer; length: null } {
-    const model = { ...this.#scanned.modelSpan, bytes: Buffer.from(backend.upstreamModelJson) }
+    const { start, end } = this.#scanned.modelSpan
+    const model = { start, end, bytes: backendFacts(backend).modelJson }
     const usage = this.#usageEdit
     const edits = !usage ? [model] : usage.start < model.start ? [usage, model] : [model, usage]
     return { body: splice(this.#chunks, edits), length: null }

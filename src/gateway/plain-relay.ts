@@ -1,5 +1,5 @@
 import { AnswerBytes } from './answer-bytes.ts'
-import { type AnswerSink, join, type Relay, type RelayEnd } from './relay.ts'
+import { type AnswerSink, join, pauseUntilDrained, type Relay, type RelayEnd } from './relay.ts'
 import type { AnswerReader, UpstreamCall } from './upstream-call.ts'
 
 /** Passes a body on as it arrives. If it breaks off, so does the connection: a cut body must never look whole. */
@@ -15,7 +15,6 @@ export class PlainRelay implements AnswerReader, Relay {
   constructor(call: UpstreamCall, sink: AnswerSink) {
     this.#call = call
     this.#sink = sink
-    sink.response.on('drain', () => call.resume())
     call.read(this)
   }
 
@@ -23,7 +22,7 @@ export class PlainRelay implements AnswerReader, Relay {
     const chunks = this.#call.takeChunks()
     for (const chunk of chunks) this.bytes.add(chunk)
     if (this.#call.isComplete) this.#last = chunks
-    else if (!this.#write(join(chunks))) this.#call.pause()
+    else if (!this.#write(join(chunks))) pauseUntilDrained(this.#call, this.#sink.response)
   }
 
   onEnd(): void {

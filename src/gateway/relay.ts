@@ -1,6 +1,7 @@
 /** What the two ways to pass an answer on have in common. */
 import type { ServerResponse } from 'node:http'
 import type { AnswerBytes } from './answer-bytes.ts'
+import type { UpstreamCall } from './upstream-call.ts'
 
 /** How the passing on ended. `broken`: upstream did not finish. `late`: it took too long. `cut`: the gateway ended it. */
 export type RelayEnd = 'whole' | 'broken' | 'late' | 'cut'
@@ -27,6 +28,12 @@ export interface AnswerSink {
   /** Name, value, name, value, … */
   readonly headers: string[]
   readonly beforeLastByte: BeforeLastByte
+}
+
+/** The client is slower than its upstream. */
+export function pauseUntilDrained(call: UpstreamCall, response: ServerResponse): void {
+  call.pause()
+  response.once('drain', () => call.resume())
 }
 
 /** One buffer of several, without a copy if there is only one. */

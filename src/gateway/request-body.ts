@@ -1,8 +1,14 @@
 import type { IncomingMessage } from 'node:http'
 import { type Member, Roster } from './roster.ts'
 
-/** `left`: the client closed the connection. `silent`: it sent nothing for too long. */
-export type BodyEnd = 'whole' | 'tooLarge' | 'silent' | 'left'
+/** How a body ended; `silent`: the client sent nothing for too long. */
+export type BodyEnd = 'whole' | 'tooLarge' | 'silent'
+
+export interface BodyReader {
+  onChunk(chunk: Buffer): void
+  /** Called once, unless the client leaves before. */
+  onBodyEnd(end: BodyEnd): void
+}
 
 /** Longest pause in a body (DESIGN § 4.7). */
 const maxSilenceMs = 30_000
@@ -39,27 +45,30 @@ export class SilenceWatch implements Disposable {
 /** Reads a body. Its limit counts what arrives: `content-length` may be missing. */
 export class RequestBody implements Member {
   rosterIndex = -1
-  readonly end: Promise<BodyEnd>
   size = 0
-  lastByteAtMs = performance.now()
-  readonly #request: IncomingMessage
+  readonly beganAtMs = performance.now()
+  lastByteAtMs = this.beganAtMs
+  isOver = false
   readonly #maxBytes: number
+  readonly #length: number | null
   readonly #watch: SilenceWatch
-  readonly #onChunk: (chunk: Buffer) => void
-  readonly #settle: (end: BodyEnd) => void
+  readonly #reader: BodyReader
 
-  constructor(request: IncomingMessage, maxBytes: number, watch: SilenceWatch, onChunk: (chunk: Buffer) => void) {
-    this.#request = request
+  /** `length`: what the client states; null if it does not. */
+  constructor(
+    request: IncomingMessage,
+    length: number | null,
+    maxBytes: number,
+    watch: SilenceWatch,
+    reader: BodyReader,
+  ) {
+    this.#length = length
     this.#maxBytes = maxBytes
     this.#watch = watch
-    this.#onChunk = onChunk
-    const { promise, resolve } = Promise.withResolvers<BodyEnd>()
-    this.end = promise
-    this.#settle = resolve
-    request.on('data', this.#take)
-    request.on('end', this.#finish)
-    request.on('close', this.#leave)
+    this.#reader = reader
     watch.add(this)
+    request.on('data', (chunk: Buffer) => this.#take(chunk))
+    if (length === null || length === 0) request.on('end', () => this.#stop('whole'))
   }
 
   /** The client has been silent for too long. */
@@ -67,20 +76,25 @@ export class RequestBody implements Member {
     this.#stop('silent')
   }
 
-  readonly #take = (chunk: Buffer): void => {
+  /** The client has left: nothing is called any more. */
+  leave(): void {
+    this.isOver = true
+    this.#watch.delete(this)
+  }
+
+  #take(chunk: Buffer): void {
+    if (this.isOver) return
     this.size += chunk.length
     if (this.size > this.#maxBytes) return this.#stop('tooLarge')
     this.lastByteAtMs = performance.now()
-    this.#onChunk(chunk)
+    this.#reader.onChunk(chunk)
+    // Node says a moment later that it was the end.
+    if (this.size === this.#length) this.#stop('whole')
   }
 
-  readonly #finish = (): void => this.#stop('whole')
-
-  readonly #leave = (): void => this.#stop('left')
-
   #stop(end: BodyEnd): void {
-    this.#watch.delete(this)
-    this.#request.off('data', this.#take).off('end', this.#finish).off('close', this.#leave)
-    this.#settle(end)
+    if (this.isOver) return
+    this.leave()
+    this.#reader.onBodyEnd(end)
   }
 }

@@ -46,6 +46,7 @@ function takesMethod({ method }: Operation, used: string | undefined): boolean {
 
 /** How the body is to be read; null: the operation does not take that. A body without a type is taken for JSON. */
 export function bodyKindOf(head: RequestHead, operation: Operation): 'json' | 'multipart' | null {
+  if (head.contentType === 'application/json' && operation.bodies[0] === 'json') return 'json'
   const type = head.contentType.split(';', 1)[0]!.trim().toLowerCase()
   const kind = type === 'multipart/form-data' ? 'multipart' : isJson(type) ? 'json' : null
   return kind !== null && operation.bodies.includes(kind) ? kind : null

@@ -51,51 +51,87 @@ const knownNames = new Map<string, string>(
     [titleCase(name), name],
   ]),
 )
-const isForwarded = new Set(forwardedNames)
 
 function titleCase(name: string): string {
   return name.replaceAll(/(^|-)[a-z]/g, (start) => start.toUpperCase())
 }
 
-/** Reads the headers as Node gives them: name, value, name, value, … */
+/** Reads the headers as Node gives them: name, value, name, value, … Of repeated ones the first counts. */
 export function readHead(rawHeaders: readonly string[]): RequestHead {
-  const found = new Map<string, string>()
-  const forwarded: string[] = []
-  let hosts = 0
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const written = rawHeaders[i]!
-    const name = knownNames.get(written) ?? knownNames.get(written.toLowerCase())
-    if (name === undefined) continue
-    const value = rawHeaders[i + 1]!
-    if (isForwarded.has(name)) forwarded.push(name, value)
-    if (name === 'host') hosts++
-    if (!found.has(name)) found.set(name, value)
-  }
-  const length = found.get('content-length')
-  const encoding = found.get('content-encoding')
-  return {
-    key: readKey(found),
-    hosts,
-    expectation: found.get('expect')?.toLowerCase() ?? null,
-    contentType: found.get('content-type') ?? '',
-    contentLength: length === undefined ? null : Number(length),
-    isChunked: found.has('transfer-encoding'),
-    isEncoded: encoding !== undefined && encoding.toLowerCase() !== 'identity',
-    forwarded: withoutListed(forwarded, found.get('connection')),
-  }
+  return new HeadReader(rawHeaders)
 }
 
-/** A credential of another kind counts as a key that is wrong, not as none. */
-function readKey(found: ReadonlyMap<string, string>): string | null {
-  const authorization = found.get('authorization')
-  const key =
-    authorization !== undefined && /^bearer /i.test(authorization) ? authorization.slice(7).trim() : authorization
-  return key || found.get('x-api-key') || found.get('api-key') || null
+class HeadReader implements RequestHead {
+  hosts = 0
+  expectation: string | null = null
+  contentType = ''
+  contentLength: number | null = null
+  isChunked = false
+  isEncoded = false
+  forwarded: string[] = []
+  #authorization = ''
+  #xApiKey = ''
+  #apiKey = ''
+  #connection = ''
+
+  constructor(rawHeaders: readonly string[]) {
+    for (let i = 0; i < rawHeaders.length; i += 2) {
+      const written = rawHeaders[i]!
+      const name = knownNames.get(written) ?? knownNames.get(written.toLowerCase())
+      if (name !== undefined) this.#read(name, rawHeaders[i + 1]!)
+    }
+    if (this.#connection !== '' && !/^(keep-alive|close)$/i.test(this.#connection))
+      this.forwarded = withoutListed(this.forwarded, this.#connection)
+  }
+
+  /** A credential of another kind counts as a key that is wrong, not as none. */
+  get key(): string | null {
+    const authorization = this.#authorization
+    const key = /^bearer /i.test(authorization) ? authorization.slice(7).trim() : authorization
+    return key || this.#xApiKey || this.#apiKey || null
+  }
+
+  #read(name: string, value: string): void {
+    switch (name) {
+      case 'host':
+        this.hosts++
+        break
+      case 'authorization':
+        this.#authorization ||= value
+        break
+      case 'x-api-key':
+        this.#xApiKey ||= value
+        break
+      case 'api-key':
+        this.#apiKey ||= value
+        break
+      case 'content-length':
+        this.contentLength ??= Number(value)
+        break
+      case 'transfer-encoding':
+        this.isChunked = true
+        break
+      case 'content-encoding':
+        this.isEncoded ||= value.toLowerCase() !== 'identity'
+        break
+      case 'expect':
+        this.expectation ??= value.toLowerCase()
+        break
+      case 'connection':
+        this.#connection += this.#connection === '' ? value : `,${value}`
+        break
+      case 'content-type':
+        this.contentType ||= value
+        this.forwarded.push(name, value)
+        break
+      default:
+        this.forwarded.push(name, value)
+    }
+  }
 }
 
 /** Headers that `Connection` lists are for this hop only (RFC 9110 § 7.6.1). */
-function withoutListed(forwarded: string[], connection: string | undefined): string[] {
-  if (connection === undefined || /^(keep-alive|close)$/i.test(connection)) return forwarded
+function withoutListed(forwarded: string[], connection: string): string[] {
   const listed = new Set(connection.split(',').map((name) => name.trim().toLowerCase()))
   return forwarded.filter((_, i) => !listed.has(forwarded[i - (i % 2)]!))
 }

@@ -1,15 +1,8 @@
 import { hash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { authenticate, authorise, type Caller, isRefusal } from '../routing/access.ts'
-import {
-  type Classification,
-  classifyFailure,
-  classifyStatus,
-  mayMeanContextLength,
-  parseRetryAfter,
-  saysContextLength,
-} from '../routing/classify.ts'
-import { type GatewayErrorCode, gatewayErrors } from '../routing/errors.ts'
+import { classifyFailure, parseRetryAfter } from '../routing/classify.ts'
+import { gatewayErrors } from '../routing/errors.ts'
 import { matchRoute } from '../routing/match.ts'
 import {
   type AttemptPlan,
@@ -17,36 +10,32 @@ import {
   nextAttempt,
   stageWithoutTarget,
   type WaitPlan,
-  watchesContextLength,
 } from '../routing/next-attempt.ts'
 import { findOperation, modelsOperation, type Operation } from '../routing/operation.ts'
-import type { Route, Snapshot } from '../routing/snapshot.ts'
+import type { Snapshot } from '../routing/snapshot.ts'
 import type { FallbackTrigger, RequestOutcome } from '../routing/vocabulary.ts'
 import type { PassedAnswer } from './answer-tokens.ts'
-import { errorBody, errorEvent } from './error-answer.ts'
+import { backendFacts } from './backend-facts.ts'
+import { classifyCall } from './call-outcome.ts'
+import { errorBody, errorEvent, outcomeOfError } from './error-answer.ts'
 import type { GatewayContext } from './gateway-context.ts'
-import { FormRequest } from './form-request.ts'
-import { JsonRequest } from './json-request.ts'
 import type { Permit } from './live/permit.ts'
-import type { Wait } from './live/waiting-room.ts'
+import type { Wait, WaitResult } from './live/waiting-room.ts'
 import { modelBody, modelNameOf, modelsBody } from './models-answer.ts'
-import { boundaryOf, MultipartScan } from './multipart-scan.ts'
 import { PlainRelay } from './plain-relay.ts'
+import { isFault, type Reception, receiveRequest } from './receive-request.ts'
 import type { ReceivedRequest } from './received-request.ts'
 import { type AnswerSink, join, type Relay, type RelayEnd } from './relay.ts'
-import { RequestBody } from './request-body.ts'
-import { bodyKindOf, type Fault, messageFault, operationFault } from './request-edges.ts'
+import { type Fault, messageFault, operationFault } from './request-edges.ts'
 import { type RequestHead, readHead } from './request-head.ts'
 import { createRequestId } from './request-id.ts'
 import { RequestQuestion } from './request-question.ts'
-import { RequestScan } from './request-scan.ts'
 import { RequestUsage } from './request-usage.ts'
 import { passedHeaders } from './response-headers.ts'
 import type { Member } from './roster.ts'
-import { SpooledBody } from './spooled-body.ts'
 import { streamProtocolOf } from './stream-protocol.ts'
 import { StreamRelay } from './stream-relay.ts'
-import { type CallOpening, UpstreamCall } from './upstream-call.ts'
+import { type CallOpening, type CallOwner, UpstreamCall } from './upstream-call.ts'
 import { upstreamRequest } from './upstream-request.ts'
 
 /** An answer that was read whole, for the case that no other comes. */
@@ -63,8 +52,11 @@ const clientLeft = 499
 const maxIgnoredBytes = 64 * 1024
 const lingerMs = 1_000
 
-/** The life of one request, from its headers to the last byte of its answer, in the order in which it happens. */
-export class RequestLife implements Member {
+/**
+ * The life of one request, from its headers to the last byte of its answer, in the order in which it happens. Each step ends by
+ * calling the next one, at once or when what it waits for has come; `#refuse` ends it from anywhere.
+ */
+export class RequestLife implements Member, CallOwner {
   rosterIndex = -1
   readonly id: string
   readonly #context: GatewayContext
@@ -77,13 +69,16 @@ export class RequestLife implements Member {
   readonly #snapshot: Snapshot
   readonly #usage: RequestUsage
   #operation: Operation = modelsOperation
-  #received: ReceivedRequest | null = null
+  #reception: Reception | null = null
   #heldBytes = 0
+  #received: ReceivedRequest | null = null
+  #question: RequestQuestion | null = null
   #wait: Wait | null = null
   #call: UpstreamCall | null = null
   #permit: Permit | null = null
   #relay: Relay | null = null
   #keptAnswer: KeptAnswer | null = null
+  #fallbackTrigger: FallbackTrigger | null = null
   /** Its record is written, and nothing is decided any more. */
   #isOver = false
 
@@ -104,28 +99,9 @@ export class RequestLife implements Member {
     response.on('close', () => this.#close())
   }
 
-  /** Runs it to its end. Never rejects. */
-  async run(): Promise<void> {
-    try {
-      await this.#live()
-    } catch (error) {
-      this.#context.ports.log.error({ requestId: this.id, err: error }, 'a request failed inside the gateway')
-      if (this.#isOver) this.#response.destroy()
-      else this.#refuse({ code: 'internal_error' })
-    }
-  }
-
-  async #live(): Promise<void> {
-    const operation = this.#enter()
-    if (!operation) return
-    const caller = this.#identify()
-    if (!caller) return
-    if (operation.upstreamPath === null) return this.#answerModels(operation, caller)
-    const request = await this.#receive(operation)
-    if (!request) return
-    const route = this.#admit(request, caller)
-    if (!route) return
-    await this.#serve(operation, route, request)
+  /** Begins it; it goes on by itself. Never throws. */
+  begin(): void {
+    this.#guard(() => this.#enter())
   }
 
   /** The gateway is closing and waits no longer. */
@@ -137,33 +113,35 @@ export class RequestLife implements Member {
 
   // ── 1. what is asked for ──
 
-  #enter(): Operation | null {
+  #enter(): void {
     const { limits, lives, heldBytes } = this.#context
-    const fault = messageFault(this.#request, this.#head)
     const operation = findOperation(this.#path)
-    this.#usage.operation = operation?.path ?? 'unknown'
     if (operation) this.#operation = operation
-    if (fault) return this.#refuse(fault)
+    this.#usage.operation = operation?.path ?? 'unknown'
+    const malformed = messageFault(this.#request, this.#head)
+    if (malformed) return this.#refuse(malformed)
     if (!operation) return this.#refuse({ code: 'unknown_url', detail: encodeURI(this.#path) })
     if (lives.size > limits.maxRequestsInFlight || heldBytes > limits.maxHeldBytes)
       return this.#refuse({ code: 'overloaded' }, 1_000)
     const unfit = operationFault(this.#request, this.#head, operation, limits.maxRequestBytes)
-    return unfit ? this.#refuse(unfit) : operation
+    if (unfit) return this.#refuse(unfit)
+    this.#identify()
   }
 
   // ── 2. who asks ──
 
-  #identify(): Caller | null {
+  #identify(): void {
     const { key } = this.#head
     const keyHash = key === null ? null : hash('sha256', key, 'hex')
     const caller = authenticate(this.#snapshot, keyHash, this.#usage.startedAtMs)
     if (isRefusal(caller)) return this.#refuse({ code: caller.code })
     this.#usage.caller = caller
-    return caller
+    if (this.#operation.upstreamPath === null) this.#answerModels(caller)
+    else this.#receive()
   }
 
-  #answerModels(operation: Operation, caller: Caller): void {
-    if (operation === modelsOperation) return this.#answer(modelsBody(this.#snapshot, caller))
+  #answerModels(caller: Caller): void {
+    if (this.#operation === modelsOperation) return this.#answer(modelsBody(this.#snapshot, caller))
     const name = modelNameOf(this.#path)
     const body = name === undefined ? undefined : modelBody(this.#snapshot, caller, name)
     this.#usage.requestedModel = name ?? null
@@ -173,215 +151,168 @@ export class RequestLife implements Member {
 
   // ── 3. the body, and what it says of itself ──
 
-  async #receive(operation: Operation): Promise<ReceivedRequest | null> {
+  #receive(): void {
+    const { silence, limits } = this.#context
     if (this.#head.expectation !== null) this.#response.writeContinue()
-    const isForm = bodyKindOf(this.#head, operation) === 'multipart'
-    const request = await (isForm ? this.#receiveForm() : this.#receiveJson(operation))
-    if (!request) return null
-    this.#received = request
-    this.#usage.stream = request.stream
-    this.#usage.requestedModel = request.model
-    return request
-  }
-
-  async #receiveJson(operation: Operation): Promise<ReceivedRequest | null> {
-    const scan = new RequestScan()
-    const chunks: Buffer[] = []
-    const size = await this.#readBody((chunk) => {
-      chunks.push(chunk)
-      scan.push(chunk)
-    })
-    if (size === null) return null
-    this.#hold(size)
-    const result = scan.finish()
-    return result.ok ? new JsonRequest(operation, result.request, chunks, size) : this.#refuse({ code: result.fault })
-  }
-
-  async #receiveForm(): Promise<ReceivedRequest | null> {
-    const boundary = boundaryOf(this.#head.contentType)
-    if (boundary === undefined) return this.#refuse({ code: 'invalid_multipart' })
-    const scan = new MultipartScan(boundary)
-    const body = new SpooledBody()
-    this.#response.once('close', () => body[Symbol.dispose]())
-    const size = await this.#readBody((chunk) => {
-      scan.push(chunk)
-      if (!body.push(chunk)) this.#waitForDisk(body)
-    })
-    if (size === null) return null
-    await body.flushed()
-    if (this.#isOver) return null
-    this.#hold(body.heldBytes)
-    const result = scan.finish()
-    return result.ok ? new FormRequest(result.form, body) : this.#refuse({ code: result.fault })
-  }
-
-  #waitForDisk(body: SpooledBody): void {
-    this.#request.pause()
-    const resume = () => void this.#request.resume()
-    body.flushed().then(resume, resume)
-  }
-
-  /** The bytes of the body, or null: it did not come whole, and that has been answered. */
-  async #readBody(onChunk: (chunk: Buffer) => void): Promise<number | null> {
-    const { limits, silence } = this.#context
-    const begunAtMs = performance.now()
-    const body = new RequestBody(this.#request, limits.maxRequestBytes, silence, onChunk)
-    const end = await body.end
-    this.#usage.receivingMs = performance.now() - begunAtMs
-    if (this.#isOver || end === 'left') return null
-    if (end === 'tooLarge') return this.#refuse({ code: 'request_too_large' })
-    return end === 'silent' ? this.#refuse({ code: 'request_timeout' }) : body.size
-  }
-
-  #hold(bytes: number): void {
-    this.#heldBytes = bytes
-    this.#context.heldBytes += bytes
+    const reception = receiveRequest(
+      {
+        request: this.#request,
+        head: this.#head,
+        operation: this.#operation,
+        maxRequestBytes: limits.maxRequestBytes,
+        silence,
+      },
+      (result) => this.#guard(() => (isFault(result) ? this.#refuse(result) : this.#admit(result))),
+    )
+    if (isFault(reception)) this.#refuse(reception)
+    else this.#reception = reception
   }
 
   // ── 4. the route, and whether the caller may use it ──
 
-  #admit(request: ReceivedRequest, caller: Caller): Route | null {
-    const route = matchRoute(this.#snapshot, request.model)
-    const refusal = authorise(route, caller)
+  #admit(received: ReceivedRequest): void {
+    const usage = this.#usage
+    this.#holdBody(received)
+    usage.stream = received.stream
+    usage.requestedModel = received.model
+    const route = matchRoute(this.#snapshot, received.model)
+    const refusal = authorise(route, usage.caller)
     if (refusal) {
-      const detail = `\`${encodeURI(request.model.toWellFormed())}\``
+      const detail = `\`${encodeURI(received.model.toWellFormed())}\``
       return this.#refuse({ code: refusal.code, detail }, refusal.status === 503 ? 1_000 : null)
     }
-    this.#usage.route = route!
-    this.#usage.open()
+    usage.route = route!
+    usage.open()
     this.#context.live.recordRequest(route!.id)
-    return route!
+    this.#question = new RequestQuestion(this.#snapshot, route!, this.#context.live, usage, received.head)
+    this.#next(this.#question)
+  }
+
+  #holdBody(received: ReceivedRequest): void {
+    this.#received = received
+    if (!this.#reception) return
+    const { body, heldBytes } = this.#reception
+    this.#usage.receivingMs = performance.now() - body.beganAtMs
+    this.#heldBytes = heldBytes
+    this.#context.heldBytes += heldBytes
   }
 
   // ── 5. attempts, until one is an answer ──
 
-  async #serve(operation: Operation, route: Route, request: ReceivedRequest): Promise<void> {
-    const { live } = this.#context
-    const question = new RequestQuestion(this.#snapshot, route, live, this.#usage, request.head)
-    while (!this.#isOver) {
-      question.nowMs = Date.now()
-      const step = nextAttempt(question)
-      if (step.divergence) this.#usage.diverged(step.divergence)
-      if (step.kind === 'stop') return this.#conclude(step.answer)
-      if (step.isFallback) this.#usage.fallbackTrigger ??= this.#findTrigger(route)
-      const granted = step.kind === 'wait' ? await this.#waitFor(step, question) : this.#open(step, route)
-      if (!granted) continue
-      const call = await this.#attempt(granted.plan, granted.permit, route, operation, request)
-      if (call) return this.#pass(call, operation, request)
-    }
-  }
-
-  #open(plan: AttemptPlan, route: Route): { plan: AttemptPlan; permit: Permit } {
-    if (plan.isRepeat) this.#context.live.takeRepeat(route.id)
-    return { plan, permit: this.#context.live.open(plan) }
-  }
-
-  async #waitFor(step: WaitPlan, question: RequestQuestion): Promise<{ plan: AttemptPlan; permit: Permit } | null> {
-    const attempt = this.#usage.begin(step)
-    this.#wait = this.#context.live.wait(step, question.prefixHash, question.deadlineAtMs)
-    const result = await this.#wait.result
-    this.#wait = null
-    if (result.kind === 'granted') {
-      if (this.#isOver) result.permit[Symbol.dispose]()
-      else this.#usage.attempts.pop()
-      return this.#isOver ? null : result
-    }
-    attempt.trigger = 'SATURATED'
-    return null
+  #next(question: RequestQuestion): void {
+    question.nowMs = Date.now()
+    const step = nextAttempt(question)
+    if (step.divergence) this.#usage.diverged(step.divergence)
+    if (step.kind === 'stop') return this.#conclude(step.answer)
+    if (step.isFallback) this.#fallbackTrigger ??= this.#findTrigger(question)
+    if (step.kind === 'wait') return this.#waitFor(step, question)
+    if (step.isRepeat) question.live.takeRepeat(question.route.id)
+    this.#attempt(step, question.live.open(step), question)
   }
 
   /** Why a fallback is about to be asked: what became of the last attempt, or why there was none. */
-  #findTrigger(route: Route): FallbackTrigger {
-    const last = this.#usage.attempts.at(-1)
-    return last?.trigger ?? stageWithoutTarget(this.#snapshot, route, this.#context.live).trigger
+  #findTrigger({ snapshot, route, live, attempts }: RequestQuestion): FallbackTrigger {
+    return attempts.at(-1)?.trigger ?? stageWithoutTarget(snapshot, route, live).trigger
   }
 
-  /** The call if it brought an answer for the client, else null. */
-  async #attempt(
-    plan: AttemptPlan,
-    permit: Permit,
-    route: Route,
-    operation: Operation,
-    request: ReceivedRequest,
-  ): Promise<UpstreamCall | null> {
-    const attempt = this.#usage.begin(plan)
-    const call = this.#send(plan, route, operation, request)
-    this.#call = call
+  #waitFor(step: WaitPlan, question: RequestQuestion): void {
+    this.#usage.begin(step)
+    this.#wait = question.live.wait(step, question.prefixHash, question.deadlineAtMs)
+    void this.#wait.result.then((result) => this.#guard(() => this.#endWait(result, question)))
+  }
+
+  #endWait(result: WaitResult, question: RequestQuestion): void {
+    this.#wait = null
+    if (result.kind !== 'granted') {
+      this.#usage.attempts.at(-1)!.trigger = 'SATURATED'
+      if (!this.#isOver) this.#next(question)
+    } else if (this.#isOver) result.permit[Symbol.dispose]()
+    else {
+      this.#usage.attempts.pop()
+      this.#attempt(result.plan, result.permit, question)
+    }
+  }
+
+  #attempt(plan: AttemptPlan, permit: Permit, { route }: RequestQuestion): void {
+    const { connections } = this.#context
+    const { backend } = plan
     this.#permit = permit
-    const opening = await call.opening
-    if (this.#isOver) return null
-    const classification = classify(call, opening, route)
+    this.#usage.begin(plan)
+    const { totalMs, ...timeouts } = route.timeouts
+    const leftMs = this.#usage.startedAtMs + totalMs - Date.now()
+    const call = new UpstreamCall({ ...timeouts, totalMs: leftMs }, streamProtocolOf(this.#operation), this)
+    this.#call = call
+    const dispatcher =
+      backend.kind === 'deployment' ? connections.forDeployments() : connections.forProvider(backend.provider.proxyUrl)
+    const { body, length } = this.#received!.bodyFor(backend)
+    call.send(dispatcher, { ...upstreamRequest(plan, this.#clientPart(), length), body })
+  }
+
+  #clientPart() {
+    return { operation: this.#operation, query: this.#query, forwarded: this.#head.forwarded, requestId: this.id }
+  }
+
+  /** What became of the call is known. */
+  onOpening(call: UpstreamCall, opening: CallOpening): void {
+    if (!this.#isOver) this.#guard(() => this.#judge(call, opening, this.#question!))
+  }
+
+  #judge(call: UpstreamCall, opening: CallOpening, question: RequestQuestion): void {
+    const attempt = this.#usage.attempts.at(-1)!
+    const classification = classifyCall(call, opening, question.route)
     attempt.status = call.status || null
-    permit.observe({
+    this.#permit!.observe({
       classification,
       status: attempt.status,
-      retryAfterMs: parseRetryAfter(oneOf(call.headers['retry-after']), Date.now()),
+      retryAfterMs: retryAfterOf(call),
       error: call.failure,
     })
-    if (classification === 'answer') return call
+    if (classification === 'answer') return this.#pass(call)
     attempt.trigger = classification
     attempt.endedAtMs = performance.now()
     this.#keep(call)
     this.#leaveUpstream()
-    return null
-  }
-
-  #send(plan: AttemptPlan, route: Route, operation: Operation, request: ReceivedRequest): UpstreamCall {
-    const { connections } = this.#context
-    const { backend } = plan
-    const client = { operation, query: this.#query, forwarded: this.#head.forwarded, requestId: this.id }
-    const dispatcher =
-      backend.kind === 'deployment' ? connections.forDeployments() : connections.forProvider(backend.provider.proxyUrl)
-    const { body, length } = request.bodyFor(backend)
-    const { totalMs, ...timeouts } = route.timeouts
-    return new UpstreamCall(
-      dispatcher,
-      { ...upstreamRequest(plan, client, length), body },
-      { ...timeouts, totalMs: this.#usage.startedAtMs + totalMs - Date.now() },
-      streamProtocolOf(operation),
-    )
+    this.#next(question)
   }
 
   #keep(call: UpstreamCall): void {
     if (call.status === 0 || !(call.isComplete || call.isStream)) return
-    const headers = withoutLength(passedHeaders(call.headers))
+    const headers: string[] = []
+    addPassedHeaders(headers, call, false)
     this.#keptAnswer = { status: call.status, headers, body: join(call.peekChunks()) }
   }
 
   // ── 6. the answer ──
 
-  #pass(call: UpstreamCall, operation: Operation, request: ReceivedRequest): void {
-    const passed = passedHeaders(call.headers)
-    const headers = [...(call.isStream ? withoutLength(passed) : passed), ...this.#ownHeaders()]
+  #pass(call: UpstreamCall): void {
+    const headers: string[] = []
+    addPassedHeaders(headers, call, !call.isStream)
+    this.#addOwnHeaders(headers)
     if (call.headers.date !== undefined) this.#response.sendDate = false
-    this.#letBodyGo()
     const sink: AnswerSink = {
       response: this.#response,
       status: call.status,
       headers,
-      beforeLastByte: (end, release) => this.#endRelay(end, release),
+      beforeLastByte: (end, release) => this.#endRelay(call, end, release),
     }
-    if (!call.isStream) {
-      this.#relay = new PlainRelay(call, sink)
-      return
-    }
+    this.#relay = call.isStream ? this.#relayStream(call, sink) : new PlainRelay(call, sink)
+    this.#letBodyGo()
+  }
+
+  #relayStream(call: UpstreamCall, sink: AnswerSink): StreamRelay {
     this.#usage.stream = true
-    this.#relay = new StreamRelay(call, sink, {
-      protocol: streamProtocolOf(operation),
-      dropsUsageEvent: request.addsUsage,
-      errorEvent: (code) => errorEvent(code, operation, this.id),
+    return new StreamRelay(call, sink, {
+      protocol: streamProtocolOf(this.#operation),
+      dropsUsageEvent: this.#received!.addsUsage,
+      errorEvent: (code) => errorEvent(code, this.#operation, this.id),
     })
   }
 
-  #endRelay(end: RelayEnd, release: () => void): void {
-    const call = this.#call!
-    if (end === 'broken' || end === 'late')
-      this.#permit?.observe({
-        classification: classifyFailure(end === 'late'),
-        status: null,
-        retryAfterMs: null,
-        error: call.failure,
-      })
+  #endRelay(call: UpstreamCall, end: RelayEnd, release: () => void): void {
+    if (end === 'broken' || end === 'late') {
+      const classification = classifyFailure(end === 'late')
+      this.#permit?.observe({ classification, status: null, retryAfterMs: null, error: call.failure })
+    }
     const attempt = this.#usage.attempts.at(-1)!
     attempt.endedAtMs = call.endedAtMs
     const served = attempt.isFallback ? 'OK_BY_FALLBACK' : 'OK'
@@ -392,42 +323,38 @@ export class RequestLife implements Member {
   /** Nothing more is tried: the last answer that came, or why there is none. */
   #conclude(answer: FinalAnswer): void {
     const kept = this.#keptAnswer
-    if (answer.kind === 'error') return void this.#refuse({ code: answer.code }, answer.retryAfterMs)
-    if (!kept) return void this.#refuse({ code: 'upstream_unreachable' })
+    if (answer.kind === 'error') return this.#refuse({ code: answer.code }, answer.retryAfterMs)
+    if (!kept) return this.#refuse({ code: 'upstream_unreachable' })
     const isOwnFault = this.#usage.attempts[answer.attemptIndex]?.trigger === 'CONTEXT_LENGTH'
-    const headers = [...kept.headers, ...this.#ownHeaders(), 'content-length', String(kept.body.length)]
-    this.#end(isOwnFault ? 'CLIENT_ERROR' : 'UPSTREAM_ERROR', kept.status, null, () =>
-      this.#write(kept.status, headers, kept.body),
-    )
+    const outcome = isOwnFault ? 'CLIENT_ERROR' : 'UPSTREAM_ERROR'
+    this.#end(outcome, kept.status, null, () => this.#write(kept.status, kept.headers, kept.body))
   }
 
   #answer(body: Buffer): void {
-    const headers = ['content-type', 'application/json', 'content-length', String(body.length), ...this.#ownHeaders()]
-    this.#end('OK', 200, null, () => this.#write(200, headers, body))
+    this.#end('OK', 200, null, () => this.#write(200, ['content-type', 'application/json'], body))
   }
 
-  /** Answers with an error of the gateway's own. Null, so that a step can end with it. */
-  #refuse(fault: Fault, retryAfterMs: number | null = null): null {
-    const { code, detail } = fault
+  /** Answers with an error of the gateway's own. */
+  #refuse({ code, detail }: Fault, retryAfterMs: number | null = null): void {
     const { status } = gatewayErrors[code]
-    const body = errorBody(code, this.#operation.protocol, this.id, detail)
-    const headers = ['content-type', 'application/json', 'content-length', String(body.length), ...this.#ownHeaders()]
+    const headers = ['content-type', 'application/json']
     if (retryAfterMs !== null) headers.push('retry-after', String(Math.ceil(retryAfterMs / 1000)))
     if (code === 'method_not_allowed') headers.push('allow', this.#operation.method)
-    this.#end(outcomeOf(code), status, code, () => this.#write(status, headers, body))
-    return null
+    const body = errorBody(code, this.#operation.protocol, this.id, detail)
+    this.#end(outcomeOfError(code), status, code, () => this.#write(status, headers, body))
   }
 
-  #ownHeaders(): string[] {
-    const { route, attempts, fallbackTrigger } = this.#usage
-    const sent = attempts.filter((attempt) => attempt.wasSent)
-    const headers = ['x-request-id', this.id, 'x-signalbox-attempts', String(sent.length)]
+  #addOwnHeaders(headers: string[]): void {
+    const { route, attempts } = this.#usage
+    let sent = 0
+    for (const attempt of attempts) if (attempt.wasSent) sent++
+    headers.push('x-request-id', this.id, 'x-signalbox-attempts', String(sent))
     if (route) headers.push('x-signalbox-route', route.name, 'x-signalbox-revision', String(route.revision))
-    const last = sent.at(-1)
-    if (last) headers.push('x-signalbox-backend', encodeURIComponent(last.plan.backend.label))
-    if (last?.isFallback && fallbackTrigger) headers.push('x-signalbox-fallback', fallbackTrigger.toLowerCase())
+    const last = sent > 0 ? attempts.findLast((attempt) => attempt.wasSent) : undefined
+    if (last) headers.push('x-signalbox-backend', backendFacts(last.plan.backend).label)
+    if (last?.isFallback && this.#fallbackTrigger)
+      headers.push('x-signalbox-fallback', this.#fallbackTrigger.toLowerCase())
     if (this.#context.isDraining) headers.push('connection', 'close')
-    return headers
   }
 
   // ── 7. the end ──
@@ -449,9 +376,12 @@ export class RequestLife implements Member {
     return { kind: this.#operation.usage, bytes: this.#relay.bytes, isWhole, request }
   }
 
+  /** An answer that is not relayed, whole. */
   #write(status: number, headers: string[], body: Buffer): void {
     const response = this.#response
     if (response.headersSent) return void response.destroy()
+    headers.push('content-length', String(body.length))
+    this.#addOwnHeaders(headers)
     if (!this.#ignoresBody()) {
       response.writeHead(status, headers)
       response.end(body)
@@ -470,7 +400,7 @@ export class RequestLife implements Member {
 
   /** Whether so much of the body has not come that it is not worth reading. */
   #ignoresBody(): boolean {
-    if (this.#request.complete) return false
+    if (this.#received || this.#request.complete) return false
     const { contentLength, isChunked } = this.#head
     return isChunked || (contentLength ?? 0) > maxIgnoredBytes
   }
@@ -481,6 +411,7 @@ export class RequestLife implements Member {
     this.#wait?.leave()
     this.#leaveUpstream()
     this.#letBodyGo()
+    this.#reception?.[Symbol.dispose]()
     this.#context.lives.delete(this)
   }
 
@@ -496,70 +427,28 @@ export class RequestLife implements Member {
     this.#call = null
     this.#permit = null
   }
-}
 
-function classify(call: UpstreamCall, opening: CallOpening, route: Route): Classification {
-  switch (opening) {
-    case 'answering':
-      if (call.isBroken) return classifyFailure(false)
-      return classifyStatus(call.status, watchesContextLength(route) && isContextLengthError(call))
-    case 'failedStream':
-      return classifyStatus(call.streamErrorStatus)
-    case 'firstByteTimeout':
-    case 'expired':
-      return classifyFailure(true)
-    case 'connectTimeout':
-    case 'unreachable':
-    case 'abandoned':
-      // The call was never made, and no other upstream would take it either.
-      if (call.failure === 'UND_ERR_INVALID_ARG') throw new Error('undici refused a request of ours')
-      return classifyFailure(false)
+  /** Runs a step: whatever it throws is the gateway's own fault, and only this request's. */
+  #guard(step: () => void): void {
+    try {
+      step()
+    } catch (error) {
+      this.#context.ports.log.error({ requestId: this.id, err: error }, 'a request failed inside the gateway')
+      if (this.#isOver) this.#response.destroy()
+      else this.#refuse({ code: 'internal_error' })
+    }
   }
 }
 
-function isContextLengthError(call: UpstreamCall): boolean {
-  return mayMeanContextLength(call.status) && call.isComplete && saysContextLength(join(call.peekChunks()).toString())
+function retryAfterOf(call: UpstreamCall): number | null {
+  const value = call.headers['retry-after']
+  return value === undefined ? null : parseRetryAfter(value, Date.now())
 }
 
-function outcomeOf(code: GatewayErrorCode): RequestOutcome {
-  switch (code) {
-    case 'invalid_api_key':
-    case 'route_not_allowed':
-      return 'DENIED'
-    case 'upstream_timeout':
-      return 'TIMEOUT'
-    case 'upstream_unreachable':
-    case 'upstream_auth_failed':
-    case 'upstream_truncated':
-    case 'no_target_available':
-      return 'UPSTREAM_ERROR'
-    case 'internal_error':
-    case 'overloaded':
-    case 'shutting_down':
-      return 'GATEWAY_ERROR'
-    case 'bad_request':
-    case 'invalid_json':
-    case 'invalid_multipart':
-    case 'missing_model':
-    case 'duplicate_model':
-    case 'model_not_found':
-    case 'unknown_url':
-    case 'method_not_allowed':
-    case 'request_timeout':
-    case 'request_too_large':
-    case 'unsupported_media_type':
-    case 'expectation_failed':
-    case 'headers_too_large':
-      return 'CLIENT_ERROR'
-  }
-}
-
-function oneOf(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value[0] : value
-}
-
-/** Of headers as name, value, name, value, … */
-function withoutLength(headers: string[]): string[] {
+/** `hasLength`: whether the body will be as long as upstream says. */
+function addPassedHeaders(headers: string[], call: UpstreamCall, hasLength: boolean): void {
+  passedHeaders(call.headers, headers)
+  if (hasLength) return
   const at = headers.indexOf('content-length')
-  return at < 0 ? headers : headers.toSpliced(at, 2)
+  if (at >= 0) headers.splice(at, 2)
 }

@@ -2,7 +2,7 @@ import { anonymous, type Caller } from '../routing/access.ts'
 import { costOf } from '../routing/cost.ts'
 import type { AttemptPlan, WaitPlan } from '../routing/next-attempt.ts'
 import type { Divergence } from '../routing/select-target.ts'
-import type { Backend, Route } from '../routing/snapshot.ts'
+import type { Route } from '../routing/snapshot.ts'
 import type { TokenCount } from '../routing/usage-count.ts'
 import type { UsageRecord } from '../routing/usage-record.ts'
 import type { FallbackTrigger, RequestOutcome } from '../routing/vocabulary.ts'
@@ -89,31 +89,52 @@ export class RequestUsage {
     this.#ports.usage.append(this.#record(end, count, firstByteMs, durationMs), written)
   }
 
-  #record(
-    end: RequestEnd,
-    { provenance, tokens }: TokenCount,
-    firstByteMs: number | null,
-    durationMs: number,
-  ): UsageRecord {
-    const sent = this.attempts.filter((attempt) => attempt.wasSent)
-    const upstreamMs = sent.reduce((sum, attempt) => sum + attempt.durationMs, 0)
+  #record(end: RequestEnd, count: TokenCount, firstByteMs: number | null, durationMs: number): UsageRecord {
+    const { route, caller } = this
+    const sent = this.#sentAttempts()
     const last = sent.at(-1)
+    const backend = last?.plan.backend
+    const provider = backend?.kind === 'providerModel' ? backend.provider : null
+    const deployment = backend?.kind === 'deployment' ? backend : null
+    let upstreamMs = 0
+    for (const attempt of sent) upstreamMs += attempt.durationMs
+    // Written out, and not spread from `#identity`: this is on the way of every request.
     return {
-      ...this.#identity(),
-      ...namesOf(last?.plan.backend),
+      id: this.id,
+      startedAtMs: this.startedAtMs,
+      operation: this.operation,
+      stream: this.stream,
+      requestedModel: this.#storableModel(),
+      routeId: route?.id ?? null,
+      routeName: route?.name ?? null,
+      routeRevision: route?.revision ?? null,
+      apiKeyId: caller.apiKey?.id ?? null,
+      apiKeyName: caller.apiKey?.name ?? null,
+      userId: caller.user?.id ?? null,
+      userName: caller.user?.name ?? null,
       targetId: last?.targetId ?? null,
+      backendId: backend?.id ?? null,
+      backendLabel: backend?.label ?? null,
+      providerId: provider?.id ?? null,
+      providerName: provider?.name ?? null,
+      deploymentId: deployment?.id ?? null,
+      deploymentName: deployment?.label ?? null,
       outcome: end.outcome,
       status: end.status,
       errorCode: end.errorCode,
       attempts: sent.map((attempt) => attempt.toRecord(attempt === last)),
-      fallbackTrigger: this.fallbackTrigger,
-      provenance,
-      tokens,
-      cost: tokens && last ? costOf(tokens, last.plan.backend.pricing) : null,
+      provenance: count.provenance,
+      tokens: count.tokens,
+      cost: count.tokens && backend ? costOf(count.tokens, backend.pricing) : null,
       firstByteMs,
       durationMs,
       overheadMs: Math.max(0, durationMs - this.receivingMs - upstreamMs),
     }
+  }
+
+  #sentAttempts(): readonly AttemptLog[] {
+    const { attempts } = this
+    return attempts.every((attempt) => attempt.wasSent) ? attempts : attempts.filter((attempt) => attempt.wasSent)
   }
 
   #identity(): OpenRequest {
@@ -123,7 +144,7 @@ export class RequestUsage {
       startedAtMs: this.startedAtMs,
       operation: this.operation,
       stream: this.stream,
-      requestedModel: this.requestedModel === null ? null : bounded(this.requestedModel),
+      requestedModel: this.#storableModel(),
       routeId: route?.id ?? null,
       routeName: route?.name ?? null,
       routeRevision: route?.revision ?? null,
@@ -132,6 +153,14 @@ export class RequestUsage {
       userId: caller.user?.id ?? null,
       userName: caller.user?.name ?? null,
     }
+  }
+
+  /** A client's own text, so that it can be stored: PostgreSQL refuses U+0000, and jsonb lone surrogates. */
+  #storableModel(): string | null {
+    const model = this.requestedModel
+    // Names of routes are short and plain.
+    if (model === null || model === this.route?.name) return model
+    return model.slice(0, maxNameLength).replaceAll('\0', '\uFFFD').toWellFormed()
   }
 
   #placeOf(plan: AttemptPlan): TrafficPlace {
@@ -159,20 +188,4 @@ export class RequestUsage {
     if (!first.wasSent) return { targetId: first.targetId, reason: 'SATURATED' }
     return { targetId: first.targetId, reason: last.isFallback ? 'FALLBACK' : 'UNHEALTHY' }
   }
-}
-
-function namesOf(backend: Backend | undefined) {
-  return {
-    backendId: backend?.id ?? null,
-    backendLabel: backend?.label ?? null,
-    providerId: backend?.kind === 'providerModel' ? backend.provider.id : null,
-    providerName: backend?.kind === 'providerModel' ? backend.provider.name : null,
-    deploymentId: backend?.kind === 'deployment' ? backend.id : null,
-    deploymentName: backend?.kind === 'deployment' ? backend.label : null,
-  }
-}
-
-/** A client's own text, so that it can be stored: PostgreSQL refuses U+0000, and jsonb lone surrogates. */
-function bounded(text: string): string {
-  return text.slice(0, maxNameLength).replaceAll('\0', '\uFFFD').toWellFormed()
 }

@@ -18,16 +18,12 @@ const passedNames = new Set([
   'x-should-retry',
 ])
 
-const passedPrefixes = ['anthropic-ratelimit-', 'x-ratelimit-']
-
-/** The part of an upstream's headers that the client sees: name, value, name, value, … */
-export function passedHeaders(headers: IncomingHttpHeaders): string[] {
-  const passed: string[] = []
+/** Adds the part of an upstream's headers that the client sees: name, value, name, value, … */
+export function passedHeaders(headers: IncomingHttpHeaders, passed: string[]): void {
   for (const name in headers) {
-    if (!passedNames.has(name) && !passedPrefixes.some((prefix) => name.startsWith(prefix))) continue
+    if (!passedNames.has(name) && !name.startsWith('x-ratelimit-') && !name.startsWith('anthropic-ratelimit-')) continue
     const value = headers[name]
     if (Array.isArray(value)) for (const one of value) passed.push(name, one)
     else if (value !== undefined) passed.push(name, value)
   }
-  return passed
 }

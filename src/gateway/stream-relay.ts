@@ -1,6 +1,6 @@
 import type { GatewayErrorCode } from '../routing/errors.ts'
 import { AnswerBytes } from './answer-bytes.ts'
-import { type AnswerSink, join, type Relay, type RelayEnd } from './relay.ts'
+import { type AnswerSink, join, pauseUntilDrained, type Relay, type RelayEnd } from './relay.ts'
 import { lastEventStart, readEvent, wholeEventsLength } from './sse.ts'
 import type { StreamProtocol } from './stream-protocol.ts'
 import type { AnswerReader, UpstreamCall } from './upstream-call.ts'
@@ -44,7 +44,6 @@ export class StreamRelay implements AnswerReader, Relay {
     this.#call = call
     this.#sink = sink
     this.#options = options
-    sink.response.on('drain', () => call.resume())
     call.read(this)
   }
 
@@ -150,7 +149,7 @@ export class StreamRelay implements AnswerReader, Relay {
 
   #write(bytes: Buffer): void {
     this.#begin()
-    if (!this.#sink.response.write(bytes)) this.#call.pause()
+    if (!this.#sink.response.write(bytes)) pauseUntilDrained(this.#call, this.#sink.response)
   }
 
   #begin(): void {

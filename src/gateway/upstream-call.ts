@@ -24,7 +24,7 @@ export interface CallDeadlines {
  *
  * `answering`: there is a status and the first bytes of a body, or all of an empty one; of a stream, its first event with
  * content. Nothing of it was passed on yet. `failedStream`: a stream that began with an error. `expired`: the whole
- * request has no time left. `abandoned`: `abandon` was called.
+ * request has no time left.
  */
 export type CallOpening =
   | 'answering'
@@ -33,7 +33,12 @@ export type CallOpening =
   | 'firstByteTimeout'
   | 'expired'
   | 'unreachable'
-  | 'abandoned'
+
+/** Who made the call. */
+export interface CallOwner {
+  /** Called once, not before the call is made and not if it is abandoned before; then the answer is for `read` to take. */
+  onOpening(call: UpstreamCall, opening: CallOpening): void
+}
 
 /** Who takes the rest of an answer. */
 export interface AnswerReader {
@@ -69,8 +74,8 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
 
   readonly #deadlines: CallDeadlines
   readonly #protocol: StreamProtocol
-  readonly #settle: (opening: CallOpening) => void
-  readonly opening: Promise<CallOpening>
+  readonly #owner: CallOwner
+  #opening: CallOpening | null = null
   #controller: Dispatcher.DispatchController | null = null
   #stage: 'connecting' | 'waiting' | 'opening' | 'answering' | 'over' = 'connecting'
   #streamOpening: StreamOpening | null = null
@@ -85,16 +90,19 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
   #errorSinceMs = 0
   #lastByteAtMs = 0
   #isPaused = false
+  #isAbandoned = false
 
-  constructor(dispatcher: Dispatcher, request: CallRequest, deadlines: CallDeadlines, protocol: StreamProtocol) {
+  constructor(deadlines: CallDeadlines, protocol: StreamProtocol, owner: CallOwner) {
     this.#deadlines = deadlines
     this.#protocol = protocol
+    this.#owner = owner
     this.#waitingSinceMs = this.startedAtMs
-    const { promise, resolve } = Promise.withResolvers<CallOpening>()
-    this.opening = promise
-    this.#settle = resolve
-    this.#watch()
-    dispatcher.dispatch({ ...request, method: 'POST' }, this)
+  }
+
+  /** Makes the call; once. */
+  send(dispatcher: Dispatcher, { origin, path, headers, body }: CallRequest): void {
+    dispatcher.dispatch({ origin, path, method: 'POST', headers, body }, this)
+    if (this.#stage === 'connecting') this.#watch()
   }
 
   /** The part of the answer that came since it was last taken. */
@@ -114,10 +122,9 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     return this.#chunks
   }
 
-  /** Hands the rest of the answer over. Nothing is called before this returns. */
+  /** Hands the answer over; to be called by the owner from within `onOpening`. */
   read(reader: AnswerReader): void {
     this.#reader = reader
-    this.#flushSoon()
   }
 
   /** Holds upstream back while the client is slow. */
@@ -136,7 +143,8 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
   /** Closes the connection; nothing is called any more. */
   abandon(): void {
     this.#reader = null
-    this.#close('abandoned')
+    this.#isAbandoned = true
+    this.#close()
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -168,13 +176,8 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
   onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
     if (this.#stage === 'over') return
     this.#chunks.push(chunk)
-    if (this.#stage === 'answering') {
-      // A stream of many small events would ask for the time at each; one tick is the same time.
-      if (this.#reader) this.#flushSoon()
-      else this.#holdBack(chunk)
-      return
-    }
-    if (this.#streamOpening) this.#readOpening(this.#streamOpening, chunk)
+    if (this.#stage === 'answering') this.#flushSoon()
+    else if (this.#streamOpening) this.#readOpening(this.#streamOpening, chunk)
     else if (this.status < 400 || this.#isTooLong(chunk)) this.#begin('answering')
   }
 
@@ -208,18 +211,12 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     return this.#heldBytes > maxErrorBytes
   }
 
-  /** Between the settled promise and `read` a fast upstream may not fill the memory. */
-  #holdBack(chunk: Buffer): void {
-    this.#heldBytes += chunk.length
-    if (this.#heldBytes > maxErrorBytes && !this.#isPaused) this.pause()
-  }
-
   #begin(opening: 'answering' | 'failedStream'): void {
     this.#stage = 'answering'
     this.#streamOpening = null
-    this.#heldBytes = 0
+    this.#opening = opening
     if (!this.isComplete) this.#watch()
-    this.#settle(opening)
+    this.#flushSoon()
   }
 
   #flushSoon(): void {
@@ -231,6 +228,7 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
   /** Called by `flush` once for all that a tick brought. */
   flush(): void {
     this.#isFlushing = false
+    this.#tellOpening()
     if (!this.#reader) return
     if (this.#chunks.length > 0) {
       this.#lastByteAtMs = performance.now()
@@ -242,21 +240,26 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     } else if (this.#brokenBy) this.#reader?.onBroken(this.#brokenBy)
   }
 
-  /** Ends the call from below: `opening` says how if the answer had not begun. */
-  #break(by: 'broken' | 'silent' | 'expired', opening: CallOpening): void {
-    const hadBegun = this.#stage === 'answering'
-    this.#close(opening)
-    if (!hadBegun) return
-    this.#brokenBy = by
-    if (this.#reader) this.#flushSoon()
+  #tellOpening(): void {
+    const opening = this.#opening
+    if (opening === null || this.#isAbandoned) return
+    this.#opening = null
+    this.#owner.onOpening(this, opening)
   }
 
-  #close(opening: CallOpening): void {
+  /** Ends the call from below: `opening` says how if the answer had not begun. */
+  #break(by: 'broken' | 'silent' | 'expired', opening: CallOpening): void {
+    if (this.#stage === 'answering') this.#brokenBy = by
+    else this.#opening = opening
+    this.#close()
+    this.#flushSoon()
+  }
+
+  #close(): void {
     if (this.#stage === 'over') return
     this.#stage = 'over'
     this.endedAtMs = performance.now()
     this.#clearTimer()
-    this.#settle(opening)
     this.#controller?.abort(new Error('closed by the gateway'))
   }
 

@@ -28,7 +28,7 @@ export function upstreamRequest(
   if (length !== null) headers.push('content-length', String(length))
   return {
     origin: base.origin,
-    path: upstreamPathOf(base.path, client.operation) + joinQueries(base.query, client.query),
+    path: pathOf(base, client.operation) + joinQueries(base.query, client.query),
     headers,
   }
 }
@@ -42,6 +42,7 @@ interface Base {
   readonly origin: string
   readonly path: string
   readonly query: string
+  readonly paths: Map<Operation, string>
 }
 
 /** By the snapshot's own object: it is parsed once for as long as it does not change. */
@@ -51,9 +52,18 @@ function baseOf(owner: object, endpointUrl: string | undefined): Base {
   const known = bases.get(owner)
   if (known) return known
   const url = new URL(endpointUrl ?? (owner as ProviderUpstream).baseUrl)
-  const base = { origin: url.origin, path: url.pathname, query: url.search }
+  const base = { origin: url.origin, path: url.pathname, query: url.search, paths: new Map<Operation, string>() }
   bases.set(owner, base)
   return base
+}
+
+function pathOf(base: Base, operation: Operation): string {
+  let path = base.paths.get(operation)
+  if (path === undefined) {
+    path = upstreamPathOf(base.path, operation)
+    base.paths.set(operation, path)
+  }
+  return path
 }
 
 function joinQueries(base: string, client: string): string {

@@ -1,0 +1,35 @@
+import {
+  type Classification,
+  classifyFailure,
+  classifyStatus,
+  mayMeanContextLength,
+  saysContextLength,
+} from '../routing/classify.ts'
+import { watchesContextLength } from '../routing/next-attempt.ts'
+import type { Route } from '../routing/snapshot.ts'
+import { join } from './relay.ts'
+import type { CallOpening, UpstreamCall } from './upstream-call.ts'
+
+/** What a call means for its request. Throws if it was never made because of a fault of the gateway. */
+export function classifyCall(call: UpstreamCall, opening: CallOpening, route: Route): Classification {
+  switch (opening) {
+    case 'answering':
+      if (call.isBroken) return classifyFailure(false)
+      return classifyStatus(call.status, call.status >= 400 && isContextLengthError(call, route))
+    case 'failedStream':
+      return classifyStatus(call.streamErrorStatus)
+    case 'firstByteTimeout':
+    case 'expired':
+      return classifyFailure(true)
+    case 'connectTimeout':
+    case 'unreachable':
+      // No other upstream would take it either.
+      if (call.failure === 'UND_ERR_INVALID_ARG') throw new Error('undici refused a request of the gateway')
+      return classifyFailure(false)
+  }
+}
+
+function isContextLengthError(call: UpstreamCall, route: Route): boolean {
+  if (!mayMeanContextLength(call.status) || !watchesContextLength(route) || !call.isComplete) return false
+  return saysContextLength(join(call.peekChunks()).toString())
+}

@@ -1,0 +1,136 @@
+/** Reads what a client sends until it is known what is asked for: a JSON object, or a form. */
+import type { IncomingMessage } from 'node:http'
+import type { Operation } from '../routing/operation.ts'
+import { FormRequest } from './form-request.ts'
+import { JsonRequest } from './json-request.ts'
+import { boundaryOf, MultipartScan } from './multipart-scan.ts'
+import type { ReceivedRequest } from './received-request.ts'
+import { type BodyEnd, type BodyReader, RequestBody, type SilenceWatch } from './request-body.ts'
+import { bodyKindOf, type Fault } from './request-edges.ts'
+import type { RequestHead } from './request-head.ts'
+import { RequestScan } from './request-scan.ts'
+import { SpooledBody } from './spooled-body.ts'
+
+/** Called once, unless the client leaves before. */
+export type Received = (result: ReceivedRequest | Fault) => void
+
+export interface ReceiveOptions {
+  readonly request: IncomingMessage
+  readonly head: RequestHead
+  readonly operation: Operation
+  readonly maxRequestBytes: number
+  readonly silence: SilenceWatch
+}
+
+/** A request on its way in. */
+export interface Reception {
+  readonly body: RequestBody
+  /** Bytes of it in memory. */
+  readonly heldBytes: number
+  /** Nothing of it is needed any more. */
+  [Symbol.dispose](): void
+}
+
+export function receiveRequest(options: ReceiveOptions, received: Received): Reception | Fault {
+  if (bodyKindOf(options.head, options.operation) !== 'multipart') return new JsonReception(options, received)
+  const boundary = boundaryOf(options.head.contentType)
+  return boundary === undefined ? { code: 'invalid_multipart' } : new FormReception(options, boundary, received)
+}
+
+export function isFault(result: object): result is Fault {
+  return 'code' in result
+}
+
+function faultOf(end: Exclude<BodyEnd, 'whole'>): Fault {
+  return { code: end === 'tooLarge' ? 'request_too_large' : 'request_timeout' }
+}
+
+function openBody({ request, head, maxRequestBytes, silence }: ReceiveOptions, reader: BodyReader): RequestBody {
+  return new RequestBody(request, head.contentLength, maxRequestBytes, silence, reader)
+}
+
+class JsonReception implements Reception, BodyReader {
+  readonly body: RequestBody
+  readonly #operation: Operation
+  readonly #received: Received
+  readonly #scan = new RequestScan()
+  readonly #chunks: Buffer[] = []
+
+  constructor(options: ReceiveOptions, received: Received) {
+    this.#operation = options.operation
+    this.#received = received
+    this.body = openBody(options, this)
+  }
+
+  get heldBytes(): number {
+    return this.body.size
+  }
+
+  onChunk(chunk: Buffer): void {
+    this.#chunks.push(chunk)
+    this.#scan.push(chunk)
+  }
+
+  onBodyEnd(end: BodyEnd): void {
+    if (end !== 'whole') return this.#received(faultOf(end))
+    const result = this.#scan.finish()
+    if (!result.ok) return this.#received({ code: result.fault })
+    this.#received(new JsonRequest(this.#operation, result.request, this.#chunks, this.body.size))
+  }
+
+  [Symbol.dispose](): void {
+    this.body.leave()
+  }
+}
+
+class FormReception implements Reception, BodyReader {
+  readonly body: RequestBody
+  readonly #request: IncomingMessage
+  readonly #received: Received
+  readonly #scan: MultipartScan
+  readonly #spooled = new SpooledBody()
+  #isDisposed = false
+
+  constructor(options: ReceiveOptions, boundary: string, received: Received) {
+    this.#request = options.request
+    this.#received = received
+    this.#scan = new MultipartScan(boundary)
+    this.body = openBody(options, this)
+  }
+
+  get heldBytes(): number {
+    return this.#spooled.heldBytes
+  }
+
+  onChunk(chunk: Buffer): void {
+    this.#scan.push(chunk)
+    if (!this.#spooled.push(chunk)) this.#waitForDisk()
+  }
+
+  onBodyEnd(end: BodyEnd): void {
+    if (end !== 'whole') return this.#received(faultOf(end))
+    const fail = () => this.#finish({ code: 'internal_error' })
+    this.#spooled.flushed().then(() => this.#finish(this.#read()), fail)
+  }
+
+  [Symbol.dispose](): void {
+    this.#isDisposed = true
+    this.body.leave()
+    this.#spooled[Symbol.dispose]()
+  }
+
+  #read(): ReceivedRequest | Fault {
+    const result = this.#scan.finish()
+    return result.ok ? new FormRequest(result.form, this.#spooled) : { code: result.fault }
+  }
+
+  #finish(result: ReceivedRequest | Fault): void {
+    if (!this.#isDisposed) this.#received(result)
+  }
+
+  #waitForDisk(): void {
+    this.#request.pause()
+    const resume = () => void this.#request.resume()
+    this.#spooled.flushed().then(resume, resume)
+  }
+}
