@@ -50,7 +50,6 @@ interface Waiting {
   segment: Segment | null
   /** Where its frame ends in the segment. */
   end: number
-  readonly written: () => void
 }
 
 const groupMs = 100
@@ -96,6 +95,8 @@ export class Spool implements UsageSink, Disposable {
   // Of this tick, to be written at its end.
   readonly #frames = new FrameBuffer()
   #tick: Waiting[] = []
+  /** Apart from what waits: it holds all that its request needed, and would keep that until the record is shipped. */
+  #written: (() => void)[] = []
 
   /** Unshipped records, oldest first, unless they are to be read `#fromDisk`. */
   #queue: Waiting[] = []
@@ -142,15 +143,17 @@ export class Spool implements UsageSink, Disposable {
     if (!this.#newlyOpen.delete(record.id)) this.#openIn.delete(record.id)
     if (this.#astray.size > 0) this.#astray.delete(record.id)
     const bytes = this.#frames.add('record', record.id, endedAtMs(record), JSON.stringify(record))
-    this.#tick.push({ record, segment: null, end: bytes, written })
+    this.#tick.push({ record, segment: null, end: bytes })
+    this.#written.push(written)
     // All requests that end in this turn of the event loop share one write.
     if (this.#tick.length === 1) setImmediate(() => this.#flush())
   }
 
   #flush(): void {
-    const waiting = this.#tick
+    const [waiting, written] = [this.#tick, this.#written]
     if (waiting.length === 0) return
     this.#tick = []
+    this.#written = []
     const segment = this.#write()
     let end = segment ? segment.bytes - this.#frames.length : 0
     this.#frames.clear()
@@ -163,7 +166,7 @@ export class Spool implements UsageSink, Disposable {
       }
       this.#enqueue(one)
     }
-    for (const one of waiting) one.written()
+    for (const tell of written) tell()
   }
 
   /** Writes what was collected; null if that failed, which has been said. */
