@@ -1,4 +1,5 @@
 /** All that the data plane needs from outside. The gateway never sees the database: the server plugs these in. */
+import type { AttemptPlan } from '../routing/next-attempt.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
 import type { TokenUsage, UsageRecord } from '../routing/usage-record.ts'
 import type { DivergenceReason, RequestOutcome } from '../routing/vocabulary.ts'
@@ -14,7 +15,23 @@ export interface GatewayPorts {
   readonly gatewayCount: () => number
   /** What `GET /metrics` answers; without it there is no such page. */
   readonly metrics?: MetricsReader
+  /** Follows requests for whoever collects traces; without it nobody does. */
+  readonly tracer?: RequestTracer | undefined
   readonly log: GatewayLog
+}
+
+/** Never throws. */
+export interface RequestTracer {
+  /** A request has come, with these headers: name, value, …, names in lower case. */
+  begin(forwarded: readonly string[]): RequestTrace
+}
+
+/** The trace of one request. Never throws. */
+export interface RequestTrace {
+  /** An attempt is about to be sent: the client's headers, changed so that the upstream continues the trace. */
+  attempt(plan: AttemptPlan, forwarded: readonly string[]): readonly string[]
+  /** Once, when the request is over. */
+  end(record: UsageRecord): void
 }
 
 export type MetricsReader = () => Promise<{ readonly contentType: string; readonly text: string }>

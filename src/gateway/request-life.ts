@@ -78,7 +78,6 @@ export class RequestLife implements Member, CallOwner {
   #permit: Permit | null = null
   #relay: Relay | null = null
   #keptAnswer: KeptAnswer | null = null
-  #fallbackTrigger: FallbackTrigger | null = null
   /** Its record is written, and nothing is decided any more. */
   #isOver = false
 
@@ -95,6 +94,7 @@ export class RequestLife implements Member, CallOwner {
     this.#query = queryAt < 0 ? '' : target.slice(queryAt)
     this.#snapshot = context.ports.snapshot()
     this.#usage = new RequestUsage(context.ports, this.id, startedAtMs)
+    if (context.ports.tracer) this.#usage.trace = context.ports.tracer.begin(this.#head.forwarded)
     context.lives.add(this)
     response.on('close', () => this.#close())
   }
@@ -204,7 +204,7 @@ export class RequestLife implements Member, CallOwner {
     const step = nextAttempt(question)
     if (step.divergence) this.#usage.diverged(step.divergence)
     if (step.kind === 'stop') return this.#conclude(step.answer)
-    if (step.isFallback) this.#fallbackTrigger ??= this.#findTrigger(question)
+    if (step.isFallback) this.#usage.fallbackTrigger ??= this.#findTrigger(question)
     if (step.kind === 'wait') return this.#waitFor(step, question)
     if (step.isRepeat) question.live.takeRepeat(question.route.id)
     this.#attempt(step, question.live.open(step), question)
@@ -245,11 +245,17 @@ export class RequestLife implements Member, CallOwner {
     const dispatcher =
       backend.kind === 'deployment' ? connections.forDeployments() : connections.forProvider(backend.provider.proxyUrl)
     const { body, length } = this.#received!.bodyFor(backend)
-    call.send(dispatcher, { ...upstreamRequest(plan, this.#clientPart(), length), body })
+    call.send(dispatcher, { ...upstreamRequest(plan, this.#clientPart(plan), length), body })
   }
 
-  #clientPart() {
-    return { operation: this.#operation, query: this.#query, forwarded: this.#head.forwarded, requestId: this.id }
+  #clientPart(plan: AttemptPlan) {
+    const { forwarded } = this.#head
+    return {
+      operation: this.#operation,
+      query: this.#query,
+      forwarded: this.#usage.trace?.attempt(plan, forwarded) ?? forwarded,
+      requestId: this.id,
+    }
   }
 
   /** What became of the call is known. */
@@ -345,15 +351,14 @@ export class RequestLife implements Member, CallOwner {
   }
 
   #addOwnHeaders(headers: string[]): void {
-    const { route, attempts } = this.#usage
+    const { route, attempts, fallbackTrigger } = this.#usage
     let sent = 0
     for (const attempt of attempts) if (attempt.wasSent) sent++
     headers.push('x-request-id', this.id, 'x-signalbox-attempts', String(sent))
     if (route) headers.push('x-signalbox-route', route.name, 'x-signalbox-revision', String(route.revision))
     const last = sent > 0 ? attempts.findLast((attempt) => attempt.wasSent) : undefined
     if (last) headers.push('x-signalbox-backend', backendFacts(last.plan.backend).label)
-    if (last?.isFallback && this.#fallbackTrigger)
-      headers.push('x-signalbox-fallback', this.#fallbackTrigger.toLowerCase())
+    if (last?.isFallback && fallbackTrigger) headers.push('x-signalbox-fallback', fallbackTrigger.toLowerCase())
     if (this.#context.isDraining) headers.push('connection', 'close')
   }
 

@@ -8,7 +8,7 @@ import type { UsageRecord } from '../routing/usage-record.ts'
 import type { FallbackTrigger, RequestOutcome } from '../routing/vocabulary.ts'
 import { type PassedAnswer, tokensOf } from './answer-tokens.ts'
 import { AttemptLog } from './attempt-log.ts'
-import type { GatewayPorts, OpenRequest, TrafficPlace } from './ports.ts'
+import type { GatewayPorts, OpenRequest, RequestTrace, TrafficPlace } from './ports.ts'
 
 /** How a request ended, as the client saw it. */
 export interface RequestEnd {
@@ -36,6 +36,8 @@ export class RequestUsage {
   route: Route | null = null
   /** Why the fallback is asked; undefined: it is not. */
   fallbackTrigger: FallbackTrigger | undefined
+  /** Null if nobody collects traces. */
+  trace: RequestTrace | null = null
   /** Time that passed while the client sent its body. */
   receivingMs = 0
   readonly #ports: GatewayPorts
@@ -86,7 +88,9 @@ export class RequestUsage {
         tokens: count.tokens,
       })
     }
-    this.#ports.usage.append(this.#record(end, count, firstByteMs, durationMs), written)
+    const record = this.#record(end, count, firstByteMs, durationMs)
+    this.#ports.usage.append(record, written)
+    this.trace?.end(record)
   }
 
   #record(end: RequestEnd, count: TokenCount, firstByteMs: number | null, durationMs: number): UsageRecord {
@@ -123,6 +127,7 @@ export class RequestUsage {
       status: end.status,
       errorCode: end.errorCode,
       attempts: sent.map((attempt) => attempt.toRecord(attempt === last)),
+      fallbackTrigger: this.fallbackTrigger,
       provenance: count.provenance,
       tokens: count.tokens,
       cost: count.tokens && backend ? costOf(count.tokens, backend.pricing) : null,
