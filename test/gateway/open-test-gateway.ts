@@ -1,7 +1,7 @@
 /** A gateway over a configuration that the test writes down, with its port, its records and its traffic events. */
 import { createHash } from 'node:crypto'
 import { type Gateway, type GatewayOptions, openGateway } from '../../src/gateway/gateway.ts'
-import type { GatewayPorts, OpenRequest, TrafficEnd, TrafficPlace } from '../../src/gateway/ports.ts'
+import type { GatewayPorts, OpenRequest, TrafficEnd, TrafficPlace, UsageSink } from '../../src/gateway/ports.ts'
 import { compileSnapshot } from '../../src/routing/compile.ts'
 import {
   type ApiKeyConfiguration,
@@ -159,6 +159,9 @@ export interface TestGatewayOptions extends Partial<GatewayOptions> {
   readonly isAllowedAddress?: (address: string) => boolean
   /** Holds back `written`; default: at once. */
   readonly append?: (record: UsageRecord, written: () => void) => void
+  /** Put around where the records go. */
+  readonly tapUsage?: (sink: UsageSink) => UsageSink
+  readonly ports?: Pick<GatewayPorts, 'metrics'>
 }
 
 export async function openTestGateway(
@@ -171,16 +174,17 @@ export async function openTestGateway(
   const traffic: TrafficLog[] = []
   const logs: { level: string; fields: object; message: string }[] = []
   const log = (level: string) => (fields: object, message: string) => void logs.push({ level, fields, message })
+  const usage: UsageSink = {
+    open: (request) => void opened.push(request),
+    append: (record, written) => {
+      records.push(record)
+      if (options.append) options.append(record, written)
+      else written()
+    },
+  }
   const ports: GatewayPorts = {
     snapshot: () => snapshot,
-    usage: {
-      open: (request) => void opened.push(request),
-      append: (record, written) => {
-        records.push(record)
-        if (options.append) options.append(record, written)
-        else written()
-      },
-    },
+    usage: options.tapUsage?.(usage) ?? usage,
     traffic: {
       began: (place) => void traffic.push({ kind: 'began', place }),
       left: (place) => void traffic.push({ kind: 'left', place }),
@@ -189,6 +193,7 @@ export async function openTestGateway(
     isAllowedAddress: options.isAllowedAddress ?? (() => true),
     gatewayCount: () => 1,
     log: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
+    ...options.ports,
   }
   const gateway = openGateway(ports, {
     host: '127.0.0.1',
