@@ -1,5 +1,5 @@
 import { AnswerBytes } from './answer-bytes.ts'
-import { type AnswerSink, join, pauseUntilDrained, type Relay, type RelayEnd } from './relay.ts'
+import { type AnswerSink, join, type Relay, type RelayEnd, writePart } from './relay.ts'
 import type { AnswerReader, UpstreamCall } from './upstream-call.ts'
 
 /** Passes a body on as it arrives. If it breaks off, so does the connection: a cut body must never look whole. */
@@ -22,7 +22,7 @@ export class PlainRelay implements AnswerReader, Relay {
     const chunks = this.#call.takeChunks()
     for (const chunk of chunks) this.bytes.add(chunk)
     if (this.#call.isComplete) this.#last = chunks
-    else if (!this.#write(join(chunks))) pauseUntilDrained(this.#call, this.#sink.response)
+    else this.#write(join(chunks))
   }
 
   onEnd(): void {
@@ -46,9 +46,10 @@ export class PlainRelay implements AnswerReader, Relay {
     this.#sink.beforeLastByte(end, () => this.#sink.response.destroy())
   }
 
-  #write(bytes: Buffer): boolean {
+  #write(bytes: Buffer): void {
+    const isFirst = this.firstByteAtMs === 0
     this.#begin(false)
-    return this.#sink.response.write(bytes)
+    writePart(bytes, this.#sink.response, this.#call, isFirst)
   }
 
   #end(): void {

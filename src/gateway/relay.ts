@@ -30,10 +30,34 @@ export interface AnswerSink {
   readonly beforeLastByte: BeforeLastByte
 }
 
-/** The client is slower than its upstream. */
-export function pauseUntilDrained(call: UpstreamCall, response: ServerResponse): void {
+/** Longer pieces are not copied. */
+const maxFramedBytes = 16 * 1024
+
+/**
+ * Writes a part of a body and holds upstream back if the client is slower. `isFirst`: the head has yet to go out with it.
+ *
+ * Node sends one chunk as four writes, gathered at the end of the tick. Behind the head, the same bytes go to the socket as one
+ * buffer: a third of the cost of a streamed event.
+ */
+export function writePart(bytes: Buffer, response: ServerResponse, call: UpstreamCall, isFirst: boolean): void {
+  const { socket } = response
+  const isFramed = !isFirst && socket !== null && response.chunkedEncoding && bytes.length <= maxFramedBytes
+  if (isFramed ? socket.write(frame(bytes)) : response.write(bytes)) return
   call.pause()
-  response.once('drain', () => call.resume())
+  ;(isFramed ? socket : response).once('drain', () => call.resume())
+}
+
+/** One chunk of the chunked coding (RFC 9112 § 7.1). */
+function frame(bytes: Buffer): Buffer {
+  const size = bytes.length.toString(16)
+  const framed = Buffer.allocUnsafe(size.length + bytes.length + 4)
+  let at = framed.write(size, 'latin1')
+  framed[at++] = 0x0d
+  framed[at++] = 0x0a
+  at += bytes.copy(framed, at)
+  framed[at++] = 0x0d
+  framed[at] = 0x0a
+  return framed
 }
 
 /** One buffer of several, without a copy if there is only one. */

@@ -242,10 +242,13 @@ export class RequestLife implements Member, CallOwner {
     const leftMs = this.#usage.startedAtMs + totalMs - Date.now()
     const call = new UpstreamCall({ ...timeouts, totalMs: leftMs }, streamProtocolOf(this.#operation), this)
     this.#call = call
-    const dispatcher =
-      backend.kind === 'deployment' ? connections.forDeployments() : connections.forProvider(backend.provider.proxyUrl)
     const { body, length } = this.#received!.bodyFor(backend)
-    call.send(dispatcher, { ...upstreamRequest(plan, this.#clientPart(plan), length), body })
+    const { origin, path, headers } = upstreamRequest(plan, this.#clientPart(plan), length)
+    const through =
+      backend.kind === 'deployment'
+        ? connections.toDeployment(origin)
+        : connections.toProvider(origin, backend.provider.proxyUrl)
+    call.send(through, { origin, path, headers, body })
   }
 
   #clientPart(plan: AttemptPlan) {

@@ -1,6 +1,6 @@
 import type { GatewayErrorCode } from '../routing/errors.ts'
 import { AnswerBytes } from './answer-bytes.ts'
-import { type AnswerSink, join, pauseUntilDrained, type Relay, type RelayEnd } from './relay.ts'
+import { type AnswerSink, join, type Relay, type RelayEnd, writePart } from './relay.ts'
 import { lastEventStart, readEvent, wholeEventsLength } from './sse.ts'
 import type { StreamProtocol } from './stream-protocol.ts'
 import type { AnswerReader, UpstreamCall } from './upstream-call.ts'
@@ -148,8 +148,9 @@ export class StreamRelay implements AnswerReader, Relay {
   }
 
   #write(bytes: Buffer): void {
+    const isFirst = this.firstByteAtMs === 0
     this.#begin()
-    if (!this.#sink.response.write(bytes)) pauseUntilDrained(this.#call, this.#sink.response)
+    writePart(bytes, this.#sink.response, this.#call, isFirst)
   }
 
   #begin(): void {

@@ -1,7 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { Dispatcher } from 'undici'
+import type { Dispatcher, ProxyAgent } from 'undici'
 import { StreamOpening } from './stream-opening.ts'
 import type { StreamProtocol } from './stream-protocol.ts'
+import type { UpstreamPool } from './upstream-pool.ts'
 
 export interface CallRequest {
   readonly origin: string
@@ -63,6 +64,8 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
   status = 0
   headers: IncomingHttpHeaders = {}
   isStream = false
+  /** Gives the connection back; set by the pool. */
+  onOver: (() => void) | null = null
   /** The status that the error event of a `failedStream` stands for. */
   streamErrorStatus = 500
   /** The answer came whole. */
@@ -100,8 +103,8 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
   }
 
   /** Makes the call; once. */
-  send(dispatcher: Dispatcher, { origin, path, headers, body }: CallRequest): void {
-    dispatcher.dispatch({ origin, path, method: 'POST', headers, body }, this)
+  send(through: UpstreamPool | ProxyAgent, { origin, path, headers, body }: CallRequest): void {
+    through.dispatch({ origin, path, method: 'POST', headers, body }, this)
     if (this.#stage === 'connecting') this.#watch()
   }
 
@@ -182,6 +185,7 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
+    this.#leaveConnection()
     if (this.#stage === 'over') return
     this.isComplete = true
     this.endedAtMs = performance.now()
@@ -191,9 +195,15 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
+    this.#leaveConnection()
     if (this.#stage === 'over') return
     this.failure = describe(error)
     this.#break('broken', 'unreachable')
+  }
+
+  #leaveConnection(): void {
+    this.onOver?.()
+    this.onOver = null
   }
 
   #readOpening(opening: StreamOpening, chunk: Buffer): void {

@@ -2,6 +2,7 @@
 import { lookup as lookUp, type LookupAddress, type LookupOptions } from 'node:dns'
 import { isIP, type Socket } from 'node:net'
 import { Agent, buildConnector, type Dispatcher, ProxyAgent } from 'undici'
+import { UpstreamPool } from './upstream-pool.ts'
 
 export type IsAllowedAddress = (address: string) => boolean
 
@@ -25,34 +26,44 @@ const common = { pipelining: 1, allowH2: false, headersTimeout: 0, bodyTimeout: 
 
 export class UpstreamConnections implements AsyncDisposable {
   readonly #isAllowed: IsAllowedAddress
-  readonly #deployments: Agent
-  readonly #providers: Agent
+  readonly #connect: buildConnector.connector
+  readonly #deployments = new Map<string, UpstreamPool>()
+  readonly #providers = new Map<string, UpstreamPool>()
   readonly #proxies = new Map<string, ProxyAgent>()
+  /** Apart from requests: a probe must not take the connection that a request would have. */
+  readonly #probes: Agent
 
   constructor(isAllowed: IsAllowedAddress) {
     this.#isAllowed = isAllowed
-    const connect = guardedConnector(isAllowed)
-    this.#deployments = new Agent({ ...common, connect, keepAliveTimeout: deploymentKeepAliveMs })
-    this.#providers = new Agent({ ...common, connect, keepAliveTimeout: providerKeepAliveMs })
+    this.#connect = guardedConnector(isAllowed)
+    this.#probes = new Agent({ ...common, connect: this.#connect, keepAliveTimeout: deploymentKeepAliveMs })
   }
 
+  /** For requests that are no attempts, e.g. health checks. */
   forDeployments(): Dispatcher {
-    return this.#deployments
+    return this.#probes
+  }
+
+  toDeployment(origin: string): UpstreamPool {
+    return this.#deployments.get(origin) ?? this.#openPool(this.#deployments, origin, deploymentKeepAliveMs)
   }
 
   /** Throws `ForbiddenAddressError` if the proxy is an address that may not be called. */
-  forProvider(proxyUrl: string | null): Dispatcher {
-    if (proxyUrl === null) return this.#providers
-    const known = this.#proxies.get(proxyUrl)
-    if (known) return known
-    const agent = this.#openProxy(proxyUrl)
-    this.#proxies.set(proxyUrl, agent)
-    return agent
+  toProvider(origin: string, proxyUrl: string | null): UpstreamPool | ProxyAgent {
+    if (proxyUrl === null)
+      return this.#providers.get(origin) ?? this.#openPool(this.#providers, origin, providerKeepAliveMs)
+    return this.#proxies.get(proxyUrl) ?? this.#openProxy(proxyUrl)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const agents = [this.#deployments, this.#providers, ...this.#proxies.values()]
-    await Promise.all(agents.map((agent) => agent.destroy()))
+    const maps = [this.#deployments, this.#providers, this.#proxies]
+    await Promise.all([this.#probes, ...maps.flatMap((map) => [...map.values()])].map((one) => one.destroy()))
+  }
+
+  #openPool(pools: Map<string, UpstreamPool>, origin: string, keepAliveTimeout: number): UpstreamPool {
+    const pool = new UpstreamPool(origin, { ...common, connect: this.#connect, keepAliveTimeout })
+    pools.set(origin, pool)
+    return pool
   }
 
   /** The proxy's own address is guarded; where it connects to is beyond the gateway's sight. */

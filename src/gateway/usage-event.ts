@@ -1,6 +1,8 @@
 import { findEventEnd, wholeEventsLength } from './sse.ts'
 
-const usageName = '"usage"'
+/** Without its first quote: `"` is the most frequent byte of JSON, and each one would stop the search. */
+const usageName = Buffer.from('usage"')
+const quote = 0x22
 const openBrace = 0x7b
 const colon = 0x3a
 
@@ -9,14 +11,14 @@ const colon = 0x3a
  * did (https://platform.openai.com/docs/api-reference/chat/create#stream_options).
  */
 export function withoutUsageEvent(events: Buffer): Buffer {
-  let at = events.indexOf(usageName, 0, 'latin1')
+  let at = events.indexOf(usageName)
   while (at >= 0) {
-    if (beginsObject(events, at + usageName.length)) {
+    if (events[at - 1] === quote && beginsObject(events, at + usageName.length)) {
       const start = wholeEventsLength(events.subarray(0, at))
       const end = findEventEnd(events, start)
       if (end > 0 && hasNoChoice(events.subarray(start, end))) return without(events, start, end)
     }
-    at = events.indexOf(usageName, at + usageName.length, 'latin1')
+    at = events.indexOf(usageName, at + usageName.length)
   }
   return events
 }
