@@ -10,8 +10,9 @@ import type { SnapshotStore } from './snapshot-store.ts'
 const fileName = 'last-good-snapshot'
 /** Binds the file's content to its purpose: a sealed secret of the database does not open here, nor the other way round. */
 const context = 'last-good-snapshot'
-/** Writing costs time that grows with the configuration, so it waits until changes pause. */
-const settleMs = 2_000
+const shortestPauseMs = 50
+/** Writing costs time that grows with the configuration: it is given a twentieth of it at the most. */
+const pauseFactor = 20
 
 interface Log {
   warn(fields: object, message: string): void
@@ -44,14 +45,17 @@ export function openSnapshotKeeper(options: {
   const { dataDir, box, store, log } = options
   let timer: NodeJS.Timeout | undefined
   let writing = Promise.resolve()
+  let pauseMs = shortestPauseMs
 
   const write = async () => {
     timer = undefined
+    const startedAtMs = performance.now()
     const sealed = box.seal(JSON.stringify(configurationOf(store.current())), context)
     // Renamed into place, or a crash would leave half a file where a whole one was.
     const path = join(dataDir, fileName)
     await writeFile(`${path}.new`, sealed, { mode: 0o600, flush: true })
     await rename(`${path}.new`, path)
+    pauseMs = Math.max(shortestPauseMs, pauseFactor * (performance.now() - startedAtMs))
   }
   const writeInTurn = () => {
     writing = writing
@@ -59,7 +63,7 @@ export function openSnapshotKeeper(options: {
       .catch((error: unknown) => log.warn({ err: error }, 'the last good snapshot could not be written to disk'))
   }
   const unsubscribe = store.subscribe(() => {
-    timer ??= setTimeout(writeInTurn, settleMs).unref()
+    timer ??= setTimeout(writeInTurn, pauseMs).unref()
   })
   return {
     async [Symbol.asyncDispose]() {

@@ -1,0 +1,169 @@
+/** Several processes of the product over one database, and what happens when one of them, or the database, is gone. */
+import { randomBytes } from 'node:crypto'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { openTestDatabase } from './support/database.ts'
+import { type DatabaseProxy, openDatabaseProxy } from './support/database-proxy.ts'
+import { type Product, startProduct } from './support/product.ts'
+import { until } from './support/until.ts'
+import { openUpstream, type Upstream } from './support/upstream.ts'
+
+let opened: AsyncDisposableStack
+let database: DatabaseProxy
+let blue: Upstream
+let green: Upstream
+let encryptionKey: string
+
+beforeEach(async () => {
+  opened = new AsyncDisposableStack()
+  const { url } = opened.use(await openTestDatabase({ migrated: false }))
+  database = opened.use(await openDatabaseProxy(url))
+  blue = opened.use(await openUpstream({ name: 'blue' }))
+  green = opened.use(await openUpstream({ name: 'green' }))
+  encryptionKey = randomBytes(32).toString('hex')
+})
+
+afterEach(() => opened.disposeAsync())
+
+test('a switch, a new key and a revoked key hold in every process as soon as the mutation answers', async () => {
+  const [here, there] = await startTwo()
+  await setUp(here)
+  const key = await createKey(here)
+  for (let i = 0; i < 20; i++) {
+    const isBlue = i % 2 === 0
+    await setWeights(here, { blue: isBlue ? 1 : 0, green: isBlue ? 0 : 1 })
+    expect(await ask(there, key.secret)).toEqual({ status: 200, backend: isBlue ? 'blue' : 'green' })
+    expect(await ask(here, key.secret)).toEqual({ status: 200, backend: isBlue ? 'blue' : 'green' })
+  }
+  const { configStatus } = await there.graphql.request<{
+    configStatus: { version: number; appliedVersion: number; gateways: { appliedVersion: number }[] }
+  }>(`{ configStatus { version appliedVersion gateways { appliedVersion } } }`)
+  expect(configStatus.appliedVersion).toBe(configStatus.version)
+  expect(configStatus.gateways).toHaveLength(2)
+
+  await here.graphql.change(
+    `mutation ($id: ID!) { apiKeyRevoke(input: { id: $id }) { userErrors { code path message } } }`,
+    { id: key.id },
+  )
+  expect(await ask(there, key.secret)).toMatchObject({ status: 401 })
+})
+
+test('the live split and the usage are those of all processes; one that is killed is not waited for long', async () => {
+  const [here, there] = await startTwo()
+  await setUp(here)
+  await setWeights(here, { blue: 1, green: 1 })
+  for (let i = 0; i < 10; i++) {
+    await ask(here, here.adminKey)
+    await ask(there, there.adminKey)
+  }
+  const traffic = await until(async () => {
+    const { route } = await here.graphql.request<{ route: { traffic: { requests: number; gateways: number } } }>(
+      `{ route(by: { name: "chat" }) { traffic { requests gateways } } }`,
+    )
+    return route.traffic.requests === 20 && route.traffic
+  })
+  expect(traffic.gateways).toBe(2)
+  await untilCounted(here, 20)
+
+  await there.kill9()
+  await setWeights(here, { blue: 1, green: 0 })
+  expect(await ask(here, here.adminKey)).toEqual({ status: 200, backend: 'blue' })
+  await until(async () => {
+    const { configStatus } = await here.graphql.request<{ configStatus: { gateways: unknown[] } }>(
+      `{ configStatus { gateways { id } } }`,
+    )
+    return configStatus.gateways.length === 1
+  })
+})
+
+test('without its database the gateway serves, starts again and loses no record', async () => {
+  const env = environment()
+  const first = opened.use(await startProduct({ env }))
+  await setUp(first)
+  const key = await createKey(first)
+  await ask(first, key.secret)
+
+  database.cut()
+  for (let i = 0; i < 10; i++) expect(await ask(first, key.secret)).toMatchObject({ status: 200 })
+  const refused = await first.graphql.post({
+    query: `mutation { routeUpdate(input: { route: { name: "chat" }, description: "never" }) { configVersion } }`,
+  })
+  expect(refused.body.errors?.[0]).toMatchObject({ extensions: { code: 'INTERNAL_SERVER_ERROR' } })
+  await first.kill9()
+
+  const again = opened.use(await startProduct({ env, dataDir: first.dataDir }))
+  for (let i = 0; i < 5; i++) expect(await ask(again, key.secret)).toMatchObject({ status: 200 })
+  expect(await ask(again, 'nobody')).toMatchObject({ status: 401 })
+
+  database.restore()
+  await untilCounted(again, 16)
+  await setWeights(again, { blue: 0, green: 1 })
+  expect(await ask(again, key.secret)).toEqual({ status: 200, backend: 'green' })
+  await untilCounted(again, 17)
+})
+
+function environment(): Record<string, string> {
+  return { DATABASE_URL: database.url, SIGNALBOX_ENCRYPTION_KEY: encryptionKey }
+}
+
+async function startTwo(): Promise<[Product, Product]> {
+  const [here, there] = await Promise.all([startProduct({ env: environment() }), startProduct({ env: environment() })])
+  opened.use(here)
+  opened.use(there)
+  return [here, there]
+}
+
+async function setUp(product: Product): Promise<void> {
+  for (const upstream of [blue, green])
+    await product.graphql.change(
+      `mutation ($input: DeploymentCreateInput!) { deploymentCreate(input: $input) { userErrors { code path message } } }`,
+      { input: { name: upstream.name, endpoints: [{ url: upstream.baseUrl }], enableModelRoute: false } },
+    )
+  await product.graphql.change(
+    `mutation ($input: RouteCreateInput!) { routeCreate(input: $input) { userErrors { code path message } } }`,
+    { input: { name: 'chat', targets: ['blue', 'green'].map((deployment) => ({ backend: { deployment } })) } },
+  )
+}
+
+async function createKey(product: Product): Promise<{ id: string; secret: string }> {
+  const made = await product.graphql.change<{ apiKey: { id: string }; secret: string }>(
+    `mutation { apiKeyCreate(input: { name: "application" }) { apiKey { id } secret userErrors { code path message } } }`,
+  )
+  return { id: made.apiKey.id, secret: made.secret }
+}
+
+async function setWeights(product: Product, weights: Readonly<Record<string, number>>): Promise<void> {
+  await product.graphql.change(
+    `mutation ($input: RouteTrafficSetInput!) { routeTrafficSet(input: $input) { userErrors { code path message } } }`,
+    {
+      input: {
+        route: { name: 'chat' },
+        weights: Object.entries(weights).map(([deployment, weight]) => ({ target: { deployment }, weight })),
+      },
+    },
+  )
+}
+
+async function ask(product: Product, key: string): Promise<{ status: number; backend: string | null }> {
+  const response = await fetch(`${product.gatewayUrl}/v1/chat/completions`, {
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+    body: JSON.stringify({ model: 'chat', messages: [] }),
+  })
+  await response.arrayBuffer()
+  return { status: response.status, backend: response.headers.get('x-signalbox-backend') }
+}
+
+/** Waits until so many requests of the route are in the usage, and sees that there are not more. */
+async function untilCounted(product: Product, requests: number): Promise<void> {
+  const counted = await until(
+    async () => {
+      const { usage } = await product.graphql.request<{ usage: { totals: { requests: number } } }>(
+        `query ($from: DateTime!) { usage(range: { from: $from }, filter: { outcomes: [OK] }) { totals { requests } } }`,
+        { from: new Date(Date.now() - 3_600_000).toISOString() },
+      )
+      return usage.totals.requests >= requests && usage.totals.requests
+    },
+    { timeoutMs: 20_000 },
+  )
+  expect(counted).toBe(requests)
+}
