@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { StartError } from './start-error.ts'
+import { type TraceSampling, traceSamplers } from './tracing/tracing.ts'
 
 export type Listen = { host: string; port: number }
 
@@ -32,6 +33,7 @@ export type Config = {
   maxRequestBytes: number
   /** Undefined: no traces. */
   otlpEndpoint: string | undefined
+  traceSampling: TraceSampling
 }
 
 /** The environment does not make a configuration; `faults` has one sentence per variable, without values. */
@@ -77,6 +79,10 @@ const variables = z.object({
     'a number of bytes from 1024 to 1073741824 (1 GiB)',
   ).default(67_108_864),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.string().refine(isHttpUrl, 'must be a URL like http://127.0.0.1:4318').optional(),
+  OTEL_TRACES_SAMPLER: z
+    .enum(traceSamplers, `must be one of ${traceSamplers.join(', ')}`)
+    .default('parentbased_always_on'),
+  OTEL_TRACES_SAMPLER_ARG: z.string().refine(isShare, 'must be a number from 0 to 1').transform(Number).default(1),
 })
 
 type Variables = z.output<typeof variables>
@@ -114,6 +120,7 @@ function toConfig(read: Variables): Config {
     drainTimeoutMs: read.SIGNALBOX_DRAIN_TIMEOUT_MS,
     maxRequestBytes: read.SIGNALBOX_MAX_REQUEST_BYTES,
     otlpEndpoint: read.OTEL_EXPORTER_OTLP_ENDPOINT,
+    traceSampling: { name: read.OTEL_TRACES_SAMPLER, ratio: read.OTEL_TRACES_SAMPLER_ARG },
   }
 }
 
@@ -182,6 +189,10 @@ function matching(pattern: RegExp, fault: string) {
 function integer(least: number, most: number, what: string) {
   const isInRange = (text: string) => /^\d{1,15}$/.test(text) && Number(text) >= least && Number(text) <= most
   return z.string().refine(isInRange, `must be ${what}`).transform(Number)
+}
+
+function isShare(text: string): boolean {
+  return /^[\d.]{1,20}$/.test(text) && Number(text) >= 0 && Number(text) <= 1
 }
 
 function host() {

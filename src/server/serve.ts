@@ -18,6 +18,7 @@ import { migrateWhenReachable, openPersistence, type Persistence } from './persi
 import { createRequestFeed } from './request-feed.ts'
 import { createSnapshotStore, type SnapshotStore } from './snapshot-store.ts'
 import { openTrafficHub } from './traffic-hub.ts'
+import { openTracing } from './tracing/tracing.ts'
 import { createUpstreamPolicy, isLoopbackHost } from './upstream-policy.ts'
 import { openUpstreamHttp } from './upstream-http.ts'
 import { openUsage } from './usage.ts'
@@ -72,6 +73,9 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
       log,
     }),
   )
+  const tracing = opened.use(
+    await openTracing(config.otlpEndpoint, { sampling: config.traceSampling, version, instanceId: gatewayId, log }),
+  )
   const requestMetrics = createRequestMetrics({ snapshot: () => store.current() })
   const gateway: Gateway = opened.use(
     openGateway(
@@ -82,6 +86,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
         isAllowedAddress: policy.isAllowedAddress,
         gatewayCount: registry.gatewayCount,
         metrics: () => metrics.ofGateway(),
+        tracer: tracing?.tracer,
         log,
       },
       { ...config.gateway, maxRequestBytes: config.maxRequestBytes, drainTimeoutMs: config.drainTimeoutMs },

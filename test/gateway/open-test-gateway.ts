@@ -161,7 +161,7 @@ export interface TestGatewayOptions extends Partial<GatewayOptions> {
   readonly append?: (record: UsageRecord, written: () => void) => void
   /** Put around where the records go. */
   readonly tapUsage?: (sink: UsageSink) => UsageSink
-  readonly ports?: Pick<GatewayPorts, 'metrics'>
+  readonly ports?: Pick<GatewayPorts, 'metrics' | 'tracer'>
 }
 
 export async function openTestGateway(

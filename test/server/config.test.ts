@@ -34,6 +34,7 @@ describe('readConfig', () => {
         drainTimeoutMs: 60_000,
         maxRequestBytes: 64 * 1024 * 1024,
         otlpEndpoint: undefined,
+        traceSampling: { name: 'parentbased_always_on', ratio: 1 },
       },
     })
   })
@@ -55,6 +56,8 @@ describe('readConfig', () => {
       SIGNALBOX_DRAIN_TIMEOUT_MS: '0',
       SIGNALBOX_MAX_REQUEST_BYTES: '1024',
       OTEL_EXPORTER_OTLP_ENDPOINT: 'http://collector:4318',
+      OTEL_TRACES_SAMPLER: 'traceidratio',
+      OTEL_TRACES_SAMPLER_ARG: '0.25',
     })
     expect(config).toEqual({
       api: { host: '::1', port: 0 },
@@ -69,6 +72,7 @@ describe('readConfig', () => {
       drainTimeoutMs: 0,
       maxRequestBytes: 1024,
       otlpEndpoint: 'http://collector:4318',
+      traceSampling: { name: 'traceidratio', ratio: 0.25 },
     })
   })
 

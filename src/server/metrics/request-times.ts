@@ -1,11 +1,11 @@
 import type { Snapshot } from '../../routing/snapshot.ts'
-import { type AttemptRecord, isFailure, type UsageRecord } from '../../routing/usage-record.ts'
+import { isFailure, type UsageRecord } from '../../routing/usage-record.ts'
+import { attemptErrorOf } from '../attempt-error.ts'
 import { genAiOperationOf, genAiProviderOf } from '../gen-ai.ts'
 import type { ConfiguredNames } from './configured-names.ts'
 import { Histogram } from './histogram.ts'
 import { histogramSamples, type Labels, type MetricFamily, tableFamily } from './metric-family.ts'
 import { otherLabel, type SeriesKey, SeriesTable } from './series-table.ts'
-import { statusIndex, statusLabels } from './status-label.ts'
 
 /** Fewer than of counters: each is about 17 lines of a scrape. */
 const maxSeries = 200
@@ -51,11 +51,11 @@ export class RequestTimes {
     this.#countUpstream(record, genAiOperation)
   }
 
-  #countUpstream({ attempts, backendLabel, backendId, tokens, outcome }: UsageRecord, operation: string): void {
+  #countUpstream(record: UsageRecord, operation: string): void {
+    const { attempts, backendLabel, backendId, tokens } = record
     for (let i = 0; i < attempts.length; i++) {
       const attempt = attempts[i]!
-      const error = i < attempts.length - 1 ? reasonOf(attempt) : lastErrorOf(attempt, outcome)
-      const series = this.#attempts.of(attempt.backendLabel, operation, error, attempt.backendId)
+      const series = this.#attempts.of(attempt.backendLabel, operation, attemptErrorOf(record, i), attempt.backendId)
       series.histogram.observe(attempt.durationMs / 1000)
     }
     if (tokens === null || backendLabel === null || backendId === null) return
@@ -184,15 +184,4 @@ function clientLabels(key: SeriesKey, snapshot: Snapshot, backendId: string): La
     signalbox_backend: backend,
   }
   return error === '' ? labels : { ...labels, error_type: error }
-}
-
-function reasonOf({ trigger, status }: AttemptRecord): string {
-  return trigger?.toLowerCase() ?? statusLabels[statusIndex(status)]!
-}
-
-/** The last attempt has no trigger, whatever came of it. */
-function lastErrorOf({ status }: AttemptRecord, outcome: UsageRecord['outcome']): string {
-  if (outcome === 'CANCELLED' || outcome === 'TRUNCATED' || outcome === 'TIMEOUT') return outcome.toLowerCase()
-  if (status === null) return 'no_response'
-  return status >= 400 ? statusLabels[statusIndex(status)]! : ''
 }

@@ -1,0 +1,57 @@
+import type { RequestTrace } from '../../gateway/ports.ts'
+import type { AttemptPlan } from '../../routing/next-attempt.ts'
+import type { UsageRecord } from '../../routing/usage-record.ts'
+import { formatTraceParent, type TraceHeaders } from './trace-parent.ts'
+
+/** An attempt as its trace knows it; what became of it is in the record. */
+export interface TracedAttempt {
+  readonly spanId: string
+  readonly plan: AttemptPlan
+  /** Milliseconds after the beginning of the request. */
+  readonly startedAfterMs: number
+}
+
+/** A request whose ids are known from the start, because upstreams are told; its spans are made when it is over. */
+export class TracedRequest implements RequestTrace {
+  readonly traceId: string
+  readonly spanId: string
+  readonly isSampled: boolean
+  readonly headers: TraceHeaders
+  readonly attempts: TracedAttempt[] = []
+  readonly #createSpanId: () => string
+  readonly #finish: (request: TracedRequest, record: UsageRecord) => void
+  readonly #begunAtMs = performance.now()
+
+  constructor(options: {
+    readonly traceId: string
+    readonly isSampled: boolean
+    readonly headers: TraceHeaders
+    readonly createSpanId: () => string
+    readonly finish: (request: TracedRequest, record: UsageRecord) => void
+  }) {
+    this.traceId = options.traceId
+    this.spanId = options.createSpanId()
+    this.isSampled = options.isSampled
+    this.headers = options.headers
+    this.#createSpanId = options.createSpanId
+    this.#finish = options.finish
+  }
+
+  attempt(plan: AttemptPlan, forwarded: readonly string[]): readonly string[] {
+    const spanId = this.#createSpanId()
+    this.attempts.push({ spanId, plan, startedAfterMs: performance.now() - this.#begunAtMs })
+    const headers = forwarded.filter((_, i) => !isTraceHeader(forwarded[i - (i % 2)]!))
+    const { traceId, isSampled } = this
+    headers.push('traceparent', formatTraceParent({ traceId, spanId, isSampled }))
+    for (const state of this.headers.states) headers.push('tracestate', state)
+    return headers
+  }
+
+  end(record: UsageRecord): void {
+    if (this.isSampled) this.#finish(this, record)
+  }
+}
+
+function isTraceHeader(name: string): boolean {
+  return name === 'traceparent' || name === 'tracestate'
+}
