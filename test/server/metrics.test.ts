@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import type { Scraped } from '../support/prometheus.ts'
@@ -305,5 +306,20 @@ test('the product answers scrapes on both listeners, and what it counts equals i
   const ofGateway = await fetch(`${product.gatewayUrl}/metrics`, { headers: { authorization } })
   const page = readScrape(await ofGateway.text())
   expect(page.sum('signalbox_requests_total')).toBe(4)
-  expect(page.types.has('signalbox_gateways')).toBe(false)
+
+  const documented = await documentedMetrics()
+  expect(ownTypes(types)).toEqual(Object.fromEntries(documented.map(({ name, type }) => [name, type])))
+  expect(ownTypes(page.types)).toEqual(
+    Object.fromEntries(documented.filter(({ where }) => where !== 'API').map(({ name, type }) => [name, type])),
+  )
 })
+
+async function documentedMetrics() {
+  const text = await readFile(new URL('../../docs/metrics.md', import.meta.url), 'utf8')
+  const rows = text.matchAll(/^\| `(\w+)` \| (counter|gauge|histogram) \|.*?(?:\| (both|API) )?\|$/gm)
+  return Array.from(rows, ([, name, type, where]) => ({ name: name!, type: type!, where }))
+}
+
+function ownTypes(types: ReadonlyMap<string, string>): Record<string, string> {
+  return Object.fromEntries([...types].filter(([name]) => /^(signalbox|gen_ai)_/.test(name)))
+}
