@@ -1,8 +1,8 @@
 import { findEventEnd, wholeEventsLength } from './sse.ts'
 
-/** Without its first quote: `"` is the most frequent byte of JSON, and each one would stop the search. */
-const usageName = Buffer.from('usage"')
-const quote = 0x22
+const usageName = '"usage"'
+/** In the name of each count, and in no other event: a search that begins with a rare byte goes by without stopping. */
+const countName = Buffer.from('_tokens"')
 const openBrace = 0x7b
 const colon = 0x3a
 
@@ -11,14 +11,15 @@ const colon = 0x3a
  * did (https://platform.openai.com/docs/api-reference/chat/create#stream_options).
  */
 export function withoutUsageEvent(events: Buffer): Buffer {
-  let at = events.indexOf(usageName)
+  if (!events.includes(countName)) return events
+  let at = events.indexOf(usageName, 0, 'latin1')
   while (at >= 0) {
-    if (events[at - 1] === quote && beginsObject(events, at + usageName.length)) {
+    if (beginsObject(events, at + usageName.length)) {
       const start = wholeEventsLength(events.subarray(0, at))
       const end = findEventEnd(events, start)
       if (end > 0 && hasNoChoice(events.subarray(start, end))) return without(events, start, end)
     }
-    at = events.indexOf(usageName, at + usageName.length)
+    at = events.indexOf(usageName, at + usageName.length, 'latin1')
   }
   return events
 }
