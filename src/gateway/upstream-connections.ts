@@ -39,9 +39,14 @@ export class UpstreamConnections implements AsyncDisposable {
     this.#probes = new Agent({ ...common, connect: this.#connect, keepAliveTimeout: deploymentKeepAliveMs })
   }
 
-  /** For requests that are no attempts, e.g. health checks. */
-  forDeployments(): Dispatcher {
+  /** For requests that are no attempts: health checks, and the control plane's questions. */
+  direct(): Dispatcher {
     return this.#probes
+  }
+
+  /** Throws `ForbiddenAddressError` if the proxy is an address that may not be called. */
+  throughProxy(proxyUrl: string): ProxyAgent {
+    return this.#proxies.get(proxyUrl) ?? this.#openProxy(proxyUrl)
   }
 
   toDeployment(origin: string): UpstreamPool {
@@ -52,7 +57,7 @@ export class UpstreamConnections implements AsyncDisposable {
   toProvider(origin: string, proxyUrl: string | null): UpstreamPool | ProxyAgent {
     if (proxyUrl === null)
       return this.#providers.get(origin) ?? this.#openPool(this.#providers, origin, providerKeepAliveMs)
-    return this.#proxies.get(proxyUrl) ?? this.#openProxy(proxyUrl)
+    return this.throughProxy(proxyUrl)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

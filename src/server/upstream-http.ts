@@ -37,11 +37,15 @@ async function sendOnce(
   const startedAtMs = performance.now()
   try {
     await using connections = new UpstreamConnections(isAllowed)
-    const answer = await receive(connections.forProvider(request.proxyUrl), request, closing)
+    const answer = await receive(dispatcherOf(connections, request), request, closing)
     return { kind: 'answer', ...answer, latencyMs: performance.now() - startedAtMs }
   } catch (error) {
     return { kind: 'failure', cause: causeOf(error), latencyMs: performance.now() - startedAtMs }
   }
+}
+
+function dispatcherOf(connections: UpstreamConnections, { url, proxyUrl }: UpstreamHttpRequest): Dispatcher {
+  return proxyUrl === null ? connections.direct() : connections.throughProxy(proxyUrl)
 }
 
 async function receive(

@@ -5,7 +5,7 @@ import type { DeploymentBackend, Snapshot } from '../../routing/snapshot.ts'
 
 /** The connections that requests use as well, with their guard against forbidden addresses. */
 export interface ProbeConnections {
-  forDeployments(): Dispatcher
+  direct(): Dispatcher
 }
 
 /** Told of each check. `error` is null if it succeeded: any 2xx. */
@@ -165,7 +165,7 @@ class EndpointChecks {
     this.#probing = probing
     const timer = setTimeout(() => probing.abort(), healthCheck.timeoutMs).unref()
     try {
-      const { statusCode, body } = await this.#connections.forDeployments().request({
+      const { statusCode, body } = await this.#connections.direct().request({
         origin,
         path,
         method: 'GET',
