@@ -23,7 +23,7 @@ export interface GraphQLHandler extends AsyncDisposable {
   /** Answers a request; one for any other path with 404. */
   handle(request: IncomingMessage, response: ServerResponse): void
   /** Takes an upgrade to WebSocket, or refuses it. */
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+  readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 }
 
 const graphqlPath = '/graphql'

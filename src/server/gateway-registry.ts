@@ -17,13 +17,13 @@ export type GatewayFigures = Pick<GatewayReport, 'inFlight' | 'pendingUsageRecor
 export interface GatewayRegistry extends AsyncDisposable {
   readonly id: string
   /** Live gateways, this one included; at least 1. */
-  gatewayCount(): number
+  readonly gatewayCount: () => number
   /** What the other live gateways said of themselves within the last seconds. */
-  others(): readonly GatewayRow[]
+  readonly others: () => readonly GatewayRow[]
   /** From now on this gateway is live: it is reported at once, and each second. A database that is away is logged. */
   start(figures: () => GatewayFigures): Promise<void>
   /** Resolves when every live gateway serves the version at least, or after 5 s. */
-  waitUntilApplied(version: number): Promise<void>
+  readonly waitUntilApplied: (version: number) => Promise<void>
   /** Another gateway said that it serves another version. */
   noticeApplied(): void
 }

@@ -9,11 +9,11 @@ export const requestChannel = 'signalbox_requests'
 
 /** Requests of clients as they end, in any gateway. Costs nothing while nobody listens. */
 export interface RequestFeed {
-  onRequest(listener: (record: UsageRecord) => void): () => void
+  readonly onRequest: (listener: (record: UsageRecord) => void) => () => void
   /** The sink, with those who listen told of each record. */
   tap(sink: UsageSink): UsageSink
   /** Tells the other gateways of records that are in the database now. */
-  announce(records: readonly UsageRecord[]): Promise<void>
+  readonly announce: (records: readonly UsageRecord[]) => Promise<void>
   /** What another gateway has announced. */
   hear(payload: string): void
 }

@@ -3,13 +3,13 @@ import type { Snapshot } from '../routing/snapshot.ts'
 
 /** The snapshot that this process serves: replaced whole by one assignment, never changed. */
 export interface SnapshotStore {
-  current(): Snapshot
+  readonly current: () => Snapshot
   /** Puts a newer one in its place; an older one is ignored. */
   publish(snapshot: Snapshot): void
   /** Puts this one in its place, whatever its version: the database was restored from a backup. */
   restore(snapshot: Snapshot): void
   /** Calls `listener` after each replacement, until the returned function is called. */
-  subscribe(listener: (snapshot: Snapshot) => void): () => void
+  readonly subscribe: (listener: (snapshot: Snapshot) => void) => () => void
 }
 
 /** A store with nothing in it. */

@@ -44,7 +44,7 @@ async function sendOnce(
   }
 }
 
-function dispatcherOf(connections: UpstreamConnections, { url, proxyUrl }: UpstreamHttpRequest): Dispatcher {
+function dispatcherOf(connections: UpstreamConnections, { proxyUrl }: UpstreamHttpRequest): Dispatcher {
   return proxyUrl === null ? connections.direct() : connections.throughProxy(proxyUrl)
 }
 

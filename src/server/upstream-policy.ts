@@ -12,7 +12,7 @@ export type UpstreamPolicy = {
   /** For a URL that is to be saved. A host name is accepted: its address is only known when connected. */
   check(url: URL): UpstreamVerdict
   /** For the address of a connected socket, as an IP literal. Anything else is not allowed. */
-  isAllowedAddress(address: string): boolean
+  readonly isAllowedAddress: (address: string) => boolean
 }
 
 export type UpstreamPolicyOptions = {

@@ -1,13 +1,8 @@
-import type { Selectable } from 'kysely'
 import type { DeploymentConfiguration, Pricing } from '../routing/configuration.ts'
 import { loadDeployments } from './configuration.ts'
-import type { DeploymentEndpointTable, DeploymentTable } from './configuration-tables.ts'
 import type { Tx } from './database.ts'
 import type { Ref } from './route.ts'
 import type { SecretBox } from './secret-box.ts'
-
-export type DeploymentRow = Selectable<DeploymentTable>
-export type DeploymentEndpointRow = Selectable<DeploymentEndpointTable>
 
 /** What an operator can change of a deployment. */
 export interface DeploymentDraft extends DeploymentConfiguration {

@@ -44,11 +44,6 @@ export function after(released: Promise<unknown>, reply: Reply): Reply {
   }
 }
 
-/** Waits before the headers. */
-export function afterMs(delayMs: number, reply: Reply): Reply {
-  return (exchange) => after(sleep(delayMs), reply)(exchange)
-}
-
 interface StreamOptions {
   readonly status?: number
   readonly headers?: Headers
