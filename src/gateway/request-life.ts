@@ -15,6 +15,7 @@ import { findOperation, modelsOperation, type Operation } from '../routing/opera
 import type { Snapshot } from '../routing/snapshot.ts'
 import type { FallbackTrigger, RequestOutcome } from '../routing/vocabulary.ts'
 import type { PassedAnswer } from './answer-tokens.ts'
+import type { AttemptLog } from './attempt-log.ts'
 import { backendFacts } from './backend-facts.ts'
 import { classifyCall } from './call-outcome.ts'
 import { errorBody, errorEvent, outcomeOfError } from './error-answer.ts'
@@ -78,6 +79,8 @@ export class RequestLife implements Member, CallOwner {
   #permit: Permit | null = null
   #relay: Relay | null = null
   #keptAnswer: KeptAnswer | null = null
+  /** The caller may not learn whether there is such a route. */
+  #hidesRoute = false
   /** Its record is written, and nothing is decided any more. */
   #isOver = false
 
@@ -177,11 +180,12 @@ export class RequestLife implements Member, CallOwner {
     usage.requestedModel = received.model
     const route = matchRoute(this.#snapshot, received.model)
     const refusal = authorise(route, usage.caller)
+    usage.route = route ?? null
     if (refusal) {
+      this.#hidesRoute = refusal.status === 401 || refusal.status === 404
       const detail = `\`${encodeURI(received.model.toWellFormed())}\``
       return this.#refuse({ code: refusal.code, detail }, refusal.status === 503 ? 1_000 : null)
     }
-    usage.route = route!
     usage.open()
     this.#context.live.recordRequest(route!.id)
     this.#question = new RequestQuestion(this.#snapshot, route!, this.#context.live, usage, received.head)
@@ -296,7 +300,7 @@ export class RequestLife implements Member, CallOwner {
   #pass(call: UpstreamCall): void {
     const headers: string[] = []
     addPassedHeaders(headers, call, !call.isStream)
-    this.#addOwnHeaders(headers)
+    this.#addOwnHeaders(headers, this.#usage.attempts.at(-1))
     if (call.headers.date !== undefined) this.#response.sendDate = false
     const sink: AnswerSink = {
       response: this.#response,
@@ -334,9 +338,9 @@ export class RequestLife implements Member, CallOwner {
     const kept = this.#keptAnswer
     if (answer.kind === 'error') return this.#refuse({ code: answer.code }, answer.retryAfterMs)
     if (!kept) return this.#refuse({ code: 'upstream_unreachable' })
-    const isOwnFault = this.#usage.attempts[answer.attemptIndex]?.trigger === 'CONTEXT_LENGTH'
-    const outcome = isOwnFault ? 'CLIENT_ERROR' : 'UPSTREAM_ERROR'
-    this.#end(outcome, kept.status, null, () => this.#write(kept.status, kept.headers, kept.body))
+    const answered = this.#usage.attempts[answer.attemptIndex]
+    const outcome = answered?.trigger === 'CONTEXT_LENGTH' ? 'CLIENT_ERROR' : 'UPSTREAM_ERROR'
+    this.#end(outcome, kept.status, null, () => this.#write(kept.status, kept.headers, kept.body, answered))
   }
 
   #answer(body: Buffer): void {
@@ -353,15 +357,17 @@ export class RequestLife implements Member, CallOwner {
     this.#end(outcomeOfError(code), status, code, () => this.#write(status, headers, body))
   }
 
-  #addOwnHeaders(headers: string[]): void {
+  /** `answered`: the attempt whose answer it is; undefined: it is the gateway's own. */
+  #addOwnHeaders(headers: string[], answered?: AttemptLog): void {
     const { route, attempts, fallbackTrigger } = this.#usage
     let sent = 0
     for (const attempt of attempts) if (attempt.wasSent) sent++
     headers.push('x-request-id', this.id, 'x-signalbox-attempts', String(sent))
-    if (route) headers.push('x-signalbox-route', route.name, 'x-signalbox-revision', String(route.revision))
-    const last = sent > 0 ? attempts.findLast((attempt) => attempt.wasSent) : undefined
+    if (route && !this.#hidesRoute)
+      headers.push('x-signalbox-route', route.name, 'x-signalbox-revision', String(route.revision))
+    const last = answered ?? (sent > 0 ? attempts.findLast((attempt) => attempt.wasSent) : undefined)
     if (last) headers.push('x-signalbox-backend', backendFacts(last.plan.backend).label)
-    if (last?.isFallback && fallbackTrigger) headers.push('x-signalbox-fallback', fallbackTrigger.toLowerCase())
+    if (answered?.isFallback && fallbackTrigger) headers.push('x-signalbox-fallback', fallbackTrigger.toLowerCase())
     if (this.#context.isDraining) headers.push('connection', 'close')
   }
 
@@ -385,11 +391,11 @@ export class RequestLife implements Member, CallOwner {
   }
 
   /** An answer that is not relayed, whole. */
-  #write(status: number, headers: string[], body: Buffer): void {
+  #write(status: number, headers: string[], body: Buffer, answered?: AttemptLog): void {
     const response = this.#response
     if (response.headersSent) return void response.destroy()
     headers.push('content-length', String(body.length))
-    this.#addOwnHeaders(headers)
+    this.#addOwnHeaders(headers, answered)
     if (!this.#ignoresBody()) {
       response.writeHead(status, headers)
       response.end(body)

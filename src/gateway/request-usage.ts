@@ -33,6 +33,7 @@ export class RequestUsage {
   stream = false
   requestedModel: string | null = null
   caller: Caller = anonymous
+  /** The route that was asked for, whether or not the caller may use it. */
   route: Route | null = null
   /** Why the fallback is asked; undefined: it is not. */
   fallbackTrigger: FallbackTrigger | undefined
@@ -42,6 +43,7 @@ export class RequestUsage {
   receivingMs = 0
   readonly #ports: GatewayPorts
   readonly #begunAtMs = performance.now()
+  #isOpen = false
   #divergence: Divergence | null = null
   #place: TrafficPlace | null = null
 
@@ -53,6 +55,7 @@ export class RequestUsage {
 
   /** The request has its route and is about to be served. */
   open(): void {
+    this.#isOpen = true
     this.#ports.usage.open(this.#identity())
   }
 
@@ -78,8 +81,8 @@ export class RequestUsage {
     const durationMs = performance.now() - this.#begunAtMs
     const firstByteMs = end.firstByteAtMs > 0 ? end.firstByteAtMs - this.#begunAtMs : null
     const count = tokensOf(end.answer)
-    if (this.route) {
-      this.#ports.traffic.ended(this.#place ?? this.#nowhere(this.route), {
+    if (this.#isOpen) {
+      this.#ports.traffic.ended(this.#place ?? this.#nowhere(this.route!), {
         divergence: this.#findDivergence(),
         outcome: end.outcome,
         endedAtMs: this.startedAtMs + durationMs,

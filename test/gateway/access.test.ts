@@ -50,6 +50,24 @@ test('who may call what', async () => {
   expect(JSON.stringify([gateway.records, gateway.logs])).not.toContain(testKey)
 })
 
+test('a refusal says of the route what the caller may know, and its record what was asked for', async () => {
+  await using gateway = await openTestGateway(configuration('http://127.0.0.1:9/v1'))
+  const refused = async (model: string, key: string | undefined) => {
+    const authorization: Record<string, string> = key === undefined ? {} : { authorization: `Bearer ${key}` }
+    const { headers } = await fetch(`${gateway.origin}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...authorization },
+      body: JSON.stringify({ model, messages: [] }),
+    })
+    const { routeName, outcome } = gateway.records.find(({ id }) => id === headers.get('x-request-id'))!
+    return [headers.get('x-signalbox-route'), headers.get('x-signalbox-revision'), routeName, outcome]
+  }
+  expect(await refused('closed', testKey)).toEqual(['closed', '7', 'closed', 'DENIED'])
+  expect(await refused('closed', undefined)).toEqual([null, null, 'closed', 'DENIED'])
+  expect(await refused('gone', testKey)).toEqual([null, null, 'gone', 'CLIENT_ERROR'])
+  expect(await refused('leaving', testKey)).toEqual(['leaving', '7', 'leaving', 'UPSTREAM_ERROR'])
+})
+
 test('the models are those that the caller may use', async () => {
   await using gateway = await openTestGateway(configuration('http://127.0.0.1:9/v1'))
   const list = async (headers: Record<string, string>) => {
