@@ -1,13 +1,56 @@
 import { GraphQLError, type GraphQLErrorOptions } from 'graphql'
 
-/** Faults of a request, as `extensions.code` of a top-level error. Failures that a caller can act on are `UserError`s instead. */
-export type FaultCode =
-  | 'UNAUTHENTICATED'
-  | 'FORBIDDEN'
-  | 'BAD_USER_INPUT'
-  | 'NOT_FOUND'
-  | 'QUERY_TOO_COMPLEX'
-  | 'UNSUPPORTED_MEDIA_TYPE'
+export interface FaultFacts {
+  /** When it comes. */
+  readonly meaning: string
+  /** What the caller can do. */
+  readonly remedy: string
+}
+
+/**
+ * Faults of a request or of the server, by the `extensions.code` of a top-level error. Failures that a caller can act on are
+ * `UserError`s instead. `docs/errors.md` says the same, and a test sees to it.
+ */
+export const graphqlFaults = {
+  UNAUTHENTICATED: {
+    meaning: 'No key came, or none that is active (HTTP 401); in a subscription: its key was revoked or has expired.',
+    remedy: 'Send the key of an active user as `Authorization: Bearer …`.',
+  },
+  FORBIDDEN: {
+    meaning: 'The key has not the scope that the field needs, or its owner not the role.',
+    remedy: 'Use a key with that scope; the message names it.',
+  },
+  GRAPHQL_PARSE_FAILED: {
+    meaning: 'The document is not GraphQL.',
+    remedy: 'Mend the syntax at the place that `locations` names.',
+  },
+  GRAPHQL_VALIDATION_FAILED: {
+    meaning: 'The document does not fit the schema.',
+    remedy: 'Compare it with `schema.graphql`; the message names what is unknown.',
+  },
+  BAD_USER_INPUT: {
+    meaning: 'A value of an argument or variable is of the wrong type or out of its bounds.',
+    remedy: 'Send what the message asks for, at the place that it names.',
+  },
+  QUERY_TOO_COMPLEX: {
+    meaning: 'The operation asks for more than one may: by cost, depth, aliases, directives or fields of a mutation.',
+    remedy: 'Ask for less at a time; `extensions.cost` tells the price of an operation.',
+  },
+  NOT_FOUND: {
+    meaning: 'What the field needs does not exist, or not any more; an unknown path (HTTP 404).',
+    remedy: 'Read again what there is.',
+  },
+  UNSUPPORTED_MEDIA_TYPE: {
+    meaning: 'The body of a POST is not JSON (HTTP 415).',
+    remedy: 'Send `content-type: application/json`.',
+  },
+  INTERNAL_SERVER_ERROR: {
+    meaning: 'The fault is here: in the platform, or its database is away.',
+    remedy: 'Try again; if it stays, report it with `extensions.requestId`, by which the log has the cause.',
+  },
+} as const satisfies Record<string, FaultFacts>
+
+export type FaultCode = keyof typeof graphqlFaults
 
 /** An error that the client is told of as it is; any other is masked. */
 export function fault(code: FaultCode, message: string, options: GraphQLErrorOptions = {}): GraphQLError {
