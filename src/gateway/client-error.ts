@@ -5,8 +5,9 @@ import { type GatewayErrorCode, gatewayErrors } from '../routing/errors.ts'
 import { errorBody } from './error-answer.ts'
 import { createRequestId } from './request-id.ts'
 
-export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
+/** `isAnswering`: an answer is under way on this connection, and nothing may get into it. */
+export function answerClientError(error: NodeJS.ErrnoException, socket: Duplex, isAnswering: boolean): void {
+  if (isAnswering || !socket.writable || error.code === 'ECONNRESET') {
     socket.destroy()
     return
   }

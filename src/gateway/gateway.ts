@@ -45,6 +45,7 @@ const defaultLimits = { maxRequestsInFlight: 20_000, maxHeldBytes: 1024 * 1024 *
 const headersTimeoutMs = 15_000
 const keepAliveMs = 65_000
 const backlog = 4_096
+const maxConnections = 50_000
 const followEveryMs = 1_000
 /** Clients that were told nothing yet may be about to send on a connection that is idle. */
 const idleGraceMs = 500
@@ -166,7 +167,14 @@ class HttpGateway implements Gateway {
     // With these, Node leaves it to the gateway to invite a body, or not.
     server.on('checkContinue', this.handle)
     server.on('checkExpectation', this.handle)
-    server.on('clientError', answerClientError)
+    server.maxConnections = maxConnections
+    server.on('clientError', (error, socket) =>
+      answerClientError(
+        error,
+        socket,
+        this.#context.lives.list().some((life) => life.isOn(socket)),
+      ),
+    )
     server.on('connection', (socket: Socket) => {
       this.#sockets.add(socket)
       socket.once('close', () => this.#sockets.delete(socket))

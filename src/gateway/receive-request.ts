@@ -20,13 +20,13 @@ export interface ReceiveOptions {
   readonly operation: Operation
   readonly maxRequestBytes: number
   readonly silence: SilenceWatch
+  /** Told of more bytes in memory. */
+  readonly hold: (bytes: number) => void
 }
 
 /** A request on its way in. */
 export interface Reception {
   readonly body: RequestBody
-  /** Bytes of it in memory. */
-  readonly heldBytes: number
   /** Nothing of it is needed any more. */
   [Symbol.dispose](): void
 }
@@ -52,21 +52,20 @@ function openBody({ request, head, maxRequestBytes, silence }: ReceiveOptions, r
 class JsonReception implements Reception, BodyReader {
   readonly body: RequestBody
   readonly #operation: Operation
+  readonly #hold: ReceiveOptions['hold']
   readonly #received: Received
   readonly #scan = new RequestScan()
   readonly #chunks: Buffer[] = []
 
   constructor(options: ReceiveOptions, received: Received) {
     this.#operation = options.operation
+    this.#hold = options.hold
     this.#received = received
     this.body = openBody(options, this)
   }
 
-  get heldBytes(): number {
-    return this.body.size
-  }
-
   onChunk(chunk: Buffer): void {
+    this.#hold(chunk.length)
     this.#chunks.push(chunk)
     this.#scan.push(chunk)
   }
@@ -86,6 +85,7 @@ class JsonReception implements Reception, BodyReader {
 class FormReception implements Reception, BodyReader {
   readonly body: RequestBody
   readonly #request: IncomingMessage
+  readonly #hold: ReceiveOptions['hold']
   readonly #received: Received
   readonly #scan: MultipartScan
   readonly #spooled = new SpooledBody()
@@ -93,18 +93,17 @@ class FormReception implements Reception, BodyReader {
 
   constructor(options: ReceiveOptions, boundary: string, received: Received) {
     this.#request = options.request
+    this.#hold = options.hold
     this.#received = received
     this.#scan = new MultipartScan(boundary)
     this.body = openBody(options, this)
   }
 
-  get heldBytes(): number {
-    return this.#spooled.heldBytes
-  }
-
   onChunk(chunk: Buffer): void {
+    const before = this.#spooled.heldBytes
     this.#scan.push(chunk)
     if (!this.#spooled.push(chunk)) this.#waitForDisk()
+    this.#hold(this.#spooled.heldBytes - before)
   }
 
   onBodyEnd(end: BodyEnd): void {

@@ -40,6 +40,8 @@ const maxFramedBytes = 16 * 1024
  * buffer: a third of the cost of a streamed event.
  */
 export function writePart(bytes: Buffer, response: ServerResponse, call: UpstreamCall, isFirst: boolean): void {
+  // An empty chunk would end the body.
+  if (bytes.length === 0) return
   const { socket } = response
   const isFramed = !isFirst && socket !== null && response.chunkedEncoding && bytes.length <= maxFramedBytes
   if (isFramed ? socket.write(frame(bytes)) : response.write(bytes)) return

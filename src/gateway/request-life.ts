@@ -107,6 +107,11 @@ export class RequestLife implements Member, CallOwner {
     this.#guard(() => this.#enter())
   }
 
+  /** Whether its answer goes to this connection. */
+  isOn(socket: unknown): boolean {
+    return this.#request.socket === socket
+  }
+
   /** The gateway is closing and waits no longer. */
   expire(): void {
     if (this.#relay) this.#relay.cut()
@@ -164,6 +169,7 @@ export class RequestLife implements Member, CallOwner {
         operation: this.#operation,
         maxRequestBytes: limits.maxRequestBytes,
         silence,
+        hold: (bytes) => this.#holdBytes(bytes),
       },
       (result) => this.#guard(() => (isFault(result) ? this.#refuse(result) : this.#admit(result))),
     )
@@ -175,7 +181,8 @@ export class RequestLife implements Member, CallOwner {
 
   #admit(received: ReceivedRequest): void {
     const usage = this.#usage
-    this.#holdBody(received)
+    this.#received = received
+    if (this.#reception) usage.receivingMs = performance.now() - this.#reception.body.beganAtMs
     usage.stream = received.stream
     usage.requestedModel = received.model
     const route = matchRoute(this.#snapshot, received.model)
@@ -192,13 +199,9 @@ export class RequestLife implements Member, CallOwner {
     this.#next(this.#question)
   }
 
-  #holdBody(received: ReceivedRequest): void {
-    this.#received = received
-    if (!this.#reception) return
-    const { body, heldBytes } = this.#reception
-    this.#usage.receivingMs = performance.now() - body.beganAtMs
-    this.#heldBytes = heldBytes
-    this.#context.heldBytes += heldBytes
+  #holdBytes(bytes: number): void {
+    this.#heldBytes += bytes
+    this.#context.heldBytes += bytes
   }
 
   // ── 5. attempts, until one is an answer ──
@@ -431,8 +434,7 @@ export class RequestLife implements Member, CallOwner {
 
   #letBodyGo(): void {
     this.#received?.release()
-    this.#context.heldBytes -= this.#heldBytes
-    this.#heldBytes = 0
+    this.#holdBytes(-this.#heldBytes)
   }
 
   #leaveUpstream(): void {

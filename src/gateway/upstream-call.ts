@@ -168,7 +168,7 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     this.headers = headers
     this.#lastByteAtMs = performance.now()
     this.#stage = 'opening'
-    this.isStream = status < 300 && isEventStream(headers['content-type'])
+    this.isStream = status < 300 && isEventStream(headers)
     if (this.isStream) this.#streamOpening = new StreamOpening(this.#protocol)
     if (status >= 400) {
       this.#errorSinceMs = this.#lastByteAtMs
@@ -344,8 +344,11 @@ function check(call: UpstreamCall): void {
   call.checkDeadlines()
 }
 
-function isEventStream(contentType: string | string[] | undefined): boolean {
-  return typeof contentType === 'string' && /^text\/event-stream\b/i.test(contentType)
+/** A stream that is compressed against what was asked for cannot be read; it passes as any other body. */
+function isEventStream(headers: IncomingHttpHeaders): boolean {
+  const encoding = headers['content-encoding']
+  if (encoding !== undefined && encoding !== 'identity') return false
+  return /^text\/event-stream\b/i.test(headers['content-type'] ?? '')
 }
 
 function describe(error: Error): string {

@@ -66,7 +66,10 @@ test('the event with the usage and no choice is left out, and nothing else', () 
   const drop = (text: string) => withoutUsageEvent(Buffer.from(text)).toString()
   const a = 'data: {"choices":[{"delta":{"content":"a"}}],"usage":null}\n\n'
   const done = 'data: [DONE]\n\n'
-  const usage = ['{"choices":[],"usage":{"prompt_tokens":1}}', '{"usage" : {"x":{}, "total_tokens": 1}, "choices" : [ ]}']
+  const usage = [
+    '{"choices":[],"usage":{"prompt_tokens":1}}',
+    '{"usage" : {"x":{}, "total_tokens": 1}, "choices" : [ ]}',
+  ]
   for (const extra of usage) {
     const event = `data: ${extra}\n\n`
     expect(drop(event)).toBe('')
