@@ -86,7 +86,7 @@ function pathOf(request: IncomingMessage): string {
 
 function authenticateBearer(control: Control, authorization: unknown): Actor | undefined {
   if (typeof authorization !== 'string' || authorization.length > maxKeyLength) return undefined
-  const key = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
+  const key = /^Bearer +(\S(?:.*\S)?) *$/i.exec(authorization)?.[1]
   return key === undefined ? undefined : actorOf(control.snapshots.current(), hashApiKey(key), Date.now())
 }
 

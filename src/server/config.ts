@@ -58,8 +58,8 @@ const variables = z.object({
   SIGNALBOX_GATEWAY_PORT: port.default(8080),
   SIGNALBOX_DATA_DIR: z.string().default('./data'),
   SIGNALBOX_ADMIN_KEY: matching(
-    /^[!-~]{16,256}$/,
-    'must be 16 to 256 printable ASCII characters without blanks',
+    /^[!-~][ -~]{14,254}[!-~]$/,
+    'must be 16 to 256 printable ASCII characters, with blanks between them only',
   ).optional(),
   DATABASE_URL: z
     .string()
