@@ -27,15 +27,21 @@ export const noTokens: TokenCount = { provenance: 'NONE', tokens: null }
  */
 export function countTokens(answer: CountedAnswer): TokenCount {
   if (answer.kind === 'none') return noTokens
-  const reported = findReportedTokens(answer.kind, { head: answer.head, tail: answer.tail || answer.head })
+  const sample = joined(answer)
+  const reported = findReportedTokens(answer.kind, { head: sample.head || sample.tail, tail: sample.tail })
   if (reported && answer.isWhole) return { provenance: 'REPORTED', tokens: reported }
   return {
     provenance: 'ESTIMATED',
     tokens: {
       inputTokens: reported?.inputTokens ?? estimatePromptTokens(answer.prompt()),
       cachedInputTokens: reported?.cachedInputTokens ?? 0,
-      outputTokens: Math.max(reported?.outputTokens ?? 0, estimateAnswerTokens(answer)),
+      outputTokens: Math.max(reported?.outputTokens ?? 0, estimateAnswerTokens(sample)),
       reasoningTokens: reported?.reasoningTokens ?? 0,
     },
   }
+}
+
+/** An answer that was kept whole is one text: what stands across the seam would else be in neither part. */
+function joined({ bytes, head, tail }: AnswerSample): AnswerSample {
+  return head.length + tail.length < bytes ? { bytes, head, tail } : { bytes, head: '', tail: head + tail }
 }

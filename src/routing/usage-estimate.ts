@@ -37,8 +37,16 @@ export function estimateTokens(utf8: string): number {
   return Math.ceil(sum / twelfths)
 }
 
+/** A longer text is taken to be all like its begin. */
+const longText = 8192
+
 /** Tokens of the inside of a JSON string, whose characters may be escaped. */
 function estimateJsonString(json: string, start: number, end: number): number {
+  if (end - start <= longText) return sumJsonString(json, start, end)
+  return Math.ceil((sumJsonString(json, start, start + longText) * (end - start)) / longText)
+}
+
+function sumJsonString(json: string, start: number, end: number): number {
   let sum = 0
   for (let at = start; at < end; at++) {
     const code = json.charCodeAt(at)

@@ -201,6 +201,14 @@ describe('the count of a request', () => {
     })
   })
 
+  test('is found wherever the two kept parts of a short answer meet', () => {
+    const text = stream + usage
+    for (let seam = 0; seam <= text.length; seam++) {
+      const parts = { head: text.slice(0, seam), tail: text.slice(seam) }
+      expect(countTokens({ ...answer(text, true), ...parts }).provenance).toBe('REPORTED')
+    }
+  })
+
   test('is none where nothing has tokens', () => {
     expect(countTokens({ ...answer(usage, true), kind: 'none' })).toEqual({ provenance: 'NONE', tokens: null })
   })
