@@ -44,9 +44,9 @@ export const canPin: boolean = availableParallelism() > 1 && spawnSync('taskset'
 /** What to put before the command of a server under test. */
 export const serverCore: readonly string[] = canPin ? ['taskset', '-c', '0'] : []
 
-/** Puts this process, and what it forks from now on, on the other core. */
-export function moveToLoadCore(): void {
-  if (canPin) spawnSync('taskset', ['-a', '-c', '-p', '1', String(process.pid)])
+/** Puts processes, and what they fork from now on, on the other core. */
+export function moveToLoadCore(pids: readonly number[]): void {
+  if (canPin) for (const pid of pids) spawnSync('taskset', ['-a', '-c', '-p', '1', String(pid)])
 }
 
 // The fields of /proc/<pid>/stat behind the command's name, which may contain anything: index 0 is the state.

@@ -54,8 +54,12 @@ if (words.includes('--help') || unknown.length > 0) {
 }
 
 async function runBench(chosen: readonly Section[]): Promise<void> {
-  moveToLoadCore()
-  console.log(canPin ? 'Servers on core 0; load and model servers on core 1.' : 'Not pinned: no taskset, or one core.')
+  moveToLoadCore([process.pid])
+  console.log(
+    canPin
+      ? 'Gateways on core 0; load, model servers and the database on core 1.'
+      : 'Not pinned: no taskset, or one core.',
+  )
   const upstreams = await openUpstreams()
   const field = openField(upstreams)
   const bench: Bench = { isQuick, upstreams, ...field }

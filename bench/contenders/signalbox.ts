@@ -1,7 +1,7 @@
 import { startProduct } from '../../test/support/product.ts'
 import type { GraphqlClient } from '../../test/support/graphql-client.ts'
 import { createDeployment, createKey, createRoute, gatewayAddress } from '../configure.ts'
-import { processTree, serverCore } from '../cpu.ts'
+import { moveToLoadCore, processTree, serverCore } from '../cpu.ts'
 import { type Behaviour, behaviours } from '../upstream/behaviour.ts'
 import type { ContenderStart } from './contender.ts'
 
@@ -13,11 +13,14 @@ export const signalbox: ContenderStart = {
     try {
       for (const behaviour of behaviours) await setUpRoute(product.graphql, behaviour, upstreamPorts[behaviour])
       const key = await createKey(product.graphql)
+      const pids = () => processTree(product.pid, (commandLine) => commandLine.includes('main.ts'))
+      // The database is a server of its own, and a gateway is measured: it gets a place beside the model servers.
+      const gatewayPids = new Set(pids())
+      moveToLoadCore(processTree(product.pid).filter((pid) => !gatewayPids.has(pid)))
       return {
         name: 'signalbox',
         address: () => gatewayAddress(product, key),
-        // The database is a neighbour, not part of the data plane: `postgres` is not counted.
-        pids: () => processTree(product.pid, (commandLine) => commandLine.includes('main.ts')),
+        pids,
         close: async () => void (await product.stop()),
       }
     } catch (error) {

@@ -1,6 +1,7 @@
 /** What a request waits longer because something stands between, at half load: by the clock, not as fast as it goes. */
 import { compare } from '../compare.ts'
 import { runOpenLoop } from '../load/open-loop.ts'
+import { warmUp, warmUpMs } from '../load/warm-up.ts'
 import type { Row } from '../row.ts'
 import { quantile } from '../statistics.ts'
 import { chatBody } from './requests.ts'
@@ -15,7 +16,9 @@ export const latencySection: Section = {
     let failures = 0
     const body = chatBody('small', 900)
     const durationMs = bench.isQuick ? 1_500 : 4_000
-    const comparison = await compare(await bench.contenders(), bench.isQuick ? 2 : 4, async (contender) => {
+    const contenders = await bench.contenders()
+    for (const { address } of contenders) await warmUp(address('small'), body, 16, warmUpMs(bench))
+    const comparison = await compare(contenders, bench.isQuick ? 2 : 4, async (contender) => {
       const run = await runOpenLoop({ address: contender.address('small'), body, perSecond, durationMs })
       failures += run.failures
       const settled = run.latenciesMs.slice(perSecond / 2)

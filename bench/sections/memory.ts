@@ -2,9 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Contender, ContenderName } from '../contenders/contender.ts'
 import { residentBytes } from '../cpu.ts'
-import { openClosedLoop } from '../load/closed-loop.ts'
-import { requestBytes } from '../load/connection.ts'
 import { openHeldStreams } from '../load/held-streams.ts'
+import { warmUp } from '../load/warm-up.ts'
 import type { Row } from '../row.ts'
 import { chatBody } from './requests.ts'
 import type { Bench, Section } from './section.ts'
@@ -52,7 +51,7 @@ async function run(bench: Bench, count: number): Promise<Row[]> {
 }
 
 async function measure(bench: Bench, contender: Contender, count: number): Promise<Result> {
-  await warmUp(contender)
+  await warmUp(contender.address('small'), chatBody('small', 900), 8, 1_000)
   const pids = contender.pids()
   const before = residentBytes(pids)
   const streams = await openHeldStreams(contender.address('held'), chatBody('held', 900, { stream: true }), count)
@@ -64,13 +63,4 @@ async function measure(bench: Bench, contender: Contender, count: number): Promi
   const incomplete = count - streams.complete()
   streams.close()
   return { kilobytesEach, incomplete }
-}
-
-async function warmUp(contender: Contender): Promise<void> {
-  const address = contender.address('small')
-  const requests = [requestBytes(address, chatBody('small', 900))]
-  const load = await openClosedLoop({ port: address.port, requests, connections: 8 })
-  await sleep(1_000)
-  load.stop()
-  await sleep(500)
 }

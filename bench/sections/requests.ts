@@ -5,6 +5,7 @@ import type { Contender } from '../contenders/contender.ts'
 import { cpuMicros } from '../cpu.ts'
 import { openClosedLoop } from '../load/closed-loop.ts'
 import { requestBytes } from '../load/connection.ts'
+import { warmUp, warmUpMs } from '../load/warm-up.ts'
 import type { Goal, Row } from '../row.ts'
 import type { Behaviour } from '../upstream/behaviour.ts'
 import type { Bench, Section } from './section.ts'
@@ -62,7 +63,10 @@ export const requestSections: readonly Section[] = shapes.map((shape) => ({
 async function run(bench: Bench, shape: Shape): Promise<Row[]> {
   const windowMs = bench.isQuick ? 1_000 : 2_500
   let failures = 0
-  const comparison = await compare(await bench.contenders(), bench.isQuick ? 1 : 3, async (contender) => {
+  const contenders = await bench.contenders()
+  for (const { address } of contenders)
+    await warmUp(address(shape.behaviour), shape.body, shape.connections, warmUpMs(bench))
+  const comparison = await compare(contenders, bench.isQuick ? 2 : 5, async (contender) => {
     const result = await measure(contender, shape, windowMs)
     failures += result.failures
     return result
@@ -97,7 +101,7 @@ async function measure(contender: Contender, shape: Shape, windowMs: number) {
     connections: shape.connections,
   })
   try {
-    await sleep(windowMs / 2)
+    await sleep(windowMs / 4)
     const pids = contender.pids()
     const before = { answers: load.answers(), cpu: cpuMicros(pids), atMs: performance.now() }
     await sleep(windowMs)

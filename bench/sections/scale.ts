@@ -6,14 +6,17 @@ import { cpuMicros, processTree, serverCore } from '../cpu.ts'
 import { openBenchDatabase } from '../database.ts'
 import { openClosedLoop } from '../load/closed-loop.ts'
 import { requestBytes } from '../load/connection.ts'
+import { warmUpMs } from '../load/warm-up.ts'
 import type { Row } from '../row.ts'
 import { routeName, seedConfiguration } from '../seed.ts'
 import { median } from '../statistics.ts'
 import { chatBody } from './requests.ts'
 import type { Bench, Section } from './section.ts'
 
+const windowMs = 3_000
+
 interface Sized extends AsyncDisposable {
-  readonly measure: () => Promise<{ cpuMicrosEach: number; failures: number }>
+  readonly measure: (forMs: number) => Promise<{ cpuMicrosEach: number; failures: number }>
 }
 
 export const scaleSection: Section = {
@@ -22,11 +25,13 @@ export const scaleSection: Section = {
   run: async (bench: Bench): Promise<Row[]> => {
     await using few = await openSized(bench, 10)
     await using many = await openSized(bench, 10_000)
+    await few.measure(warmUpMs(bench))
+    await many.measure(warmUpMs(bench))
     const ratios: number[] = []
     const results = { few: [] as number[], many: [] as number[] }
     let failures = 0
-    for (let round = 0; round < (bench.isQuick ? 2 : 5); round++) {
-      const [small, large] = [await few.measure(), await many.measure()]
+    for (let round = 0; round < (bench.isQuick ? 3 : 7); round++) {
+      const [small, large] = [await few.measure(windowMs), await many.measure(windowMs)]
       failures += small.failures + large.failures
       results.few.push(small.cpuMicrosEach)
       results.many.push(large.cpuMicrosEach)
@@ -63,11 +68,11 @@ async function openSized(bench: Bench, count: number): Promise<Sized> {
   const owned = resources.move()
 
   return {
-    measure: async () => {
+    measure: async (forMs) => {
       const load = await openClosedLoop({ port, requests: shuffled(requests), connections: 64 })
-      await sleep(1_500)
+      await sleep(500)
       const before = { answers: load.answers(), cpu: cpuMicros(pids()) }
-      await sleep(2_500)
+      await sleep(forMs)
       const answers = load.answers() - before.answers
       const cpuMicrosEach = (cpuMicros(pids()) - before.cpu) / answers
       load.stop()

@@ -5,6 +5,7 @@ import type { Contender } from '../contenders/contender.ts'
 import { cpuMicros } from '../cpu.ts'
 import { openClosedLoop } from '../load/closed-loop.ts'
 import { requestBytes } from '../load/connection.ts'
+import { warmUp, warmUpMs } from '../load/warm-up.ts'
 import type { Row } from '../row.ts'
 import { eventsPerStream, pacedEveryMs } from '../upstream/behaviour.ts'
 import { chatBody } from './requests.ts'
@@ -28,7 +29,9 @@ export const streamSections: readonly Section[] = (['paced', 'burst'] as const).
 async function run(bench: Bench, shape: Shape): Promise<Row[]> {
   const contenders = (await bench.contenders()).filter(({ name }) => name !== 'direct')
   let failures = 0
-  const comparison = await compare(contenders, bench.isQuick ? 1 : 3, async (contender) => {
+  for (const { address } of contenders)
+    await warmUp(address(shape), chatBody(shape, 900, { stream: true }), connections[shape], warmUpMs(bench))
+  const comparison = await compare(contenders, bench.isQuick ? 2 : 5, async (contender) => {
     const result = await measure(contender, shape, bench.isQuick ? 1_500 : 4_000)
     failures += result.failures
     return result
