@@ -27,7 +27,7 @@ export function createLiveReports(own: OwnLiveState, others: () => readonly Gate
         own.hasCapacity(id, maxInFlight) && (maxInFlight === null || inFlight(id) < maxInFlight),
       inFlight,
       retryAtMs: (id) => Math.max(own.retryAtMs(id), ...others().map(({ health }) => health[id]?.retryAtMs ?? 0)),
-      ejectedAtMs: (id) => own.ejectedAtMs(id),
+      ejectedAtMs: (id) => Math.max(own.ejectedAtMs(id), ...others().map(({ health }) => health[id]?.ejectedAtMs ?? 0)),
     },
     health(id) {
       const reports = [own.healthOf(id), ...others().map(({ health }) => health[id])]
