@@ -7,7 +7,8 @@ import type { LivePorts } from './ports.ts'
 export interface GraphQLContext {
   readonly control: Control
   readonly live: LivePorts
-  readonly actor: Actor
+  /** What the caller is, and may do. Replaced while a subscription lives, or who loses a role would keep it there. */
+  actor: Actor
   readonly cursors: CursorCodec
   /** Has a function called when the server stops, until the returned one is called. */
   readonly onShutdown: (end: () => void) => () => void

@@ -34,14 +34,13 @@ builder.subscriptionField('requestLogged', (t) =>
     authScopes: readsUsage,
     args: { filter: t.arg({ type: UsageFilterInput, description: 'Omitted: all requests.' }) },
     subscribe: (_root, args, context) => {
-      const filter = visibleUsage(context.actor, args.filter)
       const queue: SubscriptionQueue<RequestLogged> = openSubscription(context, {
         scopes: readsUsage,
         capacity,
         overflow: 'DROP_NEWEST',
       })
       const unsubscribe = context.live.onRequest((record) => {
-        if (!matchesUsageFilter(record, filter)) return
+        if (!matchesUsageFilter(record, visibleUsage(context.actor, args.filter))) return
         const { dropped } = queue
         // Its place in the queue says how many were left out before it; one that finds no room is counted itself.
         if (queue.push({ value: { record, dropped } })) queue.dropped = 0

@@ -48,14 +48,17 @@ export function valueOfEvent<Value>(event: SubscriptionEvent<Value>, context: Gr
 /** The longest time of a timer; longer ones would fire at once. */
 const maxTimerMs = 2 ** 31 - 1
 
-function watchActor({ control, live, actor }: GraphQLContext, scopes: AnyScope, onLost: () => void): () => void {
+/** Keeps the context's actor as it is now. */
+function watchActor(context: GraphQLContext, scopes: AnyScope, onLost: () => void): () => void {
+  const { control, live } = context
   let timer: NodeJS.Timeout | undefined
   const check = () => {
     clearTimeout(timer)
     const snapshot = control.snapshots.current()
-    const now = currentActor(snapshot, actor.id, Date.now())
+    const now = currentActor(snapshot, context.actor.id, Date.now())
     if (!now || !hasAnyScope(now, scopes)) return onLost()
-    const expiresAtMs = expiryOf(snapshot, actor.id)
+    context.actor = now
+    const expiresAtMs = expiryOf(snapshot, context.actor.id)
     if (expiresAtMs !== null) timer = setTimeout(check, Math.min(expiresAtMs - Date.now(), maxTimerMs)).unref()
   }
   const unsubscribe = live.onSnapshot(check)

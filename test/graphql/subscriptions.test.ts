@@ -173,6 +173,41 @@ describe.each(transports)('over %s', (_, subscribe) => {
     expect(seen).toBeGreaterThan(burst)
   })
 
+  test('requestLogged shows only its own to who becomes a member meanwhile', async () => {
+    const made = await api.makeKey('OPERATOR', ['USAGE_READ'])
+    await using subscription = await subscribe('subscription { requestLogged { requestLog { id } } }', made.key)
+    await until(() => api.live.requestListeners.size === 1)
+    const [push] = [...api.live.requestListeners]
+    const shown = async () =>
+      ((await subscription.next())?.data?.['requestLogged'] as { requestLog: { id: string } }).requestLog.id
+    const [foreign, own] = [usageRecord(), usageRecord({ userId: made.userId, apiKeyId: made.apiKeyId })]
+    push!(foreign)
+    expect(await shown()).toBe(foreign.id)
+    await api.graphql.change(
+      'mutation ($id: ID!) { userUpdate(input: { id: $id, role: MEMBER }) { userErrors { code } } }',
+      { id: made.userId },
+    )
+    push!(foreign)
+    push!(own)
+    expect(await shown()).toBe(own.id)
+  })
+
+  test('what an event refers to is open only for what the key may do by then', async () => {
+    const made = await api.makeKey('ADMIN', ['CONFIG_READ', 'ADMIN'])
+    await using subscription = await subscribe(
+      'subscription { configChanged { version changed { ... on User { id role } } } }',
+      made.key,
+    )
+    await subscription.next()
+    await api.graphql.change(
+      'mutation ($id: ID!) { userUpdate(input: { id: $id, role: OPERATOR }) { userErrors { code } } }',
+      { id: made.userId },
+    )
+    await subscription.next()
+    await api.makeKey('MEMBER', ['INFERENCE'])
+    expect((await subscription.next())?.errors?.[0]?.extensions?.code).toBe('FORBIDDEN')
+  })
+
   test.each([
     ['is revoked', 'mutation ($id: ID!) { apiKeyRevoke(input: { id: $id }) { userErrors { code } } }', 'apiKeyId'],
     [
