@@ -41,6 +41,7 @@ import { upstreamRequest } from './upstream-request.ts'
 
 /** An answer that was read whole, for the case that no other comes. */
 interface KeptAnswer {
+  readonly attempt: AttemptLog
   readonly status: number
   readonly headers: string[]
   readonly body: Buffer
@@ -286,16 +287,17 @@ export class RequestLife implements Member, CallOwner {
     if (classification === 'answer') return this.#pass(call)
     attempt.trigger = classification
     attempt.endedAtMs = performance.now()
-    this.#keep(call)
+    // What broke off is no answer: with its length it would look whole.
+    if (opening === 'failedStream' || (opening === 'answering' && !call.isBroken)) this.#keep(call, attempt)
     this.#leaveUpstream()
     this.#next(question)
   }
 
-  #keep(call: UpstreamCall): void {
+  #keep(call: UpstreamCall, attempt: AttemptLog): void {
     if (call.status === 0 || !(call.isComplete || call.isStream)) return
     const headers: string[] = []
     addPassedHeaders(headers, call, false)
-    this.#keptAnswer = { status: call.status, headers, body: join(call.peekChunks()) }
+    this.#keptAnswer = { attempt, status: call.status, headers, body: join(call.peekChunks()) }
   }
 
   // ── 6. the answer ──
@@ -341,9 +343,8 @@ export class RequestLife implements Member, CallOwner {
     const kept = this.#keptAnswer
     if (answer.kind === 'error') return this.#refuse({ code: answer.code }, answer.retryAfterMs)
     if (!kept) return this.#refuse({ code: 'upstream_unreachable' })
-    const answered = this.#usage.attempts[answer.attemptIndex]
-    const outcome = answered?.trigger === 'CONTEXT_LENGTH' ? 'CLIENT_ERROR' : 'UPSTREAM_ERROR'
-    this.#end(outcome, kept.status, null, () => this.#write(kept.status, kept.headers, kept.body, answered))
+    const outcome = kept.attempt.trigger === 'CONTEXT_LENGTH' ? 'CLIENT_ERROR' : 'UPSTREAM_ERROR'
+    this.#end(outcome, kept.status, null, () => this.#write(kept.status, kept.headers, kept.body, kept.attempt))
   }
 
   #answer(body: Buffer): void {
