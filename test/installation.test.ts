@@ -63,6 +63,13 @@ test('the live split and the usage are those of all processes; one that is kille
   })
   expect(traffic.gateways).toBe(2)
   await untilCounted(here, 20)
+  await until(async () => {
+    const { viewer } = await here.graphql.request<{ viewer: { actor: { lastUsedAt: string | null } } }>(
+      `{ viewer { actor { ... on ApiKey { lastUsedAt } } } }`,
+    )
+    const { lastUsedAt } = viewer.actor
+    return lastUsedAt !== null && Date.now() - Date.parse(lastUsedAt) < 180_000 && lastUsedAt.endsWith(':00.000Z')
+  })
 
   await there.kill9()
   await setWeights(here, { blue: 1, green: 0 })
@@ -75,12 +82,41 @@ test('the live split and the usage are those of all processes; one that is kille
   })
 })
 
+test('stored secrets survive a change of the encryption key', async () => {
+  const first = opened.use(await startProduct({ env: environment() }))
+  await setUp(first)
+  const secret = 'sk-of-the-blue-one'
+  await first.graphql.change(
+    `mutation ($input: DeploymentUpdateInput!) { deploymentUpdate(input: $input) { userErrors { code path message } } }`,
+    { input: { deployment: { name: 'blue' }, secret } },
+  )
+  await setWeights(first, { blue: 1, green: 0 })
+  await first.stop()
+
+  const oldKey = encryptionKey
+  encryptionKey = randomBytes(32).toString('hex')
+  const rotating = { ...environment(), SIGNALBOX_ENCRYPTION_KEY_PREVIOUS: oldKey }
+  const second = opened.use(await startProduct({ env: rotating }))
+  await until(() => second.logs().some(({ msg }) => msg?.startsWith('secrets were wrapped')))
+  await second.stop()
+
+  const third = opened.use(await startProduct({ env: environment() }))
+  expect(await ask(third, third.adminKey)).toEqual({ status: 200, backend: 'blue' })
+  expect(blue.inferences.at(-1)?.headers['authorization']).toBe(`Bearer ${secret}`)
+})
+
 test('without its database the gateway serves, starts again and loses no record', async () => {
-  const env = environment()
+  const env = { ...environment(), SIGNALBOX_LOG_LEVEL: 'debug' }
   const first = opened.use(await startProduct({ env }))
   await setUp(first)
   const key = await createKey(first)
   await ask(first, key.secret)
+  const { configStatus } = await first.graphql.request<{ configStatus: { version: number } }>(
+    `{ configStatus { version } }`,
+  )
+  await until(() =>
+    first.logs().some(({ msg, version }) => msg?.includes('is on disk') && version === configStatus.version),
+  )
 
   database.cut()
   for (let i = 0; i < 10; i++) expect(await ask(first, key.secret)).toMatchObject({ status: 200 })

@@ -16,6 +16,8 @@ export interface GraphQLHandlerOptions {
   readonly log: GraphQLLog
   /** 32 bytes that are the same in all processes of an installation, and after a restart: cursors are signed with them. */
   readonly cursorKey: Buffer
+  /** Told of the key of each call that was let in. */
+  readonly noteKeyUse?: (apiKeyId: string) => void
 }
 
 /** The API at `/graphql` and GraphiQL at `/`. Disposing ends subscriptions and closes WebSockets. */
@@ -29,14 +31,24 @@ export interface GraphQLHandler extends AsyncDisposable {
 const graphqlPath = '/graphql'
 const maxKeyLength = 512
 
-export function createGraphQLHandler({ control, live, log, cursorKey }: GraphQLHandlerOptions): GraphQLHandler {
+export function createGraphQLHandler({
+  control,
+  live,
+  log,
+  cursorKey,
+  noteKeyUse,
+}: GraphQLHandlerOptions): GraphQLHandler {
   const shutdowns = new Set<() => void>()
   const onShutdown = (end: () => void) => {
     shutdowns.add(end)
     return () => shutdowns.delete(end)
   }
   const yoga = createGraphQLEngine({ control, live, cursors: createCursorCodec(cursorKey), onShutdown }, log)
-  const authenticate = (authorization: unknown) => authenticateBearer(control, authorization)
+  const authenticate = (authorization: unknown) => {
+    const actor = authenticateBearer(control, authorization)
+    if (actor) noteKeyUse?.(actor.id)
+    return actor
+  }
   const sockets = createGraphQLWebSockets({ yoga, log, authenticate, createRequestId: randomUUID })
 
   const answerGraphQL = (request: IncomingMessage, response: ServerResponse) => {

@@ -14,6 +14,8 @@ export interface ApiListenerOptions {
   readonly control: Control
   readonly live: LivePorts
   readonly cursorKey: Buffer
+  /** Told of the key of each call. */
+  readonly noteKeyUse: (apiKeyId: string) => void
   readonly metrics: MetricsReader
   readonly whyNotReady: () => string | undefined
   readonly log: Log
@@ -21,8 +23,8 @@ export interface ApiListenerOptions {
 
 /** The port of the control plane: GraphQL, GraphiQL and probes and metrics. Draining ends the subscriptions. */
 export async function openApiListener(options: ApiListenerOptions): Promise<HttpListener> {
-  const { listen, control, live, cursorKey, metrics, whyNotReady, log } = options
-  const graphql = createGraphQLHandler({ control, live, cursorKey, log })
+  const { listen, control, live, cursorKey, noteKeyUse, metrics, whyNotReady, log } = options
+  const graphql = createGraphQLHandler({ control, live, cursorKey, noteKeyUse, log })
   const listener = await openHttpListener({
     listen,
     variablePrefix: 'SIGNALBOX_API',

@@ -3,6 +3,7 @@ import type { Control } from '../control/control.ts'
 import { ensureFirstAdministrator, type FirstAdministrator } from '../control/first-administrator.ts'
 import { createTrafficCounters } from '../gateway/traffic/traffic-counters.ts'
 import { type Gateway, openGateway } from '../gateway/gateway.ts'
+import { rewrapSecrets } from '../storage/rewrap-secrets.ts'
 import { openApiListener } from './api-listener.ts'
 import type { Config } from './config.ts'
 import { openConfigFollower } from './config-follower.ts'
@@ -10,6 +11,7 @@ import { followNotifications } from './follow-notifications.ts'
 import { openGatewayRegistry } from './gateway-registry.ts'
 import { urlOf, whyNotListening } from './http-listener.ts'
 import { openSnapshotKeeper, readLastGoodSnapshot } from './last-good-snapshot.ts'
+import { openKeyUse } from './key-use.ts'
 import { createLiveReports } from './live-reports.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics/metrics.ts'
@@ -61,6 +63,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
   const registry = opened.use(openGatewayRegistry({ id: gatewayId, build: version, db, store, log }))
   const feed = createRequestFeed({ gatewayId, db, hasOthers: () => registry.others().length > 0, log })
   const usage = opened.use(openUsage({ ...config, db, onStored: feed.announce, log }))
+  const keyUse = opened.use(openKeyUse({ db, log }))
   const counters = createTrafficCounters({ now: Date.now })
   const traffic = opened.use(
     openTrafficHub({
@@ -81,7 +84,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
     openGateway(
       {
         snapshot: store.current,
-        usage: requestMetrics.tap(feed.tap(usage.spool)),
+        usage: requestMetrics.tap(keyUse.tap(feed.tap(usage.spool))),
         traffic: counters,
         isAllowedAddress: policy.isAllowedAddress,
         gatewayCount: registry.gatewayCount,
@@ -131,6 +134,10 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
     }))
     const administrator = await ensureFirstAdministrator(control, config.adminKey ?? null)
     isOnline = true
+    rewrapSecrets(db, persistence.box).then(
+      (count) => count > 0 && log.info({ secrets: count }, 'secrets were wrapped with the current encryption key'),
+      (error: unknown) => log.warn({ err: error }, 'secrets could not be wrapped anew; trying again at the next start'),
+    )
     return administrator
   }
   const firstAdministrator = goOnline()
@@ -147,6 +154,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
         onSnapshot: store.subscribe,
         onRequest: feed.onRequest,
       },
+      noteKeyUse: keyUse.note,
       cursorKey: persistence.deriveKey('cursors'),
       metrics: metrics.ofAll,
       whyNotReady: () => (isOnline ? undefined : 'the database cannot be reached'),

@@ -17,7 +17,7 @@ import { createSecretBox } from '../../src/storage/secret-box.ts'
 import { administrator, contentOf, openTestControl } from '../support/control.ts'
 import { until } from '../support/until.ts'
 
-const silentLog = { error: () => undefined, warn: () => undefined }
+const silentLog = { error: () => undefined, warn: () => undefined, debug: () => undefined }
 
 test('a change of one process is followed by another, and equals the whole compiled anew', async () => {
   await using control = await openTestControl()

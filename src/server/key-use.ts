@@ -1,0 +1,67 @@
+import type { UsageSink } from '../gateway/ports.ts'
+import { updateLastUsed } from '../storage/api-key.ts'
+import type { Db } from '../storage/database.ts'
+
+/** When each API key was last used, to the minute. */
+export interface KeyUse extends AsyncDisposable {
+  /** The key was used now. Cheap: a key costs something once in a minute. */
+  readonly note: (apiKeyId: string) => void
+  /** The sink, with the keys of its records noted. */
+  tap(sink: UsageSink): UsageSink
+}
+
+const minuteMs = 60_000
+const flushEveryMs = 2_000
+
+/** Writes what was noted every two seconds. What a database that is away does not take is told again with the next use. */
+export function openKeyUse(options: {
+  readonly db: Db
+  readonly log: { warn(fields: object, message: string): void }
+}): KeyUse {
+  const { db, log } = options
+  let minute = 0
+  /** Of this minute: all, and those that were not written yet. */
+  let noted = new Set<string>()
+  let waiting = new Set<string>()
+  let flushing = Promise.resolve()
+
+  const note = (apiKeyId: string) => {
+    const now = Math.floor(Date.now() / minuteMs)
+    if (now !== minute) {
+      flush()
+      minute = now
+      noted = new Set()
+    }
+    if (noted.has(apiKeyId)) return
+    noted.add(apiKeyId)
+    waiting.add(apiKeyId)
+  }
+  const flush = () => {
+    if (waiting.size === 0) return
+    const ids = [...waiting]
+    const at = new Date(minute * minuteMs)
+    waiting = new Set()
+    flushing = flushing
+      .then(() => updateLastUsed(db, ids, at))
+      .catch((error: unknown) => {
+        for (const id of ids) noted.delete(id)
+        log.warn({ err: error }, 'when keys were last used could not be written')
+      })
+  }
+  const timer = setInterval(flush, flushEveryMs).unref()
+  return {
+    note,
+    tap: (sink) => ({
+      open: (request) => sink.open(request),
+      append(record, written) {
+        if (record.apiKeyId !== null) note(record.apiKeyId)
+        sink.append(record, written)
+      },
+    }),
+    async [Symbol.asyncDispose]() {
+      clearInterval(timer)
+      flush()
+      await flushing
+    },
+  }
+}
