@@ -1,4 +1,5 @@
 import { type Selectable, sql, type SqlBool } from 'kysely'
+import { isAmong } from './among.ts'
 import type { Db } from './database.ts'
 import { type Page, type PageRequest, readPage, readPages } from './page.ts'
 import type { RouteRow } from './route.ts'
@@ -91,14 +92,14 @@ export async function countApiKeysOfUsers(db: Db, userIds: readonly string[]): P
   const rows = await db
     .selectFrom('api_key')
     .select((eb) => ['owner_id', eb.fn.countAll<number>().as('count')])
-    .where('owner_id', 'in', userIds)
+    .where(isAmong('owner_id', userIds))
     .groupBy('owner_id')
     .execute()
   return new Map(rows.map((row) => [row.owner_id, row.count]))
 }
 
 export function listApiKeysByIds(db: Db, ids: readonly string[]): Promise<ApiKeyRow[]> {
-  return db.selectFrom('api_key').select(columns).where('id', 'in', ids).execute()
+  return db.selectFrom('api_key').select(columns).where(isAmong('id', ids)).execute()
 }
 
 /** The keys that these routes list in their access, in order of creation. */
@@ -108,7 +109,7 @@ export function listAccessApiKeys(db: Db, routeIds: readonly string[]): Promise<
     .innerJoin('api_key', 'api_key.id', 'route_access_api_key.api_key_id')
     .select(columns)
     .select('route_access_api_key.route_id')
-    .where('route_access_api_key.route_id', 'in', routeIds)
+    .where(isAmong('route_access_api_key.route_id', routeIds))
     .orderBy('api_key.id')
     .execute()
 }
@@ -123,7 +124,7 @@ export function listRoutesOfApiKeys(
     .innerJoin('route', 'route.id', 'api_key_route.route_id')
     .selectAll('route')
     .select('api_key_route.api_key_id')
-    .where('api_key_route.api_key_id', 'in', apiKeyIds)
+    .where(isAmong('api_key_route.api_key_id', apiKeyIds))
     .orderBy('route.id')
     .execute()
 }

@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely'
+import { isAmong } from './among.ts'
 import type { Db } from './database.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import type { Tables } from './tables.ts'
@@ -26,5 +27,5 @@ export function listAuditEntries(db: Db, filter: AuditFilter, request: PageReque
 }
 
 export function listAuditEntriesByIds(db: Db, ids: readonly string[]): Promise<AuditEntryRow[]> {
-  return db.selectFrom('audit_entry').selectAll().where('id', 'in', ids).execute()
+  return db.selectFrom('audit_entry').selectAll().where(isAmong('id', ids)).execute()
 }

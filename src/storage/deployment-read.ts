@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely'
+import { isAmong } from './among.ts'
 import type { Db } from './database.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import type { Ref } from './route.ts'
@@ -62,11 +63,11 @@ export function findDeployment(db: Db, ref: Ref): Promise<DeploymentRow | undefi
 }
 
 export function listDeploymentsByIds(db: Db, ids: readonly string[]): Promise<DeploymentRow[]> {
-  return db.selectFrom('deployment').select(columns).where('id', 'in', ids).execute()
+  return db.selectFrom('deployment').select(columns).where(isAmong('id', ids)).execute()
 }
 
 export function listEndpointsByIds(db: Db, ids: readonly string[]): Promise<DeploymentEndpointRow[]> {
-  return db.selectFrom('deployment_endpoint').selectAll().where('id', 'in', ids).execute()
+  return db.selectFrom('deployment_endpoint').selectAll().where(isAmong('id', ids)).execute()
 }
 
 /** The endpoints of these deployments, in order of creation. */
@@ -74,7 +75,7 @@ export function listEndpointsOfDeployments(db: Db, deploymentIds: readonly strin
   return db
     .selectFrom('deployment_endpoint')
     .selectAll()
-    .where('deployment_id', 'in', deploymentIds)
+    .where(isAmong('deployment_id', deploymentIds))
     .orderBy('id')
     .execute()
 }

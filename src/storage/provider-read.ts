@@ -1,5 +1,6 @@
 import type { Selectable } from 'kysely'
 import type { ServingState } from '../routing/vocabulary.ts'
+import { isAmong } from './among.ts'
 import type { Db } from './database.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import type { Ref } from './route.ts'
@@ -44,16 +45,16 @@ export function findProvider(db: Db, ref: Ref): Promise<ProviderRow | undefined>
 }
 
 export function listProvidersByIds(db: Db, ids: readonly string[]): Promise<ProviderRow[]> {
-  return db.selectFrom('provider').selectAll().where('id', 'in', ids).execute()
+  return db.selectFrom('provider').selectAll().where(isAmong('id', ids)).execute()
 }
 
 export function listProviderModelsByIds(db: Db, ids: readonly string[]): Promise<ProviderModelRow[]> {
-  return models(db).where('provider_model.id', 'in', ids).execute()
+  return models(db).where(isAmong('provider_model.id', ids)).execute()
 }
 
 /** The models of these providers, each in its provider's order. */
 export function listModelsOfProviders(db: Db, providerIds: readonly string[]): Promise<ProviderModelRow[]> {
-  return models(db).where('provider_id', 'in', providerIds).orderBy('position').execute()
+  return models(db).where(isAmong('provider_id', providerIds)).orderBy('position').execute()
 }
 
 function models(db: Db) {
@@ -69,7 +70,7 @@ export function listCredentialsOfProviders(db: Db, providerIds: readonly string[
   return db
     .selectFrom('provider_credential')
     .select(['id', 'provider_id', 'hint', 'created_at'])
-    .where('provider_id', 'in', providerIds)
+    .where(isAmong('provider_id', providerIds))
     .orderBy('position')
     .execute()
 }
@@ -82,7 +83,7 @@ export function listHeaderNamesOfProviders(
   return db
     .selectFrom('provider_header')
     .select(['provider_id', 'name'])
-    .where('provider_id', 'in', providerIds)
+    .where(isAmong('provider_id', providerIds))
     .orderBy('position')
     .execute()
 }

@@ -1,5 +1,6 @@
 import { type Expression, type Selectable, sql, type SqlBool } from 'kysely'
 import type { ModelCategory, ServingState } from '../routing/vocabulary.ts'
+import { isAmong } from './among.ts'
 import type { Db } from './database.ts'
 import { type Page, type PageRequest, readPage, readPages } from './page.ts'
 import type { Ref, RouteRow } from './route.ts'
@@ -70,12 +71,12 @@ export async function countRoutesOfBackends(db: Db, backendIds: readonly string[
       eb
         .selectFrom('route_target')
         .select(['backend_id', 'route_id'])
-        .where('backend_id', 'in', backendIds)
+        .where(isAmong('backend_id', backendIds))
         .union(
           eb
             .selectFrom('route_fallback_backend')
             .select(['backend_id', 'route_id'])
-            .where('backend_id', 'in', backendIds),
+            .where(isAmong('backend_id', backendIds)),
         )
         .as('use'),
     )
@@ -94,11 +95,11 @@ export function findRoute(db: Db, ref: Ref): Promise<RouteRow | undefined> {
 }
 
 export function listRoutesByIds(db: Db, ids: readonly string[]): Promise<RouteRow[]> {
-  return db.selectFrom('route').selectAll().where('id', 'in', ids).execute()
+  return db.selectFrom('route').selectAll().where(isAmong('id', ids)).execute()
 }
 
 export function listTargetsByIds(db: Db, ids: readonly string[]): Promise<RouteTargetRow[]> {
-  return db.selectFrom('route_target').selectAll().where('id', 'in', ids).execute()
+  return db.selectFrom('route_target').selectAll().where(isAmong('id', ids)).execute()
 }
 
 /** Where a route sends requests. */
@@ -115,13 +116,13 @@ export async function listArrowsOfRoutes(db: Db, routeIds: readonly string[]): P
     .selectFrom('route_target')
     .select(['route_id', 'provider_model_id', 'deployment_id', 'backend_id', 'weight'])
     .select([sql<string | null>`id`.as('id'), sql<number>`0`.as('position')])
-    .where('route_id', 'in', routeIds)
+    .where(isAmong('route_id', routeIds))
     .unionAll(
       db
         .selectFrom('route_fallback_backend')
         .select(['route_id', 'provider_model_id', 'deployment_id', 'backend_id', sql<number>`0`.as('weight')])
         .select([sql<string | null>`null::text`.as('id'), 'position'])
-        .where('route_id', 'in', routeIds),
+        .where(isAmong('route_id', routeIds)),
     )
     .orderBy('position')
     .orderBy('id')
@@ -161,14 +162,14 @@ export async function countRevisionsOfRoutes(db: Db, routeIds: readonly string[]
   const rows = await db
     .selectFrom('route_revision')
     .select((eb) => ['route_id', eb.fn.countAll<number>().as('count')])
-    .where('route_id', 'in', routeIds)
+    .where(isAmong('route_id', routeIds))
     .groupBy('route_id')
     .execute()
   return new Map(rows.map((row) => [row.route_id, row.count]))
 }
 
 export function listRevisionsByIds(db: Db, ids: readonly string[]): Promise<RouteRevisionRow[]> {
-  return db.selectFrom('route_revision').selectAll().where('id', 'in', ids).execute()
+  return db.selectFrom('route_revision').selectAll().where(isAmong('id', ids)).execute()
 }
 
 /** The route that was made with a deployment, if it is still there. */

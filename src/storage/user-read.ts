@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely'
+import { isAmong } from './among.ts'
 import type { Db } from './database.ts'
 import { type Page, type PageRequest, readPage } from './page.ts'
 import { containsText } from './search.ts'
@@ -28,7 +29,7 @@ function matching(db: Db, { search }: UserFilter) {
 }
 
 export function listUsersByIds(db: Db, ids: readonly string[]): Promise<UserRow[]> {
-  return db.selectFrom('app_user').selectAll().where('id', 'in', ids).execute()
+  return db.selectFrom('app_user').selectAll().where(isAmong('id', ids)).execute()
 }
 
 /** The users whom these routes list in their access, in order of creation. */
@@ -38,7 +39,7 @@ export function listAccessUsers(db: Db, routeIds: readonly string[]): Promise<(U
     .innerJoin('app_user', 'app_user.id', 'route_access_user.user_id')
     .selectAll('app_user')
     .select('route_access_user.route_id')
-    .where('route_access_user.route_id', 'in', routeIds)
+    .where(isAmong('route_access_user.route_id', routeIds))
     .orderBy('app_user.id')
     .execute()
 }
