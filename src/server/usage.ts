@@ -5,7 +5,7 @@ import type { UsageRecord } from '../routing/usage-record.ts'
 import type { Db } from '../storage/database.ts'
 import { insertUsageRecords, isRefusal } from '../storage/usage-insert.ts'
 import { maintainUsagePartitions } from '../storage/usage-partitions.ts'
-import { deleteUsageProgress, reportUsageProgress } from '../storage/usage-progress.ts'
+import { deleteAdoptedProgress, deleteUsageProgress, reportUsageProgress } from '../storage/usage-progress.ts'
 import type { Log } from './log.ts'
 
 /** Usage on its way from the gateway to the database. Disposing ships what it can; the rest waits on disk. */
@@ -43,6 +43,8 @@ export function openUsage(options: {
       await maintain()
       // Before the first request: reports must not look complete while this gateway has something to ship.
       await store.report(spool.id, spool.state())
+      await deleteAdoptedProgress(db, spool.adoptedIds)
+      spool.forgetAdopted()
       shipper = startShipper({ spool, store, log })
     },
     async [Symbol.asyncDispose]() {

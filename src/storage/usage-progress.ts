@@ -36,6 +36,11 @@ export async function deleteUsageProgress(db: Db, spoolId: string): Promise<void
   await db.deleteFrom('usage_progress').where('spool_id', '=', spoolId).where('pending', '=', 0).execute()
 }
 
+/** For spools whose records another one has taken over and reported: nobody waits for them. */
+export async function deleteAdoptedProgress(db: Db, spoolIds: readonly string[]): Promise<void> {
+  if (spoolIds.length > 0) await db.deleteFrom('usage_progress').where('spool_id', 'in', spoolIds).execute()
+}
+
 /**
  * The instant before which usage is complete: no gateway holds a record of a request that ended earlier. A gateway that
  * died holds it back until it is there again.

@@ -8,6 +8,10 @@ export interface SpoolFolder {
   readonly path: string
   /** Stays the same over restarts. */
   readonly id: string
+  /** Ids of other folders whose segments were moved here, in any process, and that were not forgotten since. */
+  readonly adoptedIds: readonly string[]
+  /** Nobody needs to be told any more what became of them. */
+  forgetAdopted(): void
   /** Lets another process have it. */
   release(): void
 }
@@ -15,21 +19,33 @@ export interface SpoolFolder {
 /** Processes on one machine that share a spool. */
 const maxFolders = 256
 
+/** Of the files that are named after adopted ids. */
+const adoptedPrefix = 'adopted-'
+
 const segmentPattern = /^\d{16}\.seg$/
 
 /**
  * Takes the first free folder of the spool, and moves into it what the others that are free have left: processes that died,
  * or were more than now. Throws if the file system refuses, or if all folders are taken.
  */
-export function takeSpoolFolder(root: string): { folder: SpoolFolder; adoptedIds: readonly string[] } {
+export function takeSpoolFolder(root: string): SpoolFolder {
   for (let number = 0; number < maxFolders; number++) {
-    const folder = tryFolder(join(root, String(number)))
-    if (folder) return { folder, adoptedIds: adoptOthers(root, folder) }
+    const taken = tryFolder(join(root, String(number)))
+    if (!taken) continue
+    adoptOthers(root, taken)
+    const adopted = listAdopted(taken.path)
+    return {
+      ...taken,
+      adoptedIds: adopted.map((name) => name.slice(adoptedPrefix.length)),
+      forgetAdopted: () => adopted.splice(0).forEach((name) => unlinkSync(join(taken.path, name))),
+    }
   }
   throw new Error(`All ${maxFolders} folders of the spool ${root} are in use by other processes.`)
 }
 
-function tryFolder(path: string): SpoolFolder | undefined {
+type TakenFolder = Omit<SpoolFolder, 'adoptedIds' | 'forgetAdopted'>
+
+function tryFolder(path: string): TakenFolder | undefined {
   mkdirSync(path, { recursive: true, mode: 0o700 })
   const lock = tryLock(join(path, 'lock'))
   return lock && { path, id: readId(join(path, 'id')), release: () => lock.close() }
@@ -65,21 +81,23 @@ function readId(path: string): string {
 }
 
 /** Segments keep their order among themselves, and come behind those that are there. */
-function adoptOthers(root: string, folder: SpoolFolder): string[] {
-  const adopted: string[] = []
+function adoptOthers(root: string, folder: TakenFolder): void {
   for (const name of readdirSync(root).filter((entry) => /^\d+$/.test(entry))) {
     const path = join(root, name)
-    // What was adopted lost its id: there is nothing to ask for in its name any more.
+    // What was adopted lost its id: there is nothing in it any more.
     if (path === folder.path || !existsSync(join(path, 'id'))) continue
     const other = tryFolder(path)
     if (!other) continue
     let number = (listSegments(folder.path).at(-1)?.number ?? 0) + 1
     for (const segment of listSegments(path)) renameSync(segment.path, segmentPath(folder.path, number++))
-    unlinkSync(join(path, 'id'))
-    adopted.push(other.id)
+    for (const file of listAdopted(path)) renameSync(join(path, file), join(folder.path, file))
+    renameSync(join(path, 'id'), join(folder.path, `${adoptedPrefix}${other.id}`))
     other.release()
   }
-  return adopted
+}
+
+function listAdopted(folder: string): string[] {
+  return readdirSync(folder).filter((name) => name.startsWith(adoptedPrefix))
 }
 
 export interface SegmentFile {

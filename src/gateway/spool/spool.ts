@@ -66,9 +66,9 @@ const complaintMs = 10_000
  * get a record that says `GATEWAY_ERROR`. Throws if the folder cannot be made, written or had.
  */
 export function openSpool(options: SpoolOptions): Spool {
-  const { folder, adoptedIds } = takeSpoolFolder(options.root)
+  const folder = takeSpoolFolder(options.root)
   try {
-    return new Spool(options, folder, adoptedIds)
+    return new Spool(options, folder)
   } catch (error) {
     folder.release()
     throw error
@@ -78,7 +78,7 @@ export function openSpool(options: SpoolOptions): Spool {
 export class Spool implements UsageSink, Disposable {
   /** Of the folder: stays the same over restarts. */
   readonly id: string
-  /** Ids of other folders whose records are now here. */
+  /** Ids of other folders whose records are now here, until `forgetAdopted`. */
   readonly adoptedIds: readonly string[]
   readonly #folder: SpoolFolder
   readonly #log: GatewayLog
@@ -120,9 +120,9 @@ export class Spool implements UsageSink, Disposable {
   /** What was shipped too late to be noted comes again from disk. */
   #isClosed = false
 
-  constructor(options: SpoolOptions, folder: SpoolFolder, adoptedIds: readonly string[]) {
+  constructor(options: SpoolOptions, folder: SpoolFolder) {
     this.id = folder.id
-    this.adoptedIds = adoptedIds
+    this.adoptedIds = folder.adoptedIds
     this.#folder = folder
     this.#log = options.log
     this.#maxBytes = options.maxBytes ?? 16 * 1024 ** 3
@@ -332,6 +332,11 @@ export class Spool implements UsageSink, Disposable {
     unlink(segment.path, (error) => {
       if (error) this.#complain(error, 'a shipped segment of the spool could not be deleted')
     })
+  }
+
+  /** It is known that the records of the adopted are this spool's. */
+  forgetAdopted(): void {
+    this.#folder.forgetAdopted()
   }
 
   /** A record that was taken can be stored nowhere. */
