@@ -20,6 +20,19 @@ export const graphqlFaults = {
     meaning: 'The key has not the scope that the field needs, or its owner not the role.',
     remedy: 'Use a key with that scope; the message names it.',
   },
+  BAD_REQUEST: {
+    meaning:
+      'What came is no request of GraphQL over HTTP: malformed JSON, an unknown or wrong member, an array (HTTP 400), or another method than its operation takes (HTTP 405).',
+    remedy: 'Send one JSON object with `query`, and `variables`, `operationName` and `extensions` if need be, by POST.',
+  },
+  OPERATION_RESOLUTION_FAILURE: {
+    meaning: 'The document has no operation of that name, or several and none was named (HTTP 400).',
+    remedy: 'Name one of its operations as `operationName`.',
+  },
+  REQUEST_ENTITY_TOO_LARGE: {
+    meaning: 'The body has more than 1 MiB (HTTP 413).',
+    remedy: 'Send less at a time, and values as variables.',
+  },
   GRAPHQL_PARSE_FAILED: {
     meaning: 'The document is not GraphQL.',
     remedy: 'Mend the syntax at the place that `locations` names.',

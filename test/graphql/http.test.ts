@@ -1,6 +1,7 @@
 import { request as httpRequest } from 'node:http'
 import { getIntrospectionQuery } from 'graphql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { graphqlFaults } from '../../src/graphql/fault.ts'
 import { addDeployment } from './objects.ts'
 import { openTestApi, type TestApi } from './open-api.ts'
 
@@ -91,6 +92,24 @@ describe('a request', () => {
     expect((await api.graphql.post('{"query": ')).status).toBe(400)
     expect((await api.graphql.post('null')).status).toBe(400)
     expect((await api.graphql.post('{"query": 1}')).status).toBe(400)
+  })
+
+  test.each([
+    ['no JSON', '{"query": '],
+    ['an array', '[{"query":"{ viewer { scopes } }"}]'],
+    ['with an unknown member', '{"query":"{ viewer { scopes } }","id":1}'],
+    ['with a name that none of its operations has', '{"query":"query a { viewer { scopes } }","operationName":"b"}'],
+    ['too large', `{"query":"${' '.repeat(1_100_000)}"}`],
+    ['no GraphQL', '{"query":"{"}'],
+    ['asking for what there is not', '{"query":"{ nothing }"}'],
+    [
+      'with variables that do not fit',
+      '{"query":"query ($a: Int) { routes(first: $a) { totalCount } }","variables":{"a":"x"}}',
+    ],
+    ['with two operations and no name', '{"query":"query a { viewer { scopes } } query b { viewer { scopes } }"}'],
+  ])('that is %s has a code that docs/errors.md explains', async (_what, text) => {
+    const { body } = await api.graphql.post(text)
+    expect(Object.keys(graphqlFaults)).toContain(body.errors?.[0]?.extensions?.['code'])
   })
 
   test('never changes anything by GET', async () => {
