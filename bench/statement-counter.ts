@@ -16,7 +16,8 @@ export async function openStatementCounter(url: string): Promise<StatementCounte
   const socketPath = join(direct.searchParams.get('host') ?? '', '.s.PGSQL.5432')
   const sockets = new Set<Socket>()
   let statements = 0
-  const server = createServer((client) => {
+  // With Nagle's algorithm a small answer would wait for the acknowledgement of the one before: 40 ms.
+  const server = createServer({ noDelay: true }, (client) => {
     const database = connect(socketPath)
     const scan = createScanner(() => statements++)
     client.on('data', scan)
