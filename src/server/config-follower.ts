@@ -14,6 +14,8 @@ interface Log {
 export interface ConfigFollower extends AsyncDisposable {
   /** Something may have changed: looks soon, and once more if it was looking already. */
   wake(): void
+  /** Looks now, and resolves when what was committed before is served, or could not be read. */
+  catchUp(): Promise<void>
   /** Loads everything anew, whatever is known. With the first call the following begins. */
   reload(): Promise<void>
 }
@@ -63,6 +65,10 @@ export function openConfigFollower(options: {
   }
   return {
     wake,
+    async catchUp() {
+      wake()
+      await running
+    },
     async reload() {
       store.publish(await compileLatest(options, undefined))
       schedule()

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Control } from '../control/control.ts'
 import { ensureFirstAdministrator, type FirstAdministrator } from '../control/first-administrator.ts'
 import { createTrafficCounters } from '../gateway/traffic/traffic-counters.ts'
@@ -24,6 +25,9 @@ import { openTracing } from './tracing/tracing.ts'
 import { createUpstreamPolicy, isLoopbackHost } from './upstream-policy.ts'
 import { openUpstreamHttp } from './upstream-http.ts'
 import { openUsage } from './usage.ts'
+
+/** A gateway that knows a configuration waits no longer for its database to come with the latest one. */
+const databasePatienceMs = 2_000
 
 /** The running product. Disposing ends it at once; `drain` before that loses no request. */
 export interface Served extends AsyncDisposable {
@@ -133,6 +137,8 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
       endpointInFlight: gateway.live.inFlightReport(),
     }))
     const administrator = await ensureFirstAdministrator(control, config.adminKey ?? null)
+    // Of several processes that start at once another one may have made the key.
+    await follower.catchUp()
     isOnline = true
     rewrapSecrets(db, persistence.box).then(
       (count) => count > 0 && log.info({ secrets: count }, 'secrets were wrapped with the current encryption key'),
@@ -141,8 +147,15 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
     return administrator
   }
   const firstAdministrator = goOnline()
-  if (isKnown) firstAdministrator.catch((error: unknown) => log.error({ err: error }, 'the database cannot be used'))
-  else await firstAdministrator
+  if (isKnown) {
+    // What was good last may be old: a database that is there is asked before anybody is served by it.
+    const patience = new AbortController()
+    await Promise.race([
+      firstAdministrator.catch((error: unknown) => log.error({ err: error }, 'the database cannot be used')),
+      sleep(databasePatienceMs, undefined, { signal: patience.signal }).catch(() => undefined),
+    ])
+    patience.abort()
+  } else await firstAdministrator
   const api = opened.use(
     await openApiListener({
       listen: config.api,
