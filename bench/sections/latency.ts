@@ -13,16 +13,14 @@ export const latencySection: Section = {
   name: 'latency',
   about: `added latency at ${perSecond} requests per second`,
   run: async (bench: Bench): Promise<Row[]> => {
-    let failures = 0
     const body = chatBody('small', 900)
     const durationMs = bench.isQuick ? 1_500 : 4_000
     const contenders = await bench.contenders()
     for (const { address } of contenders) await warmUp(address('small'), body, 16, warmUpMs(bench))
     const comparison = await compare(contenders, bench.isQuick ? 2 : 4, async (contender) => {
       const run = await runOpenLoop({ address: contender.address('small'), body, perSecond, durationMs })
-      failures += run.failures
       const settled = run.latenciesMs.slice(perSecond / 2)
-      return { p50: quantile(settled, 0.5), p99: quantile(settled, 0.99) }
+      return { figures: { p50: quantile(settled, 0.5), p99: quantile(settled, 0.99) }, failures: run.failures }
     })
     const added = (figure: 'p50' | 'p99') => {
       const [ours, theirs] = [comparison.value('signalbox', figure), comparison.value('direct', figure)]
@@ -34,7 +32,7 @@ export const latencySection: Section = {
       values: comparison.values(figure),
       result: added(figure),
       resultUnit: 'ms added',
-      ...(failures > 0 && { note: `${failures} FAILED` }),
+      ...(comparison.failureNote !== undefined && { note: comparison.failureNote }),
     })
     return [{ ...row('p50'), goal: { atMost: 0.35 } }, row('p99')]
   },

@@ -62,16 +62,13 @@ export const requestSections: readonly Section[] = shapes.map((shape) => ({
 
 async function run(bench: Bench, shape: Shape): Promise<Row[]> {
   const windowMs = bench.isQuick ? 1_000 : 2_500
-  let failures = 0
   const contenders = await bench.contenders()
   for (const { address } of contenders)
     await warmUp(address(shape.behaviour), shape.body, shape.connections, warmUpMs(bench))
-  const comparison = await compare(contenders, bench.isQuick ? 2 : 5, async (contender) => {
-    const result = await measure(contender, shape, windowMs)
-    failures += result.failures
-    return result
-  })
-  const note = failures > 0 ? { note: `${failures} FAILED` } : {}
+  const comparison = await compare(contenders, bench.isQuick ? 2 : 5, (contender) =>
+    measure(contender, shape, windowMs),
+  )
+  const note = comparison.failureNote === undefined ? {} : { note: comparison.failureNote }
   return [
     {
       what: `${shape.about}: throughput`,
@@ -106,11 +103,9 @@ async function measure(contender: Contender, shape: Shape, windowMs: number) {
     const before = { answers: load.answers(), cpu: cpuMicros(pids), atMs: performance.now() }
     await sleep(windowMs)
     const answers = load.answers() - before.answers
-    return {
-      perSecond: (answers * 1000) / (performance.now() - before.atMs),
-      cpuMicrosEach: (cpuMicros(pids) - before.cpu) / answers,
-      failures: load.failures(),
-    }
+    const perSecond = (answers * 1000) / (performance.now() - before.atMs)
+    const cpuMicrosEach = (cpuMicros(pids) - before.cpu) / answers
+    return { figures: { perSecond, cpuMicrosEach }, failures: load.failures() }
   } finally {
     load.stop()
   }

@@ -28,14 +28,11 @@ export const streamSections: readonly Section[] = (['paced', 'burst'] as const).
 
 async function run(bench: Bench, shape: Shape): Promise<Row[]> {
   const contenders = (await bench.contenders()).filter(({ name }) => name !== 'direct')
-  let failures = 0
   for (const { address } of contenders)
     await warmUp(address(shape), chatBody(shape, 900, { stream: true }), connections[shape], warmUpMs(bench))
-  const comparison = await compare(contenders, bench.isQuick ? 2 : 5, async (contender) => {
-    const result = await measure(contender, shape, bench.isQuick ? 1_500 : 4_000)
-    failures += result.failures
-    return result
-  })
+  const comparison = await compare(contenders, bench.isQuick ? 2 : 5, (contender) =>
+    measure(contender, shape, bench.isQuick ? 1_500 : 4_000),
+  )
   return [
     {
       what: `${about[shape]}: CPU`,
@@ -44,7 +41,7 @@ async function run(bench: Bench, shape: Shape): Promise<Row[]> {
       result: comparison.ratio('cpuMicrosEach', 'signalbox', 'nginx'),
       resultUnit: '× nginx',
       goal: { atMost: goals[shape] },
-      ...(failures > 0 && { note: `${failures} FAILED` }),
+      ...(comparison.failureNote !== undefined && { note: comparison.failureNote }),
     },
   ]
 }
@@ -67,7 +64,8 @@ async function measure(contender: Contender, shape: Shape, windowMs: number) {
     const before = { answers: load.answers(), cpu: cpuMicros(pids) }
     await sleep(windowMs)
     const events = (load.answers() - before.answers) * eventsPerStream[shape]
-    return { cpuMicrosEach: (cpuMicros(pids) - before.cpu) / events, failures: load.failures() + incomplete }
+    const cpuMicrosEach = (cpuMicros(pids) - before.cpu) / events
+    return { figures: { cpuMicrosEach }, failures: load.failures() + incomplete }
   } finally {
     load.stop()
   }
