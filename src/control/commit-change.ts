@@ -20,8 +20,8 @@ export interface Change {
   readonly action: string
   /** Marks a provider, deployment, route, user or API key to be compiled again, because it was changed or removed. */
   touch(id: string): void
-  /** Adds an entry to the audit log. */
-  audit(subjectId: string, changes: readonly AuditChange[]): Promise<void>
+  /** Adds an entry to the audit log; `reason` is the actor's own, if it gave one. */
+  audit(subjectId: string, changes: readonly AuditChange[], reason?: string | null): Promise<void>
 }
 
 export interface ChangeOptions {
@@ -68,8 +68,8 @@ async function runChange<T>(
       actor: options.actor,
       action: options.action,
       touch: (id) => touched.add(id),
-      audit: (subjectId, changes) =>
-        insertAuditEntry(tx, { actorId: options.actor.id, action: options.action, subjectId, changes }),
+      audit: (subjectId, changes, reason = null) =>
+        insertAuditEntry(tx, { actorId: options.actor.id, action: options.action, subjectId, reason, changes }),
     })
     if (touched.size === 0) return { value, snapshot: undefined }
     return { value, snapshot: await compileNext(tx, control, options.actor, [...touched]) }

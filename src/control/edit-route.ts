@@ -27,7 +27,7 @@ export interface RouteCommandInput {
 
 export interface RouteEdit extends RouteCommandInput {
   readonly kind: RouteChangeKind
-  /** Where the command's own members stand in the arguments; by default `['input']`. */
+  /** Where the members of this route stand in the arguments; by default `['input']`. */
   readonly path?: readonly string[]
   /** Where in the arguments a problem of the edited route lies; by default at the same place under `path`. */
   readonly pathOf?: (problem: Problem, after: RouteDraft) => readonly string[]
@@ -41,7 +41,7 @@ export interface RouteEdit extends RouteCommandInput {
  */
 export async function editRoute(change: Change, edit: RouteEdit): Promise<string> {
   const path = edit.path ?? ['input']
-  if (edit.reason != null) requireText(edit.reason, [...path, 'reason'], maxReasonLength)
+  if (edit.reason != null) requireText(edit.reason, ['input', 'reason'], maxReasonLength)
   const before = await lockRoute(change, edit.route, [...path, 'route'])
   requireRevision(before, edit.expectedRevision, path)
   const after = await edit.edit(before)
@@ -100,7 +100,7 @@ async function record(
     reason: reason ?? null,
     state: await revisionStateOf(change, after),
   })
-  await change.audit(after.id, auditChanges(before && auditedMembers(before), auditedMembers(after)))
+  await change.audit(after.id, auditChanges(before && auditedMembers(before), auditedMembers(after)), reason)
   change.touch(after.id)
 }
 

@@ -45,19 +45,32 @@ export function setRouteTrafficBulk(
   return commitChange(control, { actor, action: 'routeTrafficBulkSet', waitFor }, async (change) => {
     if (input.changes.length === 0 || input.changes.length > maxBulkChanges)
       throw refuseInput('LIMIT_EXCEEDED', ['input', 'changes'], `One call switches 1 to ${maxBulkChanges} routes.`)
-    await lockRoutes(
+    const locked = await lockRoutes(
       change.tx,
       input.changes.map(({ route }) => route),
     )
+    // Before anything is changed: the second change of a route would find the revision that the first one made.
+    requireNoneTwice(input.changes, locked)
     const routeIds: string[] = []
-    for (const [index, one] of input.changes.entries()) {
-      const path = ['input', 'changes', String(index)]
-      const routeId = await setWeights(change, { ...one, reason: input.reason }, path)
-      if (routeIds.includes(routeId)) throw refuseInput('INVALID', [...path, 'route'], 'The route is listed twice.')
-      routeIds.push(routeId)
-    }
+    for (const [index, one] of input.changes.entries())
+      routeIds.push(await setWeights(change, { ...one, reason: input.reason }, ['input', 'changes', String(index)]))
     return routeIds
   })
+}
+
+function requireNoneTwice(
+  changes: readonly { readonly route: Ref }[],
+  routes: readonly { readonly id: string; readonly name: string }[],
+): void {
+  const idsByName = new Map(routes.map(({ id, name }) => [name, id]))
+  const seen = new Set<string | undefined>()
+  for (const [index, { route }] of changes.entries()) {
+    const id = 'id' in route ? route.id : idsByName.get(route.name)
+    // One that does not exist is refused in its turn.
+    if (id !== undefined && seen.has(id))
+      throw refuseInput('INVALID', ['input', 'changes', String(index), 'route'], 'The route is listed twice.')
+    seen.add(id)
+  }
 }
 
 function setWeights(change: Change, input: RouteTrafficSetInput, path: readonly string[]): Promise<string> {

@@ -30,6 +30,7 @@ builder.objectType(AuditEntryRef, {
       resolve: (entry, _args, context) => loadActor(context, entry.actor_id),
     }),
     action: t.exposeString('action', { description: 'The mutation field, e.g. `routeTrafficSet`.' }),
+    reason: t.exposeString('reason', { nullable: true, description: 'Why, in the words of the actor.' }),
     subject: t.field({
       type: NodeRef,
       nullable: true,

@@ -225,6 +225,7 @@ interface AuditEntryTable {
   actor_id: string
   action: string
   subject_id: string
+  reason: string | null
   changes: JSONColumnType<AuditChange[]>
 }
 

@@ -31,12 +31,12 @@ export async function findRouteForUpdate(tx: Tx, ref: Ref): Promise<RouteDraft |
 }
 
 /** Locks these routes in the order of their ids: whoever changes several of them waits, and nobody for one another. */
-export async function lockRoutes(tx: Tx, refs: readonly Ref[]): Promise<void> {
+export function lockRoutes(tx: Tx, refs: readonly Ref[]): Promise<{ id: string; name: string }[]> {
   const ids = refs.flatMap((ref) => ('id' in ref ? [ref.id] : []))
   const names = refs.flatMap((ref) => ('id' in ref ? [] : [ref.name]))
-  await tx
+  return tx
     .selectFrom('route')
-    .select('id')
+    .select(['id', 'name'])
     .where((eb) => eb.or([eb('id', 'in', [...ids, '']), eb('name', 'in', [...names, ''])]))
     .orderBy('id')
     .forUpdate()

@@ -409,6 +409,7 @@ test('revisions and the audit log name actor, reason and what changed, also afte
     ['system:test', 'routeTrafficSet'],
     ['system:test', 'routeDelete'],
   ])
+  expect(entries.map(({ reason }) => reason)).toEqual(['made', 'switched', null])
   expect(entries[1]?.changes.map((change) => change.field)).toEqual(['targets'])
   expect(entries[2]?.changes).toContainEqual({ field: 'name', before: '"r"', after: null })
 })
@@ -491,6 +492,16 @@ test('many routes are switched in one version, all or none, and the fault names 
       'NOT_FOUND',
     ],
     [await bulk(change(0, 9), { route: { id: ids[0]! }, weights: [at('b', 1)] }), ['changes', '1', 'route'], 'INVALID'],
+    [
+      await bulk({ ...change(0, 9), expectedRevision: 2 }, { ...change(0, 8), expectedRevision: 2 }),
+      ['changes', '1', 'route'],
+      'INVALID',
+    ],
+    [
+      await setRouteTrafficBulk(control, administrator, { changes: [change(0, 9)], reason: 'x'.repeat(1_025) }),
+      ['reason'],
+      'INVALID',
+    ],
     [await bulk(), ['changes'], 'LIMIT_EXCEEDED'],
     [await bulk(...Array.from({ length: 101 }, () => change(0, 1))), ['changes'], 'LIMIT_EXCEEDED'],
   ] as const

@@ -225,7 +225,7 @@ describe('history', () => {
     const { auditLog } = await api.graphql.request<{
       auditLog: { edges: { node: { action: string; subject: object | null; changes: { field: string }[] } }[] }
     }>(
-      `query ($id: ID!) { auditLog(subjectId: $id) { edges { node { action subject { id } actor { ... on ApiKey { name } } changes { field before after } } } } }`,
+      `query ($id: ID!) { auditLog(subjectId: $id) { edges { node { action subject { id } actor { ... on ApiKey { name } } reason changes { field before after } } } } }`,
       { id },
     )
     expect(auditLog.edges.map(({ node }) => node.action)).toEqual([
@@ -238,6 +238,7 @@ describe('history', () => {
     expect(auditLog.edges[3]?.node).toMatchObject({
       subject: null,
       actor: { name: 'SIGNALBOX_ADMIN_KEY' },
+      reason: 'try blue',
       changes: [{ field: 'targets' }],
     })
   })
