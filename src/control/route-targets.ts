@@ -30,7 +30,7 @@ export function setRouteTargets(control: Control, actor: Actor, input: RouteTarg
     return editRoute(change, {
       ...input,
       kind: 'TARGETS_CHANGED',
-      pathOf: ({ path }, after) => ['input', ...placeInList(path, after.targets, listed)],
+      pathOf: ({ path }, after) => ['input', ...placeInList(path, after, listed)],
       edit: async (route) => {
         const idsByBackend = new Map(route.targets.map((target) => [target.backendId, target.id]))
         const resolved = await resolveTargets(change, input.targets, ['input', 'targets'])
@@ -42,14 +42,15 @@ export function setRouteTargets(control: Control, actor: Actor, input: RouteTarg
   })
 }
 
-function placeInList(
-  path: readonly string[],
-  stored: RouteDraft['targets'],
-  listed: RouteDraft['targets'],
-): readonly string[] {
+function placeInList(path: readonly string[], stored: RouteDraft, listed: RouteDraft['targets']): readonly string[] {
   const [member, index, ...rest] = path
+  if (member === 'fallback') {
+    // The fallback stays as it is: what stands in it now is one of the targets.
+    const backendId = stored.fallback?.backendIds[Number(rest[0])]
+    return ['targets', String(listed.findIndex((target) => target.backendId === backendId)), 'backend']
+  }
   if (member !== 'targets' || index === undefined) return path
-  return ['targets', String(listed.indexOf(stored[Number(index)]!)), ...rest]
+  return ['targets', String(listed.indexOf(stored.targets[Number(index)]!)), ...rest]
 }
 
 function requireNoneTwice(targets: RouteDraft['targets']): void {
@@ -80,7 +81,7 @@ export async function addRouteTarget(
       ...input,
       kind: 'TARGETS_CHANGED',
       // The new one is the last, and the only one that can be at fault.
-      pathOf: ({ path }) => (path[0] === 'targets' ? ['input', 'target', ...path.slice(2)] : ['input', ...path]),
+      pathOf: ({ path }) => ['input', 'target', ...(path[0] === 'targets' ? path.slice(2) : ['backend'])],
       edit: async (route) => {
         const backendId = await requireBackendId(change, input.target.backend, ['input', 'target', 'backend'])
         targetId = createId('RouteTarget')

@@ -307,7 +307,9 @@ test('a backend is a target or a fallback, whichever way it is tried', async () 
     ),
   ).toMatchObject({ code: 'INVALID', path: ['input', 'fallback', 'backends', '1'] })
   const added = await addRouteTarget(control, administrator, { route, target: on('c') })
-  expect(refusalOf(added)).toMatchObject({ code: 'INVALID' })
+  expect(refusalOf(added)).toMatchObject({ code: 'INVALID', path: ['input', 'target', 'backend'] })
+  const listed = await setRouteTargets(control, administrator, { route, targets: [on('b'), on('c'), on('a')] })
+  expect(refusalOf(listed)).toMatchObject({ code: 'INVALID', path: ['input', 'targets', '1', 'backend'] })
   const replaced = await replaceRouteTarget(control, administrator, {
     route,
     target: { deployment: 'a' },
