@@ -87,6 +87,12 @@ const dimensionFields = columns.map((column) => `${column} ${columnTypes[column]
 const recordArrays = Object.values(recordColumns).map(({ type }, index) => `$${index + 4}::${type}[]`)
 
 /**
+ * A request that a crash cut off gets a record with an end of its own. It may have ended nevertheless, with a record that got
+ * here from memory and of which the disk knew nothing: full, or not yet synced when the machine died.
+ */
+const isUnknown = 'NOT EXISTS (SELECT FROM usage_record AS known WHERE known.id = incoming.id)'
+
+/**
  * Parameters: `dimensions`, `attempts` and then each of `records` of an `EncodedBatch`. Returns the number of new records as `inserted`.
  *
  * Every table is written in the order of its key, and all writers write the tables in the same order: writers who race
@@ -115,6 +121,7 @@ WITH dimension AS MATERIALIZED (
   SELECT id, started_at, ended_at, key_full, route_id, api_key_id, model, status, error, attempts, provenance, input,
     cached, output, reasoning, cost, first_byte_ms, duration_ms, overhead_ms
   FROM incoming
+  WHERE CASE WHEN outcome = 'GATEWAY_ERROR' THEN ${isUnknown} ELSE true END
   ORDER BY id
   ON CONFLICT DO NOTHING
   RETURNING id

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { afterAll, beforeEach, beforeAll, expect, test } from 'vitest'
 import type { Database } from '../../src/storage/database.ts'
+import { abandonedRecord } from '../../src/gateway/spool/abandoned-record.ts'
 import { insertUsageRecords, isRefusal } from '../../src/storage/usage-insert.ts'
 import { usageLayers } from '../../src/storage/usage-layers.ts'
 import { openTestDatabase } from '../support/database.ts'
@@ -87,4 +88,13 @@ test('records without a price have no cost, and do not make that of others null'
   await insertUsageRecords(database.db, [usageRecord({ cost: '0.1' }), usageRecord({ cost: null })])
   await insertUsageRecords(database.db, [usageRecord({ cost: '0.2' })])
   for (const row of await sums()) expect(row.cost).toBe('0.3')
+})
+
+test('a request that a crash cut off does not count beside its own record, which got there from memory', async () => {
+  const [ended, cutOff] = [usageRecord(), usageRecord()]
+  expect(await insertUsageRecords(database.db, [ended])).toBe(1)
+  const abandoned = [ended, cutOff].map((request) => abandonedRecord(request, request.startedAtMs + 86_400_000))
+  expect(await insertUsageRecords(database.db, abandoned)).toBe(1)
+  expect(await insertUsageRecords(database.db, abandoned)).toBe(0)
+  for (const row of await sums()) expect(row).toMatchObject({ requests: '2', input: '10' })
 })
