@@ -1,6 +1,6 @@
 /**
  * The bar above GraphiQL that takes the key. The key stays in this tab (`sessionStorage`) and goes with every call to this
- * server, unless the headers editor has one of its own.
+ * server, unless the headers editor has one of its own. The tab that was open before a reload is open after it.
  */
 export const keyBar = `
 <style>
@@ -29,6 +29,15 @@ export const keyBar = `
       sessionStorage.setItem(name, field.value.trim());
       location.reload();
     });
+    // GraphiQL looks for the tab that holds the last query it was typed; an example that nobody has changed was never typed,
+    // and it would open an empty tab behind the examples.
+    try {
+      const { tabs, activeTabIndex } = JSON.parse(localStorage.getItem('graphiql:tabState'));
+      for (const editor of ['query', 'variables'])
+        localStorage.setItem('graphiql:' + editor, tabs[activeTabIndex][editor] || '');
+    } catch {
+      // The first visit, or a browser without storage.
+    }
     const send = window.fetch.bind(window);
     window.fetch = (input, init) => {
       const url = new URL(input instanceof Request ? input.url : input, location.href);

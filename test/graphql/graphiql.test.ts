@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto'
+import { runInNewContext } from 'node:vm'
 import { parse, validate } from 'graphql'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { exampleTabs } from '../../src/graphql/graphiql-examples.ts'
+import { keyBar } from '../../src/graphql/graphiql-key-bar.ts'
 import { schema } from '../../src/graphql/schema.ts'
 import { openTestApi, type TestApi } from './open-api.ts'
 
@@ -47,6 +49,35 @@ test('it takes the key, and opens with the five things that a user does in the f
   expect(page).toContain('id="key-bar"')
   expect(exampleTabs).toHaveLength(5)
   for (const { query } of exampleTabs) expect(page).toContain(JSON.stringify(query).slice(1, -1))
+})
+
+test('the tab that was open before a reload is open after it, typed in or not', () => {
+  const script = /<script>([\s\S]*)<\/script>/.exec(keyBar)![1]!
+  const startWith = (stored: Record<string, string>) => {
+    const items = new Map(Object.entries(stored))
+    const storage = {
+      getItem: (name: string) => items.get(name) ?? null,
+      setItem: (name: string, value: string) => items.set(name, value),
+    }
+    const element = { addEventListener: () => {} }
+    runInNewContext(script, {
+      localStorage: storage,
+      sessionStorage: storage,
+      document: { getElementById: () => element },
+      window: { fetch },
+    })
+    return Object.fromEntries(items)
+  }
+  const tabState = JSON.stringify({ activeTabIndex: 1, tabs: [{ query: 'a' }, { query: 'b', variables: '{}' }, {}] })
+  expect(startWith({ 'graphiql:tabState': tabState, 'graphiql:query': 'a' })).toMatchObject({
+    'graphiql:query': 'b',
+    'graphiql:variables': '{}',
+  })
+  expect(startWith({})).toEqual({})
+  for (const broken of ['x', '{"tabs":[],"activeTabIndex":0}']) {
+    const stored = { 'graphiql:tabState': broken }
+    expect(startWith(stored)).toEqual(stored)
+  }
 })
 
 test.each(exampleTabs.map(({ query }) => [query.split('\n')[0]!, query] as const))(
