@@ -247,7 +247,7 @@ export class RequestLife implements Member, CallOwner {
     this.#permit = permit
     this.#usage.begin(plan)
     const { totalMs, ...timeouts } = route.timeouts
-    const leftMs = this.#usage.startedAtMs + totalMs - Date.now()
+    const leftMs = totalMs - this.#usage.elapsedMs
     const call = new UpstreamCall({ ...timeouts, totalMs: leftMs }, streamProtocolOf(this.#operation), this)
     this.#call = call
     const { body, length } = this.#received!.bodyFor(backend)

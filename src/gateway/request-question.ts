@@ -6,30 +6,34 @@ import type { LiveState } from './live/live-state.ts'
 /** So much of a prompt decides which endpoint has it in its prefix cache. */
 const prefixBytes = 1024
 
+interface RequestProgress {
+  readonly elapsedMs: number
+  readonly attempts: readonly AttemptLog[]
+}
+
 /** What `nextAttempt` asks of a request; what is dear and seldom asked for is found when it is asked for. */
 export class RequestQuestion implements AttemptQuestion {
   readonly snapshot: Snapshot
   readonly route: Route
   readonly live: LiveState
   readonly attempts: readonly AttemptLog[]
-  readonly deadlineAtMs: number
   nowMs = Date.now()
+  readonly #usage: RequestProgress
   readonly #chunks: readonly Buffer[]
   #prefixHash: number | undefined
 
-  constructor(
-    snapshot: Snapshot,
-    route: Route,
-    live: LiveState,
-    usage: { readonly startedAtMs: number; readonly attempts: readonly AttemptLog[] },
-    chunks: readonly Buffer[],
-  ) {
+  constructor(snapshot: Snapshot, route: Route, live: LiveState, usage: RequestProgress, chunks: readonly Buffer[]) {
     this.snapshot = snapshot
     this.route = route
     this.live = live
     this.attempts = usage.attempts
-    this.deadlineAtMs = usage.startedAtMs + route.timeouts.totalMs
+    this.#usage = usage
     this.#chunks = chunks
+  }
+
+  /** By what has passed: a clock that is set must not take a request's time, or give it more. */
+  get deadlineAtMs(): number {
+    return this.nowMs + this.route.timeouts.totalMs - this.#usage.elapsedMs
   }
 
   get rotations(): LiveState['rotations'] {

@@ -53,6 +53,11 @@ export class RequestUsage {
     this.startedAtMs = startedAtMs
   }
 
+  /** Since the request came, whatever happened to the clock. */
+  get elapsedMs(): number {
+    return performance.now() - this.#begunAtMs
+  }
+
   /** The request has its route and is about to be served. */
   open(): void {
     this.#isOpen = true
@@ -78,7 +83,7 @@ export class RequestUsage {
 
   /** Writes it all down; `written` is called when that is safe. */
   end(end: RequestEnd, written: () => void): void {
-    const durationMs = performance.now() - this.#begunAtMs
+    const durationMs = this.elapsedMs
     const firstByteMs = end.firstByteAtMs > 0 ? end.firstByteAtMs - this.#begunAtMs : null
     const count = tokensOf(end.answer)
     if (this.#isOpen) {
