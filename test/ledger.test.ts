@@ -14,7 +14,7 @@ import { openUpstream, refusingBaseUrl, type Upstream } from './support/upstream
 
 const requests = Number(process.env['LEDGER_REQUESTS'] ?? 10_000)
 const clients = 48
-const seed = 20_261_124
+const seed = Number(process.env['LEDGER_SEED'] ?? 20_261_124)
 
 /** Price of the provider's model, in USD per million tokens. */
 const price = { inputPerMillion: '0.15', cachedInputPerMillion: '0.075', outputPerMillion: '0.6' }
