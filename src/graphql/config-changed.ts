@@ -73,7 +73,7 @@ function watchChanges(context: GraphQLContext): AsyncIterableIterator<Subscripti
       subjectIds: row.subject_ids,
     }))
   }
-  const next = async (): Promise<IteratorResult<SubscriptionEvent<ConfigChange>>> => {
+  const nextChange = async (): Promise<IteratorResult<SubscriptionEvent<ConfigChange>>> => {
     while (pending.length === 0 || wakeUps.isOver) {
       if (!wakeUps.isOver) pending = await read()
       if (pending.length > 0 && !wakeUps.isOver) break
@@ -84,6 +84,15 @@ function watchChanges(context: GraphQLContext): AsyncIterableIterator<Subscripti
     const value = pending.shift()!
     version = value.version
     return { done: false, value: { value } }
+  }
+  // A source that throws is asked nothing more, and not told that it is over: it would listen for ever.
+  const next = async (): Promise<IteratorResult<SubscriptionEvent<ConfigChange>>> => {
+    try {
+      return await nextChange()
+    } catch (error) {
+      await wakeUps.return()
+      return { done: false, value: { fault: error instanceof Error ? error : new Error(String(error)) } }
+    }
   }
   return {
     next,

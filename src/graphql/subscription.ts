@@ -1,4 +1,3 @@
-import type { GraphQLError } from 'graphql'
 import { RequestCache } from '@pothos/plugin-scope-auth'
 import { currentActor, expiryOf } from '../control/actor.ts'
 import { type AnyScope, hasAnyScope } from './authorisation.ts'
@@ -9,7 +8,7 @@ import { fault } from './fault.ts'
 import { createLoaders } from './loaders.ts'
 
 /** An event, or why there will be no more. */
-export type SubscriptionEvent<Value> = { readonly value: Value } | { readonly fault: GraphQLError }
+export type SubscriptionEvent<Value> = { readonly value: Value } | { readonly fault: Error }
 
 export type SubscriptionQueue<Value> = EventQueue<SubscriptionEvent<Value>>
 

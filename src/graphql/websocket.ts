@@ -137,9 +137,25 @@ async function prepare(
   }
 }
 
-function runPrepared(args: ExecutionArgs, how: 'execute' | 'subscribe') {
+async function runPrepared(args: ExecutionArgs, how: 'execute' | 'subscribe') {
   const { enveloped, requestId } = args.rootValue as Prepared
-  return requestIds.run(requestId, () => enveloped[how]({ ...args, rootValue: undefined }) as OperationResult)
+  const result = await requestIds.run(
+    requestId,
+    () => enveloped[how]({ ...args, rootValue: undefined }) as OperationResult,
+  )
+  return Symbol.asyncIterator in result ? underRequestId(result, requestId) : result
+}
+
+/** Each event is made when it is asked for, and by then the run above is over. */
+function underRequestId<Value>(events: AsyncIterable<Value>, requestId: string): AsyncIterableIterator<Value> {
+  const iterator = events[Symbol.asyncIterator]()
+  return {
+    next: () => requestIds.run(requestId, () => iterator.next()),
+    return: async () => (await iterator.return?.()) ?? { done: true, value: undefined },
+    [Symbol.asyncIterator]() {
+      return this
+    },
+  }
 }
 
 /** A reader that does not read must not fill the memory. */

@@ -33,9 +33,9 @@ afterAll(async () => {
   await api[Symbol.asyncDispose]()
 })
 
-const overEvents = async (query: string, key = api.adminKey): Promise<Subscription> => {
+const overEvents = async (query: string, key = api.adminKey, url = api.url): Promise<Subscription> => {
   const stop = new AbortController()
-  const response = await fetch(`${api.url}/graphql`, {
+  const response = await fetch(`${url}/graphql`, {
     method: 'POST',
     headers: { 'content-type': 'application/json', accept: 'text/event-stream', authorization: `Bearer ${key}` },
     body: JSON.stringify({ query }),
@@ -62,9 +62,9 @@ async function* readEvents(response: Response): AsyncGenerator<Event, undefined>
   return undefined
 }
 
-const overWebSocket = async (query: string, key = api.adminKey): Promise<Subscription> => {
+const overWebSocket = async (query: string, key = api.adminKey, url = api.url): Promise<Subscription> => {
   const client = createWebSocketClient({
-    url: `${api.url.replace('http', 'ws')}/graphql`,
+    url: `${url.replace('http', 'ws')}/graphql`,
     connectionParams: { authorization: `Bearer ${key}` },
     webSocketImpl: WebSocket,
     retryAttempts: 0,
@@ -189,6 +189,23 @@ describe.each(transports)('over %s', (_, subscribe) => {
     push!(foreign)
     push!(own)
     expect(await shown()).toEqual({ id: own.id })
+  })
+
+  test('a subscription that cannot be read any further ends with a masked error, and leaves nothing behind', async () => {
+    await using own = await openTestApi()
+    const { db, snapshots } = own.control
+    await using subscription = await subscribe('subscription { configChanged { version } }', own.adminKey, own.url)
+    await subscription.next()
+    await db.schema.alterTable('config_change').renameTo('config_change_gone').execute()
+    const current = snapshots.current()
+    snapshots.publish({ ...current, version: current.version + 1 })
+    const last = await subscription.next()
+    expect(last?.errors).toMatchObject([
+      { extensions: { code: 'INTERNAL_SERVER_ERROR', requestId: expect.any(String) } },
+    ])
+    expect(own.faults).toMatchObject([{ requestId: expect.any(String) }])
+    expect(await subscription.next()).toBeUndefined()
+    await until(() => own.live.snapshotListeners() === 0)
   })
 
   test('what an event refers to is open only for what the key may do by then', async () => {
