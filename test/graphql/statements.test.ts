@@ -116,7 +116,7 @@ test.each([
   ],
   [
     'users',
-    'users(first: 100) { totalCount edges { node { name apiKeys(first: 100) { totalCount edges { node { name routes { name } owner { name } } } } } } }',
+    'users(first: 100) { totalCount edges { node { name apiKeys(first: 20) { totalCount edges { node { name routes { name } owner { name } } } } } } }',
   ],
   [
     'audit entries',
