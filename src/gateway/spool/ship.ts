@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { UsageRecord } from '../../routing/usage-record.ts'
 import type { GatewayLog } from '../ports.ts'
+import type { SpoolBatch } from './batches-out.ts'
 import type { Spool, SpoolState } from './spool.ts'
 
 /** Where the records go; the server plugs the database in. */
@@ -30,6 +31,8 @@ export interface Shipper {
 
 /** More would keep the event loop from requests for too long. */
 const maxBatch = 2_000
+/** While the database works on one batch, the next is made ready. */
+const maxUnderway = 2
 /** Records of this time share a batch. */
 const gatherMs = 200
 const reportMs = 1_000
@@ -69,20 +72,35 @@ export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
   }
 
   const shipAll = async (): Promise<boolean> => {
+    const underway: Promise<void>[] = []
     let shipped = false
-    for (let batch = spool.take(maxBatch); batch && performance.now() < deadlineMs; batch = spool.take(maxBatch)) {
-      try {
-        await deliver(batch.records)
-      } catch (error) {
-        batch.putBack()
-        throw error
+    try {
+      for (;;) {
+        while (underway.length < maxUnderway && performance.now() < deadlineMs) {
+          const batch = spool.take(maxBatch)
+          if (!batch) break
+          underway.push(ship(batch))
+        }
+        if (underway.length === 0) return shipped
+        await underway[0]
+        void underway.shift()
+        shipped = true
+        retryMs = firstRetryMs
+        if (performance.now() - reportedAtMs >= reportMs) await report()
       }
-      batch.commit()
-      shipped = true
-      retryMs = firstRetryMs
-      if (performance.now() - reportedAtMs >= reportMs) await report()
+    } finally {
+      await Promise.allSettled(underway)
     }
-    return shipped
+  }
+
+  const ship = async (batch: SpoolBatch): Promise<void> => {
+    try {
+      await deliver(batch.records)
+      batch.commit()
+    } catch (error) {
+      batch.putBack()
+      throw error
+    }
   }
 
   /** One record that is refused must not hold up all others: it is found by halving, and left out. */

@@ -8,6 +8,7 @@ import { unlink } from 'node:fs'
 import { endedAtMs, type UsageRecord } from '../../routing/usage-record.ts'
 import type { GatewayLog, OpenRequest, UsageSink } from '../ports.ts'
 import { abandonedRecord } from './abandoned-record.ts'
+import { BatchesOut, type SpoolBatch } from './batches-out.ts'
 import { type Frame, FrameBuffer, readFrame } from './frame.ts'
 import { listSegments, type SpoolFolder, segmentPath, takeSpoolFolder } from './spool-folder.ts'
 import { Segment } from './segment.ts'
@@ -21,14 +22,6 @@ export interface SpoolOptions {
   readonly maxSegmentBytes?: number
   /** Unshipped records that are also kept in memory, so that they need not be read again. */
   readonly maxInMemory?: number
-}
-
-/** Records to ship; the same ones come again after `putBack`. One at a time. */
-export interface SpoolBatch {
-  readonly records: readonly UsageRecord[]
-  /** They are in the database. */
-  commit(): void
-  putBack(): void
 }
 
 /** How a spool is doing. */
@@ -103,7 +96,7 @@ export class Spool implements UsageSink, Disposable {
   #fromDisk = false
   /** In the first segment: where the first unshipped record is, or what comes before it. */
   #shippedTo = 0
-  #isBatchOut = false
+  readonly #out = new BatchesOut()
 
   /** Requests in flight: not yet written, and with the segment that says so. */
   readonly #newlyOpen = new Map<string, OpenRequest>()
@@ -225,31 +218,24 @@ export class Spool implements UsageSink, Disposable {
 
   // ── what is shipped ──
 
-  /** The next records, oldest first; null if there are none, or if the last batch is still out. */
+  /** The records behind those that are out, oldest first; null if there are none, or none yet. */
   take(maxRecords: number): SpoolBatch | null {
-    if (this.#isBatchOut) return null
-    const batch = this.#fromDisk ? this.#takeFromDisk(maxRecords) : this.#takeFromMemory(maxRecords)
-    this.#isBatchOut = batch !== null
-    return batch
+    if (this.#isClosed) return null
+    return this.#fromDisk ? this.#takeFromDisk(maxRecords) : this.#takeFromMemory(maxRecords)
   }
 
   #takeFromMemory(maxRecords: number): SpoolBatch | null {
-    const taken = this.#queue.slice(0, maxRecords)
+    const start = this.#out.records
+    const taken = this.#queue.slice(start, start + maxRecords)
     if (taken.length === 0) return null
-    return {
-      records: taken.map((one) => one.record),
-      commit: () => {
-        if (this.#isClosed) return
-        this.#isBatchOut = false
-        this.#pending -= taken.length
-        if (!this.#fromDisk) this.#queue.splice(0, taken.length)
-        else this.#forgive(taken)
-        for (const { segment, end } of taken) if (segment) this.#shipped(segment, 1, end)
-      },
-      putBack: () => {
-        this.#isBatchOut = false
-      },
-    }
+    const records = taken.map((one) => one.record)
+    return this.#out.add({ records, end: null }, () => {
+      if (this.#isClosed) return
+      this.#pending -= taken.length
+      if (!this.#fromDisk) this.#queue.splice(0, taken.length)
+      else this.#forgive(taken)
+      for (const { segment, end } of taken) if (segment) this.#shipped(segment, 1, end)
+    })
   }
 
   /** These were counted as lost when memory was left, and have arrived after all. */
@@ -261,25 +247,21 @@ export class Spool implements UsageSink, Disposable {
 
   #takeFromDisk(maxRecords: number): SpoolBatch | null {
     const segment = this.#segments[0]
+    // What was taken from memory is on disk too: it has to be noted there first.
+    if (this.#out.size > 0 && this.#out.end === null) return null
     if (!segment) return this.#returnToMemory()
-    const { records, end } = this.#read(segment, this.#shippedTo, maxRecords)
-    if (records.length === 0) {
-      if (this.#segments.length === 1) return this.#returnToMemory()
-      this.#drop(segment)
-      return this.#takeFromDisk(maxRecords)
-    }
-    return {
-      records,
-      commit: () => {
+    const { records, end } = this.#read(segment, this.#out.end ?? this.#shippedTo, maxRecords)
+    if (records.length > 0) {
+      return this.#out.add({ records, end }, () => {
         if (this.#isClosed) return
-        this.#isBatchOut = false
         this.#pending -= records.length
         this.#shipped(segment, records.length, end)
-      },
-      putBack: () => {
-        this.#isBatchOut = false
-      },
+      })
     }
+    if (this.#out.size > 0) return null
+    if (this.#segments.length === 1) return this.#returnToMemory()
+    this.#drop(segment)
+    return this.#takeFromDisk(maxRecords)
   }
 
   /** All that is on disk has been shipped. */
@@ -349,7 +331,7 @@ export class Spool implements UsageSink, Disposable {
   #group(): void {
     this.#writeOpen()
     this.#segments.at(-1)?.sync((error) => this.#complain(error, 'a segment of the spool could not be synced'))
-    if (!this.#isBatchOut) this.#makeRoom()
+    if (this.#out.size === 0) this.#makeRoom()
   }
 
   /** What has been shipped to its end goes; the segment that is being written, only if it is worth it. */

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import type { SpoolBatch } from '../../../src/gateway/spool/batches-out.ts'
 import { openSpool, type Spool, type SpoolOptions } from '../../../src/gateway/spool/spool.ts'
 import type { UsageRecord } from '../../../src/routing/usage-record.ts'
 import { until } from '../../support/until.ts'
@@ -59,6 +60,20 @@ test('a batch that could not be delivered comes again', async () => {
   expect(shipAll(spool)).toEqual([record])
 })
 
+test('batches that are out together are noted in their order; what was taken after one that comes again comes again too', async () => {
+  using spool = open()
+  const records = Array.from({ length: 6 }, () => usageRecord())
+  for (const record of records) await append(spool, record)
+  const [first, second, third] = [spool.take(2)!, spool.take(2)!, spool.take(2)!]
+  expect([first, second, third].flatMap((batch) => batch.records)).toEqual(records)
+  third.commit()
+  expect(spool.state().pending).toBe(6)
+  first.commit()
+  expect(spool.state().pending).toBe(4)
+  second.putBack()
+  expect(shipAll(spool)).toEqual(records.slice(2))
+})
+
 test('what was not shipped is there for the next process', async () => {
   const records = Array.from({ length: 5 }, () => usageRecord())
   {
@@ -93,8 +108,8 @@ test('more than memory may hold is read again from disk, and nothing is twice or
 test('whatever is appended, shipped, put back and reopened in whatever order: everything arrives, what was shipped stays shipped', async () => {
   const step = fc.oneof(
     fc.record({ kind: fc.constant('append' as const), count: fc.integer({ min: 1, max: 12 }) }),
-    fc.record({ kind: fc.constant('ship' as const), count: fc.integer({ min: 1, max: 9 }) }),
-    fc.record({ kind: fc.constantFrom('putBack' as const, 'reopen' as const, 'open' as const), count: fc.constant(1) }),
+    fc.record({ kind: fc.constantFrom('take' as const, 'ship' as const), count: fc.integer({ min: 1, max: 9 }) }),
+    fc.record({ kind: fc.constantFrom('putBack' as const, 'reopen' as const, 'open' as const), count: fc.nat(3) }),
   )
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
@@ -103,6 +118,7 @@ test('whatever is appended, shipped, put back and reopened in whatever order: ev
       let spool = openSpool(options)
       const appended: string[] = []
       const shipped = new Set<string>()
+      const out: SpoolBatch[] = []
       for (const { kind, count } of steps) {
         if (kind === 'append') {
           const records = Array.from({ length: count }, () => usageRecord())
@@ -111,9 +127,13 @@ test('whatever is appended, shipped, put back and reopened in whatever order: ev
         } else if (kind === 'open') spool.open(usageRecord({ id: `req_open${appended.length}` }))
         else if (kind === 'reopen') {
           spool[Symbol.dispose]()
+          out.length = 0
           spool = openSpool(options)
-        } else {
+        } else if (kind === 'take') {
           const batch = spool.take(count)
+          if (batch) out.push(batch)
+        } else {
+          const [batch] = out.splice(count % Math.max(1, out.length), 1)
           if (kind === 'putBack') batch?.putBack()
           else {
             for (const record of batch?.records ?? []) shipped.add(record.id)
@@ -121,6 +141,7 @@ test('whatever is appended, shipped, put back and reopened in whatever order: ev
           }
         }
       }
+      for (const batch of out) batch.putBack()
       for (const record of shipAll(spool)) shipped.add(record.id)
       expect([...shipped].filter((id) => !id.startsWith('req_open')).sort()).toEqual(appended.toSorted())
       expect(spool.state()).toMatchObject({ pending: 0, lost: 0 })

@@ -1,0 +1,60 @@
+import type { UsageRecord } from '../../routing/usage-record.ts'
+
+/** Records to ship. */
+export interface SpoolBatch {
+  readonly records: readonly UsageRecord[]
+  /** They are in the database. */
+  commit(): void
+  /** They come again, and so do those that were taken after them. */
+  putBack(): void
+}
+
+/** What is out: its records, and where they end in their segment; null if they came from memory. */
+interface Taken {
+  readonly records: readonly UsageRecord[]
+  readonly end: number | null
+}
+
+interface Out extends Taken {
+  readonly arrived: () => void
+  hasArrived: boolean
+}
+
+/**
+ * Batches that are on their way at the same time. Whenever each arrives, they are noted in the order in which they were
+ * taken: so what is noted has no gap.
+ */
+export class BatchesOut {
+  readonly #batches: Out[] = []
+
+  get size(): number {
+    return this.#batches.length
+  }
+
+  /** Records in all of them. */
+  get records(): number {
+    return this.#batches.reduce((sum, { records }) => sum + records.length, 0)
+  }
+
+  /** Where the last one ends. */
+  get end(): number | null {
+    return this.#batches.at(-1)?.end ?? null
+  }
+
+  /** `arrived` is called when it and all before it are in the database; never, if one of them is put back. */
+  add(taken: Taken, arrived: () => void): SpoolBatch {
+    const batch: Out = { ...taken, arrived, hasArrived: false }
+    this.#batches.push(batch)
+    return {
+      records: taken.records,
+      commit: () => {
+        batch.hasArrived = true
+        while (this.#batches[0]?.hasArrived) this.#batches.shift()!.arrived()
+      },
+      putBack: () => {
+        const at = this.#batches.indexOf(batch)
+        if (at >= 0) this.#batches.splice(at)
+      },
+    }
+  }
+}
