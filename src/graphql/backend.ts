@@ -5,6 +5,7 @@ import { builder } from './builder.ts'
 import { connect, pageArgs, pageCost } from './connection.ts'
 import type { GraphQLContext } from './context.ts'
 import { ModelCategory, ServingState } from './enums.ts'
+import { fault } from './fault.ts'
 import { BackendHealthRef, worstHealth } from './health.ts'
 import { ModelPricingRef } from './pricing.ts'
 import { type BackendRow, NodeRef, RouteBackendRef } from './refs.ts'
@@ -60,7 +61,7 @@ async function healthIdsOf({ loaders }: GraphQLContext, row: BackendRow): Promis
 
 function routesOf({ loaders }: GraphQLContext, backendId: string) {
   return {
-    list: 'RouteBackend.routes',
+    list: `RouteBackend.routes ${backendId}`,
     read: (request: Parameters<typeof loaders.routesOfBackend.load>[0]['request']) =>
       loaders.routesOfBackend.load({ parentId: backendId, request }),
     count: () => loaders.routeCountOfBackend.load(backendId),
@@ -72,9 +73,9 @@ export function loadBackend({ loaders }: GraphQLContext, id: string): Promise<Ba
   return typeOfId(id) === 'Deployment' ? loaders.deployment.load(id) : loaders.providerModel.load(id)
 }
 
-/** The same where it must be there, because a route refers to it. */
+/** The same where a route refers to it: it can only be gone if both were changed between two reads. */
 export async function getBackend(context: GraphQLContext, id: string): Promise<BackendRow> {
   const backend = await loadBackend(context, id)
-  if (!backend) throw new Error(`The backend ${id} of a route is gone.`)
+  if (!backend) throw fault('NOT_FOUND', 'A backend of the route was deleted meanwhile: read again.')
   return backend
 }

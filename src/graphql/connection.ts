@@ -10,7 +10,7 @@ const maxPageSize = 100
 
 /** A list that is read page by page. */
 export interface ListSource<Node> {
-  /** Names the list: a cursor of one list is refused by another. */
+  /** Names the list, with the object that it belongs to: a cursor of one list is refused by another. */
   readonly list: string
   read(request: PageRequest): Promise<Page<Node>>
   /** How many there are; absent where counting would read everything. */

@@ -79,7 +79,7 @@ builder.objectType(RouteRef, {
       resolve: ({ id: parentId }, args, context, info) => {
         const { loaders } = context
         const source = {
-          list: 'Route.revisions',
+          list: `Route.revisions ${parentId}`,
           read: (request: Parameters<typeof listRoutes>[2]) => loaders.revisionsOfRoute.load({ parentId, request }),
           count: () => loaders.revisionCountOfRoute.load(parentId),
         }

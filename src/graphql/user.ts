@@ -22,7 +22,7 @@ builder.objectType(UserRef, {
       resolve: ({ id: parentId }, args, context, info) => {
         const { loaders } = context
         const source = {
-          list: 'User.apiKeys',
+          list: `User.apiKeys ${parentId}`,
           read: (request: Parameters<typeof listUsers>[2]) => loaders.apiKeysOfUser.load({ parentId, request }),
           count: () => loaders.apiKeyCountOfUser.load(parentId),
         }

@@ -112,7 +112,11 @@ function answer(
 }
 
 function answerProbe(response: ServerResponse, why: string | undefined): void {
-  const headers = { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' }
+  const headers = {
+    'content-type': 'text/plain; charset=utf-8',
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+  }
   response.writeHead(why === undefined ? 200 : 503, headers).end(`${why ?? 'ok'}\n`)
 }
 

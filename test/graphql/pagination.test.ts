@@ -183,6 +183,20 @@ describe('refused, and never clamped, is', () => {
     expect(await refused(`last: 1, before: "${flipped}"`)).toBe('BAD_USER_INPUT')
   })
 
+  test('a cursor from the history of another route', async () => {
+    const revisions = async (name: string, after: string | null) =>
+      (
+        await api.graphql.post({
+          query: `query ($name: String, $after: String) { route(by: { name: $name }) { revisions(after: $after) { edges { cursor } } } }`,
+          variables: { name, after },
+        })
+      ).body
+    const { data } = await revisions('walk-001', null)
+    const { cursor } = (data as { route: { revisions: { edges: { cursor: string }[] } } }).route.revisions.edges[0]!
+    expect((await revisions('walk-001', cursor)).errors).toBeUndefined()
+    expect((await revisions('walk-002', cursor)).errors?.[0]?.extensions?.['code']).toBe('BAD_USER_INPUT')
+  })
+
   test('none of it when null, or a variable that was not given', async () => {
     const { body } = await api.graphql.post({
       query: 'query ($first: Int) { routes(first: $first, last: 2) { edges { node { name } } } }',

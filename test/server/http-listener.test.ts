@@ -165,6 +165,7 @@ describe('probes', () => {
     const { url } = await open(hello, { whyNotReady: () => why })
     const probe = async (path: string) => {
       const response = await fetch(url + path)
+      expect(response.headers.get('x-content-type-options')).toBe('nosniff')
       return [response.status, await response.text()]
     }
     expect(await probe('/healthz')).toEqual([200, 'ok\n'])
