@@ -6,58 +6,34 @@ export interface Edit extends Span {
 }
 
 /**
- * The body with the edits made, in one copy; all other bytes are as they came. `edits` are in order and do not overlap;
- * their ranges count from the beginning of the first chunk.
+ * The body with the edits made, as pieces of what came: nothing is copied. `edits` are in order and do not overlap; their ranges
+ * count from the beginning of the first chunk.
  */
-export function splice(chunks: readonly Buffer[], edits: readonly Edit[]): Buffer {
-  let length = 0
-  for (const chunk of chunks) length += chunk.length
-  for (const edit of edits) length += edit.bytes.length - (edit.end - edit.start)
-  const result = Buffer.allocUnsafe(length)
-  const source = new ChunkReader(chunks)
+export function spliceParts(chunks: readonly Buffer[], edits: readonly Edit[]): Buffer[] {
+  const parts: Buffer[] = []
   let at = 0
   for (const edit of edits) {
-    at += source.copyTo(result, at, edit.start)
-    at += edit.bytes.copy(result, at)
-    source.skipTo(edit.end)
+    addRange(parts, chunks, at, edit.start)
+    parts.push(edit.bytes)
+    at = edit.end
   }
-  source.copyTo(result, at, Infinity)
-  return result
+  addRange(parts, chunks, at, Infinity)
+  return parts
 }
 
-/** Copies consecutive ranges out of a list of chunks. */
-class ChunkReader {
-  readonly #chunks: readonly Buffer[]
-  #index = 0
-  /** Where the current chunk begins, and where reading goes on, in the whole body. */
-  #chunkStart = 0
-  #position = 0
+/** The same in one copy. */
+export function splice(chunks: readonly Buffer[], edits: readonly Edit[]): Buffer {
+  return Buffer.concat(spliceParts(chunks, edits))
+}
 
-  constructor(chunks: readonly Buffer[]) {
-    this.#chunks = chunks
-  }
-
-  copyTo(target: Buffer, targetStart: number, end: number): number {
-    let at = targetStart
-    while (this.#position < end) {
-      const chunk = this.#chunks[this.#index]
-      if (!chunk) break
-      const from = this.#position - this.#chunkStart
-      const to = Math.min(chunk.length, end - this.#chunkStart)
-      at += chunk.copy(target, at, from, to)
-      this.skipTo(this.#chunkStart + to)
-    }
-    return at - targetStart
-  }
-
-  skipTo(position: number): void {
-    this.#position = position
-    for (;;) {
-      const chunk = this.#chunks[this.#index]
-      if (!chunk || position < this.#chunkStart + chunk.length) return
-      this.#chunkStart += chunk.length
-      this.#index++
-    }
+/** Adds the range of the whole body to the parts. */
+function addRange(parts: Buffer[], chunks: readonly Buffer[], from: number, to: number): void {
+  let chunkStart = 0
+  for (const chunk of chunks) {
+    const start = Math.max(from - chunkStart, 0)
+    const end = Math.min(to - chunkStart, chunk.length)
+    if (start < end) parts.push(chunk.subarray(start, end))
+    chunkStart += chunk.length
   }
 }
 

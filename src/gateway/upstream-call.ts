@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Readable } from 'node:stream'
 import type { Dispatcher, ProxyAgent } from 'undici'
 import { StreamOpening } from './stream-opening.ts'
 import type { StreamProtocol } from './stream-protocol.ts'
@@ -9,7 +10,7 @@ export interface CallRequest {
   readonly path: string
   /** Name, value, name, value, … */
   readonly headers: string[]
-  readonly body: Dispatcher.DispatchOptions['body']
+  readonly body: Buffer | readonly Buffer[] | Readable
 }
 
 /** Milliseconds; `totalMs` is what is left of the request's. */
@@ -104,7 +105,9 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
 
   /** Makes the call; once. */
   send(through: UpstreamPool | ProxyAgent, { origin, path, headers, body }: CallRequest): void {
-    through.dispatch({ origin, path, method: 'POST', headers, body }, this)
+    // Undici takes lists of pieces too: its documentation says so, its types do not.
+    const options = { origin, path, method: 'POST', headers, body: body as Dispatcher.DispatchOptions['body'] } as const
+    through.dispatch(options, this)
     if (this.#stage === 'connecting') this.#watch()
   }
 

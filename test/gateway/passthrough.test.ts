@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { status } from '../support/replies.ts'
 import { openUpstream } from '../support/upstream.ts'
 import { deployment, openTestGateway, provider, route } from './open-test-gateway.ts'
 
@@ -53,4 +54,21 @@ test('a streamed chat completion comes event by event, without the usage that th
   expect(upstream.requests[0]?.json()).toMatchObject({ stream_options: { include_usage: true } })
   expect(upstream.requests[0]?.headers.authorization).toBe('Bearer secret-of-cloud')
   expect(gateway.records).toMatchObject([{ outcome: 'OK', stream: true }])
+})
+
+test('a long prompt, sent as pieces, reaches the second backend byte for byte and with its length after the first has failed', async () => {
+  await using failing = await openUpstream(() => status(500))
+  await using upstream = await openUpstream({ name: 'b' })
+  await using gateway = await openTestGateway({
+    deployments: [deployment('first', [failing.baseUrl]), deployment('second', [upstream.baseUrl])],
+    routes: [route('chat', ['dep_first'], { fallback: ['dep_second'] })],
+  })
+  const content = 'naïve 🚦 9007199254740993 '.repeat(10_000)
+  const body = `{"messages":[{"role":"user","content":"${content}"}],"model":"chat","n":1e400}`
+  const answer = await gateway.post('/chat/completions', body)
+  expect(answer.status).toBe(200)
+  const expected = (model: string) => Buffer.from(body.replace('"model":"chat"', `"model":"${model}"`))
+  expect(failing.inferences[0]?.body.equals(expected('served-first'))).toBe(true)
+  expect(upstream.inferences[0]?.body.equals(expected('served-second'))).toBe(true)
+  expect(upstream.inferences[0]?.headers['content-length']).toBe(String(expected('served-second').length))
 })
