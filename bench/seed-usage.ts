@@ -77,7 +77,7 @@ async function insertLayer(
      from (select key, count(*) over () as width from usage_dimension where level = $2) as dimension,
        generate_series(date_trunc('${unit}', $3::timestamptz, 'UTC'), $3::timestamptz + interval '${days - 1} days', interval '1 ${unit}') as bucket,
        lateral (select greatest(1, ($4::bigint / width / ${layer.grain === 'DAY' ? days : 12}))::bigint as n) as count,
-       lateral (select array_agg((n / 20 + 1) * 256 + bin) as sketch from generate_series(100, 119) as bin) as bins`,
+       lateral (select sum((n / 20 + 1) * ('1e' || 12 * bin)::numeric) as sketch from generate_series(100, 119) as bin) as bins`,
     [layer.number, layer.level, from.toISOString(), requests],
   )
 }

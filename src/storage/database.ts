@@ -1,5 +1,6 @@
 import { type KyselyPlugin, Kysely, PostgresDialect, type Transaction } from 'kysely'
 import { type ClientConfig, Pool, type PoolConfig, TypeOverrides, types as pgTypes } from 'pg'
+import { PreparingClient } from './prepared-statement.ts'
 import type { Tables } from './tables.ts'
 
 /** What queries are written against: the database, or a transaction in it. */
@@ -82,6 +83,7 @@ function poolConfig(options: DatabaseOptions): PoolConfig {
   const statementTimeoutMs = options.statementTimeoutMs ?? DEFAULT_STATEMENT_TIMEOUT_MS
   return {
     ...clientConfig(options.url, options.applicationName),
+    Client: PreparingClient,
     connectionTimeoutMillis: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
     max: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
     statement_timeout: statementTimeoutMs,

@@ -1,27 +1,41 @@
 import { CompiledQuery } from 'kysely'
 import { DatabaseError } from 'pg'
-import { endedAtMs, type UsageRecord } from '../routing/usage-record.ts'
+import type { UsageAbout, UsageBatch } from '../routing/usage-entry.ts'
+import type { UsageRecord } from '../routing/usage-record.ts'
 import type { Db } from './database.ts'
-import { type EncodedBatch, encodeBatch } from './usage-insert-batch.ts'
+import { createUsageEncoder, endOfLineMs } from './usage-encoder.ts'
 import { usageInsertSql } from './usage-insert-sql.ts'
 import { createUsagePartitions } from './usage-partitions.ts'
 
 /**
- * Stores the records that are not yet there, adds those to the sums of every layer, and returns how many they were. One
- * statement: however often a batch is sent and by whomever, each record counts once.
+ * Stores the records of `createUsageEncoder` that are not yet there, adds those to the sums of every layer, and returns how
+ * many they were. One statement: however often a batch is sent and by whomever, each record counts once; of several with
+ * the same id in a batch the last.
  *
  * Throws the driver's `DatabaseError`; `isRefusal` tells whether sending the same again could ever help.
  */
-export async function insertUsageRecords(db: Db, records: readonly UsageRecord[]): Promise<number> {
-  if (records.length === 0) return 0
-  const batch = await encodeBatch(records)
+export async function insertUsageBatch(db: Db, batch: UsageBatch): Promise<number> {
+  if (batch.lines.length === 0) return 0
+  const parameters = [`{${batch.abouts.map(({ text }) => text).join(',')}}`, `{${batch.lines.join(',')}}`]
   try {
-    return await runInsert(db, batch)
+    return await runInsert(db, parameters)
   } catch (error) {
     if (!isMissingPartition(error)) throw error
-    await createUsagePartitions(db, records.map(endedAtMs))
-    return await runInsert(db, batch)
+    await createUsagePartitions(db, batch.lines.map(endOfLineMs))
+    return await runInsert(db, parameters)
   }
+}
+
+/** The same for records that nobody has encoded. */
+export async function insertUsageRecords(db: Db, records: readonly UsageRecord[]): Promise<number> {
+  const encoder = createUsageEncoder()
+  const abouts = new Set<UsageAbout>()
+  const lines = records.map((record) => {
+    const { about, line } = encoder.encode(record)
+    abouts.add(about)
+    return line
+  })
+  return await insertUsageBatch(db, { abouts: [...abouts], lines })
 }
 
 /** Whether the database refused what was sent, and not just could not take it now (SQLSTATE classes 22 and 23). */
@@ -29,9 +43,8 @@ export function isRefusal(error: unknown): boolean {
   return error instanceof DatabaseError && /^2[23]/.test(error.code ?? '')
 }
 
-async function runInsert(db: Db, batch: EncodedBatch): Promise<number> {
-  const query = CompiledQuery.raw(usageInsertSql, [batch.dimensions, batch.attempts, ...batch.records])
-  const result = await db.executeQuery<{ inserted: number }>(query)
+async function runInsert(db: Db, parameters: readonly string[]): Promise<number> {
+  const result = await db.executeQuery<{ inserted: number }>(CompiledQuery.raw(usageInsertSql, [...parameters]))
   return result.rows[0]!.inserted
 }
 

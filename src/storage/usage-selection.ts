@@ -1,9 +1,9 @@
 import { type RawBuilder, sql } from 'kysely'
-import { latencyBinCount, latencySketch } from '../routing/latency-sketch.ts'
 import type { UsageBucket, UsageDimension, UsageFilter } from '../routing/usage-filter.ts'
 import { usageConditions, usageFilterColumns } from './usage-conditions.ts'
 import { type DimensionColumn, layerFor } from './usage-layers.ts'
 import type { Range, RangePart } from './usage-range.ts'
+import { sketchOfMs } from './usage-sketch.ts'
 
 export interface UsageSelection {
   readonly range: Range
@@ -87,15 +87,5 @@ const recordSums = sql`
     coalesce(u.input_tokens, 0) as input_tokens, coalesce(u.cached_input_tokens, 0) as cached_input_tokens,
     coalesce(u.output_tokens, 0) as output_tokens, coalesce(u.reasoning_tokens, 0) as reasoning_tokens,
     (u.provenance = 'ESTIMATED')::int as estimated_requests, u.cost as cost,
-    ${sketchOf(sql`u.first_byte_ms`)} as first_byte_sketch, ${sketchOf(sql`u.duration_ms`)} as duration_sketch
+    ${sketchOfMs(sql`u.first_byte_ms`)} as first_byte_sketch, ${sketchOfMs(sql`u.duration_ms`)} as duration_sketch
 `
-
-/** The sketch of one value, or of none: `latencyBin` in SQL. */
-function sketchOf(ms: RawBuilder<unknown>): RawBuilder<unknown> {
-  const { smallestMs, perLogGrowth } = latencySketch
-  return sql`case
-    when ${ms} is null then '{}'::bigint[]
-    when ${ms} <= ${sql.lit(smallestMs)} then array[256::bigint]
-    else array[256 + least(${sql.lit(latencyBinCount - 1)}, ceil(ln(${ms} / ${sql.lit(smallestMs)}) * ${sql.lit(perLogGrowth)}))::bigint]
-  end`
-}

@@ -1,4 +1,4 @@
-/** The columns of `migrations/0002_usage.sql`, as the driver returns and takes them. */
+/** The columns of `migrations/0002_usage.sql`, with the types of `0005_usage_lines.sql`, as the driver returns and takes them. */
 import type { Generated, GeneratedAlways, JSONColumnType } from 'kysely'
 import type { AttemptRecord } from '../routing/usage-record.ts'
 import type { RequestOutcome, UsageProvenance } from '../routing/vocabulary.ts'
@@ -76,8 +76,8 @@ interface UsageRollupTable {
   reasoning_tokens: number
   estimated_requests: number
   cost: string | null
-  first_byte_sketch: number[]
-  duration_sketch: number[]
+  first_byte_sketch: string
+  duration_sketch: string
 }
 
 interface UsageProgressTable {

@@ -1,0 +1,66 @@
+import { createHash } from 'node:crypto'
+import type { AttemptRecord, UsageRecord } from '../routing/usage-record.ts'
+import { type DimensionColumn, type UsageLevel, usageLevels } from './usage-layers.ts'
+import { literalText, storableText } from './usage-literal.ts'
+
+type Value = string | number | boolean | null
+
+/** What the lines of records like this one refer to, as an element of an array of `usage_about`. */
+export function usageAboutText(number: number, record: UsageRecord): string {
+  const dimension = dimensionOf(record)
+  const values: Value[] = [
+    number,
+    ...(Object.keys(usageLevels) as UsageLevel[]).map((level) => dimensionKey(level, dimension)),
+    ...usageLevels.FULL.map((column) => dimension[column]),
+    // Otherwise it is whatever a client wrote: the line has it.
+    record.requestedModel === record.routeName ? record.requestedModel : null,
+    record.status,
+    record.errorCode,
+    record.provenance,
+    record.attempts.length,
+    beginOfAttempts(record.attempts),
+  ]
+  return `"(${values.map((value) => (typeof value === 'string' ? literalText(value) : (value ?? ''))).join(',')})"`
+}
+
+/** The same wherever it is computed: writers who race agree about it without asking. */
+function dimensionKey(level: UsageLevel, dimension: Record<DimensionColumn, Value>): string {
+  const values = usageLevels[level].map((column) => dimension[column])
+  return createHash('md5')
+    .update(JSON.stringify([level, ...values]))
+    .digest('hex')
+}
+
+/** Up to the duration, which the line goes on with, if it is a single one. */
+function beginOfAttempts(attempts: readonly AttemptRecord[]): string {
+  if (attempts.length === 0) return '[]'
+  if (attempts.length > 1) return ''
+  const { durationMs: _, ...rest } = attempts[0]!
+  return `[${JSON.stringify(rest).slice(0, -1)},"durationMs":`
+}
+
+function dimensionOf(record: UsageRecord): Record<DimensionColumn, Value> {
+  return {
+    route_id: storable(record.routeId),
+    route_name: storable(record.routeName),
+    route_revision: record.routeRevision,
+    target_id: storable(record.targetId),
+    backend_id: storable(record.backendId),
+    backend_label: storable(record.backendLabel),
+    provider_id: storable(record.providerId),
+    provider_name: storable(record.providerName),
+    deployment_id: storable(record.deploymentId),
+    deployment_name: storable(record.deploymentName),
+    operation: storable(record.operation),
+    outcome: record.outcome,
+    stream: record.stream,
+    api_key_id: storable(record.apiKeyId),
+    api_key_name: storable(record.apiKeyName),
+    user_id: storable(record.userId),
+    user_name: storable(record.userName),
+  }
+}
+
+function storable(text: string | null): string | null {
+  return text === null ? null : storableText(text)
+}
