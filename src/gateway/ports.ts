@@ -3,6 +3,7 @@ import type { AttemptPlan } from '../routing/next-attempt.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
 import type { TokenUsage, UsageRecord } from '../routing/usage-record.ts'
 import type { DivergenceReason, RequestOutcome } from '../routing/vocabulary.ts'
+import type { Member } from './roster.ts'
 
 export interface GatewayPorts {
   /** The current snapshot: one read, no wait. */
@@ -40,12 +41,23 @@ export type MetricsReader = () => Promise<{ readonly contentType: string; readon
 export interface UsageSink {
   /** A request has begun; if this process dies before `append`, its record says `GATEWAY_ERROR`. */
   open(request: OpenRequest): void
-  /** `written` is called once the record is safe from the death of this process, or can't be (then that is counted). */
-  append(record: UsageRecord, written: () => void): void
+  /**
+   * `opened`: what was given to `open`; null if nothing was. `written` is called once the record is safe from the death of this
+   * process, or can't be (then that is counted).
+   */
+  append(record: UsageRecord, opened: OpenRequest | null, written: () => void): void
+}
+
+/** A request in flight. Most end before anybody asks what they were. */
+export interface OpenRequest extends Member {
+  readonly id: string
+  /** Milliseconds since the epoch. */
+  readonly startedAtMs: number
+  readonly start: () => RequestStart
 }
 
 /** What is known of a request at its start. */
-export interface OpenRequest {
+export interface RequestStart {
   readonly id: string
   readonly startedAtMs: number
   readonly operation: string

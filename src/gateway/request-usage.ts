@@ -8,7 +8,7 @@ import type { UsageRecord } from '../routing/usage-record.ts'
 import type { FallbackTrigger, RequestOutcome } from '../routing/vocabulary.ts'
 import { type PassedAnswer, tokensOf } from './answer-tokens.ts'
 import { AttemptLog } from './attempt-log.ts'
-import type { GatewayPorts, OpenRequest, RequestTrace, TrafficPlace } from './ports.ts'
+import type { GatewayPorts, OpenRequest, RequestStart, RequestTrace, TrafficPlace } from './ports.ts'
 
 /** How a request ended, as the client saw it. */
 export interface RequestEnd {
@@ -24,7 +24,8 @@ export interface RequestEnd {
 const maxNameLength = 256
 
 /** What a request leaves behind: its usage record, and its traces in the live counters. */
-export class RequestUsage {
+export class RequestUsage implements OpenRequest {
+  rosterIndex = -1
   readonly id: string
   /** Milliseconds since the epoch. */
   readonly startedAtMs: number
@@ -61,7 +62,7 @@ export class RequestUsage {
   /** The request has its route and is about to be served. */
   open(): void {
     this.#isOpen = true
-    this.#ports.usage.open(this.#identity())
+    this.#ports.usage.open(this)
   }
 
   /** The first step did not go where the weights say. */
@@ -97,7 +98,7 @@ export class RequestUsage {
       })
     }
     const record = this.#record(end, count, firstByteMs, durationMs)
-    this.#ports.usage.append(record, written)
+    this.#ports.usage.append(record, this.#isOpen ? this : null, written)
     this.trace?.end(record)
   }
 
@@ -110,7 +111,7 @@ export class RequestUsage {
     const deployment = backend?.kind === 'deployment' ? backend : null
     let upstreamMs = 0
     for (const attempt of sent) upstreamMs += attempt.durationMs
-    // Written out, and not spread from `#identity`: this is on the way of every request.
+    // Written out, and not spread from `start`: this is on the way of every request.
     return {
       id: this.id,
       startedAtMs: this.startedAtMs,
@@ -150,7 +151,8 @@ export class RequestUsage {
     return attempts.every((attempt) => attempt.wasSent) ? attempts : attempts.filter((attempt) => attempt.wasSent)
   }
 
-  #identity(): OpenRequest {
+  /** What is known of it at its start. */
+  start(): RequestStart {
     const { route, caller } = this
     return {
       id: this.id,

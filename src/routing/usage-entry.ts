@@ -19,10 +19,3 @@ export interface UsageEncoder {
   /** Records about the same get the same `about` object, unless there were too many others between them. */
   encode(record: UsageRecord): UsageEntry
 }
-
-/** Entries to be stored together. */
-export interface UsageBatch {
-  /** Each that a line refers to, once. */
-  readonly abouts: readonly UsageAbout[]
-  readonly lines: readonly string[]
-}

@@ -1,13 +1,13 @@
-import type { UsageSink } from '../gateway/ports.ts'
 import { updateLastUsed } from '../storage/api-key.ts'
 import type { Db } from '../storage/database.ts'
+import type { RecordObserver } from './observed-sink.ts'
 
 /** When each API key was last used, to the minute. */
 export interface KeyUse extends AsyncDisposable {
   /** The key was used now. Cheap: a key costs something once in a minute. */
   readonly note: (apiKeyId: string) => void
-  /** The sink, with the keys of its records noted. */
-  tap(sink: UsageSink): UsageSink
+  /** Notes the key of a record. */
+  readonly observe: RecordObserver
 }
 
 const minuteMs = 60_000
@@ -51,13 +51,9 @@ export function openKeyUse(options: {
   const timer = setInterval(flush, flushEveryMs).unref()
   return {
     note,
-    tap: (sink) => ({
-      open: (request) => sink.open(request),
-      append(record, written) {
-        if (record.apiKeyId !== null) note(record.apiKeyId)
-        sink.append(record, written)
-      },
-    }),
+    observe({ apiKeyId }) {
+      if (apiKeyId !== null) note(apiKeyId)
+    },
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
       flush()

@@ -1,8 +1,8 @@
-import type { UsageSink } from '../gateway/ports.ts'
 import type { UsageRecord } from '../routing/usage-record.ts'
 import type { Db } from '../storage/database.ts'
 import { notify } from '../storage/notifications.ts'
 import { listRequestLogsByIds } from '../storage/request-log.ts'
+import type { RecordObserver } from './observed-sink.ts'
 
 /** The channel on which a gateway names the requests that it has stored. */
 export const requestChannel = 'signalbox_requests'
@@ -10,10 +10,10 @@ export const requestChannel = 'signalbox_requests'
 /** Requests of clients as they end, in any gateway. Costs nothing while nobody listens. */
 export interface RequestFeed {
   readonly onRequest: (listener: (record: UsageRecord) => void) => () => void
-  /** The sink, with those who listen told of each record. */
-  tap(sink: UsageSink): UsageSink
+  /** Tells those who listen of a request that ended here. */
+  readonly observe: RecordObserver
   /** Tells the other gateways of records that are in the database now. */
-  readonly announce: (records: readonly UsageRecord[]) => Promise<void>
+  readonly announce: (ids: readonly string[]) => Promise<void>
   /** What another gateway has announced. */
   hear(payload: string): void
 }
@@ -41,18 +41,13 @@ export function createRequestFeed(options: {
       listeners.add(own)
       return () => listeners.delete(own)
     },
-    tap: (sink) => ({
-      open: (request) => sink.open(request),
-      append(record, written) {
-        sink.append(record, written)
-        if (listeners.size > 0) tell(record)
-      },
-    }),
-    async announce(records) {
+    observe(record) {
+      if (listeners.size > 0) tell(record)
+    },
+    async announce(ids) {
       if (!hasOthers()) return
-      for (let i = 0; i < records.length; i += idsPerNotice) {
-        const ids = records.slice(i, i + idsPerNotice).map((record) => record.id)
-        await notify(db, requestChannel, [gatewayId, ...ids].join(' '))
+      for (let i = 0; i < ids.length; i += idsPerNotice) {
+        await notify(db, requestChannel, [gatewayId, ...ids.slice(i, i + idsPerNotice)].join(' '))
       }
     },
     hear(payload) {

@@ -17,6 +17,7 @@ import { createLiveReports } from './live-reports.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics/metrics.ts'
 import { createRequestMetrics } from './metrics/request-metrics.ts'
+import { observedSink } from './observed-sink.ts'
 import { migrateWhenReachable, openPersistence, type Persistence } from './persistence.ts'
 import { createRequestFeed } from './request-feed.ts'
 import { createSnapshotStore, type SnapshotStore } from './snapshot-store.ts'
@@ -88,7 +89,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
     openGateway(
       {
         snapshot: store.current,
-        usage: requestMetrics.tap(keyUse.tap(feed.tap(usage.spool))),
+        usage: observedSink(usage.spool, [requestMetrics.count, keyUse.observe, feed.observe]),
         traffic: counters,
         isAllowedAddress: policy.isAllowedAddress,
         gatewayCount: registry.gatewayCount,

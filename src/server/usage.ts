@@ -1,9 +1,9 @@
 import { join } from 'node:path'
 import { RefusedRecords, type Shipper, startShipper, type UsageStore } from '../gateway/spool/ship.ts'
 import { openSpool, type Spool } from '../gateway/spool/spool.ts'
-import type { UsageRecord } from '../routing/usage-record.ts'
 import type { Db } from '../storage/database.ts'
-import { insertUsageRecords, isRefusal } from '../storage/usage-insert.ts'
+import { createUsageEncoder } from '../storage/usage-encoder.ts'
+import { insertUsageEntries, isRefusal } from '../storage/usage-insert.ts'
 import { maintainUsagePartitions } from '../storage/usage-partitions.ts'
 import { deleteAdoptedProgress, deleteUsageProgress, reportUsageProgress } from '../storage/usage-progress.ts'
 import type { Log } from './log.ts'
@@ -23,12 +23,12 @@ export function openUsage(options: {
   readonly dataDir: string
   readonly retentionDays: number
   readonly db: Db
-  /** Told of records that are in the database now. */
-  readonly onStored: (records: readonly UsageRecord[]) => Promise<void>
+  /** Told of requests whose records are in the database now. */
+  readonly onStored: (ids: readonly string[]) => Promise<void>
   readonly log: Log
 }): Usage {
   const { dataDir, retentionDays, db, onStored, log } = options
-  const spool = openSpool({ root: join(dataDir, 'spool'), log })
+  const spool = openSpool({ root: join(dataDir, 'spool'), encoder: createUsageEncoder(), log })
   const store = usageStore(db, onStored)
   let shipper: Shipper | undefined
   const maintain = () =>
@@ -57,16 +57,16 @@ export function openUsage(options: {
   }
 }
 
-function usageStore(db: Db, onStored: (records: readonly UsageRecord[]) => Promise<void>): UsageStore {
+function usageStore(db: Db, onStored: (ids: readonly string[]) => Promise<void>): UsageStore {
   return {
     async deliver(records) {
       try {
-        await insertUsageRecords(db, records)
+        await insertUsageEntries(db, records)
       } catch (error) {
         throw isRefusal(error) ? new RefusedRecords('the database refused usage records', { cause: error }) : error
       }
       // They are stored: that others are not told is no reason to send them again.
-      await onStored(records).catch(() => undefined)
+      await onStored(records.map(({ id }) => id)).catch(() => undefined)
     },
     report: (spoolId, { completeUntilMs, pending, lost }) =>
       reportUsageProgress(db, { spoolId, completeUntilMs, pending, lost }),

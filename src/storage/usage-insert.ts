@@ -1,6 +1,6 @@
 import { CompiledQuery } from 'kysely'
 import { DatabaseError } from 'pg'
-import type { UsageAbout, UsageBatch } from '../routing/usage-entry.ts'
+import type { UsageEntry } from '../routing/usage-entry.ts'
 import type { UsageRecord } from '../routing/usage-record.ts'
 import type { Db } from './database.ts'
 import { createUsageEncoder, endOfLineMs } from './usage-encoder.ts'
@@ -14,14 +14,19 @@ import { createUsagePartitions } from './usage-partitions.ts'
  *
  * Throws the driver's `DatabaseError`; `isRefusal` tells whether sending the same again could ever help.
  */
-export async function insertUsageBatch(db: Db, batch: UsageBatch): Promise<number> {
-  if (batch.lines.length === 0) return 0
-  const parameters = [`{${batch.abouts.map(({ text }) => text).join(',')}}`, `{${batch.lines.join(',')}}`]
+export async function insertUsageEntries(db: Db, entries: readonly UsageEntry[]): Promise<number> {
+  if (entries.length === 0) return 0
+  const abouts = new Set<string>()
+  for (const { about } of entries) abouts.add(about.text)
+  const parameters = [`{${[...abouts].join(',')}}`, `{${entries.map(({ line }) => line).join(',')}}`]
   try {
     return await runInsert(db, parameters)
   } catch (error) {
     if (!isMissingPartition(error)) throw error
-    await createUsagePartitions(db, batch.lines.map(endOfLineMs))
+    await createUsagePartitions(
+      db,
+      entries.map(({ line }) => endOfLineMs(line)),
+    )
     return await runInsert(db, parameters)
   }
 }
@@ -29,13 +34,10 @@ export async function insertUsageBatch(db: Db, batch: UsageBatch): Promise<numbe
 /** The same for records that nobody has encoded. */
 export async function insertUsageRecords(db: Db, records: readonly UsageRecord[]): Promise<number> {
   const encoder = createUsageEncoder()
-  const abouts = new Set<UsageAbout>()
-  const lines = records.map((record) => {
-    const { about, line } = encoder.encode(record)
-    abouts.add(about)
-    return line
-  })
-  return await insertUsageBatch(db, { abouts: [...abouts], lines })
+  return await insertUsageEntries(
+    db,
+    records.map((record) => encoder.encode(record)),
+  )
 }
 
 /** Whether the database refused what was sent, and not just could not take it now (SQLSTATE classes 22 and 23). */

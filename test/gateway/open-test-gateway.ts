@@ -17,6 +17,7 @@ import {
 import type { Snapshot } from '../../src/routing/snapshot.ts'
 import type { UsageRecord } from '../../src/routing/usage-record.ts'
 import type { FallbackTrigger } from '../../src/routing/vocabulary.ts'
+import { observedSink, type RecordObserver } from '../../src/server/observed-sink.ts'
 
 /** The key of every test that does not say otherwise. */
 export const testKey = 'sbx_test0000_a_key_of_a_test'
@@ -159,8 +160,8 @@ export interface TestGatewayOptions extends Partial<GatewayOptions> {
   readonly isAllowedAddress?: (address: string) => boolean
   /** Holds back `written`; default: at once. */
   readonly append?: (record: UsageRecord, written: () => void) => void
-  /** Put around where the records go. */
-  readonly tapUsage?: (sink: UsageSink) => UsageSink
+  /** Told of each record, before `append`. */
+  readonly observers?: readonly RecordObserver[]
   readonly ports?: Pick<GatewayPorts, 'metrics' | 'tracer'>
 }
 
@@ -176,7 +177,7 @@ export async function openTestGateway(
   const log = (level: string) => (fields: object, message: string) => void logs.push({ level, fields, message })
   const usage: UsageSink = {
     open: (request) => void opened.push(request),
-    append: (record, written) => {
+    append: (record, _opened, written) => {
       records.push(record)
       if (options.append) options.append(record, written)
       else written()
@@ -184,7 +185,7 @@ export async function openTestGateway(
   }
   const ports: GatewayPorts = {
     snapshot: () => snapshot,
-    usage: options.tapUsage?.(usage) ?? usage,
+    usage: observedSink(usage, options.observers ?? []),
     traffic: {
       began: (place) => void traffic.push({ kind: 'began', place }),
       left: (place) => void traffic.push({ kind: 'left', place }),

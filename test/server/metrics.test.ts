@@ -26,12 +26,9 @@ import { status } from '../support/replies.ts'
 import { openUpstream } from '../support/upstream.ts'
 import { usageRecord } from '../support/usage-record.ts'
 
-const noSink = { open: () => undefined, append: () => undefined }
-
 async function scrape(records: readonly UsageRecord[]): Promise<Scraped> {
   const metrics = createRequestMetrics({ snapshot: () => emptySnapshot })
-  const sink = metrics.tap(noSink)
-  for (const record of records) sink.append(record, () => undefined)
+  for (const record of records) metrics.count(record)
   return readScrape((await createMetricsReader(metrics.families)()).text)
 }
 
@@ -174,7 +171,7 @@ test('all requests of a gateway are counted: by route, backend, outcome, attempt
     routes: [route('chat', ['dep_broken'], { fallback: ['pmd_cloud'] })],
   }
   const metrics = createRequestMetrics({ snapshot: () => compile(configuration) })
-  await using gateway = await openTestGateway(configuration, { tapUsage: (sink) => metrics.tap(sink) })
+  await using gateway = await openTestGateway(configuration, { observers: [metrics.count] })
   await gateway.post('/chat/completions', { model: 'chat', messages: [] }).then((answer) => answer.text())
   await gateway.post('/chat/completions', { model: 'nothing' }).then((answer) => answer.text())
 

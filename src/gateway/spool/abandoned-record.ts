@@ -1,8 +1,8 @@
 import type { UsageRecord } from '../../routing/usage-record.ts'
-import type { OpenRequest } from '../ports.ts'
+import type { RequestStart } from '../ports.ts'
 
 /** The record of a request whose gateway died before the request ended, at `diedAtMs` (milliseconds since the epoch). */
-export function abandonedRecord(request: OpenRequest, diedAtMs: number): UsageRecord {
+export function abandonedRecord(request: RequestStart, diedAtMs: number): UsageRecord {
   return {
     ...request,
     targetId: null,

@@ -1,8 +1,14 @@
-import type { UsageRecord } from '../../routing/usage-record.ts'
+import type { UsageEntry } from '../../routing/usage-entry.ts'
+
+/** A record, written down. */
+export interface SpooledRecord extends UsageEntry {
+  /** Of its request. */
+  readonly id: string
+}
 
 /** Records to ship. */
 export interface SpoolBatch {
-  readonly records: readonly UsageRecord[]
+  readonly records: readonly SpooledRecord[]
   /** They are in the database. */
   commit(): void
   /** They come again, and so do those that were taken after them. */
@@ -11,7 +17,7 @@ export interface SpoolBatch {
 
 /** What is out: its records, and where they end in their segment; null if they came from memory. */
 interface Taken {
-  readonly records: readonly UsageRecord[]
+  readonly records: readonly SpooledRecord[]
   readonly end: number | null
 }
 

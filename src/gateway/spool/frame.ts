@@ -1,54 +1,60 @@
 /**
- * How entries stand in a segment, one behind the other: length and CRC-32 (4 bytes each, little-endian), then the body: one
- * byte for the kind, the entry's instant (a double), the length of its id and the id, and JSON. So what a crash cut off, or a
- * disk changed, is told from the whole, and a scan need not read the JSON.
+ * How frames stand in a segment, one behind the other: length and CRC-32 (4 bytes each, little-endian), then the body: one
+ * byte for the kind, an instant (a double), the number of an about (4 bytes), the length of an id and the id, and text. So
+ * what a crash cut off, or a disk changed, is told from the whole, and a scan need not read the text.
  */
 import { crc32 } from 'node:zlib'
 
-/** `record`: a request that ended, its instant is its end. `open`: one that began then. */
-export type FrameKind = 'record' | 'open'
+/**
+ * `record`: a request that ended, its instant is its end, its text a line. `open`: one that began then, its text JSON.
+ * `about`: what records behind it in the same segment refer to by its number; it has no id and no instant.
+ */
+export type FrameKind = 'about' | 'record' | 'open'
 
-export interface Frame {
+export interface FrameHead {
   readonly kind: FrameKind
   readonly id: string
   /** Milliseconds since the epoch. */
   readonly instantMs: number
+  /** Of the about; 0: it has none. */
+  readonly about: number
+}
+
+export interface Frame extends FrameHead {
   /** Bytes from the frame's first to its last. */
   readonly length: number
-  /** Parses it. */
-  readonly value: () => unknown
+  readonly text: () => string
 }
 
 const headBytes = 8
 /** Of the body, before the id. */
-const fixedBytes = 10
-const kindBytes = { record: 0x52, open: 0x4f }
+const fixedBytes = 14
+const kindBytes = { about: 0x41, record: 0x52, open: 0x4f }
+const kinds = new Map(Object.entries(kindBytes).map(([kind, byte]) => [byte, kind as FrameKind]))
 
-/** No entry is longer: what claims to be is damaged. */
+/** No frame is longer: what claims to be is damaged. */
 const maxBodyBytes = 1024 * 1024
 
-/** Collects entries for one write. */
+/** Collects frames for one write. */
 export class FrameBuffer {
   length = 0
   #bytes = Buffer.allocUnsafe(256 * 1024)
 
-  /** Returns the number of bytes that it takes. */
-  add(kind: FrameKind, id: string, instantMs: number, json: string): number {
+  add({ kind, id, instantMs, about }: FrameHead, text: string): void {
     // At most 3 bytes of UTF-8 for each UTF-16 unit.
-    this.#reserve(headBytes + fixedBytes + (id.length + json.length) * 3)
+    this.#reserve(headBytes + fixedBytes + (id.length + text.length) * 3)
     const bytes = this.#bytes
     const body = this.length + headBytes
     const idAt = body + fixedBytes
     bytes[body] = kindBytes[kind]
     bytes.writeDoubleLE(instantMs, body + 1)
+    bytes.writeUInt32LE(about, body + 9)
     const idLength = bytes.write(id, idAt, 255)
-    bytes[body + 9] = idLength
-    const end = idAt + idLength + bytes.write(json, idAt + idLength)
+    bytes[body + 13] = idLength
+    const end = idAt + idLength + bytes.write(text, idAt + idLength)
     bytes.writeUInt32LE(end - body, this.length)
     bytes.writeUInt32LE(crc32(bytes.subarray(body, end)), this.length + 4)
-    const length = end - this.length
     this.length = end
-    return length
   }
 
   /** The collected bytes; they are overwritten by what is added after `clear`. */
@@ -76,12 +82,15 @@ export function readFrame(bytes: Buffer, at: number): Frame | undefined {
   const end = body + bodyBytes
   if (bodyBytes < fixedBytes || bodyBytes > maxBodyBytes || end > bytes.length) return undefined
   if (crc32(bytes.subarray(body, end)) !== bytes.readUInt32LE(at + 4)) return undefined
-  const jsonAt = body + fixedBytes + bytes[body + 9]!
+  const kind = kinds.get(bytes[body]!)
+  const textAt = body + fixedBytes + bytes[body + 13]!
+  if (!kind || textAt > end) return undefined
   return {
-    kind: bytes[body] === kindBytes.record ? 'record' : 'open',
-    id: bytes.toString('utf8', body + fixedBytes, jsonAt),
+    kind,
+    id: bytes.toString('utf8', body + fixedBytes, textAt),
     instantMs: bytes.readDoubleLE(body + 1),
+    about: bytes.readUInt32LE(body + 9),
     length: end - at,
-    value: () => JSON.parse(bytes.toString('utf8', jsonAt, end)),
+    text: () => bytes.toString('utf8', textAt, end),
   }
 }

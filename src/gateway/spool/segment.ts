@@ -1,4 +1,5 @@
 import { closeSync, fdatasync, fstatSync, ftruncateSync, futimes, openSync, readSync, writeSync } from 'node:fs'
+import type { UsageAbout } from '../../routing/usage-entry.ts'
 import { type Frame, readFrame } from './frame.ts'
 
 /** One file of the spool. What was appended is in it to the byte, or not at all. */
@@ -6,6 +7,8 @@ export class Segment {
   readonly path: string
   /** Of whole frames. */
   bytes = 0
+  /** What its records refer to, by number. */
+  readonly abouts = new Map<number, UsageAbout>()
   /** Ended requests in it, and how many of them have been shipped. */
   records = 0
   shipped = 0
@@ -68,7 +71,8 @@ export class Segment {
     for (let frame = readFrame(bytes, at); frame; frame = readFrame(bytes, at)) {
       at += frame.length
       if (frame.kind === 'record') this.count(frame.instantMs)
-      onFrame(frame)
+      if (frame.kind === 'about') this.abouts.set(frame.about, { number: frame.about, text: frame.text() })
+      else onFrame(frame)
     }
     this.bytes = at
     if (at < size) ftruncateSync(this.#descriptor, at)

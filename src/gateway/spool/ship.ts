@@ -1,13 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { UsageRecord } from '../../routing/usage-record.ts'
 import type { GatewayLog } from '../ports.ts'
-import type { SpoolBatch } from './batches-out.ts'
+import type { SpoolBatch, SpooledRecord } from './batches-out.ts'
 import type { Spool, SpoolState } from './spool.ts'
 
 /** Where the records go; the server plugs the database in. */
 export interface UsageStore {
   /** Resolves when the records are safe, however often they are sent. Throws `RefusedRecords` if it will never take them. */
-  deliver(records: readonly UsageRecord[]): Promise<void>
+  deliver(records: readonly SpooledRecord[]): Promise<void>
   /** Takes note of how far the spool has been shipped. */
   report(spoolId: string, state: SpoolState): Promise<void>
 }
@@ -104,15 +103,15 @@ export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
   }
 
   /** One record that is refused must not hold up all others: it is found by halving, and left out. */
-  const deliver = async (records: readonly UsageRecord[]): Promise<void> => {
+  const deliver = async (records: readonly SpooledRecord[]): Promise<void> => {
     try {
       await store.deliver(records)
     } catch (error) {
       if (!(error instanceof RefusedRecords)) throw error
-      if (records.length > 1) {
-        const half = records.length >> 1
-        await deliver(records.slice(0, half))
-        await deliver(records.slice(half))
+      const { length } = records
+      if (length > 1) {
+        await deliver(records.slice(0, length >> 1))
+        await deliver(records.slice(length >> 1))
       } else {
         spool.countRefused()
         log.error({ err: error, requestId: records[0]?.id }, 'a usage record was refused by the database, and is lost')

@@ -5,10 +5,12 @@
  * that a client saw end. Records wait there while the database is away; what it has taken is deleted segment by segment.
  */
 import { unlink } from 'node:fs'
+import type { UsageAbout, UsageEncoder } from '../../routing/usage-entry.ts'
 import { endedAtMs, type UsageRecord } from '../../routing/usage-record.ts'
-import type { GatewayLog, OpenRequest, UsageSink } from '../ports.ts'
+import type { GatewayLog, OpenRequest, RequestStart, UsageSink } from '../ports.ts'
+import { Roster } from '../roster.ts'
 import { abandonedRecord } from './abandoned-record.ts'
-import { BatchesOut, type SpoolBatch } from './batches-out.ts'
+import { BatchesOut, type SpoolBatch, type SpooledRecord } from './batches-out.ts'
 import { type Frame, FrameBuffer, readFrame } from './frame.ts'
 import { listSegments, type SpoolFolder, segmentPath, takeSpoolFolder } from './spool-folder.ts'
 import { Segment } from './segment.ts'
@@ -16,6 +18,8 @@ import { Segment } from './segment.ts'
 export interface SpoolOptions {
   /** Made if it is not there. Processes that share it take one folder in it each. */
   readonly root: string
+  /** Of whoever stores the records. */
+  readonly encoder: UsageEncoder
   readonly log: GatewayLog
   /** Of all segments; what comes beyond is not written. Default: 16 GiB. */
   readonly maxBytes?: number
@@ -37,8 +41,10 @@ export interface SpoolState {
   readonly bytes: number
 }
 
-interface Waiting {
-  readonly record: UsageRecord
+/** An unshipped record. It keeps text and numbers, since what it was made of would live as long. */
+interface Waiting extends SpooledRecord {
+  /** The instant of its request's end, in milliseconds since the epoch. */
+  readonly endMs: number
   /** Null: it could not be written. */
   segment: Segment | null
   /** Where its frame ends in the segment. */
@@ -74,12 +80,15 @@ export class Spool implements UsageSink, Disposable {
   /** Ids of other folders whose records are now here, until `forgetAdopted`. */
   readonly adoptedIds: readonly string[]
   readonly #folder: SpoolFolder
+  readonly #encoder: UsageEncoder
   readonly #log: GatewayLog
   readonly #maxBytes: number
   readonly #maxSegmentBytes: number
   readonly #maxInMemory: number
-  /** Oldest first; the last is the one that is written. */
+  /** Oldest first. */
   readonly #segments: Segment[] = []
+  /** The last one, while it is written. Never one of another process: the numbers of their abouts are others. */
+  #active: Segment | null = null
   /** A number is not used again while its file may still be about to be deleted. */
   #nextNumber = 1
   /** Of all segments. */
@@ -99,7 +108,7 @@ export class Spool implements UsageSink, Disposable {
   readonly #out = new BatchesOut()
 
   /** Requests in flight: not yet written, and with the segment that says so. */
-  readonly #newlyOpen = new Map<string, OpenRequest>()
+  readonly #newlyOpen = new Roster<OpenRequest>()
   readonly #openIn = new Map<string, { readonly request: OpenRequest; readonly segment: Segment }>()
 
   #pending = 0
@@ -117,6 +126,7 @@ export class Spool implements UsageSink, Disposable {
     this.id = folder.id
     this.adoptedIds = folder.adoptedIds
     this.#folder = folder
+    this.#encoder = options.encoder
     this.#log = options.log
     this.#maxBytes = options.maxBytes ?? 16 * 1024 ** 3
     this.#maxSegmentBytes = options.maxSegmentBytes ?? 32 * 1024 ** 2
@@ -129,15 +139,24 @@ export class Spool implements UsageSink, Disposable {
   // ── what the gateway says ──
 
   open(request: OpenRequest): void {
-    this.#newlyOpen.set(request.id, request)
+    this.#newlyOpen.add(request)
   }
 
-  append(record: UsageRecord, written: () => void): void {
-    if (!this.#newlyOpen.delete(record.id)) this.#openIn.delete(record.id)
-    if (this.#astray.size > 0) this.#astray.delete(record.id)
-    const bytes = this.#frames.add('record', record.id, endedAtMs(record), JSON.stringify(record))
-    this.#tick.push({ record, segment: null, end: bytes })
+  append(record: UsageRecord, opened: OpenRequest | null, written: () => void): void {
+    if (opened) this.#close(opened)
+    this.#enterTick(record)
     this.#written.push(written)
+  }
+
+  #close(request: OpenRequest): void {
+    if (request.rosterIndex >= 0) this.#newlyOpen.delete(request)
+    else this.#openIn.delete(request.id)
+    if (this.#astray.size > 0) this.#astray.delete(request.id)
+  }
+
+  #enterTick(record: UsageRecord): void {
+    const { about, line } = this.#encoder.encode(record)
+    this.#tick.push({ id: record.id, about, line, endMs: endedAtMs(record), segment: null, end: 0 })
     // All requests that end in this turn of the event loop share one write.
     if (this.#tick.length === 1) setImmediate(() => this.#flush())
   }
@@ -147,29 +166,28 @@ export class Spool implements UsageSink, Disposable {
     if (waiting.length === 0) return
     this.#tick = []
     this.#written = []
-    const segment = this.#write()
-    let end = segment ? segment.bytes - this.#frames.length : 0
-    this.#frames.clear()
+    const segment = this.#write((frames, into) => addRecords(frames, into, waiting))
     for (const one of waiting) {
       if (segment) {
-        end += one.end
-        one.end = end
         one.segment = segment
-        segment.count(endedAtMs(one.record))
+        segment.count(one.endMs)
       }
       this.#enqueue(one)
     }
     for (const tell of written) tell()
   }
 
-  /** Writes what was collected; null if that failed, which has been said. */
-  #write(): Segment | null {
+  /** Writes frames; null if that failed, which has been said. `add` returns the abouts that are new in the segment. */
+  #write(add: (frames: FrameBuffer, into: Segment) => readonly UsageAbout[]): Segment | null {
+    const frames = this.#frames
+    frames.clear()
     try {
-      const bytes = this.#frames.bytes()
-      if (this.#bytes + bytes.length > this.#maxBytes) throw new Error(`the spool has its ${this.#maxBytes} bytes`)
       const segment = this.#writable()
-      segment.append(bytes)
-      this.#bytes += bytes.length
+      const abouts = add(frames, segment)
+      if (this.#bytes + frames.length > this.#maxBytes) throw new Error(`the spool has its ${this.#maxBytes} bytes`)
+      segment.append(frames.bytes())
+      for (const about of abouts) segment.abouts.set(about.number, about)
+      this.#bytes += frames.length
       if (this.#isFailing) this.#log.info({ pending: this.#pending }, 'the spool is written again')
       this.#isFailing = false
       return segment
@@ -181,12 +199,13 @@ export class Spool implements UsageSink, Disposable {
   }
 
   #writable(): Segment {
-    const last = this.#segments.at(-1)
-    if (last && !last.isBroken && last.bytes < this.#maxSegmentBytes) return last
+    const active = this.#active
+    if (active && !active.isBroken && active.bytes < this.#maxSegmentBytes) return active
     const segment = new Segment(segmentPath(this.#folder.path, this.#nextNumber))
     this.#nextNumber++
-    last?.sync((error) => this.#complain(error, 'a segment of the spool could not be synced'))
+    active?.sync((error) => this.#complain(error, 'a segment of the spool could not be synced'))
     this.#segments.push(segment)
+    this.#active = segment
     return segment
   }
 
@@ -228,8 +247,7 @@ export class Spool implements UsageSink, Disposable {
     const start = this.#out.records
     const taken = this.#queue.slice(start, start + maxRecords)
     if (taken.length === 0) return null
-    const records = taken.map((one) => one.record)
-    return this.#out.add({ records, end: null }, () => {
+    return this.#out.add({ records: taken, end: null }, () => {
       if (this.#isClosed) return
       this.#pending -= taken.length
       if (!this.#fromDisk) this.#queue.splice(0, taken.length)
@@ -270,8 +288,8 @@ export class Spool implements UsageSink, Disposable {
     return null
   }
 
-  #read(segment: Segment, from: number, maxRecords: number): { records: UsageRecord[]; end: number } {
-    const records: UsageRecord[] = []
+  #read(segment: Segment, from: number, maxRecords: number): { records: SpooledRecord[]; end: number } {
+    const records: SpooledRecord[] = []
     let end = from
     // Of a window that says nothing but what began, the next one follows.
     for (let begin = -1; records.length === 0 && end > begin;) {
@@ -281,7 +299,8 @@ export class Spool implements UsageSink, Disposable {
         const frame = readFrame(bytes, end - begin)
         if (!frame) break
         end += frame.length
-        if (frame.kind === 'record') records.push(frame.value() as UsageRecord)
+        if (frame.kind !== 'record') continue
+        records.push({ id: frame.id, about: segment.abouts.get(frame.about)!, line: frame.text() })
       }
     }
     return { records, end }
@@ -298,10 +317,11 @@ export class Spool implements UsageSink, Disposable {
   #drop(segment: Segment): void {
     this.#segments.shift()
     this.#shippedTo = 0
+    if (segment === this.#active) this.#active = null
     for (const [id, open] of this.#openIn) {
       if (open.segment !== segment) continue
       this.#openIn.delete(id)
-      this.#newlyOpen.set(id, open.request)
+      this.#newlyOpen.add(open.request)
     }
     if (!this.#writeOpen()) {
       // Those requests lose their mark, and nothing else: keeping the segment would fill the disk for good.
@@ -337,8 +357,7 @@ export class Spool implements UsageSink, Disposable {
   /** What has been shipped to its end goes; the segment that is being written, only if it is worth it. */
   #makeRoom(): void {
     for (const segment of this.#segments.slice()) {
-      const isActive = segment === this.#segments.at(-1)
-      if (!segment.isShipped || (isActive && segment.bytes < idleSegmentBytes)) return
+      if (!segment.isShipped || (segment === this.#active && segment.bytes < idleSegmentBytes)) return
       this.#drop(segment)
     }
   }
@@ -347,14 +366,13 @@ export class Spool implements UsageSink, Disposable {
   #writeOpen(): boolean {
     if (this.#newlyOpen.size === 0) return true
     this.#flush()
-    for (const [id, request] of this.#newlyOpen) {
-      this.#frames.add('open', id, request.startedAtMs, JSON.stringify(request))
-    }
-    const segment = this.#write()
-    this.#frames.clear()
+    const requests = this.#newlyOpen.list()
+    const segment = this.#write((frames) => addOpen(frames, requests))
     if (!segment) return false
-    for (const [id, request] of this.#newlyOpen) this.#openIn.set(id, { request, segment })
-    this.#newlyOpen.clear()
+    for (const request of requests) {
+      this.#newlyOpen.delete(request)
+      this.#openIn.set(request.id, { request, segment })
+    }
     return true
   }
 
@@ -373,7 +391,8 @@ export class Spool implements UsageSink, Disposable {
   #completeUntilMs(): number {
     this.#watchClock()
     let until = Date.now() - handoverMs
-    for (const one of [...this.#tick, ...this.#queue]) until = Math.min(until, endedAtMs(one.record))
+    for (const { endMs } of this.#tick) until = Math.min(until, endMs)
+    for (const { endMs } of this.#queue) until = Math.min(until, endMs)
     if (this.#fromDisk) {
       for (const segment of this.#segments) if (!segment.isShipped) until = Math.min(until, segment.firstEndMs)
     }
@@ -384,7 +403,7 @@ export class Spool implements UsageSink, Disposable {
   #watchClock(): void {
     const offsetMs = Date.now() - performance.now()
     if (Math.abs(offsetMs - this.#clockOffsetMs) > clockJumpMs) {
-      for (const [id, request] of this.#newlyOpen) this.#astray.set(id, request.startedAtMs)
+      for (const request of this.#newlyOpen.list()) this.#astray.set(request.id, request.startedAtMs)
       for (const [id, { request }] of this.#openIn) this.#astray.set(id, request.startedAtMs)
     }
     this.#clockOffsetMs = offsetMs
@@ -393,14 +412,14 @@ export class Spool implements UsageSink, Disposable {
   // ── begin and end ──
 
   #recover(): void {
-    const open = new Map<string, OpenRequest>()
+    const open = new Map<string, RequestStart>()
     let lastAliveMs = 0
     for (const { number, path } of listSegments(this.#folder.path)) {
       const segment = new Segment(path)
       this.#nextNumber = number + 1
       lastAliveMs = Math.max(lastAliveMs, segment.modifiedAtMs())
       const damaged = segment.recover((frame: Frame) => {
-        if (frame.kind === 'open') open.set(frame.id, frame.value() as OpenRequest)
+        if (frame.kind === 'open') open.set(frame.id, JSON.parse(frame.text()) as RequestStart)
         else open.delete(frame.id)
       })
       if (damaged > 0) this.#log.warn({ path, bytes: damaged }, 'a torn end of a spool segment was cut off')
@@ -413,9 +432,9 @@ export class Spool implements UsageSink, Disposable {
     if (this.#pending > 0) this.#log.info({ records: this.#pending, abandoned: open.size }, 'the spool was recovered')
   }
 
-  #appendAbandoned(requests: readonly OpenRequest[], lastAliveMs: number): void {
+  #appendAbandoned(requests: readonly RequestStart[], lastAliveMs: number): void {
     if (requests.length === 0) return
-    for (const request of requests) this.append(abandonedRecord(request, lastAliveMs), () => undefined)
+    for (const request of requests) this.#enterTick(abandonedRecord(request, lastAliveMs))
     this.#fromDisk = true
     this.#flush()
   }
@@ -433,4 +452,27 @@ export class Spool implements UsageSink, Disposable {
     }
     this.#folder.release()
   }
+}
+
+/** Behind what they are about, unless the segment has that. Notes where each frame ends; returns the abouts that were added. */
+function addRecords(frames: FrameBuffer, into: Segment, waiting: readonly Waiting[]): readonly UsageAbout[] {
+  const added: UsageAbout[] = []
+  for (const one of waiting) {
+    const { id, about, line, endMs } = one
+    if (!into.abouts.has(about.number) && !added.includes(about)) {
+      added.push(about)
+      frames.add({ kind: 'about', id: '', instantMs: 0, about: about.number }, about.text)
+    }
+    frames.add({ kind: 'record', id, instantMs: endMs, about: about.number }, line)
+    one.end = into.bytes + frames.length
+  }
+  return added
+}
+
+function addOpen(frames: FrameBuffer, requests: readonly OpenRequest[]): readonly UsageAbout[] {
+  for (const request of requests) {
+    const head = { kind: 'open', id: request.id, instantMs: request.startedAtMs, about: 0 } as const
+    frames.add(head, JSON.stringify(request.start()))
+  }
+  return []
 }

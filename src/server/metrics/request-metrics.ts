@@ -1,5 +1,5 @@
-import type { UsageSink } from '../../gateway/ports.ts'
 import type { Snapshot } from '../../routing/snapshot.ts'
+import type { RecordObserver } from '../observed-sink.ts'
 import { configuredNames } from './configured-names.ts'
 import type { MetricFamily } from './metric-family.ts'
 import { RequestCounts } from './request-counts.ts'
@@ -7,8 +7,7 @@ import { RequestTimes } from './request-times.ts'
 
 /** What the gateway's requests add up to since this process began. */
 export interface RequestMetrics {
-  /** The sink, with each record counted on its way. */
-  tap(sink: UsageSink): UsageSink
+  readonly count: RecordObserver
   readonly families: readonly MetricFamily[]
   /** Forgets the series of what has been gone from the configuration for an hour. Called with each scrape. */
   readonly sweep: () => void
@@ -21,14 +20,10 @@ export function createRequestMetrics({ snapshot }: { readonly snapshot: () => Sn
   const times = new RequestTimes(snapshot)
   let sweptAtMs = performance.now()
   return {
-    tap: (sink) => ({
-      open: (request) => sink.open(request),
-      append(record, written) {
-        counts.count(record)
-        times.count(record)
-        sink.append(record, written)
-      },
-    }),
+    count(record) {
+      counts.count(record)
+      times.count(record)
+    },
     families: [...counts.families(), ...times.families()],
     sweep() {
       if (performance.now() - sweptAtMs < sweepEveryMs) return

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from 'vitest
 import { RefusedRecords, startShipper, type UsageStore } from '../../../src/gateway/spool/ship.ts'
 import { openSpool } from '../../../src/gateway/spool/spool.ts'
 import { type Database, openDatabase } from '../../../src/storage/database.ts'
-import { insertUsageRecords, isRefusal } from '../../../src/storage/usage-insert.ts'
+import { createUsageEncoder } from '../../../src/storage/usage-encoder.ts'
+import { insertUsageEntries, isRefusal } from '../../../src/storage/usage-insert.ts'
 import { findCompleteUntil, reportUsageProgress } from '../../../src/storage/usage-progress.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import { until } from '../../support/until.ts'
@@ -24,7 +25,7 @@ const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 function storeIn(db: () => Database): UsageStore {
   return {
     deliver: async (records) => {
-      await insertUsageRecords(db().db, records).catch((error: unknown) => {
+      await insertUsageEntries(db().db, records).catch((error: unknown) => {
         throw isRefusal(error) ? new RefusedRecords('refused', { cause: error }) : error
       })
     },
@@ -44,9 +45,9 @@ async function countOf(routeId: string): Promise<number> {
 test('records that waited for the database get there once it is back, each once', async () => {
   await using away = openDatabase({ url: 'postgres://nobody@127.0.0.1:1/nowhere' })
   let current = away
-  using spool = openSpool({ root, log, maxInMemory: 50 })
+  using spool = openSpool({ root, encoder: createUsageEncoder(), log, maxInMemory: 50 })
   const shipper = startShipper({ spool, store: storeIn(() => current), log })
-  for (let n = 0; n < 300; n++) spool.append(usageRecord({ routeId: 'rte_waits' }), () => {})
+  for (let n = 0; n < 300; n++) spool.append(usageRecord({ routeId: 'rte_waits' }), null, () => {})
   await until(() => spool.state().pending === 300)
   current = database
   await until(async () => (await countOf('rte_waits')) === 300)
@@ -55,9 +56,9 @@ test('records that waited for the database get there once it is back, each once'
 })
 
 test('a record that the database refuses is counted as lost, and holds up no other', async () => {
-  using spool = openSpool({ root, log })
+  using spool = openSpool({ root, encoder: createUsageEncoder(), log })
   for (let n = 0; n < 30; n++) {
-    spool.append(usageRecord({ routeId: 'rte_refused', status: n === 17 ? 1e12 : 200 }), () => {})
+    spool.append(usageRecord({ routeId: 'rte_refused', status: n === 17 ? 1e12 : 200 }), null, () => {})
   }
   const shipper = startShipper({ spool, store: storeIn(() => database), log })
   await until(async () => (await countOf('rte_refused')) === 29)
@@ -66,14 +67,14 @@ test('a record that the database refuses is counted as lost, and holds up no oth
 })
 
 test('usage is complete until just now when nothing waits, and no further than what waits', async () => {
-  using spool = openSpool({ root, log })
+  using spool = openSpool({ root, encoder: createUsageEncoder(), log })
   const shipper = startShipper({ spool, store: storeIn(() => database), log })
   await database.db.deleteFrom('usage_progress').where('spool_id', '!=', spool.id).execute()
   const now = Date.now()
   await until(async () => (await findCompleteUntil(database.db)).getTime() > now)
   await shipper.stop(1_000)
   const waiting = usageRecord({ startedAtMs: Date.now() - 5_000, durationMs: 2_000 })
-  await new Promise<void>((resolve) => spool.append(waiting, resolve))
+  await new Promise<void>((resolve) => spool.append(waiting, null, resolve))
   await storeIn(() => database).report(spool.id, spool.state())
   expect((await findCompleteUntil(database.db)).getTime()).toBe(waiting.startedAtMs + 2_000)
 })

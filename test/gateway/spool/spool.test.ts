@@ -8,7 +8,9 @@ import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { SpoolBatch } from '../../../src/gateway/spool/batches-out.ts'
 import { openSpool, type Spool, type SpoolOptions } from '../../../src/gateway/spool/spool.ts'
+import type { OpenRequest } from '../../../src/gateway/ports.ts'
 import type { UsageRecord } from '../../../src/routing/usage-record.ts'
+import { createJsonEncoder, openRequest, readRecords } from '../../support/spooled-usage.ts'
 import { until } from '../../support/until.ts'
 import { usageRecord } from '../../support/usage-record.ts'
 
@@ -19,18 +21,18 @@ afterEach(() => rmSync(root, { recursive: true }))
 const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 
 function open(options: Partial<SpoolOptions> = {}): Spool {
-  return openSpool({ root, log, ...options })
+  return openSpool({ root, encoder: createJsonEncoder(), log, ...options })
 }
 
-function append(spool: Spool, record: UsageRecord): Promise<void> {
-  return new Promise((resolve) => spool.append(record, resolve))
+function append(spool: Spool, record: UsageRecord, opened: OpenRequest | null = null): Promise<void> {
+  return new Promise((resolve) => spool.append(record, opened, resolve))
 }
 
 /** All that there is to ship, in batches of this size. */
 function shipAll(spool: Spool, batchSize = 7): UsageRecord[] {
   const shipped: UsageRecord[] = []
   for (let batch = spool.take(batchSize); batch; batch = spool.take(batchSize)) {
-    shipped.push(...batch.records)
+    shipped.push(...readRecords(batch.records))
     batch.commit()
   }
   return shipped
@@ -65,7 +67,7 @@ test('batches that are out together are noted in their order; what was taken aft
   const records = Array.from({ length: 6 }, () => usageRecord())
   for (const record of records) await append(spool, record)
   const [first, second, third] = [spool.take(2)!, spool.take(2)!, spool.take(2)!]
-  expect([first, second, third].flatMap((batch) => batch.records)).toEqual(records)
+  expect([first, second, third].flatMap((batch) => readRecords(batch.records))).toEqual(records)
   third.commit()
   expect(spool.state().pending).toBe(6)
   first.commit()
@@ -114,21 +116,22 @@ test('whatever is appended, shipped, put back and reopened in whatever order: ev
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
       const own = mkdtempSync(join(root, 'case-'))
-      const options = { root: own, log, maxInMemory: 5, maxSegmentBytes: 3_000 }
-      let spool = openSpool(options)
+      const reopen = () =>
+        openSpool({ root: own, encoder: createJsonEncoder(), log, maxInMemory: 5, maxSegmentBytes: 3_000 })
+      let spool = reopen()
       const appended: string[] = []
       const shipped = new Set<string>()
       const out: SpoolBatch[] = []
       for (const { kind, count } of steps) {
         if (kind === 'append') {
-          const records = Array.from({ length: count }, () => usageRecord())
+          const records = Array.from({ length: count }, (_, n) => usageRecord({ routeName: `route-${n % 3}` }))
           appended.push(...records.map((record) => record.id))
           await Promise.all(records.map((record) => append(spool, record)))
-        } else if (kind === 'open') spool.open(usageRecord({ id: `req_open${appended.length}` }))
+        } else if (kind === 'open') spool.open(openRequest(usageRecord({ id: `req_open${appended.length}` })))
         else if (kind === 'reopen') {
           spool[Symbol.dispose]()
           out.length = 0
-          spool = openSpool(options)
+          spool = reopen()
         } else if (kind === 'take') {
           const batch = spool.take(count)
           if (batch) out.push(batch)
@@ -136,7 +139,7 @@ test('whatever is appended, shipped, put back and reopened in whatever order: ev
           const [batch] = out.splice(count % Math.max(1, out.length), 1)
           if (kind === 'putBack') batch?.putBack()
           else {
-            for (const record of batch?.records ?? []) shipped.add(record.id)
+            for (const record of batch ? readRecords(batch.records) : []) shipped.add(record.id)
             batch?.commit()
           }
         }
@@ -175,10 +178,11 @@ describe('after a crash', () => {
     const [finished, dropped] = [usageRecord(), usageRecord({ startedAtMs: Date.now() - 60_000 })]
     {
       using spool = open()
-      spool.open(finished)
-      spool.open(dropped)
+      const opened = openRequest(finished)
+      spool.open(opened)
+      spool.open(openRequest(dropped))
       await until(() => segmentsOf().length === 1)
-      await append(spool, finished)
+      await append(spool, finished, opened)
     }
     // As the death of the process leaves it, and whoever is next too.
     for (let crash = 0; crash < 2; crash++) {
@@ -196,7 +200,7 @@ describe('after a crash', () => {
     const long = usageRecord({ startedAtMs: Date.now() })
     {
       using spool = open({ maxSegmentBytes: 2_000 })
-      spool.open(long)
+      spool.open(openRequest(long))
       await until(() => segmentsOf().length === 1)
       for (let n = 0; n < 20; n++) await append(spool, usageRecord())
       shipAll(spool)

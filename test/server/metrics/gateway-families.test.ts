@@ -15,6 +15,7 @@ import {
   type TestGateway,
 } from '../../gateway/open-test-gateway.ts'
 import { readScrape, type Scraped } from '../../support/prometheus.ts'
+import { createJsonEncoder } from '../../support/spooled-usage.ts'
 import { after, status } from '../../support/replies.ts'
 import { until } from '../../support/until.ts'
 import { openUpstream } from '../../support/upstream.ts'
@@ -25,7 +26,7 @@ let folder: string
 let spool: Spool
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), 'sbx-metrics-'))
-  spool = openSpool({ root: folder, log: silent })
+  spool = openSpool({ root: folder, encoder: createJsonEncoder(), log: silent })
 })
 afterEach(async () => {
   spool[Symbol.dispose]()
@@ -90,7 +91,7 @@ test('an open circuit is seen, and a credential that was benched, without its se
 test('the spool shows what waits to be shipped', async () => {
   await using gateway = await openTestGateway({})
   const written = Promise.withResolvers<void>()
-  spool.append(usageRecord(), written.resolve)
+  spool.append(usageRecord(), null, written.resolve)
   await written.promise
   const waiting = await scrape(gateway, {})
   expect(waiting.sum('signalbox_spool_pending_records')).toBe(1)
