@@ -2,6 +2,7 @@ import './require-node.js'
 import { enableCompileCache } from 'node:module'
 import { constants } from 'node:os'
 import { join } from 'node:path'
+import { setFlagsFromString } from 'node:v8'
 import type { FirstAdministrator } from './control/first-administrator.ts'
 import type { Config } from './server/config.ts'
 import type { Log } from './server/log.ts'
@@ -29,6 +30,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 }
 
 async function runServe(): Promise<void> {
+  countBuffersAsHeap()
   const stop = listenForStop()
   // First, and without the rest: its faults are what a first start meets.
   const { config, log } = await prepare('stdout')
@@ -49,6 +51,15 @@ async function runServe(): Promise<void> {
     if (!stop.signal.aborted || (error as Error).name !== 'AbortError') throw error
   }
   log.info({}, 'stopped')
+}
+
+/**
+ * V8 collects its whole heap whenever 64 MB of buffers have come and gone, and buffers are what a gateway forwards: with long
+ * prompts that took half of its CPU time. With this flag they count like the rest of the heap, by how it grows.
+ */
+function countBuffersAsHeap(): void {
+  // Node 24's V8 knows it; others would complain on stderr.
+  if (process.versions.v8.startsWith('13.')) setFlagsFromString('--external-memory-accounted-in-global-limit')
 }
 
 const SAME_SIGNAL_MS = 500

@@ -3,16 +3,10 @@ import type { Backend } from '../routing/snapshot.ts'
 import { backendFacts } from './backend-facts.ts'
 import type { ReceivedRequest } from './received-request.ts'
 import type { ScannedRequest } from './request-scan.ts'
-import { type Edit, splice, spliceParts, usageEdit } from './splice.ts'
+import { type Edit, splice, usageEdit } from './splice.ts'
 
 /** Of a longer body, no more than its beginning is kept while the answer passes. */
 const keptBytes = 64 * 1024
-
-/**
- * A longer body is sent as a list of its pieces. A copy of it would be memory outside of V8's heap, which collects its whole heap whenever 64 MB
- * of that have come and gone: with prompts of 200 KB that was nearly half of all CPU time, and a stream of the pieces is no better.
- */
-const copiedBytes = 32 * 1024
 
 /** A JSON request whose body has arrived: what upstream gets of it is the raw bytes with another model name. */
 export class JsonRequest implements ReceivedRequest {
@@ -38,15 +32,12 @@ export class JsonRequest implements ReceivedRequest {
     return this.#chunks
   }
 
-  bodyFor(backend: Backend): { body: Buffer; length: null } | { body: readonly Buffer[]; length: number } {
+  bodyFor(backend: Backend): { body: Buffer; length: null } {
     const { start, end } = this.#scanned.modelSpan
     const model = { start, end, bytes: backendFacts(backend).modelJson }
     const usage = this.#usageEdit
     const edits = !usage ? [model] : usage.start < model.start ? [usage, model] : [model, usage]
-    if (this.size <= copiedBytes) return { body: splice(this.#chunks, edits), length: null }
-    const parts = spliceParts(this.#chunks, edits)
-    const length = parts.reduce((sum, part) => sum + part.length, 0)
-    return { body: parts, length }
+    return { body: splice(this.#chunks, edits), length: null }
   }
 
   release(): void {

@@ -6,10 +6,10 @@ export interface Edit extends Span {
 }
 
 /**
- * The body with the edits made, as pieces of what came: nothing is copied. `edits` are in order and do not overlap; their ranges
- * count from the beginning of the first chunk.
+ * The body with the edits made, in one copy; all other bytes are as they came. `edits` are in order and do not overlap; their
+ * ranges count from the beginning of the first chunk.
  */
-export function spliceParts(chunks: readonly Buffer[], edits: readonly Edit[]): Buffer[] {
+export function splice(chunks: readonly Buffer[], edits: readonly Edit[]): Buffer {
   const parts: Buffer[] = []
   let at = 0
   for (const edit of edits) {
@@ -18,12 +18,7 @@ export function spliceParts(chunks: readonly Buffer[], edits: readonly Edit[]): 
     at = edit.end
   }
   addRange(parts, chunks, at, Infinity)
-  return parts
-}
-
-/** The same in one copy. */
-export function splice(chunks: readonly Buffer[], edits: readonly Edit[]): Buffer {
-  return Buffer.concat(spliceParts(chunks, edits))
+  return Buffer.concat(parts)
 }
 
 /** Adds the range of the whole body to the parts. */

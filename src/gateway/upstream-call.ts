@@ -10,7 +10,7 @@ export interface CallRequest {
   readonly path: string
   /** Name, value, name, value, … */
   readonly headers: string[]
-  readonly body: Buffer | readonly Buffer[] | Readable
+  readonly body: Buffer | Readable
 }
 
 /** Milliseconds; `totalMs` is what is left of the request's. */
@@ -105,9 +105,7 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
 
   /** Makes the call; once. */
   send(through: UpstreamPool | ProxyAgent, { origin, path, headers, body }: CallRequest): void {
-    // Undici takes lists of pieces too: its documentation says so, its types do not.
-    const options = { origin, path, method: 'POST', headers, body: body as Dispatcher.DispatchOptions['body'] } as const
-    through.dispatch(options, this)
+    through.dispatch({ origin, path, method: 'POST', headers, body }, this)
     if (this.#stage === 'connecting') this.#watch()
   }
 

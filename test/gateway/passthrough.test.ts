@@ -56,7 +56,7 @@ test('a streamed chat completion comes event by event, without the usage that th
   expect(gateway.records).toMatchObject([{ outcome: 'OK', stream: true }])
 })
 
-test('a long prompt, sent as pieces, reaches the second backend byte for byte and with its length after the first has failed', async () => {
+test('a long prompt reaches the second backend byte for byte and with its length after the first has failed', async () => {
   await using failing = await openUpstream(() => status(500))
   await using upstream = await openUpstream({ name: 'b' })
   await using gateway = await openTestGateway({
