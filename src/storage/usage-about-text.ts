@@ -1,7 +1,7 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import type { AttemptRecord, UsageRecord } from '../routing/usage-record.ts'
 import { type DimensionColumn, type UsageLevel, usageLevels } from './usage-layers.ts'
-import { literalText, storableText } from './usage-literal.ts'
+import { literalText } from './usage-literal.ts'
 
 type Value = string | number | boolean | null
 
@@ -26,9 +26,7 @@ export function usageAboutText(number: number, record: UsageRecord): string {
 /** The same wherever it is computed: writers who race agree about it without asking. */
 function dimensionKey(level: UsageLevel, dimension: Record<DimensionColumn, Value>): string {
   const values = usageLevels[level].map((column) => dimension[column])
-  return createHash('md5')
-    .update(JSON.stringify([level, ...values]))
-    .digest('hex')
+  return hash('md5', JSON.stringify([level, ...values]))
 }
 
 /** Up to the duration, which the line goes on with, if it is a single one. */
@@ -41,26 +39,22 @@ function beginOfAttempts(attempts: readonly AttemptRecord[]): string {
 
 function dimensionOf(record: UsageRecord): Record<DimensionColumn, Value> {
   return {
-    route_id: storable(record.routeId),
-    route_name: storable(record.routeName),
+    route_id: record.routeId,
+    route_name: record.routeName,
     route_revision: record.routeRevision,
-    target_id: storable(record.targetId),
-    backend_id: storable(record.backendId),
-    backend_label: storable(record.backendLabel),
-    provider_id: storable(record.providerId),
-    provider_name: storable(record.providerName),
-    deployment_id: storable(record.deploymentId),
-    deployment_name: storable(record.deploymentName),
-    operation: storable(record.operation),
+    target_id: record.targetId,
+    backend_id: record.backendId,
+    backend_label: record.backendLabel,
+    provider_id: record.providerId,
+    provider_name: record.providerName,
+    deployment_id: record.deploymentId,
+    deployment_name: record.deploymentName,
+    operation: record.operation,
     outcome: record.outcome,
     stream: record.stream,
-    api_key_id: storable(record.apiKeyId),
-    api_key_name: storable(record.apiKeyName),
-    user_id: storable(record.userId),
-    user_name: storable(record.userName),
+    api_key_id: record.apiKeyId,
+    api_key_name: record.apiKeyName,
+    user_id: record.userId,
+    user_name: record.userName,
   }
-}
-
-function storable(text: string | null): string | null {
-  return text === null ? null : storableText(text)
 }

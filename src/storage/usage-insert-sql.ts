@@ -66,6 +66,12 @@ const recordSums = [
   'sum(duration_sketch) AS duration_sketch',
 ]
 
+/** In a sum that is there already. Requests without a price do not make the cost of others null. */
+function addUp(column: (typeof sums)[number]): string {
+  if (column !== 'cost') return `${column} = usage_rollup.${column} + excluded.${column}`
+  return 'cost = coalesce(usage_rollup.cost + excluded.cost, usage_rollup.cost, excluded.cost)'
+}
+
 function layerCells({ number, grain, level }: (typeof usageLayers)[number]): string {
   return `SELECT ${number}::smallint AS layer, ${bucketOf[grain]} AS bucket, ${keyColumn(level)} AS dimension, ${sums.join(', ')}
     FROM of_${level.toLowerCase()}`
@@ -93,10 +99,10 @@ export const usageInsertSql = prepared(
     (provenance = 'ESTIMATED')::int AS estimated
   FROM unnest($1::usage_about[]) AS a
 ), incoming AS MATERIALIZED (
-  SELECT DISTINCT ON (id) l.*, to_timestamp(started / 1000) AS started_at, to_timestamp((started + lasted) / 1000) AS ended_at
-  FROM unnest($2::usage_line[]) WITH ORDINALITY
-    AS l(about, id, started, lasted, duration, first_byte, overhead, input, cached, output, reasoning, cost, first_byte_sketch, duration_sketch, attempts, requested_model, place)
-  ORDER BY id, place DESC
+  SELECT DISTINCT ON (id) l.*, to_timestamp(started / 1000) AS started_at,
+    to_timestamp((started + lasted) / 1000) AS ended_at
+  FROM unnest($2::usage_line[]) WITH ORDINALITY AS l
+  ORDER BY id, ordinality DESC
 ), new_dimension AS (
   INSERT INTO usage_dimension (key, level, ${columns.join(', ')})
   SELECT * FROM (${levels.map((level) => `(${dimensionRows(level)})`).join(' UNION ALL ')}) AS rows
@@ -107,8 +113,9 @@ export const usageInsertSql = prepared(
   INSERT INTO usage_record (id, started_at, ended_at, dimension, route_id, api_key_id, requested_model, status,
     error_code, attempts, provenance, input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cost,
     first_byte_ms, duration_ms, overhead_ms)
-  SELECT id, started_at, ended_at, key_full, route_id, api_key_id, coalesce(incoming.requested_model, a.requested_model), status, error_code, (a.attempts || coalesce(incoming.attempts, ''))::json, provenance, input,
-    cached, output, reasoning, cost, first_byte / 1000::float8, duration / 1000::float8, overhead / 1000::float8
+  SELECT id, started_at, ended_at, key_full, route_id, api_key_id, coalesce(incoming.requested_model, a.requested_model),
+    status, error_code, (a.attempts || coalesce(incoming.attempts, ''))::json, provenance, input, cached, output, reasoning,
+    cost, first_byte / 1000::float8, duration / 1000::float8, overhead / 1000::float8
   FROM incoming JOIN about AS a ON a.number = incoming.about
   WHERE CASE WHEN outcome = 'GATEWAY_ERROR' THEN ${isUnknown} ELSE true END
   ORDER BY id
@@ -128,13 +135,7 @@ export const usageInsertSql = prepared(
   SELECT * FROM cell
   ORDER BY layer, bucket, dimension
   ON CONFLICT (layer, bucket, dimension) DO UPDATE SET
-    ${sums
-      .map((column) =>
-        column === 'cost'
-          ? 'cost = coalesce(usage_rollup.cost + excluded.cost, usage_rollup.cost, excluded.cost)'
-          : `${column} = usage_rollup.${column} + excluded.${column}`,
-      )
-      .join(', ')}
+    ${sums.map(addUp).join(', ')}
 )
 SELECT count(*) AS inserted FROM new_record`,
 )

@@ -4,10 +4,10 @@
  */
 export function literalText(text: string | null): string {
   if (text === null) return ''
+  // Most names are plain, and names are many.
+  if (!/["\\\0\ud800-\udfff]/.test(text)) return `\\"${text}\\"`
   const storable = storableText(text)
-  // Names are plain.
-  if (!/["\\]/.test(storable)) return `\\"${storable}\\"`
-  return `\\"${storable.replace(/["\\]/g, (c) => (c === '"' ? String.raw`\"\"` : String.raw`\\\\`))}\\"`
+  return `\\"${storable.replaceAll('\\', String.raw`\\\\`).replaceAll('"', String.raw`\"\"`)}\\"`
 }
 
 /** PostgreSQL takes neither U+0000 nor lone surrogates, and one such name from a client would hold up all records. */

@@ -1,6 +1,7 @@
-import { sql } from 'kysely'
+import { CompiledQuery, sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
 import { openDatabase } from '../../src/storage/database.ts'
+import { prepared } from '../../src/storage/prepared-statement.ts'
 import { openTestDatabase } from '../support/database.ts'
 
 describe('openDatabase', () => {
@@ -54,6 +55,16 @@ describe('openDatabase', () => {
     })
     await expect(transaction).rejects.toThrow(/connection error|terminat/)
     expect((await sql`select 1 as one`.execute(database.db)).rows).toEqual([{ one: 1 }])
+  })
+
+  test('a statement with a name is prepared once per connection, and others are not', async () => {
+    await using database = await openTestDatabase({ maxConnections: 1 })
+    const double = (n: number) =>
+      database.db.executeQuery(CompiledQuery.raw(prepared('double', 'select $1::int * 2 as twice'), [n]))
+    expect((await double(2)).rows).toEqual([{ twice: 4 }])
+    expect((await double(3)).rows).toEqual([{ twice: 6 }])
+    const { rows } = await sql`select name from pg_prepared_statements`.execute(database.db)
+    expect(rows).toEqual([{ name: 'double' }])
   })
 
   test('each statement is told without its parameters', async () => {

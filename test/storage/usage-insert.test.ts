@@ -41,6 +41,15 @@ test('the same batch twice counts once, and the same record twice in a batch too
   for (const row of await sums()) expect(row).toMatchObject({ requests: '50', input: '500' })
 })
 
+test('of two records with one id in a batch the last counts, also if they ended at different times', async () => {
+  const first = usageRecord({ status: 200, durationMs: 5 })
+  const last = { ...first, status: 201, durationMs: 100_000 }
+  expect(await insertUsageRecords(database.db, [first, usageRecord(), last])).toBe(2)
+  const rows = await database.db.selectFrom('usage_record').select('status').where('id', '=', first.id).execute()
+  expect(rows).toEqual([{ status: 201 }])
+  for (const row of await sums()) expect(row.requests).toBe('2')
+})
+
 test('racing replays of overlapping batches in any order count each record once', async () => {
   const records = Array.from({ length: 300 }, (_, n) =>
     usageRecord({ routeId: `rte_${n % 7}`, apiKeyId: `key_${n % 5}` }),
