@@ -37,17 +37,18 @@ export function wholeEventsLength(bytes: Buffer): number {
     if (bytes[length - 2] === lf) return length
     if (length >= 3 && bytes[length - 2] === cr && bytes[length - 3] === lf) return length
   }
-  return Math.max(
-    endOfLast(bytes, '\n\n'),
-    endOfLast(bytes, '\n\r\n'),
-    // Without line feeds; the next one would still belong to this line end.
-    endOfLast(bytes, '\r\r'),
-  )
+  // Nearly always the first is there, and leaves little for the others to look through.
+  let end = endOfLast(bytes, '\n\n', 0)
+  end = endOfLast(bytes, '\n\r\n', end)
+  // Without line feeds; the next one would still belong to this line end.
+  return endOfLast(bytes, '\r\r', end)
 }
 
-function endOfLast(bytes: Buffer, mark: string): number {
-  const at = bytes.lastIndexOf(mark, undefined, 'latin1')
-  return at < 0 ? 0 : at + mark.length
+/** The end of the last mark behind `from`; `from` if there is none. */
+function endOfLast(bytes: Buffer, mark: string, from: number): number {
+  const start = Math.max(0, from - mark.length + 1)
+  const at = bytes.subarray(start).lastIndexOf(mark, undefined, 'latin1')
+  return at < 0 ? from : start + at + mark.length
 }
 
 /** Where the last of these whole events begins. */
