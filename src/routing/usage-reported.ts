@@ -60,24 +60,31 @@ function skipBlanks(text: string, from: number): number {
 }
 
 function hasCount(usage: Json): boolean {
-  return Object.entries(usage).some(([name, value]) => name.endsWith('tokens') && toCount(value) !== undefined)
+  for (const name in usage) if (name.endsWith('tokens') && toCount(usage[name]) !== undefined) return true
+  return false
 }
+
+const quote = 0x22
+const backslash = 0x5c
+const openBrace = 0x7b
+const closeBrace = 0x7d
 
 /** The object that begins there; null if its end is cut off. */
 function parseObjectAt(text: string, start: number): Json | null {
   let depth = 0
   for (let at = start; at < text.length; at++) {
-    const char = text[at]
-    if (char === '"') at = endOfString(text, at)
-    else if (char === '{') depth++
-    else if (char === '}' && --depth === 0) return parseObject(text.slice(start, at + 1))
+    const char = text.charCodeAt(at)
+    if (char === quote) at = endOfString(text, at)
+    else if (char === openBrace) depth++
+    else if (char === closeBrace && --depth === 0) return parseObject(text.slice(start, at + 1))
   }
   return null
 }
 
 function endOfString(text: string, start: number): number {
   let at = start + 1
-  while (at < text.length && text[at] !== '"') at += text[at] === '\\' ? 2 : 1
+  for (let char = text.charCodeAt(at); at < text.length && char !== quote; char = text.charCodeAt(at))
+    at += char === backslash ? 2 : 1
   return at
 }
 
