@@ -49,6 +49,8 @@ export class RequestBody implements Member {
   readonly beganAtMs = performance.now()
   lastByteAtMs = this.beganAtMs
   isOver = false
+  /** The client sent nothing for too long. */
+  isSilent = false
   readonly #maxBytes: number
   readonly #length: number | null
   readonly #watch: SilenceWatch
@@ -73,6 +75,7 @@ export class RequestBody implements Member {
 
   /** The client has been silent for too long. */
   giveUp(): void {
+    this.isSilent = true
     this.#stop('silent')
   }
 

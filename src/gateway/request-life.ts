@@ -416,9 +416,10 @@ export class RequestLife implements Member, CallOwner {
       .resume()
   }
 
-  /** Whether so much of the body has not come that it is not worth reading. */
+  /** Whether the rest of the body is too much to be worth reading, or will hardly come. */
   #ignoresBody(): boolean {
     if (this.#received || this.#request.complete) return false
+    if (this.#reception?.body.isSilent) return true
     const { contentLength, isChunked } = this.#head
     return isChunked || (contentLength ?? 0) > maxIgnoredBytes
   }
