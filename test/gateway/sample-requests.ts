@@ -9,20 +9,21 @@ export interface SampleRequest {
 }
 
 const bodies: Readonly<Record<string, object>> = {
-  '/chat/completions': { messages: [{ role: 'user', content: 'hi' }] },
-  '/completions': { prompt: 'hi' },
-  '/embeddings': { input: ['hi'] },
-  '/responses': { input: 'hi' },
-  '/messages': { max_tokens: 10, messages: [{ role: 'user', content: 'hi' }] },
-  '/messages/count_tokens': { messages: [{ role: 'user', content: 'hi' }] },
-  '/rerank': { query: 'hi', documents: ['a', 'b'] },
-  '/score': { text_1: 'a', text_2: 'b' },
-  '/moderations': { input: 'hi' },
-  '/images/generations': { prompt: 'hi' },
-  '/audio/speech': { input: 'hi', voice: 'alloy' },
+  '/v1/chat/completions': { messages: [{ role: 'user', content: 'hi' }] },
+  '/v1/completions': { prompt: 'hi' },
+  '/v1/embeddings': { input: ['hi'] },
+  '/v1/responses': { input: 'hi' },
+  '/v1/messages': { max_tokens: 10, messages: [{ role: 'user', content: 'hi' }] },
+  '/v1/messages/count_tokens': { messages: [{ role: 'user', content: 'hi' }] },
+  '/v1/rerank': { query: 'hi', documents: ['a', 'b'] },
+  '/v2/rerank': { query: 'hi', documents: ['a', 'b'] },
+  '/v1/score': { text_1: 'a', text_2: 'b' },
+  '/v1/moderations': { input: 'hi' },
+  '/v1/images/generations': { prompt: 'hi' },
+  '/v1/audio/speech': { input: 'hi', voice: 'alloy' },
 }
-const forms = ['/images/edits', '/images/variations', '/audio/transcriptions', '/audio/translations']
-const streams = ['/chat/completions', '/completions', '/responses', '/messages']
+const forms = ['/v1/images/edits', '/v1/images/variations', '/v1/audio/transcriptions', '/v1/audio/translations']
+const streams = ['/v1/chat/completions', '/v1/completions', '/v1/responses', '/v1/messages']
 
 export const plainRequests: readonly SampleRequest[] = [
   ...Object.entries(bodies).map(([path, body]) => jsonRequest(path, body, false)),
@@ -33,19 +34,27 @@ export const sampleRequests: readonly SampleRequest[] = [...plainRequests, ...st
 
 function jsonRequest(path: string, body: object, stream: boolean): SampleRequest {
   const content = { model: 'chat', ...body, ...(stream ? { stream: true } : {}) }
-  return { operation: `/v1${path}`, stream, send: (gateway) => gateway.post(path, content) }
+  const text = JSON.stringify(content)
+  return {
+    operation: path,
+    stream,
+    send: (gateway) => {
+      const headers = { authorization: `Bearer ${gateway.key}`, 'content-type': 'application/json' }
+      return fetch(gateway.origin + path, { method: 'POST', headers, body: text })
+    },
+  }
 }
 
 function formRequest(path: string): SampleRequest {
   return {
-    operation: `/v1${path}`,
+    operation: path,
     stream: false,
     send: (gateway) => {
       const form = new FormData()
       form.append('file', new Blob([Buffer.alloc(5_000, 7)]), 'speech.wav')
       form.append('model', 'chat')
       const headers = { authorization: `Bearer ${gateway.key}` }
-      return fetch(`${gateway.origin}/v1${path}`, { method: 'POST', headers, body: form })
+      return fetch(gateway.origin + path, { method: 'POST', headers, body: form })
     },
   }
 }
