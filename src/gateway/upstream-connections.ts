@@ -66,7 +66,9 @@ export class UpstreamConnections implements AsyncDisposable {
   }
 
   #openPool(pools: Map<string, UpstreamPool>, origin: string, keepAliveTimeout: number): UpstreamPool {
-    const pool = new UpstreamPool(origin, { ...common, connect: this.#connect, keepAliveTimeout })
+    const options = { ...common, connect: this.#connect, keepAliveTimeout }
+    // Upstreams come and go with the configuration.
+    const pool = new UpstreamPool(origin, options, () => pools.delete(origin))
     pools.set(origin, pool)
     return pool
   }
