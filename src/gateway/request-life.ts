@@ -426,6 +426,8 @@ export class RequestLife implements Member, CallOwner {
 
   /** The response is over: all of it was sent, or the client has left. */
   #close(): void {
+    // It may have come with an opening that was held back.
+    if (this.#call && this.#call.status > 0) this.#usage.attempts.at(-1)!.status ??= this.#call.status
     this.#end('CANCELLED', this.#response.headersSent ? this.#response.statusCode : clientLeft, null, () => {})
     this.#wait?.leave()
     this.#leaveUpstream()
