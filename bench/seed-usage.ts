@@ -56,6 +56,11 @@ async function insertDimensions(client: Client, keyIds: readonly string[]): Prom
      select md5('SERVICE' || r || '/' || t)::uuid, 'SERVICE', ${service} from ${all}`,
   )
   await client.query(
+    `insert into usage_dimension (key, level, api_key_id, api_key_name)
+     select md5('CALLER' || k)::uuid, 'CALLER', id, 'key ' || k from unnest($1::text[]) with ordinality as key (id, k)`,
+    [keyIds],
+  )
+  await client.query(
     `insert into usage_dimension (key, level, route_id, route_name)
      select md5('ROUTE' || r)::uuid, 'ROUTE', 'rte_' || lpad(r::text, 26, '0'), 'route ' || r from generate_series(1, ${routes}) r`,
   )

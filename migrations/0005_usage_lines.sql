@@ -6,6 +6,7 @@ CREATE TYPE usage_about AS (
   -- `usage_dimension.key` by level.
   key_full        uuid,
   key_service     uuid,
+  key_caller      uuid,
   key_route       uuid,
   key_all         uuid,
   route_id        text COLLATE "C",
@@ -66,3 +67,28 @@ ALTER TABLE usage_rollup
   ALTER COLUMN duration_sketch TYPE numeric USING usage_sketch_of(duration_sketch);
 DROP FUNCTION usage_sketch_of(bigint[]);
 DROP FUNCTION usage_sketch_compact(bigint[]);
+-- Like `sum`, which makes room for all bins of each group before it adds anything.
+CREATE AGGREGATE usage_sketch_sum(numeric) (
+  sfunc = numeric_add, stype = numeric, combinefunc = numeric_add, parallel = safe
+);
+
+-- Sums by caller alone: what each key and user used is asked often, and of all layers by day only the widest knew it.
+ALTER TABLE usage_dimension
+  DROP CONSTRAINT usage_dimension_level_check,
+  ADD CHECK (level IN ('FULL', 'SERVICE', 'CALLER', 'ROUTE', 'ALL'));
+CREATE TABLE usage_rollup_day_caller PARTITION OF usage_rollup FOR VALUES IN (9) WITH (fillfactor = 70);
+INSERT INTO usage_dimension (key, level, api_key_id, api_key_name, user_id, user_name)
+SELECT md5(ROW('CALLER', 0, api_key_id, api_key_name, user_id, user_name)::text)::uuid, 'CALLER', api_key_id, api_key_name,
+  user_id, user_name
+FROM usage_dimension
+WHERE level = 'FULL'
+GROUP BY api_key_id, api_key_name, user_id, user_name
+ORDER BY max(number);
+INSERT INTO usage_rollup
+SELECT 9, bucket, md5(ROW('CALLER', 0, api_key_id, api_key_name, user_id, user_name)::text)::uuid AS caller, sum(requests),
+  sum(attempts), sum(failures), sum(fallbacks), sum(input_tokens), sum(cached_input_tokens), sum(output_tokens),
+  sum(reasoning_tokens), sum(estimated_requests), sum(cost), usage_sketch_sum(first_byte_sketch),
+  usage_sketch_sum(duration_sketch)
+FROM usage_rollup JOIN usage_dimension ON usage_dimension.key = usage_rollup.dimension
+WHERE layer = 2
+GROUP BY bucket, caller;

@@ -33,6 +33,8 @@ export interface Percentiles {
   readonly p99: number
 }
 
+const msOfBin = Array.from({ length: latencyBinCount }, (_, bin) => roundMs(latencyOfBin(bin)))
+
 /** By nearest rank, of the counts by bin; null without any. */
 export function percentilesOf(counts: ArrayLike<number>): Percentiles | null {
   let total = 0
@@ -49,9 +51,9 @@ function quantileOf(counts: ArrayLike<number>, rank: number): number {
   let seen = 0
   for (let bin = 0; bin < counts.length; bin++) {
     seen += counts[bin]!
-    if (seen >= rank && seen > 0) return roundMs(latencyOfBin(bin))
+    if (seen >= rank && seen > 0) return msOfBin[bin]!
   }
-  return roundMs(latencyOfBin(counts.length - 1))
+  return msOfBin[counts.length - 1]!
 }
 
 /** More digits than the error allows would only pretend. */

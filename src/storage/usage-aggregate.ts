@@ -1,12 +1,11 @@
 import { sql } from 'kysely'
-import { percentilesOf } from '../routing/latency-sketch.ts'
 import type { RequestOutcome } from '../routing/vocabulary.ts'
 import type { Db } from './database.ts'
 import { layerFor, type UsageGrain } from './usage-layers.ts'
-import { clipParts, listWindows, nextBucket, type RangePart, splitRange } from './usage-range.ts'
+import { clipParts, listWindows, type RangePart, splitRange } from './usage-range.ts'
 import type { UsageMetrics } from './usage-report.ts'
-import { groupKeyOf, keyColumns, neededColumns, selectPart, type UsageSelection } from './usage-selection.ts'
-import { listSketches, type UsageSketches } from './usage-sketches.ts'
+import { keyColumns, neededColumns, selectPart, type UsageSelection } from './usage-selection.ts'
+import { packedSketch, percentilesOfSketch } from './usage-sketch.ts'
 
 /** One bucket and group. */
 export interface Aggregate {
@@ -44,11 +43,7 @@ export async function listAggregates(tx: Db, query: UsageSelection): Promise<Agg
   // Sums of a year are sorted and hashed: with the server's few megabytes that happens on disk.
   await sql`set local work_mem = '64MB'`.execute(tx)
   const rows = await listFirstSums(tx, query, parts)
-  const last = rows.at(-1)
-  if (!last || !query.withPercentiles) return rows.map((row) => toAggregate(row, undefined))
-  const to = query.bucket === 'ALL' ? query.range.to : nextBucket(query.bucket, last.bucket_start.getTime())
-  const sketches = await listSketches(tx, query, clipParts(parts, { from: query.range.from, to }))
-  return rows.map((row) => toAggregate(row, sketches.get(row.group_key)))
+  return rows.map(toAggregate)
 }
 
 /** Sums by month exist for some levels only: for the others days have fewer rows. */
@@ -71,7 +66,13 @@ const sumColumns = [
 ] as const
 
 type SumRow = Aggregate['about'] &
-  Record<(typeof sumColumns)[number], number> & { bucket_start: Date; group_key: string; cost: string | null }
+  Record<(typeof sumColumns)[number], number> & {
+    bucket_start: Date
+    cost: string | null
+    /** Only if there are to be percentiles. */
+    first_byte?: Buffer
+    duration?: Buffer
+  }
 
 /** Buckets come in order, so a limit is mostly reached within the first few of them: the rest need not be read. */
 async function listFirstSums(tx: Db, query: UsageSelection, parts: readonly RangePart[]): Promise<SumRow[]> {
@@ -89,7 +90,11 @@ async function listSums(tx: Db, query: UsageSelection, parts: readonly RangePart
   const keys = keyColumns(query)
   const groupBy = sql.join([sql`bucket_start`, ...keys.map((key) => sql.ref(key))])
   const sums = sumColumns.map((column) => sql`sum(${sql.ref(column)})::bigint as ${sql.ref(column)}`)
-  const values = [...sumColumns, 'cost' as const].map((column) => sql.ref(`r.${column}`))
+  const sketches = query.withPercentiles ? (['first_byte', 'duration'] as const) : []
+  const mergedSketches = sketches.map((name) => sql`usage_sketch_sum(${sql.ref(`${name}_sketch`)}) as ${sql.ref(name)}`)
+  const values = [...sumColumns, 'cost', ...sketches.map((name) => `${name}_sketch`)].map((column) =>
+    sql.ref(`r.${column}`),
+  )
   const { rows } = await sql<SumRow>`
     with part as (${sql.join(
       parts.map((part) =>
@@ -97,15 +102,17 @@ async function listSums(tx: Db, query: UsageSelection, parts: readonly RangePart
       ),
       sql` union all `,
     )}), page as (
-      select bucket_start, ${sql.join([...keys.map((key) => sql.ref(key)), ...sums])}, sum(cost) as cost,
+      select bucket_start, ${sql.join([...keys.map((key) => sql.ref(key)), ...sums, ...mergedSketches])}, sum(cost) as cost,
         max(number) as number
       from part
       group by ${groupBy}
       order by bucket_start, sum(input_tokens) + sum(output_tokens) desc, sum(requests) desc, max(number)
       limit ${query.limit}
     )
-    select page.bucket_start, ${groupKeyOf(keys.map((key) => sql.ref(`page.${key}`)))} as group_key,
-      ${sql.join(sumColumns.map((column) => sql.ref(`page.${column}`)))}, trim_scale(page.cost)::text as cost,
+    select page.bucket_start, ${sql.join([
+      ...sumColumns.map((column) => sql.ref(`page.${column}`)),
+      ...sketches.map((name) => sql`${packedSketch(sql.ref(`page.${name}`))} as ${sql.ref(name)}`),
+    ])}, trim_scale(page.cost)::text as cost,
       d.route_id, d.route_name, d.route_revision, d.target_id, d.backend_id, d.backend_label, d.provider_id,
       d.provider_name, d.deployment_id, d.deployment_name, d.api_key_id, d.api_key_name, d.user_id, d.user_name,
       d.operation, d.outcome
@@ -115,7 +122,7 @@ async function listSums(tx: Db, query: UsageSelection, parts: readonly RangePart
   return rows
 }
 
-function toAggregate(row: SumRow, sketches: UsageSketches | undefined): Aggregate {
+function toAggregate(row: SumRow): Aggregate {
   return {
     bucketStart: row.bucket_start,
     about: row,
@@ -130,8 +137,8 @@ function toAggregate(row: SumRow, sketches: UsageSketches | undefined): Aggregat
       reasoningTokens: row.reasoning_tokens,
       estimatedRequests: row.estimated_requests,
       cost: row.cost,
-      firstByteMs: sketches ? percentilesOf(sketches.firstByte) : null,
-      durationMs: sketches ? percentilesOf(sketches.duration) : null,
+      firstByteMs: row.first_byte ? percentilesOfSketch(row.first_byte) : null,
+      durationMs: row.duration ? percentilesOfSketch(row.duration) : null,
     },
   }
 }

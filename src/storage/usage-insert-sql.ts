@@ -41,14 +41,36 @@ function isOfLevel(column: DimensionColumn, level: UsageLevel): boolean {
   return (usageLevels[level] as readonly DimensionColumn[]).includes(column)
 }
 
-/** The sums by minute of each level: of the first from the records, of the others from those of the level before. */
-function levelSums(level: UsageLevel, index: number): string {
-  const keys = levels.slice(index).map(keyColumn)
-  // What has the same key of one level has the same of all levels after it.
-  const group = ['minute', ...keys].join(', ')
-  const values = index === 0 ? recordSums : sums.map((column) => `sum(${column}) AS ${column}`)
-  const from = index === 0 ? 'fact' : `of_${levels[index - 1]!.toLowerCase()}`
-  return `of_${level.toLowerCase()} AS MATERIALIZED (SELECT ${group}, ${values.join(', ')} FROM ${from} GROUP BY ${group})`
+/** The level whose sums each level is the sum of: what has the same key there has the same key here. */
+const finerLevel: Record<UsageLevel, UsageLevel | null> = {
+  FULL: null,
+  SERVICE: 'FULL',
+  CALLER: 'FULL',
+  ROUTE: 'SERVICE',
+  ALL: 'ROUTE',
+}
+
+/** The sums of a level by minute. */
+function levelSums(level: UsageLevel): string {
+  const finer = finerLevel[level]
+  const group = ['minute', ...keysToCarry(level)].join(', ')
+  const values = finer === null ? recordSums : sums.map(sumOf)
+  const from = finer === null ? 'fact' : sumsName(finer)
+  return `${sumsName(level)} AS MATERIALIZED (SELECT ${group}, ${values.join(', ')} FROM ${from} GROUP BY ${group})`
+}
+
+function sumsName(level: UsageLevel): string {
+  return `of_${level.toLowerCase()}`
+}
+
+/** Its own key, and those of the levels that are added up from it. */
+function keysToCarry(level: UsageLevel): string[] {
+  const coarser = levels.filter((other) => finerLevel[other] === level)
+  return [keyColumn(level), ...coarser.flatMap(keysToCarry)]
+}
+
+function sumOf(column: (typeof sums)[number]): string {
+  return `${column.endsWith('_sketch') ? 'usage_sketch_sum' : 'sum'}(${column}) AS ${column}`
 }
 
 const recordSums = [
@@ -62,8 +84,8 @@ const recordSums = [
   'coalesce(sum(reasoning), 0) AS reasoning_tokens',
   'sum(estimated) AS estimated_requests',
   'sum(cost) AS cost',
-  'coalesce(sum(first_byte_sketch), 0) AS first_byte_sketch',
-  'sum(duration_sketch) AS duration_sketch',
+  'coalesce(usage_sketch_sum(first_byte_sketch), 0) AS first_byte_sketch',
+  'usage_sketch_sum(duration_sketch) AS duration_sketch',
 ]
 
 /** In a sum that is there already. Requests without a price do not make the cost of others null. */
@@ -74,7 +96,7 @@ function addUp(column: (typeof sums)[number]): string {
 
 function layerCells({ number, grain, level }: (typeof usageLayers)[number]): string {
   return `SELECT ${number}::smallint AS layer, ${bucketOf[grain]} AS bucket, ${keyColumn(level)} AS dimension, ${sums.join(', ')}
-    FROM of_${level.toLowerCase()}`
+    FROM ${sumsName(level)}`
 }
 
 /**
@@ -127,7 +149,7 @@ export const usageInsertSql = prepared(
   FROM incoming JOIN about AS a ON a.number = incoming.about
   WHERE (id IN (SELECT id FROM new_record)) IS TRUE
 ), ${levels.map(levelSums).join(', ')}, cell AS (
-  SELECT layer, bucket, dimension, ${sums.map((column) => `sum(${column}) AS ${column}`).join(', ')}
+  SELECT layer, bucket, dimension, ${sums.map(sumOf).join(', ')}
   FROM (${usageLayers.map(layerCells).join(' UNION ALL ')}) AS layers
   GROUP BY layer, bucket, dimension
 ), rolled_up AS (

@@ -32,6 +32,7 @@ export type DimensionColumn = (typeof serviceColumns)[number] | (typeof callerCo
 export const usageLevels = {
   FULL: [...serviceColumns, ...callerColumns],
   SERVICE: serviceColumns,
+  CALLER: callerColumns,
   ROUTE: ['route_id', 'route_name'],
   ALL: [],
 } as const satisfies Record<string, readonly DimensionColumn[]>
@@ -50,6 +51,7 @@ export const usageLayers: readonly UsageLayer[] = [
   { number: 4, grain: 'HOUR', level: 'SERVICE' },
   { number: 2, grain: 'DAY', level: 'FULL' },
   { number: 5, grain: 'DAY', level: 'SERVICE' },
+  { number: 9, grain: 'DAY', level: 'CALLER' },
   { number: 6, grain: 'DAY', level: 'ROUTE' },
   { number: 7, grain: 'DAY', level: 'ALL' },
   { number: 3, grain: 'MONTH', level: 'FULL' },

@@ -68,12 +68,12 @@ export function clipParts(parts: readonly RangePart[], range: Range): RangePart[
     .filter((part) => part.from < part.to)
 }
 
-/** The range in parts of 16 buckets, then four times as many with each. */
+/** The range in parts of 2 buckets, then four times as many with each. */
 export function listWindows(range: Range, bucket: UsageBucket): Range[] {
   if (bucket === 'ALL') return [range]
   const windows: Range[] = []
   let from = range.from
-  for (let buckets = 16; from < range.to; buckets *= 4) {
+  for (let buckets = 2; from < range.to; buckets *= 4) {
     let to = from
     for (let n = 0; n < buckets && to < range.to; n++) to = nextBucket(bucket, to)
     windows.push({ from, to: Math.min(to, range.to) })

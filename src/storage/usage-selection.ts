@@ -43,11 +43,6 @@ export function neededColumns(query: UsageSelection): DimensionColumn[] {
   return [...keyColumns(query), ...names, ...usageFilterColumns(query.filter)]
 }
 
-/** Identifies bucket and group. */
-export function groupKeyOf(keys: readonly RawBuilder<unknown>[]): RawBuilder<string> {
-  return sql`row(${sql.join([sql`extract(epoch from bucket_start)`, ...keys])})::text`
-}
-
 /** The rows of one part of the range that match the filter: the start of their bucket, and these columns. */
 export function selectPart(
   query: UsageSelection,

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
-import { latencyBinCount, latencySketch } from '../routing/latency-sketch.ts'
+import { latencyBinCount, latencySketch, type Percentiles, percentilesOf } from '../routing/latency-sketch.ts'
 
 /**
  * Latency sketches as the database keeps them: one whole number with so many decimal digits for each bin, the first bin last.
@@ -24,11 +24,34 @@ export function sketchOfMs(ms: RawBuilder<unknown>): RawBuilder<unknown> {
   return sql`coalesce(('1e' || ${sql.lit(digitsPerBin)} * ${bin})::numeric, 0)`
 }
 
-/** Counts by bin. */
-export function binsOfSketch(digits: string): number[] {
-  const counts: number[] = []
-  for (let end = digits.length; end > 0; end -= digitsPerBin) {
-    counts.push(Number(digits.slice(Math.max(0, end - digitsPerBin), end)))
+/** What `percentilesOfSketch` takes: the digits without the zeros at the end, of which there are many. */
+export function packedSketch(sketch: RawBuilder<unknown>): RawBuilder<Buffer> {
+  return sql<Buffer>`numeric_send(${sketch})`
+}
+
+const counts = new Float64Array(latencyBinCount)
+
+/** Of what `packedSketch` returned; null of none. */
+export function percentilesOfSketch(packed: Buffer): Percentiles | null {
+  counts.fill(0)
+  addBins(packed, counts)
+  return percentilesOf(counts)
+}
+
+const digitsPerWord = 4
+const wordsPerBin = digitsPerBin / digitsPerWord
+const headerBytes = 8
+
+/**
+ * Reads a `numeric` as the server sends it: how many words, the place of the first, sign, scale, and then words of four decimal
+ * digits, from the highest on (https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/utils/adt/numeric.c).
+ */
+function addBins(packed: Buffer, into: Float64Array): void {
+  const words = packed.readInt16BE(0)
+  const highest = packed.readInt16BE(2)
+  for (let word = 0; word < words; word++) {
+    const place = highest - word
+    const digits = packed.readInt16BE(headerBytes + 2 * word)
+    into[Math.floor(place / wordsPerBin)]! += digits * 10 ** (digitsPerWord * (place % wordsPerBin))
   }
-  return counts
 }

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { latencyBin, latencyBinCount, percentilesOf } from '../../src/routing/latency-sketch.ts'
 import {
   matchesUsageFilter,
   type UsageDimension,
@@ -124,7 +125,15 @@ function expectedMetrics(matching: readonly UsageRecord[]) {
     reasoningTokens: sum((record) => record.tokens?.reasoningTokens ?? 0),
     estimatedRequests: sum((record) => Number(record.provenance === 'ESTIMATED')),
     cost: costs.length === 0 ? null : addDecimals(costs),
+    firstByteMs: expectedPercentiles(matching.map((record) => record.firstByteMs!)),
+    durationMs: expectedPercentiles(matching.map((record) => record.durationMs)),
   }
+}
+
+function expectedPercentiles(durations: readonly number[]) {
+  const counts = new Float64Array(latencyBinCount)
+  for (const ms of durations) counts[latencyBin(ms)]!++
+  return percentilesOf(counts)
 }
 
 /** All that occur here have at most 9 decimals. */
@@ -183,10 +192,7 @@ test('any range, bucket, pair of dimensions and filter is the sum of exactly its
         const report = await reportOf(query)
         expect(report.totals).toMatchObject(expectedMetrics(matching))
         expect(report.truncated).toBe(false)
-        const rows = report.rows.map(({ metrics: { firstByteMs: _f, durationMs: _d, ...metrics }, bucketStart }) => ({
-          at: bucketStart.getTime(),
-          ...metrics,
-        }))
+        const rows = report.rows.map(({ metrics, bucketStart }) => ({ at: bucketStart.getTime(), ...metrics }))
         const expected = [...groups].map(([key, group]) => ({
           at: (JSON.parse(key) as number[])[0]!,
           ...expectedMetrics(group),
