@@ -35,25 +35,19 @@ export interface Percentiles {
 
 const msOfBin = Array.from({ length: latencyBinCount }, (_, bin) => roundMs(latencyOfBin(bin)))
 
-/** By nearest rank, of the counts by bin; null without any. */
-export function percentilesOf(counts: ArrayLike<number>): Percentiles | null {
+/** By nearest rank, of the counts by bin, of which only those from `begin` to before `end` are looked at; null without any. */
+export function percentilesOf(counts: ArrayLike<number>, begin = 0, end = counts.length): Percentiles | null {
   let total = 0
-  for (let bin = 0; bin < counts.length; bin++) total += counts[bin]!
+  for (let bin = begin; bin < end; bin++) total += counts[bin]!
   if (total === 0) return null
-  return {
-    p50: quantileOf(counts, 0.5 * total),
-    p95: quantileOf(counts, 0.95 * total),
-    p99: quantileOf(counts, 0.99 * total),
+  let bin = begin
+  let seen = counts[bin]!
+  // Each is found where the one before it was, or later.
+  const msOf = (quantile: number): number => {
+    while (seen < quantile * total && bin < end - 1) seen += counts[++bin]!
+    return msOfBin[bin]!
   }
-}
-
-function quantileOf(counts: ArrayLike<number>, rank: number): number {
-  let seen = 0
-  for (let bin = 0; bin < counts.length; bin++) {
-    seen += counts[bin]!
-    if (seen >= rank && seen > 0) return msOfBin[bin]!
-  }
-  return msOfBin[counts.length - 1]!
+  return { p50: msOf(0.5), p95: msOf(0.95), p99: msOf(0.99) }
 }
 
 /** More digits than the error allows would only pretend. */

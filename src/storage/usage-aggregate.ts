@@ -106,7 +106,7 @@ async function listSums(tx: Db, query: UsageSelection, parts: readonly RangePart
         max(number) as number
       from part
       group by ${groupBy}
-      order by bucket_start, sum(input_tokens) + sum(output_tokens) desc, sum(requests) desc, max(number)
+      order by bucket_start, (sum(input_tokens) + sum(output_tokens))::bigint desc, sum(requests)::bigint desc, max(number)
       limit ${query.limit}
     )
     select page.bucket_start, ${sql.join([

@@ -29,29 +29,34 @@ export function packedSketch(sketch: RawBuilder<unknown>): RawBuilder<Buffer> {
   return sql<Buffer>`numeric_send(${sketch})`
 }
 
-const counts = new Float64Array(latencyBinCount)
-
-/** Of what `packedSketch` returned; null of none. */
-export function percentilesOfSketch(packed: Buffer): Percentiles | null {
-  counts.fill(0)
-  addBins(packed, counts)
-  return percentilesOf(counts)
-}
-
 const digitsPerWord = 4
 const wordsPerBin = digitsPerBin / digitsPerWord
+const weights = Array.from({ length: wordsPerBin }, (_, place) => 10 ** (digitsPerWord * place))
 const headerBytes = 8
+const counts = new Float64Array(latencyBinCount)
 
 /**
- * Reads a `numeric` as the server sends it: how many words, the place of the first, sign, scale, and then words of four decimal
+ * Of what `packedSketch` returned; null of none.
+ *
+ * It is a `numeric` as the server sends it: how many words, the place of the first, sign, scale, and then words of four decimal
  * digits, from the highest on (https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/utils/adt/numeric.c).
  */
-function addBins(packed: Buffer, into: Float64Array): void {
+export function percentilesOfSketch(packed: Buffer): Percentiles | null {
   const words = packed.readInt16BE(0)
+  if (words === 0) return null
   const highest = packed.readInt16BE(2)
-  for (let word = 0; word < words; word++) {
-    const place = highest - word
-    const digits = packed.readInt16BE(headerBytes + 2 * word)
-    into[Math.floor(place / wordsPerBin)]! += digits * 10 ** (digitsPerWord * (place % wordsPerBin))
+  const begin = Math.floor((highest - words + 1) / wordsPerBin)
+  const end = Math.floor(highest / wordsPerBin) + 1
+  counts.fill(0, begin, end)
+  let bin = end - 1
+  let place = highest % wordsPerBin
+  for (let at = headerBytes; at < headerBytes + 2 * words; at += 2) {
+    counts[bin]! += ((packed[at]! << 8) | packed[at + 1]!) * weights[place]!
+    if (place > 0) place--
+    else {
+      place = wordsPerBin - 1
+      bin--
+    }
   }
+  return percentilesOf(counts, begin, end)
 }
