@@ -22,7 +22,7 @@ export function latencyBin(ms: number): number {
 }
 
 /** The duration that stands for all of a bin, in milliseconds. */
-export function latencyOfBin(bin: number): number {
+function latencyOfBin(bin: number): number {
   return bin === 0 ? smallestMs : (smallestMs * 2 * growth ** bin) / (growth + 1)
 }
 

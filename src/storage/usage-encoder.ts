@@ -13,8 +13,11 @@ interface KnownAbout extends UsageAbout {
 
 type ByText<T> = Map<string | null, T>
 
-/** More are forgotten together: lines may refer to those that were handed out all the same. */
-const maxAbouts = 10_000
+/**
+ * About 70 MB. More are forgotten together, and made anew when they come again, which costs ten times as much as the line: so there is
+ * room for 10,000 keys with several places to serve each. Lines may refer to what was forgotten all the same.
+ */
+const maxAbouts = 30_000
 
 /** Writes records as elements of arrays of `usage_line` and `usage_about` (`migrations/0005_usage_lines.sql`). */
 export function createUsageEncoder(): UsageEncoder {

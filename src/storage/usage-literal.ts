@@ -11,6 +11,6 @@ export function literalText(text: string | null): string {
 }
 
 /** PostgreSQL takes neither U+0000 nor lone surrogates, and one such name from a client would hold up all records. */
-export function storableText(text: string): string {
+function storableText(text: string): string {
   return text.toWellFormed().replaceAll('\u0000', '\u{fffd}')
 }
