@@ -67,9 +67,13 @@ ALTER TABLE usage_rollup
   ALTER COLUMN duration_sketch TYPE numeric USING usage_sketch_of(duration_sketch);
 DROP FUNCTION usage_sketch_of(bigint[]);
 DROP FUNCTION usage_sketch_compact(bigint[]);
--- Like `sum`, which makes room for all bins of each group before it adds anything.
-CREATE AGGREGATE usage_sketch_sum(numeric) (
+-- Like `sum`, but with nothing beside the sum while it grows: `sum` makes room for all digits of each group before it adds
+-- anything, and turns counts into numerics and back. With few values in each group that is most of its work.
+CREATE AGGREGATE usage_sum(numeric) (
   sfunc = numeric_add, stype = numeric, combinefunc = numeric_add, parallel = safe
+);
+CREATE AGGREGATE usage_sum(bigint) (
+  sfunc = int8pl, stype = bigint, combinefunc = int8pl, parallel = safe
 );
 
 -- Sums by caller alone: what each key and user used is asked often, and of all layers by day only the widest knew it.
@@ -87,8 +91,8 @@ ORDER BY max(number);
 INSERT INTO usage_rollup
 SELECT 9, bucket, md5(ROW('CALLER', 0, api_key_id, api_key_name, user_id, user_name)::text)::uuid AS caller, sum(requests),
   sum(attempts), sum(failures), sum(fallbacks), sum(input_tokens), sum(cached_input_tokens), sum(output_tokens),
-  sum(reasoning_tokens), sum(estimated_requests), sum(cost), usage_sketch_sum(first_byte_sketch),
-  usage_sketch_sum(duration_sketch)
+  sum(reasoning_tokens), sum(estimated_requests), sum(cost), usage_sum(first_byte_sketch),
+  usage_sum(duration_sketch)
 FROM usage_rollup JOIN usage_dimension ON usage_dimension.key = usage_rollup.dimension
 WHERE layer = 2
 GROUP BY bucket, caller;

@@ -89,9 +89,9 @@ async function listFirstSums(tx: Db, query: UsageSelection, parts: readonly Rang
 async function listSums(tx: Db, query: UsageSelection, parts: readonly RangePart[]): Promise<SumRow[]> {
   const keys = keyColumns(query)
   const groupBy = sql.join([sql`bucket_start`, ...keys.map((key) => sql.ref(key))])
-  const sums = sumColumns.map((column) => sql`sum(${sql.ref(column)})::bigint as ${sql.ref(column)}`)
+  const sums = sumColumns.map((column) => sql`usage_sum(${sql.ref(column)}) as ${sql.ref(column)}`)
   const sketches = query.withPercentiles ? (['first_byte', 'duration'] as const) : []
-  const mergedSketches = sketches.map((name) => sql`usage_sketch_sum(${sql.ref(`${name}_sketch`)}) as ${sql.ref(name)}`)
+  const mergedSketches = sketches.map((name) => sql`usage_sum(${sql.ref(`${name}_sketch`)}) as ${sql.ref(name)}`)
   const values = [...sumColumns, 'cost', ...sketches.map((name) => `${name}_sketch`)].map((column) =>
     sql.ref(`r.${column}`),
   )
@@ -102,11 +102,11 @@ async function listSums(tx: Db, query: UsageSelection, parts: readonly RangePart
       ),
       sql` union all `,
     )}), page as (
-      select bucket_start, ${sql.join([...keys.map((key) => sql.ref(key)), ...sums, ...mergedSketches])}, sum(cost) as cost,
+      select bucket_start, ${sql.join([...keys.map((key) => sql.ref(key)), ...sums, ...mergedSketches])}, usage_sum(cost) as cost,
         max(number) as number
       from part
       group by ${groupBy}
-      order by bucket_start, (sum(input_tokens) + sum(output_tokens))::bigint desc, sum(requests)::bigint desc, max(number)
+      order by bucket_start, usage_sum(input_tokens) + usage_sum(output_tokens) desc, usage_sum(requests) desc, max(number)
       limit ${query.limit}
     )
     select page.bucket_start, ${sql.join([

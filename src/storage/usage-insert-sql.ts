@@ -70,7 +70,7 @@ function keysToCarry(level: UsageLevel): string[] {
 }
 
 function sumOf(column: (typeof sums)[number]): string {
-  return `${column.endsWith('_sketch') ? 'usage_sketch_sum' : 'sum'}(${column}) AS ${column}`
+  return `usage_sum(${column}) AS ${column}`
 }
 
 const recordSums = [
@@ -78,14 +78,14 @@ const recordSums = [
   'sum(tried) AS attempts',
   'sum(failed) AS failures',
   'sum(fallback) AS fallbacks',
-  'coalesce(sum(input), 0) AS input_tokens',
-  'coalesce(sum(cached), 0) AS cached_input_tokens',
-  'coalesce(sum(output), 0) AS output_tokens',
-  'coalesce(sum(reasoning), 0) AS reasoning_tokens',
+  'coalesce(usage_sum(input), 0) AS input_tokens',
+  'coalesce(usage_sum(cached), 0) AS cached_input_tokens',
+  'coalesce(usage_sum(output), 0) AS output_tokens',
+  'coalesce(usage_sum(reasoning), 0) AS reasoning_tokens',
   'sum(estimated) AS estimated_requests',
-  'sum(cost) AS cost',
-  'coalesce(usage_sketch_sum(first_byte_sketch), 0) AS first_byte_sketch',
-  'usage_sketch_sum(duration_sketch) AS duration_sketch',
+  'usage_sum(cost) AS cost',
+  'coalesce(usage_sum(first_byte_sketch), 0) AS first_byte_sketch',
+  'usage_sum(duration_sketch) AS duration_sketch',
 ]
 
 /** In a sum that is there already. Requests without a price do not make the cost of others null. */

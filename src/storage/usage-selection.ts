@@ -77,10 +77,11 @@ function bucketStart({ bucket, range }: UsageSelection, part: RangePart): RawBui
 
 /** A record as if it were a sum. */
 const recordSums = sql`
-  select 1 as requests, json_array_length(u.attempts) as attempts,
-    (d.outcome not in ('OK', 'OK_BY_FALLBACK'))::int as failures, (d.outcome = 'OK_BY_FALLBACK')::int as fallbacks,
-    coalesce(u.input_tokens, 0) as input_tokens, coalesce(u.cached_input_tokens, 0) as cached_input_tokens,
-    coalesce(u.output_tokens, 0) as output_tokens, coalesce(u.reasoning_tokens, 0) as reasoning_tokens,
-    (u.provenance = 'ESTIMATED')::int as estimated_requests, u.cost as cost,
+  select 1::bigint as requests, json_array_length(u.attempts)::bigint as attempts,
+    (d.outcome not in ('OK', 'OK_BY_FALLBACK'))::int::bigint as failures,
+    (d.outcome = 'OK_BY_FALLBACK')::int::bigint as fallbacks, coalesce(u.input_tokens, 0) as input_tokens,
+    coalesce(u.cached_input_tokens, 0) as cached_input_tokens, coalesce(u.output_tokens, 0) as output_tokens,
+    coalesce(u.reasoning_tokens, 0) as reasoning_tokens, (u.provenance = 'ESTIMATED')::int::bigint as estimated_requests,
+    u.cost as cost,
     ${sketchOfMs(sql`u.first_byte_ms`)} as first_byte_sketch, ${sketchOfMs(sql`u.duration_ms`)} as duration_sketch
 `
