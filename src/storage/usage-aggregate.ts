@@ -43,8 +43,38 @@ export async function listAggregates(tx: Db, query: UsageSelection): Promise<Agg
   // Sums of a year are sorted and hashed: with the server's few megabytes that happens on disk.
   await sql`set local work_mem = '64MB'`.execute(tx)
   const rows = await listFirstSums(tx, query, parts)
-  return rows.map(toAggregate)
+  const abouts = await listAbouts(tx, new Set(rows.map(({ number }) => number)))
+  return rows.map((row) => toAggregate(row, abouts.get(row.number)!))
 }
+
+/** By number. Few, and wide: with each row they would be most of what is transferred. */
+async function listAbouts(tx: Db, numbers: ReadonlySet<number>): Promise<Map<number, Aggregate['about']>> {
+  const rows = await tx
+    .selectFrom('usage_dimension')
+    .where('number', '=', sql<number>`any(${[...numbers]}::bigint[])`)
+    .select(['number', ...aboutColumns])
+    .execute()
+  return new Map(rows.map((row) => [row.number, row]))
+}
+
+const aboutColumns = [
+  'route_id',
+  'route_name',
+  'route_revision',
+  'target_id',
+  'backend_id',
+  'backend_label',
+  'provider_id',
+  'provider_name',
+  'deployment_id',
+  'deployment_name',
+  'api_key_id',
+  'api_key_name',
+  'user_id',
+  'user_name',
+  'operation',
+  'outcome',
+] as const
 
 /** Sums by month exist for some levels only: for the others days have fewer rows. */
 function coarsestGrain(query: UsageSelection): UsageGrain {
@@ -65,14 +95,15 @@ const sumColumns = [
   'estimated_requests',
 ] as const
 
-type SumRow = Aggregate['about'] &
-  Record<(typeof sumColumns)[number], number> & {
-    bucket_start: Date
-    cost: string | null
-    /** Only if there are to be percentiles. */
-    first_byte?: Buffer
-    duration?: Buffer
-  }
+type SumRow = Record<(typeof sumColumns)[number], number> & {
+  bucket_start: Date
+  /** Of the newest dimension that is in it. */
+  number: number
+  cost: string | null
+  /** Only if there are to be percentiles. */
+  first_byte?: Buffer
+  duration?: Buffer
+}
 
 /** Buckets come in order, so a limit is mostly reached within the first few of them: the rest need not be read. */
 async function listFirstSums(tx: Db, query: UsageSelection, parts: readonly RangePart[]): Promise<SumRow[]> {
@@ -112,20 +143,17 @@ async function listSums(tx: Db, query: UsageSelection, parts: readonly RangePart
     select page.bucket_start, ${sql.join([
       ...sumColumns.map((column) => sql.ref(`page.${column}`)),
       ...sketches.map((name) => sql`${packedSketch(sql.ref(`page.${name}`))} as ${sql.ref(name)}`),
-    ])}, trim_scale(page.cost)::text as cost,
-      d.route_id, d.route_name, d.route_revision, d.target_id, d.backend_id, d.backend_label, d.provider_id,
-      d.provider_name, d.deployment_id, d.deployment_name, d.api_key_id, d.api_key_name, d.user_id, d.user_name,
-      d.operation, d.outcome
-    from page join usage_dimension as d on d.number = page.number
+    ])}, trim_scale(page.cost)::text as cost, page.number
+    from page
     order by page.bucket_start, page.input_tokens + page.output_tokens desc, page.requests desc, page.number
   `.execute(tx)
   return rows
 }
 
-function toAggregate(row: SumRow): Aggregate {
+function toAggregate(row: SumRow, about: Aggregate['about']): Aggregate {
   return {
     bucketStart: row.bucket_start,
-    about: row,
+    about,
     metrics: {
       requests: row.requests,
       attempts: row.attempts,
