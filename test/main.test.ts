@@ -21,7 +21,8 @@ beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'signalbox-main-'))
 })
 
-afterEach(() => rm(dataDir, { recursive: true, force: true }))
+// A process that was ended at once is followed by its database, a moment later.
+afterEach(() => rm(dataDir, { recursive: true, force: true, maxRetries: 10 }))
 
 describe('the command line', () => {
   test.each(['help', '--help', '-h'])('%s lists the commands and every variable', async (name) => {

@@ -21,7 +21,7 @@ beforeEach(async () => {
   log = createLog({ level: 'info', sink: { write: (line) => void lines.push(line) } })
 })
 
-afterEach(() => rm(dataDir, { recursive: true, force: true }))
+afterEach(() => rm(dataDir, { recursive: true, force: true, maxRetries: 10 }))
 
 function config(environment: Record<string, string> = {}): Config {
   return readConfig({ SIGNALBOX_DATA_DIR: dataDir, ...environment }).config
