@@ -6,6 +6,7 @@ import { nginx } from './contenders/nginx.ts'
 import { portkey } from './contenders/portkey.ts'
 import { signalbox } from './contenders/signalbox.ts'
 import { compileSection } from './sections/compile.ts'
+import { drainSection } from './sections/drain.ts'
 import { goneSection } from './sections/gone.ts'
 import { graphqlSection } from './sections/graphql.ts'
 import { latencySection } from './sections/latency.ts'
@@ -35,6 +36,7 @@ const sections: readonly Section[] = [
   graphqlSection,
   compileSection,
   usageSection,
+  drainSection,
 ]
 const starts: readonly ContenderStart[] = [direct, nginx, portkey, signalbox]
 

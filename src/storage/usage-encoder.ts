@@ -94,6 +94,8 @@ function isSame(a: UsageRecord, b: UsageRecord): boolean {
     a.providerName === b.providerName &&
     a.deploymentId === b.deploymentId &&
     a.deploymentName === b.deploymentName &&
+    // The model is in the line unless it is the route's name.
+    (a.requestedModel === a.routeName) === (b.requestedModel === b.routeName) &&
     hasSameAttempts(a.attempts, b.attempts)
   )
 }
