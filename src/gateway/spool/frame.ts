@@ -29,7 +29,8 @@ export interface Frame extends FrameHead {
 const headBytes = 8
 /** Of the body, before the id. */
 const fixedBytes = 14
-const kindBytes = { about: 0x41, record: 0x52, open: 0x4f }
+/** Others than an earlier layout of the body had: its frames must not be read as these. */
+const kindBytes = { about: 0x41, record: 0x4c, open: 0x42 }
 const kinds = new Map(Object.entries(kindBytes).map(([kind, byte]) => [byte, kind as FrameKind]))
 
 /** No frame is longer: what claims to be is damaged. */
