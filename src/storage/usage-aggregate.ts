@@ -1,7 +1,7 @@
-import { sql } from 'kysely'
-import type { RequestOutcome } from '../routing/vocabulary.ts'
+import { type Selectable, sql } from 'kysely'
 import type { Db } from './database.ts'
-import { layerFor, type UsageGrain } from './usage-layers.ts'
+import type { Tables } from './tables.ts'
+import { type DimensionColumn, layerFor, usageCounts, type UsageGrain, usageLevels } from './usage-layers.ts'
 import { clipParts, listWindows, type RangePart, splitRange } from './usage-range.ts'
 import type { UsageMetrics } from './usage-report.ts'
 import { keyColumns, neededColumns, selectPart, type UsageSelection } from './usage-selection.ts'
@@ -11,24 +11,7 @@ import { packedSketch, percentilesOfSketch } from './usage-sketch.ts'
 export interface Aggregate {
   readonly bucketStart: Date
   /** What it is about, with the newest names of the bucket. Only the columns that belong to the group's dimensions count. */
-  readonly about: {
-    readonly route_id: string | null
-    readonly route_name: string | null
-    readonly route_revision: number | null
-    readonly target_id: string | null
-    readonly backend_id: string | null
-    readonly backend_label: string | null
-    readonly provider_id: string | null
-    readonly provider_name: string | null
-    readonly deployment_id: string | null
-    readonly deployment_name: string | null
-    readonly api_key_id: string | null
-    readonly api_key_name: string | null
-    readonly user_id: string | null
-    readonly user_name: string | null
-    readonly operation: string | null
-    readonly outcome: RequestOutcome | null
-  }
+  readonly about: Pick<Selectable<Tables['usage_dimension']>, DimensionColumn>
   readonly metrics: UsageMetrics
 }
 
@@ -52,29 +35,10 @@ async function listAbouts(tx: Db, numbers: ReadonlySet<number>): Promise<Map<num
   const rows = await tx
     .selectFrom('usage_dimension')
     .where('number', '=', sql<number>`any(${[...numbers]}::bigint[])`)
-    .select(['number', ...aboutColumns])
+    .select(['number', ...usageLevels.FULL])
     .execute()
   return new Map(rows.map((row) => [row.number, row]))
 }
-
-const aboutColumns = [
-  'route_id',
-  'route_name',
-  'route_revision',
-  'target_id',
-  'backend_id',
-  'backend_label',
-  'provider_id',
-  'provider_name',
-  'deployment_id',
-  'deployment_name',
-  'api_key_id',
-  'api_key_name',
-  'user_id',
-  'user_name',
-  'operation',
-  'outcome',
-] as const
 
 /** Sums by month exist for some levels only: for the others days have fewer rows. */
 function coarsestGrain(query: UsageSelection): UsageGrain {
@@ -83,19 +47,7 @@ function coarsestGrain(query: UsageSelection): UsageGrain {
   return layerFor('MONTH', columns).level === layerFor('DAY', columns).level ? 'MONTH' : 'DAY'
 }
 
-const sumColumns = [
-  'requests',
-  'attempts',
-  'failures',
-  'fallbacks',
-  'input_tokens',
-  'cached_input_tokens',
-  'output_tokens',
-  'reasoning_tokens',
-  'estimated_requests',
-] as const
-
-type SumRow = Record<(typeof sumColumns)[number], number> & {
+type SumRow = Record<(typeof usageCounts)[number], number> & {
   bucket_start: Date
   /** Of the newest dimension that is in it. */
   number: number
@@ -120,10 +72,10 @@ async function listFirstSums(tx: Db, query: UsageSelection, parts: readonly Rang
 async function listSums(tx: Db, query: UsageSelection, parts: readonly RangePart[]): Promise<SumRow[]> {
   const keys = keyColumns(query)
   const groupBy = sql.join([sql`bucket_start`, ...keys.map((key) => sql.ref(key))])
-  const sums = sumColumns.map((column) => sql`usage_sum(${sql.ref(column)}) as ${sql.ref(column)}`)
+  const sums = usageCounts.map((column) => sql`usage_sum(${sql.ref(column)}) as ${sql.ref(column)}`)
   const sketches = query.withPercentiles ? (['first_byte', 'duration'] as const) : []
   const mergedSketches = sketches.map((name) => sql`usage_sum(${sql.ref(`${name}_sketch`)}) as ${sql.ref(name)}`)
-  const values = [...sumColumns, 'cost', ...sketches.map((name) => `${name}_sketch`)].map((column) =>
+  const values = [...usageCounts, 'cost', ...sketches.map((name) => `${name}_sketch`)].map((column) =>
     sql.ref(`r.${column}`),
   )
   const { rows } = await sql<SumRow>`
@@ -141,7 +93,7 @@ async function listSums(tx: Db, query: UsageSelection, parts: readonly RangePart
       limit ${query.limit}
     )
     select page.bucket_start, ${sql.join([
-      ...sumColumns.map((column) => sql.ref(`page.${column}`)),
+      ...usageCounts.map((column) => sql.ref(`page.${column}`)),
       ...sketches.map((name) => sql`${packedSketch(sql.ref(`page.${name}`))} as ${sql.ref(name)}`),
     ])}, trim_scale(page.cost)::text as cost, page.number
     from page

@@ -1,24 +1,18 @@
 import { prepared } from './prepared-statement.ts'
-import { type DimensionColumn, usageLayers, type UsageGrain, type UsageLevel, usageLevels } from './usage-layers.ts'
+import {
+  type DimensionColumn,
+  usageCounts,
+  usageLayers,
+  type UsageGrain,
+  type UsageLevel,
+  usageLevels,
+} from './usage-layers.ts'
 
 const columns = usageLevels.FULL
 const levels = Object.keys(usageLevels) as UsageLevel[]
 
 /** What is added up in each cell: columns of `usage_rollup`. */
-const sums = [
-  'requests',
-  'attempts',
-  'failures',
-  'fallbacks',
-  'input_tokens',
-  'cached_input_tokens',
-  'output_tokens',
-  'reasoning_tokens',
-  'estimated_requests',
-  'cost',
-  'first_byte_sketch',
-  'duration_sketch',
-] as const
+const sums = [...usageCounts, 'cost', 'first_byte_sketch', 'duration_sketch'] as const
 
 /** The start of the bucket of each grain, in UTC. */
 const bucketOf: Record<UsageGrain, string> = {

@@ -37,6 +37,19 @@ export const usageLevels = {
   ALL: [],
 } as const satisfies Record<string, readonly DimensionColumn[]>
 
+/** The whole numbers of each sum; beside them it has the cost and two latency sketches. */
+export const usageCounts = [
+  'requests',
+  'attempts',
+  'failures',
+  'fallbacks',
+  'input_tokens',
+  'cached_input_tokens',
+  'output_tokens',
+  'reasoning_tokens',
+  'estimated_requests',
+] as const
+
 interface UsageLayer {
   /** `usage_rollup.layer`. */
   readonly number: number
