@@ -1,12 +1,12 @@
 /** The data plane: one HTTP listener that passes requests on to models. */
-import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { type AddressInfo, Server as NetServer, type Socket } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { answerClientError } from './client-error.ts'
+import type { Exchange } from './downstream/exchange.ts'
+import { Listener } from './downstream/listener.ts'
+import { answerToFault } from './fault-answer.ts'
 import type { GatewayContext, GatewayLimits } from './gateway-context.ts'
 import { LiveState } from './live/live-state.ts'
-import { answerMetrics, isMetricsUrl } from './metrics-answer.ts'
+import { isMetricsUrl, metricsAnswer } from './metrics-answer.ts'
 import type { GatewayPorts } from './ports.ts'
 import { SilenceWatch } from './request-body.ts'
 import { RequestLife } from './request-life.ts'
@@ -28,8 +28,6 @@ export interface Gateway extends AsyncDisposable {
   readonly live: LiveState
   /** Requests whose answer is not over. */
   readonly inFlight: number
-  /** Handles one request; for a listener that is not `listen`'s. */
-  readonly handle: (request: IncomingMessage, response: ServerResponse) => void
   /** Opens the port; resolves to where it listens. Rejects if that cannot be. */
   listen(): Promise<AddressInfo>
   /** Follows a new snapshot at once; otherwise it is noticed with the next request, or within a second. */
@@ -42,10 +40,6 @@ export interface Gateway extends AsyncDisposable {
 }
 
 const defaultLimits = { maxRequestsInFlight: 20_000, maxHeldBytes: 1024 * 1024 * 1024 }
-const headersTimeoutMs = 15_000
-const keepAliveMs = 65_000
-const backlog = 4_096
-const maxConnections = 50_000
 const followEveryMs = 1_000
 /** Clients that were told nothing yet may be about to send on a connection that is idle. */
 const idleGraceMs = 500
@@ -58,8 +52,7 @@ class HttpGateway implements Gateway {
   readonly live: LiveState
   readonly #options: GatewayOptions
   readonly #context: GatewayContext
-  readonly #server: Server
-  readonly #sockets = new Set<Socket>()
+  readonly #listener: Listener
   readonly #followTimer: NodeJS.Timeout
   #followed: unknown = null
   #drained: Promise<void> | null = null
@@ -78,7 +71,7 @@ class HttpGateway implements Gateway {
       heldBytes: 0,
       isDraining: false,
     }
-    this.#server = this.#createServer()
+    this.#listener = new Listener({ onExchange: (exchange) => this.#handle(exchange), answerTo: answerToFault })
     this.#followTimer = setInterval(() => this.follow(), followEveryMs).unref()
     this.follow()
   }
@@ -87,17 +80,23 @@ class HttpGateway implements Gateway {
     return this.#context.lives.size
   }
 
-  readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
-    if (request.url === '/healthz') return answerText(response, 200, 'ok')
-    if (request.url === '/readyz') {
+  #handle(exchange: Exchange): void {
+    const { target } = exchange.head
+    if (target === '/healthz') return answerText(exchange, 200, 'ok')
+    if (target === '/readyz') {
       const { isDraining } = this.#context
-      return answerText(response, isDraining ? 503 : 200, isDraining ? 'draining' : 'ready')
+      return answerText(exchange, isDraining ? 503 : 200, isDraining ? 'draining' : 'ready')
     }
     const { metrics, snapshot } = this.#context.ports
-    if (metrics && isMetricsUrl(request.url))
-      return answerMetrics(request, response, { snapshot: snapshot(), read: metrics })
+    if (metrics && isMetricsUrl(target)) {
+      const { method, key } = exchange.head
+      void metricsAnswer({ method, key, snapshot: snapshot(), read: metrics }).then(({ status, headers, body }) =>
+        exchange.answer(status, headers, body),
+      )
+      return
+    }
     this.follow()
-    new RequestLife(this.#context, request, response).begin()
+    new RequestLife(this.#context, exchange).begin()
   }
 
   follow(): void {
@@ -107,11 +106,9 @@ class HttpGateway implements Gateway {
     this.live.apply(snapshot)
   }
 
-  async listen(): Promise<AddressInfo> {
+  listen(): Promise<AddressInfo> {
     const { host, port } = this.#options
-    this.#server.listen({ host, port, backlog })
-    await once(this.#server, 'listening')
-    return this.#server.address() as AddressInfo
+    return this.#listener.listen(host, port)
   }
 
   drain(): Promise<void> {
@@ -121,14 +118,14 @@ class HttpGateway implements Gateway {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#context.isDraining = true
-    this.#stopListening()
+    this.#listener.stopListening()
     for (const life of this.#context.lives.list()) life.expire()
     await this.#close()
   }
 
   async #drain(): Promise<void> {
     this.#context.isDraining = true
-    this.#stopListening()
+    this.#listener.stopListening()
     const deadlineMs = performance.now() + this.#options.drainTimeoutMs
     const graceEndsMs = performance.now() + Math.min(idleGraceMs, this.#options.drainTimeoutMs)
     while (performance.now() < graceEndsMs || (this.inFlight > 0 && performance.now() < deadlineMs)) await sleep(20)
@@ -136,54 +133,18 @@ class HttpGateway implements Gateway {
     await this.#close()
   }
 
-  /** Node's own `close` of an HTTP server would also cut idle connections, and with them requests on their way. */
-  #stopListening(): void {
-    if (this.#server.listening) NetServer.prototype.close.call(this.#server)
-  }
-
   async #close(): Promise<void> {
     clearInterval(this.#followTimer)
     // What was said last is given a moment to go out.
     for (let i = 0; i < 50 && this.inFlight > 0; i++) await sleep(20)
-    this.#server.closeIdleConnections()
-    for (const socket of this.#sockets) socket.destroy()
+    this.#listener[Symbol.dispose]()
     this.#context.silence[Symbol.dispose]()
     await this.live[Symbol.asyncDispose]()
     await this.#context.connections[Symbol.asyncDispose]()
   }
-
-  #createServer(): Server {
-    const server = createServer({
-      headersTimeout: headersTimeoutMs,
-      // Bodies have their own watch: what counts is silence, and not how long an upload takes.
-      requestTimeout: 0,
-      connectionsCheckingInterval: 1_000,
-      keepAliveTimeout: keepAliveMs,
-      noDelay: true,
-      // More than one Host is answered like all other faults.
-      requireHostHeader: false,
-    })
-    server.on('request', this.handle)
-    // With these, Node leaves it to the gateway to invite a body, or not.
-    server.on('checkContinue', this.handle)
-    server.on('checkExpectation', this.handle)
-    server.maxConnections = maxConnections
-    server.on('clientError', (error, socket) =>
-      answerClientError(
-        error,
-        socket,
-        this.#context.lives.list().some((life) => life.isOn(socket)),
-      ),
-    )
-    server.on('connection', (socket: Socket) => {
-      this.#sockets.add(socket)
-      socket.once('close', () => this.#sockets.delete(socket))
-    })
-    return server
-  }
 }
 
-function answerText(response: ServerResponse, status: number, text: string): void {
-  response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' })
-  response.end(`${text}\n`)
+function answerText(exchange: Exchange, status: number, text: string): void {
+  const headers = ['content-type', 'text/plain; charset=utf-8', 'cache-control', 'no-store']
+  exchange.answer(status, headers, Buffer.from(`${text}\n`))
 }

@@ -3,59 +3,60 @@
  * a key with the scope `USAGE_READ` whose owner is more than a member.
  */
 import { hash } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { authenticate, isRefusal } from '../routing/access.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
 import type { MetricsReader } from './ports.ts'
-import { readHead } from './request-head.ts'
 
 export function isMetricsUrl(url: string | undefined): boolean {
   return url !== undefined && url.startsWith('/metrics') && (url.length === 8 || url[8] === '?')
 }
 
-/** Answers a request for the metrics; `needsKey: false` on a listener that only this machine can reach. */
-export function answerMetrics(
-  request: IncomingMessage,
-  response: ServerResponse,
-  {
-    snapshot,
-    read,
-    needsKey = true,
-  }: { readonly snapshot: Snapshot; readonly read: MetricsReader; readonly needsKey?: boolean },
-): void {
-  const refusal = refuseMethod(request) ?? (needsKey ? refuseCaller(request, snapshot) : null)
-  if (refusal) return answerText(response, refusal.status, refusal.text, refusal.headers)
-  read().then(
-    ({ contentType, text }) => answerText(response, 200, text, ['content-type', contentType]),
-    () => answerText(response, 500, 'the metrics could not be read\n'),
-  )
-}
-
-interface MetricsRefusal {
+export interface MetricsAnswer {
   readonly status: number
-  readonly text: string
+  /** Name, value, name, value, … */
   readonly headers: readonly string[]
+  readonly body: Buffer
 }
 
-function refuseMethod({ method }: IncomingMessage): MetricsRefusal | null {
+export interface MetricsQuestion {
+  readonly method: string
+  /** The caller's key; null: it gave none. */
+  readonly key: string | null
+  readonly snapshot: Snapshot
+  readonly read: MetricsReader
+  /** False on a listener that only this machine can reach. */
+  readonly needsKey?: boolean
+}
+
+/** What a request for the metrics is answered. Never rejects. */
+export async function metricsAnswer(question: MetricsQuestion): Promise<MetricsAnswer> {
+  const { method, key, snapshot, read, needsKey = true } = question
+  const refusal = refuseMethod(method) ?? (needsKey ? refuseCaller(key, snapshot) : null)
+  if (refusal) return refusal
+  try {
+    const { contentType, text } = await read()
+    return textAnswer(200, text, ['content-type', contentType])
+  } catch {
+    return textAnswer(500, 'the metrics could not be read\n')
+  }
+}
+
+function refuseMethod(method: string): MetricsAnswer | null {
   if (method === 'GET' || method === 'HEAD') return null
-  // A body may follow, which nobody is going to read.
-  return { status: 405, text: 'only GET\n', headers: ['allow', 'GET, HEAD', 'connection', 'close'] }
+  return textAnswer(405, 'only GET\n', ['allow', 'GET, HEAD'])
 }
 
-function refuseCaller(request: IncomingMessage, snapshot: Snapshot): MetricsRefusal | null {
-  const { key } = readHead(request.rawHeaders)
+function refuseCaller(key: string | null, snapshot: Snapshot): MetricsAnswer | null {
   const caller = authenticate(snapshot, key === null ? null : hash('sha256', key, 'hex'), Date.now())
   const text = 'needs a key with the scope USAGE_READ, of an operator or administrator\n'
   if (isRefusal(caller) || !caller.apiKey || !caller.user)
-    return { status: 401, text, headers: ['www-authenticate', 'Bearer realm="metrics"'] }
+    return textAnswer(401, text, ['www-authenticate', 'Bearer realm="metrics"'])
   const mayRead = caller.apiKey.scopes.includes('USAGE_READ') && caller.user.role !== 'MEMBER'
-  return mayRead ? null : { status: 403, text, headers: [] }
+  return mayRead ? null : textAnswer(403, text)
 }
 
-function answerText(response: ServerResponse, status: number, text: string, headers: readonly string[] = []): void {
-  const body = Buffer.from(text)
-  const own = ['content-length', String(body.length), 'cache-control', 'no-store', 'x-content-type-options', 'nosniff']
+function textAnswer(status: number, text: string, headers: readonly string[] = []): MetricsAnswer {
   const type = headers.includes('content-type') ? [] : ['content-type', 'text/plain; charset=utf-8']
-  response.writeHead(status, [...type, ...headers, ...own]).end(body)
+  const own = ['cache-control', 'no-store', 'x-content-type-options', 'nosniff']
+  return { status, headers: [...type, ...headers, ...own], body: Buffer.from(text) }
 }

@@ -2,12 +2,6 @@ import { AnswerBytes } from './answer-bytes.ts'
 import { type AnswerSink, join, type Relay, type RelayEnd, writePart } from './relay.ts'
 import type { AnswerReader, UpstreamCall } from './upstream-call.ts'
 
-/**
- * A shorter body that is whole goes to Node as a string: then head and body are one write, and not two that are gathered. That is
- * the cheaper way up to here.
- */
-const maxStringBytes = 16 * 1024
-
 /** Passes a body on as it arrives. If it breaks off, so does the connection: a cut body must never look whole. */
 export class PlainRelay implements AnswerReader, Relay {
   readonly bytes = new AnswerBytes()
@@ -49,32 +43,30 @@ export class PlainRelay implements AnswerReader, Relay {
     if (this.#isOver) return
     this.#isOver = true
     this.#call.abandon()
-    this.#sink.beforeLastByte(end, () => this.#sink.response.destroy())
+    this.#sink.beforeLastByte(end, () => this.#sink.exchange.destroy())
   }
 
   #write(bytes: Buffer): void {
-    const isFirst = this.firstByteAtMs === 0
-    this.#begin(false)
-    writePart(bytes, this.#sink.response, this.#call, isFirst)
+    this.#begin(contentLength(this.#call))
+    writePart(bytes, this.#sink.exchange, this.#call)
   }
 
   #end(): void {
-    const { response } = this.#sink
-    const isWhole = this.firstByteAtMs === 0
-    this.#begin(true)
-    if (this.#last.length === 0) return void response.end()
-    const last = join(this.#last)
-    if (isWhole && last.length <= maxStringBytes) response.end(last.toString('latin1'), 'latin1')
-    else response.end(last)
+    // A body that is whole is cheaper with its length than in chunks.
+    this.#begin(this.bytes.total)
+    this.#sink.exchange.end(this.#last.length === 0 ? undefined : join(this.#last))
   }
 
-  #begin(isWhole: boolean): void {
+  /** `length`: of the body; null: unknown. */
+  #begin(length: number | null): void {
     if (this.firstByteAtMs > 0) return
     this.firstByteAtMs = performance.now()
-    const { response, status, headers } = this.#sink
-    // A body that is whole is cheaper with its length than in chunks.
-    if (isWhole && this.#call.headers['content-length'] === undefined && status !== 204 && status !== 304)
-      headers.push('content-length', String(this.bytes.total))
-    response.writeHead(status, headers)
+    const { exchange, status, headers } = this.#sink
+    exchange.begin(status, headers, length)
   }
+}
+
+function contentLength({ headers }: UpstreamCall): number | null {
+  const length = headers['content-length']
+  return length === undefined ? null : Number(length)
 }

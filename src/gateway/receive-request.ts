@@ -1,13 +1,12 @@
 /** Reads what a client sends until it is known what is asked for: a JSON object, or a form. */
-import type { IncomingMessage } from 'node:http'
 import type { Operation } from '../routing/operation.ts'
+import type { Exchange } from './downstream/exchange.ts'
 import { FormRequest } from './form-request.ts'
 import { JsonRequest } from './json-request.ts'
 import { boundaryOf, MultipartScan } from './multipart-scan.ts'
 import type { ReceivedRequest } from './received-request.ts'
-import { type BodyEnd, type BodyReader, RequestBody, type SilenceWatch } from './request-body.ts'
+import { type BodyEnd, type BoundedBodyReader, RequestBody, type SilenceWatch } from './request-body.ts'
 import { bodyKindOf, type Fault } from './request-edges.ts'
-import type { RequestHead } from './request-head.ts'
 import { RequestScan } from './request-scan.ts'
 import { SpooledBody } from './spooled-body.ts'
 
@@ -15,8 +14,7 @@ import { SpooledBody } from './spooled-body.ts'
 export type Received = (result: ReceivedRequest | Fault) => void
 
 export interface ReceiveOptions {
-  readonly request: IncomingMessage
-  readonly head: RequestHead
+  readonly exchange: Exchange
   readonly operation: Operation
   readonly maxRequestBytes: number
   readonly silence: SilenceWatch
@@ -31,9 +29,11 @@ export interface Reception {
   [Symbol.dispose](): void
 }
 
+/** What `body.begin` reads; a fault if it cannot be read at all. */
 export function receiveRequest(options: ReceiveOptions, received: Received): Reception | Fault {
-  if (bodyKindOf(options.head, options.operation) !== 'multipart') return new JsonReception(options, received)
-  const boundary = boundaryOf(options.head.contentType)
+  const { head } = options.exchange
+  if (bodyKindOf(head, options.operation) !== 'multipart') return new JsonReception(options, received)
+  const boundary = boundaryOf(head.contentType)
   return boundary === undefined ? { code: 'invalid_multipart' } : new FormReception(options, boundary, received)
 }
 
@@ -42,14 +42,21 @@ export function isFault(result: object): result is Fault {
 }
 
 function faultOf(end: Exclude<BodyEnd, 'whole'>): Fault {
-  return { code: end === 'tooLarge' ? 'request_too_large' : 'request_timeout' }
+  switch (end) {
+    case 'malformed':
+      return { code: 'bad_request', detail: 'its chunks cannot be read' }
+    case 'tooLarge':
+      return { code: 'request_too_large' }
+    case 'silent':
+      return { code: 'request_timeout' }
+  }
 }
 
-function openBody({ request, head, maxRequestBytes, silence }: ReceiveOptions, reader: BodyReader): RequestBody {
-  return new RequestBody(request, head.contentLength, maxRequestBytes, silence, reader)
+function openBody({ exchange, maxRequestBytes, silence }: ReceiveOptions, reader: BoundedBodyReader): RequestBody {
+  return new RequestBody(exchange, maxRequestBytes, silence, reader)
 }
 
-class JsonReception implements Reception, BodyReader {
+class JsonReception implements Reception, BoundedBodyReader {
   readonly body: RequestBody
   readonly #operation: Operation
   readonly #hold: ReceiveOptions['hold']
@@ -82,9 +89,9 @@ class JsonReception implements Reception, BodyReader {
   }
 }
 
-class FormReception implements Reception, BodyReader {
+class FormReception implements Reception, BoundedBodyReader {
   readonly body: RequestBody
-  readonly #request: IncomingMessage
+  readonly #exchange: Exchange
   readonly #hold: ReceiveOptions['hold']
   readonly #received: Received
   readonly #scan: MultipartScan
@@ -92,7 +99,7 @@ class FormReception implements Reception, BodyReader {
   #isDisposed = false
 
   constructor(options: ReceiveOptions, boundary: string, received: Received) {
-    this.#request = options.request
+    this.#exchange = options.exchange
     this.#hold = options.hold
     this.#received = received
     this.#scan = new MultipartScan(boundary)
@@ -128,8 +135,8 @@ class FormReception implements Reception, BodyReader {
   }
 
   #waitForDisk(): void {
-    this.#request.pause()
-    const resume = () => void this.#request.resume()
+    this.#exchange.holdBody(true)
+    const resume = () => this.#exchange.holdBody(false)
     this.#spooled.flushed().then(resume, resume)
   }
 }

@@ -1,10 +1,11 @@
-import type { IncomingMessage } from 'node:http'
+import type { BodyReader, Exchange } from './downstream/exchange.ts'
 import { type Member, Roster } from './roster.ts'
 
-/** How a body ended; `silent`: the client sent nothing for too long. */
-export type BodyEnd = 'whole' | 'tooLarge' | 'silent'
+/** How a body ended. `malformed`: it cannot be read as one. `silent`: the client sent nothing for too long. */
+export type BodyEnd = 'whole' | 'malformed' | 'tooLarge' | 'silent'
 
-export interface BodyReader {
+/** Who takes a body that has a limit. */
+export interface BoundedBodyReader {
   onChunk(chunk: Buffer): void
   /** Called once, unless the client leaves before. */
   onBodyEnd(end: BodyEnd): void
@@ -14,7 +15,7 @@ export interface BodyReader {
 const maxSilenceMs = 30_000
 const checkEveryMs = 1_000
 
-/** Looks each second for clients that have stopped in the middle of a body: Node itself would look every 30 s. */
+/** Looks each second for clients that have stopped in the middle of a body. */
 export class SilenceWatch implements Disposable {
   readonly #bodies = new Roster<RequestBody>()
   readonly #timer: NodeJS.Timeout
@@ -43,59 +44,51 @@ export class SilenceWatch implements Disposable {
 }
 
 /** Reads a body. Its limit counts what arrives: `content-length` may be missing. */
-export class RequestBody implements Member {
+export class RequestBody implements Member, BodyReader {
   rosterIndex = -1
   size = 0
   readonly beganAtMs = performance.now()
   lastByteAtMs = this.beganAtMs
   isOver = false
-  /** The client sent nothing for too long. */
-  isSilent = false
   readonly #maxBytes: number
-  readonly #length: number | null
   readonly #watch: SilenceWatch
-  readonly #reader: BodyReader
+  readonly #exchange: Exchange
+  readonly #reader: BoundedBodyReader
 
-  /** `length`: what the client states; null if it does not. */
-  constructor(
-    request: IncomingMessage,
-    length: number | null,
-    maxBytes: number,
-    watch: SilenceWatch,
-    reader: BodyReader,
-  ) {
-    this.#length = length
+  constructor(exchange: Exchange, maxBytes: number, watch: SilenceWatch, reader: BoundedBodyReader) {
     this.#maxBytes = maxBytes
     this.#watch = watch
+    this.#exchange = exchange
     this.#reader = reader
-    watch.add(this)
-    request.on('data', (chunk: Buffer) => this.#take(chunk))
-    if (length === null || length === 0) request.on('end', () => this.#stop('whole'))
+  }
+
+  /** Begins to read: the reader is called from within this if the body has come. */
+  begin(): void {
+    this.#watch.add(this)
+    this.#exchange.read(this)
   }
 
   /** The client has been silent for too long. */
   giveUp(): void {
-    this.isSilent = true
-    this.#stop('silent')
+    this.#exchange.keepsAlive = false
+    this.onBodyEnd('silent')
   }
 
-  /** The client has left: nothing is called any more. */
+  /** Nothing is called any more. */
   leave(): void {
     this.isOver = true
     this.#watch.delete(this)
   }
 
-  #take(chunk: Buffer): void {
+  onChunk(chunk: Buffer): void {
     if (this.isOver) return
     this.size += chunk.length
-    if (this.size > this.#maxBytes) return this.#stop('tooLarge')
+    if (this.size > this.#maxBytes) return this.onBodyEnd('tooLarge')
     this.lastByteAtMs = performance.now()
     this.#reader.onChunk(chunk)
-    // Node says a moment later that it was the end.
-    if (this.size === this.#length) this.#stop('whole')
   }
 
-  #stop(end: BodyEnd): void {
+  onBodyEnd(end: BodyEnd): void {
     if (this.isOver) return
     this.leave()
     this.#reader.onBodyEnd(end)

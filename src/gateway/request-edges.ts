@@ -1,8 +1,7 @@
-/** The edges of HTTP: what Node's parser lets through and a gateway must not (DESIGN § 4.7). */
-import type { IncomingMessage } from 'node:http'
+/** What is wrong with a request whose head could be read. */
 import type { GatewayErrorCode } from '../routing/errors.ts'
 import type { Operation } from '../routing/operation.ts'
-import type { RequestHead } from './request-head.ts'
+import type { RequestHead } from './downstream/request-head.ts'
 
 export interface Fault {
   readonly code: GatewayErrorCode
@@ -10,11 +9,11 @@ export interface Fault {
 }
 
 /** What is wrong with the message itself, whatever it asks for; null if nothing is. */
-export function messageFault(request: IncomingMessage, head: RequestHead): Fault | null {
+export function messageFault(head: RequestHead): Fault | null {
   if (head.hosts !== 1) return malformed('there must be one Host header')
-  if (!/^\/[\x21-\x7e]*$/.test(request.url ?? '')) return malformed('the request target must be a path')
-  if (head.isChunked && request.httpVersion === '1.0') return malformed('HTTP/1.0 has no Transfer-Encoding')
-  if (request.method === 'GET' && hasBody(head)) return malformed('a GET has no body')
+  if (!/^\/[\x21-\x7e]*$/.test(head.target)) return malformed('the request target must be a path')
+  if (head.isChunked && head.isHttp10) return malformed('HTTP/1.0 has no Transfer-Encoding')
+  if (head.method === 'GET' && head.hasBody) return malformed('a GET has no body')
   if (head.expectation !== null && head.expectation !== '100-continue') return { code: 'expectation_failed' }
   return null
 }
@@ -23,24 +22,15 @@ function malformed(detail: string): Fault {
   return { code: 'bad_request', detail }
 }
 
-function hasBody(head: RequestHead): boolean {
-  return head.isChunked || (head.contentLength ?? 0) > 0
-}
-
 /** What is wrong with the message for this operation; null if nothing is. */
-export function operationFault(
-  request: IncomingMessage,
-  head: RequestHead,
-  operation: Operation,
-  maxRequestBytes: number,
-): Fault | null {
-  if (!takesMethod(operation, request.method)) return { code: 'method_not_allowed' }
+export function operationFault(head: RequestHead, operation: Operation, maxRequestBytes: number): Fault | null {
+  if (!takesMethod(operation, head.method)) return { code: 'method_not_allowed' }
   if (operation.bodies.length === 0) return null
   if (head.isEncoded || bodyKindOf(head, operation) === null) return { code: 'unsupported_media_type' }
   return (head.contentLength ?? 0) > maxRequestBytes ? { code: 'request_too_large' } : null
 }
 
-function takesMethod({ method }: Operation, used: string | undefined): boolean {
+function takesMethod({ method }: Operation, used: string): boolean {
   return used === method || (method === 'GET' && used === 'HEAD')
 }
 

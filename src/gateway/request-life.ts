@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto'
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import { authenticate, authorise, type Caller, isRefusal } from '../routing/access.ts'
 import { classifyFailure, parseRetryAfter } from '../routing/classify.ts'
 import { gatewayErrors } from '../routing/errors.ts'
@@ -18,6 +17,7 @@ import type { PassedAnswer } from './answer-tokens.ts'
 import type { AttemptLog } from './attempt-log.ts'
 import { backendFacts } from './backend-facts.ts'
 import { classifyCall } from './call-outcome.ts'
+import type { Exchange, ExchangeWatcher } from './downstream/exchange.ts'
 import { errorBody, errorEvent, outcomeOfError } from './error-answer.ts'
 import type { GatewayContext } from './gateway-context.ts'
 import type { Permit } from './live/permit.ts'
@@ -28,7 +28,6 @@ import { isFault, type Reception, receiveRequest } from './receive-request.ts'
 import type { ReceivedRequest } from './received-request.ts'
 import { type AnswerSink, join, type Relay, type RelayEnd } from './relay.ts'
 import { type Fault, messageFault, operationFault } from './request-edges.ts'
-import { type RequestHead, readHead } from './request-head.ts'
 import { createRequestId } from './request-id.ts'
 import { RequestQuestion } from './request-question.ts'
 import { RequestUsage } from './request-usage.ts'
@@ -50,21 +49,15 @@ interface KeptAnswer {
 /** Status of a client that left before any byte of an answer: nginx' word for it. */
 const clientLeft = 499
 
-/** Shorter bodies are read to their end when the answer does not wait for them; longer ones cost the connection. */
-const maxIgnoredBytes = 64 * 1024
-const lingerMs = 1_000
-
 /**
  * The life of one request, from its headers to the last byte of its answer, in the order in which it happens. Each step ends by
  * calling the next one, at once or when what it waits for has come; `#refuse` ends it from anywhere.
  */
-export class RequestLife implements Member, CallOwner {
+export class RequestLife implements Member, CallOwner, ExchangeWatcher {
   rosterIndex = -1
   readonly id: string
   readonly #context: GatewayContext
-  readonly #request: IncomingMessage
-  readonly #response: ServerResponse
-  readonly #head: RequestHead
+  readonly #exchange: Exchange
   readonly #path: string
   readonly #query: string
   /** Read once: all attempts see the same configuration. */
@@ -85,32 +78,25 @@ export class RequestLife implements Member, CallOwner {
   /** Its record is written, and nothing is decided any more. */
   #isOver = false
 
-  constructor(context: GatewayContext, request: IncomingMessage, response: ServerResponse) {
+  constructor(context: GatewayContext, exchange: Exchange) {
     const startedAtMs = Date.now()
     this.id = createRequestId(startedAtMs)
     this.#context = context
-    this.#request = request
-    this.#response = response
-    this.#head = readHead(request.rawHeaders)
-    const target = request.url ?? ''
+    this.#exchange = exchange
+    const { target, forwarded } = exchange.head
     const queryAt = target.indexOf('?')
     this.#path = queryAt < 0 ? target : target.slice(0, queryAt)
     this.#query = queryAt < 0 ? '' : target.slice(queryAt)
     this.#snapshot = context.ports.snapshot()
     this.#usage = new RequestUsage(context.ports, this.id, startedAtMs)
-    if (context.ports.tracer) this.#usage.trace = context.ports.tracer.begin(this.#head.forwarded)
+    if (context.ports.tracer) this.#usage.trace = context.ports.tracer.begin(forwarded)
     context.lives.add(this)
-    response.on('close', () => this.#close())
+    exchange.watch(this)
   }
 
   /** Begins it; it goes on by itself. Never throws. */
   begin(): void {
     this.#guard(() => this.#enter())
-  }
-
-  /** Whether its answer goes to this connection. */
-  isOn(socket: unknown): boolean {
-    return this.#request.socket === socket
   }
 
   /** The gateway is closing and waits no longer. */
@@ -127,12 +113,12 @@ export class RequestLife implements Member, CallOwner {
     const operation = findOperation(this.#path)
     if (operation) this.#operation = operation
     this.#usage.operation = operation?.path ?? 'unknown'
-    const malformed = messageFault(this.#request, this.#head)
+    const malformed = messageFault(this.#exchange.head)
     if (malformed) return this.#refuse(malformed)
     if (!operation) return this.#refuse({ code: 'unknown_url', detail: encodeURI(this.#path) })
     if (lives.size > limits.maxRequestsInFlight || heldBytes > limits.maxHeldBytes)
       return this.#refuse({ code: 'overloaded' }, 1_000)
-    const unfit = operationFault(this.#request, this.#head, operation, limits.maxRequestBytes)
+    const unfit = operationFault(this.#exchange.head, operation, limits.maxRequestBytes)
     if (unfit) return this.#refuse(unfit)
     this.#identify()
   }
@@ -140,7 +126,7 @@ export class RequestLife implements Member, CallOwner {
   // ── 2. who asks ──
 
   #identify(): void {
-    const { key } = this.#head
+    const { key } = this.#exchange.head
     const keyHash = key === null ? null : hash('sha256', key, 'hex')
     const caller = authenticate(this.#snapshot, keyHash, this.#usage.startedAtMs)
     if (isRefusal(caller)) return this.#refuse({ code: caller.code })
@@ -162,11 +148,10 @@ export class RequestLife implements Member, CallOwner {
 
   #receive(): void {
     const { silence, limits } = this.#context
-    if (this.#head.expectation !== null) this.#response.writeContinue()
+    if (this.#exchange.head.expectation !== null) this.#exchange.invite()
     const reception = receiveRequest(
       {
-        request: this.#request,
-        head: this.#head,
+        exchange: this.#exchange,
         operation: this.#operation,
         maxRequestBytes: limits.maxRequestBytes,
         silence,
@@ -174,8 +159,9 @@ export class RequestLife implements Member, CallOwner {
       },
       (result) => this.#guard(() => (isFault(result) ? this.#refuse(result) : this.#admit(result))),
     )
-    if (isFault(reception)) this.#refuse(reception)
-    else this.#reception = reception
+    if (isFault(reception)) return this.#refuse(reception)
+    this.#reception = reception
+    reception.body.begin()
   }
 
   // ── 4. the route, and whether the caller may use it ──
@@ -260,7 +246,7 @@ export class RequestLife implements Member, CallOwner {
   }
 
   #clientPart(plan: AttemptPlan) {
-    const { forwarded } = this.#head
+    const { forwarded } = this.#exchange.head
     return {
       operation: this.#operation,
       query: this.#query,
@@ -296,7 +282,7 @@ export class RequestLife implements Member, CallOwner {
   #keep(call: UpstreamCall, attempt: AttemptLog): void {
     if (call.status === 0 || !(call.isComplete || call.isStream)) return
     const headers: string[] = []
-    addPassedHeaders(headers, call, false)
+    passedHeaders(call.headers, headers)
     this.#keptAnswer = { attempt, status: call.status, headers, body: join(call.peekChunks()) }
   }
 
@@ -304,11 +290,10 @@ export class RequestLife implements Member, CallOwner {
 
   #pass(call: UpstreamCall): void {
     const headers: string[] = []
-    addPassedHeaders(headers, call, !call.isStream)
+    passedHeaders(call.headers, headers)
     this.#addOwnHeaders(headers, this.#usage.attempts.at(-1))
-    if (call.headers.date !== undefined) this.#response.sendDate = false
     const sink: AnswerSink = {
-      response: this.#response,
+      exchange: this.#exchange,
       status: call.status,
       headers,
       beforeLastByte: (end, release) => this.#endRelay(call, end, release),
@@ -372,7 +357,7 @@ export class RequestLife implements Member, CallOwner {
     const last = answered ?? (sent > 0 ? attempts.findLast((attempt) => attempt.wasSent) : undefined)
     if (last) headers.push('x-signalbox-backend', backendFacts(last.plan.backend).label)
     if (answered?.isFallback && fallbackTrigger) headers.push('x-signalbox-fallback', fallbackTrigger.toLowerCase())
-    if (this.#context.isDraining) headers.push('connection', 'close')
+    if (this.#context.isDraining) this.#exchange.keepsAlive = false
   }
 
   // ── 7. the end ──
@@ -396,39 +381,16 @@ export class RequestLife implements Member, CallOwner {
 
   /** An answer that is not relayed, whole. */
   #write(status: number, headers: string[], body: Buffer, answered?: AttemptLog): void {
-    const response = this.#response
-    if (response.headersSent) return void response.destroy()
-    headers.push('content-length', String(body.length))
+    if (this.#exchange.status > 0) return this.#exchange.destroy()
     this.#addOwnHeaders(headers, answered)
-    if (!this.#ignoresBody()) {
-      response.writeHead(status, headers)
-      response.end(body)
-      return
-    }
-    // Closed at once, the connection would be reset, and the client, still sending, might never read the answer.
-    response.writeHead(status, [...headers, 'connection', 'close'])
-    response.write(body)
-    const end = () => response.end()
-    const timer = setTimeout(end, lingerMs)
-    this.#request
-      .once('close', () => clearTimeout(timer))
-      .once('end', end)
-      .resume()
+    this.#exchange.answer(status, headers, body)
   }
 
-  /** Whether the rest of the body is too much to be worth reading, or will hardly come. */
-  #ignoresBody(): boolean {
-    if (this.#received || this.#request.complete) return false
-    if (this.#reception?.body.isSilent) return true
-    const { contentLength, isChunked } = this.#head
-    return isChunked || (contentLength ?? 0) > maxIgnoredBytes
-  }
-
-  /** The response is over: all of it was sent, or the client has left. */
-  #close(): void {
+  /** The answer is over: all of it was sent, or the client has left. */
+  onOver(): void {
     // It may have come with an opening that was held back.
     if (this.#call && this.#call.status > 0) this.#usage.attempts.at(-1)!.status ??= this.#call.status
-    this.#end('CANCELLED', this.#response.headersSent ? this.#response.statusCode : clientLeft, null, () => {})
+    this.#end('CANCELLED', this.#exchange.status || clientLeft, null, () => {})
     this.#wait?.leave()
     this.#leaveUpstream()
     this.#letBodyGo()
@@ -454,7 +416,7 @@ export class RequestLife implements Member, CallOwner {
       step()
     } catch (error) {
       this.#context.ports.log.error({ requestId: this.id, err: error }, 'a request failed inside the gateway')
-      if (this.#isOver) this.#response.destroy()
+      if (this.#isOver) this.#exchange.destroy()
       else this.#refuse({ code: 'internal_error' })
     }
   }
@@ -463,12 +425,4 @@ export class RequestLife implements Member, CallOwner {
 function retryAfterOf(call: UpstreamCall): number | null {
   const value = call.headers['retry-after']
   return value === undefined ? null : parseRetryAfter(value, Date.now())
-}
-
-/** `hasLength`: whether the body will be as long as upstream says. */
-function addPassedHeaders(headers: string[], call: UpstreamCall, hasLength: boolean): void {
-  passedHeaders(call.headers, headers)
-  if (hasLength) return
-  const at = headers.indexOf('content-length')
-  if (at >= 0) headers.splice(at, 2)
 }

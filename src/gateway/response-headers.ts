@@ -7,7 +7,6 @@ const passedNames = new Set([
   'content-disposition',
   'content-encoding',
   'content-language',
-  'content-length',
   'content-type',
   'date',
   'openai-processing-ms',

@@ -104,8 +104,7 @@ export class StreamRelay implements AnswerReader, Relay {
     this.#last = []
     if (this.#isUpstreamOver) {
       this.#begin()
-      if (last.length > 0) this.#sink.response.end(join(last))
-      else this.#sink.response.end()
+      this.#sink.exchange.end(last.length > 0 ? join(last) : undefined)
     } else if (last.length > 0) this.#write(join(last))
   }
 
@@ -148,14 +147,13 @@ export class StreamRelay implements AnswerReader, Relay {
   }
 
   #write(bytes: Buffer): void {
-    const isFirst = this.firstByteAtMs === 0
     this.#begin()
-    writePart(bytes, this.#sink.response, this.#call, isFirst)
+    writePart(bytes, this.#sink.exchange, this.#call)
   }
 
   #begin(): void {
     if (this.firstByteAtMs > 0) return
     this.firstByteAtMs = performance.now()
-    this.#sink.response.writeHead(this.#sink.status, this.#sink.headers)
+    this.#sink.exchange.begin(this.#sink.status, this.#sink.headers, null)
   }
 }

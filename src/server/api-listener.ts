@@ -1,6 +1,7 @@
 import type { Control } from '../control/control.ts'
-import type { IncomingMessage } from 'node:http'
-import { answerMetrics, isMetricsUrl } from '../gateway/metrics-answer.ts'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { keyOf } from '../gateway/downstream/request-head.ts'
+import { isMetricsUrl, type MetricsAnswer, metricsAnswer } from '../gateway/metrics-answer.ts'
 import type { MetricsReader } from '../gateway/ports.ts'
 import { createGraphQLHandler } from '../graphql/handler.ts'
 import type { LivePorts } from '../graphql/ports.ts'
@@ -32,7 +33,10 @@ export async function openApiListener(options: ApiListenerOptions): Promise<Http
     handle(request, response) {
       if (!isMetricsUrl(request.url)) return graphql.handle(request, response)
       const needsKey = !(isLoopbackHost(listen.host) && isFromHere(request))
-      answerMetrics(request, response, { snapshot: control.snapshots.current(), read: metrics, needsKey })
+      const question = { method: request.method ?? '', key: keyOfRequest(request), read: metrics, needsKey }
+      void metricsAnswer({ ...question, snapshot: control.snapshots.current() }).then((answer) =>
+        write(answer, response),
+      )
     },
     upgrade: graphql.upgrade,
   })
@@ -52,4 +56,13 @@ function isFromHere({ headers }: IncomingMessage): boolean {
   if (headers.forwarded ?? headers['x-forwarded-for'] ?? headers.via) return false
   const host = URL.parse(`http://${headers.host ?? ''}`)?.hostname.replace(/^\[(.*)\]$/, '$1')
   return host !== undefined && isLoopbackHost(host)
+}
+
+function keyOfRequest({ headers }: IncomingMessage): string | null {
+  return keyOf(headers.authorization ?? '', String(headers['x-api-key'] ?? ''), String(headers['api-key'] ?? ''))
+}
+
+function write({ status, headers, body }: MetricsAnswer, response: ServerResponse): void {
+  response.writeHead(status, [...headers, 'content-length', String(body.length)])
+  response.end(body)
 }

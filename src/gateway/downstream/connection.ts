@@ -1,0 +1,317 @@
+/** A client's connection: HTTP/1.1 (RFC 9112), one exchange after the other. */
+import type { Socket } from 'node:net'
+import { ChunkedDecoder, type ChunkedReader } from '../chunked-coding.ts'
+import type { Member } from '../roster.ts'
+import { Exchange, type ExchangeCarrier, keepAliveSeconds } from './exchange.ts'
+import { RequestHead } from './request-head.ts'
+
+/** What is wrong with something that is no request. */
+export type HeadFault = 'bad_request' | 'headers_too_large' | 'request_timeout'
+
+/** Who is told of a client's requests. */
+export interface ConnectionOwner {
+  /** A request has begun: its head is here. */
+  onExchange(exchange: Exchange): void
+  /** What came is no request: the answer to it, in bytes. */
+  answerTo(fault: HeadFault, detail: string): Buffer
+  onClosed(connection: Connection): void
+}
+
+/** As Node has it. */
+const maxHeadBytes = 16 * 1024
+/** Most heads are shorter. */
+const usualHeadBytes = 2 * 1024
+/** Requests that a client sends without waiting for answers wait here, up to so many bytes. */
+const maxWaitingBytes = 64 * 1024
+/** Empty lines before a request are read over (RFC 9112 § 2.2), so many bytes of them. */
+const maxEmptyBytes = 16
+
+const headTimeoutMs = 15_000
+const idleTimeoutMs = keepAliveSeconds * 1000
+/** How long a client may go on sending what nobody reads: closed at once, it might never read its answer. */
+const lingerMs = 1_000
+
+const headEnd = Buffer.from('\r\n\r\n')
+const nothing = Buffer.alloc(0)
+
+/**
+ * `idle`: nothing of a request has come. `head`: a part of its head has. `body`: its body is coming. `answering`: it has
+ * come. `lingering`: the last answer was sent, and what comes is read over. `closed`.
+ */
+type Stage = 'idle' | 'head' | 'body' | 'answering' | 'lingering' | 'closed'
+
+export class Connection implements Member, ExchangeCarrier, ChunkedReader {
+  rosterIndex = -1
+  readonly #socket: Socket
+  readonly #owner: ConnectionOwner
+  #stage: Stage = 'idle'
+  /** When the stage began, as far as it has a limit (`performance.now()`). */
+  #sinceMs = performance.now()
+  #isFirst = true
+  /** What came and was not read yet: the beginning of a head, or requests behind the current one. */
+  #waiting: Buffer | null = null
+  #isReading = false
+  #isBodyHeld = false
+  #isPaused = false
+  #exchange: Exchange | null = null
+  #bodyLeft = 0
+  #chunked: ChunkedDecoder | null = null
+  /** The answer has ended; its last bytes may be on their way to a slow client. */
+  #isAnswered = false
+
+  constructor(socket: Socket, owner: ConnectionOwner) {
+    this.#socket = socket
+    this.#owner = owner
+    socket.on('data', (bytes: Buffer) => this.#take(bytes))
+    socket.on('drain', () => this.#drain())
+    socket.on('end', () => this.#leave())
+    socket.on('error', () => {})
+    socket.on('close', () => this.#close())
+  }
+
+  /** Nothing is under way on it. */
+  get isIdle(): boolean {
+    return this.#stage === 'idle'
+  }
+
+  /** Ends what has taken too long; to be called now and then. */
+  check(nowMs: number): void {
+    const forMs = nowMs - this.#sinceMs
+    switch (this.#stage) {
+      case 'idle':
+        if (forMs > (this.#isFirst ? headTimeoutMs : idleTimeoutMs)) this.destroy()
+        return
+      case 'head':
+        if (forMs > headTimeoutMs) this.#refuse('request_timeout', 'its head did not come in time')
+        return
+      case 'lingering':
+        if (forMs > lingerMs) this.destroy()
+        return
+      case 'body':
+      case 'answering':
+        // It is over but for a client that does not read its answer, or does not send the rest of its body.
+        if (this.#isAnswered && forMs > idleTimeoutMs) this.destroy()
+        return
+      case 'closed':
+    }
+  }
+
+  // ── what the exchange asks for ──
+
+  send(bytes: Buffer): boolean {
+    return this.#socket.write(bytes)
+  }
+
+  sendAll(parts: readonly Buffer[]): boolean {
+    const socket = this.#socket
+    socket.cork()
+    let hasRoom = true
+    for (const part of parts) hasRoom = socket.write(part)
+    socket.uncork()
+    return hasRoom
+  }
+
+  holdBody(isHeld: boolean): void {
+    this.#isBodyHeld = isHeld
+    this.#steer()
+  }
+
+  finish(): void {
+    this.#isAnswered = true
+    if (this.#socket.writableLength === 0) return this.#endExchange()
+    this.#sinceMs = performance.now()
+    // Called when all before it has gone out.
+    this.#socket.write(nothing, () => this.#endExchange())
+  }
+
+  destroy(): void {
+    this.#socket.destroy()
+    this.#close()
+  }
+
+  // ── what the socket says ──
+
+  #take(bytes: Buffer): void {
+    const waiting = this.#waiting
+    this.#waiting = null
+    this.#read(waiting ? Buffer.concat([waiting, bytes]) : bytes)
+  }
+
+  #drain(): void {
+    this.#exchange?.onDrain()
+  }
+
+  /** The client says no more, and that is how clients leave. What was answered still goes out. */
+  #leave(): void {
+    if (this.#exchange && !this.#isAnswered) this.destroy()
+  }
+
+  #close(): void {
+    if (this.#stage === 'closed') return
+    this.#stage = 'closed'
+    this.#waiting = null
+    this.#owner.onClosed(this)
+    this.#exchange?.onOver()
+    this.#exchange = null
+  }
+
+  // ── reading ──
+
+  /** Reads on, as far as it may: an exchange that ends meanwhile does not call this again from within. */
+  #read(bytes: Buffer): void {
+    let at = 0
+    this.#isReading = true
+    while (at < bytes.length) {
+      const before = at
+      if (this.#stage === 'body') at = this.#readBody(bytes, at)
+      else if (this.#stage === 'idle' || this.#stage === 'head') at = this.#readHead(bytes, at)
+      else if (this.#stage !== 'answering') at = bytes.length
+      if (at === before) break
+    }
+    this.#isReading = false
+    if (this.#stage === 'closed') return
+    if (at < bytes.length) this.#waiting = at === 0 ? bytes : bytes.subarray(at)
+    if (this.#waiting || this.#isPaused) this.#steer()
+  }
+
+  /** Holds the client back while more comes than can be taken. */
+  #steer(): void {
+    const isFull = this.#stage === 'answering' && this.#waiting !== null && this.#waiting.length >= maxWaitingBytes
+    const isHeld = isFull || this.#isBodyHeld
+    if (isHeld === this.#isPaused || this.#stage === 'closed') return
+    this.#isPaused = isHeld
+    if (isHeld) this.#socket.pause()
+    else this.#socket.resume()
+  }
+
+  /** Returns where the head ended, or `from`: more has to come. */
+  #readHead(bytes: Buffer, from: number): number {
+    const start = skipEmptyLines(bytes, from)
+    if (start === bytes.length) return start
+    if (this.#stage === 'idle') {
+      this.#stage = 'head'
+      // A client's first head is timed from the moment when it connected.
+      if (!this.#isFirst) this.#sinceMs = performance.now()
+    }
+    const end = findHeadEnd(bytes, start)
+    if (end < 0) {
+      if (bytes.length - start <= maxHeadBytes) return from
+      this.#refuse('headers_too_large', 'its head is too long')
+      return bytes.length
+    }
+    const head = new RequestHead()
+    const fault = head.read(bytes.toString('latin1', start, end))
+    if (fault) this.#refuse('bad_request', fault)
+    else this.#begin(head)
+    return end + headEnd.length
+  }
+
+  #begin(head: RequestHead): void {
+    this.#isFirst = false
+    this.#stage = head.hasBody ? 'body' : 'answering'
+    this.#bodyLeft = head.contentLength ?? 0
+    this.#chunked = head.isChunked ? new ChunkedDecoder() : null
+    this.#exchange = new Exchange(head, this)
+    this.#owner.onExchange(this.#exchange)
+  }
+
+  #readBody(bytes: Buffer, from: number): number {
+    if (this.#chunked) return this.#readChunked(this.#chunked, bytes, from)
+    const end = Math.min(bytes.length, from + this.#bodyLeft)
+    this.#bodyLeft -= end - from
+    this.onBody(from === 0 && end === bytes.length ? bytes : bytes.subarray(from, end))
+    if (this.#bodyLeft === 0) this.#endBody()
+    return end
+  }
+
+  #readChunked(decoder: ChunkedDecoder, bytes: Buffer, from: number): number {
+    const end = decoder.push(bytes, from, this)
+    if (decoder.isOver) this.#endBody()
+    if (decoder.isBroken) this.#giveBodyUp()
+    return decoder.isBroken ? bytes.length : end
+  }
+
+  /** Where the next request would begin is not known any more: what comes is read over until the connection ends. */
+  #giveBodyUp(): void {
+    this.#chunked = null
+    this.#bodyLeft = Infinity
+    const exchange = this.#exchange
+    if (!exchange || exchange.isOver) return this.destroy()
+    exchange.keepsAlive = false
+    const { reader } = exchange
+    exchange.reader = null
+    reader?.onBodyEnd('malformed')
+  }
+
+  onBody(part: Buffer): void {
+    const exchange = this.#exchange
+    if (!exchange) return
+    exchange.receivedBytes += part.length
+    exchange.reader?.onChunk(part)
+  }
+
+  #endBody(): void {
+    const exchange = this.#exchange
+    // Its answer came before all of it was read.
+    if (!exchange || exchange.isOver) return this.#next()
+    if (this.#stage === 'body') this.#stage = 'answering'
+    exchange.isReceived = true
+    exchange.reader?.onBodyEnd('whole')
+  }
+
+  // ── from one exchange to the next ──
+
+  #endExchange(): void {
+    const exchange = this.#exchange
+    if (!exchange || this.#stage === 'closed') return
+    exchange.onOver()
+    if (!exchange.keepsAlive) this.#linger()
+    else if (exchange.isReceived) this.#next()
+    else this.#sinceMs = performance.now()
+  }
+
+  #next(): void {
+    this.#leaveExchange('idle')
+    const waiting = this.#waiting
+    if (this.#isReading || !waiting) return this.#steer()
+    this.#waiting = null
+    this.#read(waiting)
+  }
+
+  /** The client is told that nothing more comes, and given a moment to read that. */
+  #linger(): void {
+    this.#leaveExchange('lingering')
+    this.#waiting = null
+    this.#steer()
+    this.#socket.end()
+  }
+
+  #leaveExchange(stage: Stage): void {
+    this.#exchange = null
+    this.#chunked = null
+    this.#isAnswered = false
+    this.#isBodyHeld = false
+    this.#stage = stage
+    this.#sinceMs = performance.now()
+  }
+
+  #refuse(fault: HeadFault, detail: string): void {
+    this.#socket.write(this.#owner.answerTo(fault, detail))
+    this.#linger()
+  }
+}
+
+/** Where the head's empty line begins, or -1: it is not there, or not within the limit. */
+function findHeadEnd(bytes: Buffer, start: number): number {
+  const usual = bytes.subarray(start, start + usualHeadBytes).indexOf(headEnd)
+  if (usual >= 0) return start + usual
+  if (bytes.length - start <= usualHeadBytes) return -1
+  const end = bytes.subarray(start, start + maxHeadBytes + headEnd.length).indexOf(headEnd)
+  return end < 0 ? -1 : start + end
+}
+
+function skipEmptyLines(bytes: Buffer, from: number): number {
+  let at = from
+  while (at < bytes.length && at - from < maxEmptyBytes && (bytes[at] === 0x0d || bytes[at] === 0x0a)) at++
+  return at
+}

@@ -1,0 +1,71 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { Roster } from '../roster.ts'
+import { Connection, type ConnectionOwner, type HeadFault } from './connection.ts'
+import type { Exchange } from './exchange.ts'
+
+export interface ListenerOptions {
+  readonly onExchange: (exchange: Exchange) => void
+  readonly answerTo: (fault: HeadFault, detail: string) => Buffer
+}
+
+const backlog = 4_096
+const maxConnections = 50_000
+/** Limits of time are as exact as this. */
+const checkEveryMs = 1_000
+
+/** The port that clients connect to. */
+export class Listener implements ConnectionOwner, Disposable {
+  readonly #options: ListenerOptions
+  readonly #server: Server
+  readonly #connections = new Roster<Connection>()
+  readonly #timer: NodeJS.Timeout
+
+  constructor(options: ListenerOptions) {
+    this.#options = options
+    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket))
+    this.#server.maxConnections = maxConnections
+    this.#timer = setInterval(() => this.#check(), checkEveryMs)
+    this.#timer.unref()
+  }
+
+  /** Opens the port; 0: any free one. Resolves to where it listens; rejects if that cannot be. */
+  async listen(host: string, port: number): Promise<AddressInfo> {
+    this.#server.listen({ host, port, backlog })
+    await once(this.#server, 'listening')
+    return this.#server.address() as AddressInfo
+  }
+
+  /** New connections are refused; those that are there stay. */
+  stopListening(): void {
+    if (this.#server.listening) this.#server.close()
+  }
+
+  onExchange(exchange: Exchange): void {
+    this.#options.onExchange(exchange)
+  }
+
+  answerTo(fault: HeadFault, detail: string): Buffer {
+    return this.#options.answerTo(fault, detail)
+  }
+
+  onClosed(connection: Connection): void {
+    this.#connections.delete(connection)
+  }
+
+  /** Closes everything at once. */
+  [Symbol.dispose](): void {
+    this.stopListening()
+    clearInterval(this.#timer)
+    for (const connection of this.#connections.list()) connection.destroy()
+  }
+
+  #accept(socket: Socket): void {
+    this.#connections.add(new Connection(socket, this))
+  }
+
+  #check(): void {
+    const nowMs = performance.now()
+    for (const connection of this.#connections.list()) connection.check(nowMs)
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * The head of a request: what HTTP needs of it, what the gateway reads in it, and what of it upstream may see. Strict where
+ * RFC 9112 lets a server be lenient: a head that two programs could read in two ways is refused.
+ */
+
+/** All that passes from clients to upstreams. Keys, cookies and hop-by-hop headers are not here, and so never pass. */
+const forwardedNames = [
+  'accept',
+  'accept-language',
+  'anthropic-beta',
+  'anthropic-version',
+  'content-type',
+  'http-referer',
+  'idempotency-key',
+  'openai-beta',
+  'traceparent',
+  'tracestate',
+  'user-agent',
+  'x-title',
+]
+
+const readNames = [
+  'api-key',
+  'authorization',
+  'connection',
+  'content-encoding',
+  'content-length',
+  'expect',
+  'host',
+  'transfer-encoding',
+  'x-api-key',
+]
+
+/** Names as clients write them, to the name in lower case: most lookups need no lower-casing. */
+const knownNames = new Map<string, string>(
+  [...forwardedNames, ...readNames].flatMap((name) => [
+    [name, name],
+    [titleCase(name), name],
+  ]),
+)
+
+function titleCase(name: string): string {
+  return name.replaceAll(/(^|-)[a-z]/g, (start) => start.toUpperCase())
+}
+
+/** What may stand nowhere in a head: control characters, and a CR or LF without the other. */
+const forbidden = /[^\t\r\n\x20-\x7e\x80-\xff]|\r[^\n]|[^\r]\n|^\n|\r$/
+
+/** RFC 9110 § 5.6.2. */
+const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+export class RequestHead {
+  method = ''
+  /** The request target, as it was sent. */
+  target = ''
+  isHttp10 = false
+  hosts = 0
+  /** Of the `Expect` header, in lower case; null: there is none. */
+  expectation: string | null = null
+  contentType = ''
+  /** Null if it is not stated. */
+  contentLength: number | null = null
+  isChunked = false
+  /** Whether the body is compressed. */
+  isEncoded = false
+  /** Name, value, name, value, …, names in lower case: what upstream sees of the client's headers. */
+  forwarded: string[] = []
+  #authorization = ''
+  #xApiKey = ''
+  #apiKey = ''
+  #connection = ''
+
+  /** What is wrong with the head whose text this is, without the empty line at its end; null if nothing is. */
+  read(text: string): string | null {
+    if (forbidden.test(text)) return 'its head has characters that may not be there'
+    const end = text.indexOf('\r\n')
+    return this.#readRequestLine(end < 0 ? text : text.slice(0, end)) ?? (end < 0 ? null : this.#readLines(text, end + 2))
+  }
+
+  /** Whether the client would send another request on this connection. */
+  get keepsAlive(): boolean {
+    if (this.#connection === '') return !this.isHttp10
+    return this.isHttp10 ? /\bkeep-alive\b/i.test(this.#connection) : !/\bclose\b/i.test(this.#connection)
+  }
+
+  get hasBody(): boolean {
+    return this.isChunked || (this.contentLength ?? 0) > 0
+  }
+
+  /** The client's key, bare; null if it sent none. */
+  get key(): string | null {
+    return keyOf(this.#authorization, this.#xApiKey, this.#apiKey)
+  }
+
+  #readRequestLine(line: string): string | null {
+    const methodEnd = line.indexOf(' ')
+    const targetEnd = line.lastIndexOf(' ')
+    this.method = line.slice(0, methodEnd)
+    this.target = line.slice(methodEnd + 1, targetEnd)
+    const version = line.slice(targetEnd + 1)
+    this.isHttp10 = version === 'HTTP/1.0'
+    if (version !== 'HTTP/1.1' && !this.isHttp10) return 'it is not HTTP/1.1'
+    const isRequest = methodEnd < targetEnd && (this.method === 'POST' || token.test(this.method))
+    return isRequest && !this.target.includes(' ') ? null : 'its first line is not a request'
+  }
+
+  #readLines(text: string, from: number): string | null {
+    for (let at = from; at < text.length;) {
+      const next = text.indexOf('\r\n', at)
+      const end = next < 0 ? text.length : next
+      const colon = text.indexOf(':', at)
+      if (colon < 0 || colon > end) return 'a header has no name'
+      const written = text.slice(at, colon)
+      const name = knownNames.get(written) ?? nameOf(written)
+      if (name === undefined) return 'the name of a header is malformed'
+      const fault = name === '' ? null : this.#readHeader(name, trimmed(text, colon + 1, end))
+      if (fault) return fault
+      at = end + 2
+    }
+    if (this.isChunked && this.contentLength !== null) return 'it has a Content-Length and a Transfer-Encoding'
+    if (this.#connection !== '' && !/^(keep-alive|close)$/i.test(this.#connection))
+      this.forwarded = withoutListed(this.forwarded, this.#connection)
+    return null
+  }
+
+  /** Of repeated headers the first counts, unless they say how long the body is. */
+  #readHeader(name: string, value: string): string | null {
+    switch (name) {
+      case 'host':
+        this.hosts++
+        break
+      case 'authorization':
+        this.#authorization ||= value
+        break
+      case 'x-api-key':
+        this.#xApiKey ||= value
+        break
+      case 'api-key':
+        this.#apiKey ||= value
+        break
+      case 'content-length':
+        if (this.contentLength !== null || !/^\d{1,15}$/.test(value)) return 'its Content-Length is not one number'
+        this.contentLength = Number(value)
+        break
+      case 'transfer-encoding':
+        if (this.isChunked || value.toLowerCase() !== 'chunked') return 'its Transfer-Encoding is not "chunked"'
+        this.isChunked = true
+        break
+      case 'content-encoding':
+        this.isEncoded ||= value.toLowerCase() !== 'identity'
+        break
+      case 'expect':
+        this.expectation ??= value.toLowerCase()
+        break
+      case 'connection':
+        this.#connection += this.#connection === '' ? value : `,${value}`
+        break
+      case 'content-type':
+        this.contentType ||= value
+        this.forwarded.push(name, value)
+        break
+      default:
+        this.forwarded.push(name, value)
+    }
+    return null
+  }
+}
+
+/**
+ * The key that a client gave in one of three headers, bare; null if it gave none. A credential of another kind counts as a key
+ * that is wrong, not as none.
+ */
+export function keyOf(authorization: string, xApiKey: string, apiKey: string): string | null {
+  const key = /^bearer /i.test(authorization) ? authorization.slice(7).trim() : authorization
+  return key || xApiKey || apiKey || null
+}
+
+/** Empty: nobody here reads it. Undefined: it is no name. */
+function nameOf(written: string): string | undefined {
+  if (!token.test(written)) return undefined
+  return knownNames.get(written.toLowerCase()) ?? ''
+}
+
+/** The text between, without the spaces and tabs around it. */
+function trimmed(text: string, from: number, to: number): string {
+  let start = from
+  let end = to
+  while (start < end && isBlank(text.charCodeAt(start))) start++
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09
+}
+
+/** Headers that `Connection` lists are for this hop only (RFC 9110 § 7.6.1). */
+function withoutListed(forwarded: string[], connection: string): string[] {
+  const listed = new Set(connection.split(',').map((name) => name.trim().toLowerCase()))
+  return forwarded.filter((_, i) => !listed.has(forwarded[i - (i % 2)]!))
+}
