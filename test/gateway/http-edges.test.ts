@@ -53,6 +53,11 @@ test.each([
   ['an unknown path', `POST /v1/nothing HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n`, 404, 'unknown_url'],
   ['large headers', post([json, length, `x-a: ${'a'.repeat(20_000)}`]), 431, 'headers_too_large'],
   ['no HTTP', 'hello\r\n\r\n', 400, 'bad_request'],
+  ['HTTP/2 without being asked', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, 'bad_request'],
+  ['a line that ends with LF alone', post([json, length]).replace('host: a\r\n', 'host: a\n'), 400, 'bad_request'],
+  ['another coding', post([json, 'transfer-encoding: gzip, chunked'], '0\r\n\r\n'), 400, 'bad_request'],
+  ['chunks that cannot be read', post([json, 'transfer-encoding: chunked'], 'hello\r\n'), 400, 'bad_request'],
+  ['an authority as target', 'CONNECT a:443 HTTP/1.1\r\nhost: a\r\n\r\n', 400, 'bad_request'],
 ])('%s is refused', async (_, text, status, code) => {
   await using upstream = await openUpstream()
   await using gateway = await open(upstream.baseUrl)
@@ -167,4 +172,60 @@ test('a query string reaches the upstream as it is', async () => {
   await using gateway = await open(upstream.baseUrl)
   await gateway.post('/chat/completions?beta=true&x=%20', body)
   expect(upstream.requests[0]?.path).toBe('/v1/chat/completions?beta=true&x=%20')
+})
+
+test('of thousands of requests in one piece each gets its answer, in order', async () => {
+  await using gateway = await open('http://127.0.0.1:9/v1')
+  const many = 5_000
+  const requests = 'GET /readyz HTTP/1.1\r\nhost: a\r\n\r\nGET /v1/x HTTP/1.1\r\nhost: a\r\n\r\n'.repeat(many)
+  const answer = await exchange(gateway.port, `${requests}GET /healthz HTTP/1.0\r\nhost: a\r\n\r\n`)
+  expect(answer.match(/HTTP\/1.1 \d+ /g)).toEqual([
+    ...Array.from({ length: many }, () => ['HTTP/1.1 200 ', 'HTTP/1.1 404 ']).flat(),
+    'HTTP/1.1 200 ',
+  ])
+})
+
+test('an answer that does not wait for the body leaves the connection usable if the rest is short, and ends it if not', async () => {
+  await using gateway = await open('http://127.0.0.1:9/v1')
+  const unknown = (rest: number) => `POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: ${rest}\r\n\r\n`
+  const next = 'GET /healthz HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n'
+  const short = await exchange(gateway.port, `${unknown(1000)}${'x'.repeat(1000)}${next}`)
+  expect(short.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 404', 'HTTP/1.1 200'])
+  const long = await exchange(gateway.port, `${unknown(100_000)}${next}`)
+  expect(long).toMatch(/^HTTP\/1.1 404 [^]*connection: close/)
+  expect(long).not.toContain('HTTP/1.1 200')
+})
+
+test('a client that was not invited to send its body has its connection ended: its next request would be taken for the body', async () => {
+  await using gateway = await open('http://127.0.0.1:9/v1')
+  const request = 'POST /v1/x HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\nexpect: 100-continue\r\n\r\n'
+  const answer = await exchange(gateway.port, request)
+  expect(answer).toMatch(/^HTTP\/1.1 404 [^]*connection: close/)
+})
+
+test('a chunked body is put together, its extensions and trailers read over', async () => {
+  await using upstream = await openUpstream()
+  await using gateway = await open(upstream.baseUrl)
+  const half = body.length >> 1
+  const chunks = [body.slice(0, half), body.slice(half)].map((part) => `${part.length.toString(16)};a=b\r\n${part}\r\n`)
+  const lines = [json, 'transfer-encoding: chunked', 'connection: close']
+  const answer = await exchange(gateway.port, post(lines, `${chunks.join('')}0\r\nx-trailer: 1\r\n\r\n`))
+  expect(answer).toContain('hello from')
+  expect(upstream.requests[0]?.headers['content-length']).toBe(String(upstream.requests[0]?.body.length))
+})
+
+test('a request may come in any pieces', async () => {
+  await using upstream = await openUpstream()
+  await using gateway = await open(upstream.baseUrl)
+  const socket = connect(gateway.port, '127.0.0.1')
+  socket.setNoDelay(true)
+  let answer = ''
+  socket.on('data', (chunk) => (answer += chunk.toString('latin1')))
+  const closed = once(socket, 'close')
+  for (const character of post([json, length, 'connection: close'])) {
+    socket.write(character)
+    await new Promise(setImmediate)
+  }
+  await closed
+  expect(answer).toMatch(/^HTTP\/1.1 200 OK[^]*hello from/)
 })

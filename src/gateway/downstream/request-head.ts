@@ -74,7 +74,9 @@ export class RequestHead {
   read(text: string): string | null {
     if (forbidden.test(text)) return 'its head has characters that may not be there'
     const end = text.indexOf('\r\n')
-    return this.#readRequestLine(end < 0 ? text : text.slice(0, end)) ?? (end < 0 ? null : this.#readLines(text, end + 2))
+    return (
+      this.#readRequestLine(end < 0 ? text : text.slice(0, end)) ?? (end < 0 ? null : this.#readLines(text, end + 2))
+    )
   }
 
   /** Whether the client would send another request on this connection. */
