@@ -73,7 +73,7 @@ export class PlainRelay implements AnswerReader, Relay {
     this.firstByteAtMs = performance.now()
     const { response, status, headers } = this.#sink
     // A body that is whole is cheaper with its length than in chunks.
-    if (isWhole && this.#call.headers['content-length'] === undefined && status !== 204 && status !== 304)
+    if (isWhole && this.#call.head?.contentLength === null && status !== 204 && status !== 304)
       headers.push('content-length', String(this.bytes.total))
     response.writeHead(status, headers)
   }

@@ -32,7 +32,6 @@ import { type RequestHead, readHead } from './request-head.ts'
 import { createRequestId } from './request-id.ts'
 import { RequestQuestion } from './request-question.ts'
 import { RequestUsage } from './request-usage.ts'
-import { passedHeaders } from './response-headers.ts'
 import type { Member } from './roster.ts'
 import { streamProtocolOf } from './stream-protocol.ts'
 import { StreamRelay } from './stream-relay.ts'
@@ -251,12 +250,12 @@ export class RequestLife implements Member, CallOwner {
     const call = new UpstreamCall({ ...timeouts, totalMs: leftMs }, streamProtocolOf(this.#operation), this)
     this.#call = call
     const { body, length } = this.#received!.bodyFor(backend)
-    const { origin, path, headers } = upstreamRequest(plan, this.#clientPart(plan), length)
-    const through =
+    const { origin, target, headers } = upstreamRequest(plan, this.#clientPart(plan))
+    const way =
       backend.kind === 'deployment'
         ? connections.toDeployment(origin)
         : connections.toProvider(origin, backend.provider.proxyUrl)
-    call.send(through, { origin, path, headers, body })
+    call.send(way, { origin, target, headers, body, length })
   }
 
   #clientPart(plan: AttemptPlan) {
@@ -306,7 +305,7 @@ export class RequestLife implements Member, CallOwner {
     const headers: string[] = []
     addPassedHeaders(headers, call, !call.isStream)
     this.#addOwnHeaders(headers, this.#usage.attempts.at(-1))
-    if (call.headers.date !== undefined) this.#response.sendDate = false
+    if (call.head?.hasDate) this.#response.sendDate = false
     const sink: AnswerSink = {
       response: this.#response,
       status: call.status,
@@ -461,14 +460,14 @@ export class RequestLife implements Member, CallOwner {
 }
 
 function retryAfterOf(call: UpstreamCall): number | null {
-  const value = call.headers['retry-after']
-  return value === undefined ? null : parseRetryAfter(value, Date.now())
+  const value = call.head?.retryAfter ?? null
+  return value === null ? null : parseRetryAfter(value, Date.now())
 }
 
 /** `hasLength`: whether the body will be as long as upstream says. */
 function addPassedHeaders(headers: string[], call: UpstreamCall, hasLength: boolean): void {
-  passedHeaders(call.headers, headers)
-  if (hasLength) return
-  const at = headers.indexOf('content-length')
-  if (at >= 0) headers.splice(at, 2)
+  if (!call.head) return
+  const { passed, contentLength } = call.head
+  headers.push(...passed)
+  if (hasLength && contentLength !== null) headers.push('content-length', String(contentLength))
 }
