@@ -47,7 +47,7 @@ export class PlainRelay implements AnswerReader, Relay {
   }
 
   #write(bytes: Buffer): void {
-    this.#begin(contentLength(this.#call))
+    this.#begin(this.#call.head?.contentLength ?? null)
     writePart(bytes, this.#sink.exchange, this.#call)
   }
 
@@ -64,9 +64,4 @@ export class PlainRelay implements AnswerReader, Relay {
     const { exchange, status, headers } = this.#sink
     exchange.begin(status, headers, length)
   }
-}
-
-function contentLength({ headers }: UpstreamCall): number | null {
-  const length = headers['content-length']
-  return length === undefined ? null : Number(length)
 }

@@ -1,5 +1,5 @@
 import type { Backend } from '../routing/snapshot.ts'
-import type { CallRequest } from './upstream-call.ts'
+import type { CallRequest } from './upstream-exchange.ts'
 
 /** A request whose body has arrived, whatever its form: what the way of it depends on, and what upstreams get of it. */
 export interface ReceivedRequest {
@@ -11,8 +11,8 @@ export interface ReceivedRequest {
   readonly addsUsage: boolean
   /** The first bytes of the body; at least where it is JSON. */
   readonly head: readonly Buffer[]
-  /** The body that this backend gets, and its length if it is a stream. */
-  bodyFor(backend: Backend): { readonly body: CallRequest['body']; readonly length: number | null }
+  /** The body that this backend gets, and its length. */
+  bodyFor(backend: Backend): Pick<CallRequest, 'body' | 'length'>
   /** The answer has begun: no other attempt will ask for the body. */
   release(): void
   /** Its JSON, one character for each byte, also after `release`: then of a long one only the beginning. Empty: it is no JSON. */

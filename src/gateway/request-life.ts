@@ -31,7 +31,6 @@ import { type Fault, messageFault, operationFault } from './request-edges.ts'
 import { createRequestId } from './request-id.ts'
 import { RequestQuestion } from './request-question.ts'
 import { RequestUsage } from './request-usage.ts'
-import { passedHeaders } from './response-headers.ts'
 import type { Member } from './roster.ts'
 import { streamProtocolOf } from './stream-protocol.ts'
 import { StreamRelay } from './stream-relay.ts'
@@ -237,12 +236,12 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     const call = new UpstreamCall({ ...timeouts, totalMs: leftMs }, streamProtocolOf(this.#operation), this)
     this.#call = call
     const { body, length } = this.#received!.bodyFor(backend)
-    const { origin, path, headers } = upstreamRequest(plan, this.#clientPart(plan), length)
-    const through =
+    const { origin, target, headers } = upstreamRequest(plan, this.#clientPart(plan))
+    const way =
       backend.kind === 'deployment'
         ? connections.toDeployment(origin)
         : connections.toProvider(origin, backend.provider.proxyUrl)
-    call.send(through, { origin, path, headers, body })
+    call.send(way, { origin, target, headers, body, length })
   }
 
   #clientPart(plan: AttemptPlan) {
@@ -281,16 +280,13 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
 
   #keep(call: UpstreamCall, attempt: AttemptLog): void {
     if (call.status === 0 || !(call.isComplete || call.isStream)) return
-    const headers: string[] = []
-    passedHeaders(call.headers, headers)
-    this.#keptAnswer = { attempt, status: call.status, headers, body: join(call.peekChunks()) }
+    this.#keptAnswer = { attempt, status: call.status, headers: passedHeaders(call), body: join(call.peekChunks()) }
   }
 
   // ── 6. the answer ──
 
   #pass(call: UpstreamCall): void {
-    const headers: string[] = []
-    passedHeaders(call.headers, headers)
+    const headers = passedHeaders(call)
     this.#addOwnHeaders(headers, this.#usage.attempts.at(-1))
     const sink: AnswerSink = {
       exchange: this.#exchange,
@@ -423,6 +419,11 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
 }
 
 function retryAfterOf(call: UpstreamCall): number | null {
-  const value = call.headers['retry-after']
-  return value === undefined ? null : parseRetryAfter(value, Date.now())
+  const value = call.head?.retryAfter ?? null
+  return value === null ? null : parseRetryAfter(value, Date.now())
+}
+
+/** What the client sees of upstream's headers, to be added to. */
+function passedHeaders({ head }: UpstreamCall): string[] {
+  return head ? head.passed.slice() : []
 }

@@ -1,8 +1,7 @@
-/** What clients see of an upstream's response headers, and what the gateway adds to every answer. */
-import type { IncomingHttpHeaders } from 'node:http'
+/** What clients see of an upstream's response headers. */
 
-/** `set-cookie`, `server` and hop-by-hop headers are not here, and so never pass. */
-const passedNames = new Set([
+/** `set-cookie`, `server` and hop-by-hop headers are not here, and so never pass. The length of the body passes on its own. */
+export const passedNames: readonly string[] = [
   'cache-control',
   'content-disposition',
   'content-encoding',
@@ -15,14 +14,9 @@ const passedNames = new Set([
   'retry-after',
   'retry-after-ms',
   'x-should-retry',
-])
+]
 
-/** Adds the part of an upstream's headers that the client sees: name, value, name, value, … */
-export function passedHeaders(headers: IncomingHttpHeaders, passed: string[]): void {
-  for (const name in headers) {
-    if (!passedNames.has(name) && !name.startsWith('x-ratelimit-') && !name.startsWith('anthropic-ratelimit-')) continue
-    const value = headers[name]
-    if (Array.isArray(value)) for (const one of value) passed.push(name, one)
-    else if (value !== undefined) passed.push(name, value)
-  }
+/** Whether headers whose names begin like this one pass as well; `name` is in lower case. */
+export function hasPassedPrefix(name: string): boolean {
+  return name.startsWith('x-ratelimit-') || name.startsWith('anthropic-ratelimit-')
 }

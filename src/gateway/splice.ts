@@ -6,10 +6,10 @@ export interface Edit extends Span {
 }
 
 /**
- * The body with the edits made, in one copy; all other bytes are as they came. `edits` are in order and do not overlap; their
- * ranges count from the beginning of the first chunk.
+ * The body with the edits made, in parts of the chunks, so that nothing is copied before it is sent; all other bytes are as they
+ * came. `edits` are in order and do not overlap; their ranges count from the beginning of the first chunk.
  */
-export function splice(chunks: readonly Buffer[], edits: readonly Edit[]): Buffer {
+export function splice(chunks: readonly Buffer[], edits: readonly Edit[]): Buffer[] {
   const parts: Buffer[] = []
   let at = 0
   for (const edit of edits) {
@@ -18,7 +18,12 @@ export function splice(chunks: readonly Buffer[], edits: readonly Edit[]): Buffe
     at = edit.end
   }
   addRange(parts, chunks, at, Infinity)
-  return Buffer.concat(parts)
+  return parts
+}
+
+/** How much longer the edits make a body. */
+export function growth(edits: readonly Edit[]): number {
+  return edits.reduce((sum, { start, end, bytes }) => sum + bytes.length - (end - start), 0)
 }
 
 /** Adds the range of the whole body to the parts. */

@@ -1,17 +1,8 @@
-import type { IncomingHttpHeaders } from 'node:http'
-import type { Readable } from 'node:stream'
-import type { Dispatcher, ProxyAgent } from 'undici'
+import type { AnswerHead } from './answer-head.ts'
+import { DeadlineWatch, type Watched } from './deadline-watch.ts'
 import { StreamOpening } from './stream-opening.ts'
 import type { StreamProtocol } from './stream-protocol.ts'
-import type { UpstreamPool } from './upstream-pool.ts'
-
-export interface CallRequest {
-  readonly origin: string
-  readonly path: string
-  /** Name, value, name, value, … */
-  readonly headers: string[]
-  readonly body: Buffer | Readable
-}
+import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './upstream-exchange.ts'
 
 /** Milliseconds; `totalMs` is what is left of the request's. */
 export interface CallDeadlines {
@@ -55,18 +46,19 @@ export interface AnswerReader {
 const maxErrorBytes = 256 * 1024
 const maxErrorMs = 1_000
 
-/**
- * One call of one upstream: sends the request, keeps its deadlines, and holds the answer back until it has truly begun.
- * Undici's own timeouts are too coarse for deadlines (300 ms fires after 660 to 1,000 ms), so they are off.
- */
-export class UpstreamCall implements Dispatcher.DispatchHandler {
+/** Of all calls of the process. */
+const deadlineWatch = new DeadlineWatch()
+
+/** One call of one upstream: sends the request, keeps its deadlines, and holds the answer back until it has truly begun. */
+export class UpstreamCall implements AnswerReceiver, Watched {
+  rosterIndex = -1
+  /** No later than the next deadline: that nothing is due yet costs but a look. */
+  dueAtMs: number
   readonly startedAtMs = performance.now()
   /** 0: none came. */
   status = 0
-  headers: IncomingHttpHeaders = {}
+  head: AnswerHead | null = null
   isStream = false
-  /** Gives the connection back; set by the pool. */
-  onOver: (() => void) | null = null
   /** The status that the error event of a `failedStream` stands for. */
   streamErrorStatus = 500
   /** The answer came whole. */
@@ -80,7 +72,8 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
   readonly #protocol: StreamProtocol
   readonly #owner: CallOwner
   #opening: CallOpening | null = null
-  #controller: Dispatcher.DispatchController | null = null
+  /** Null: there is none yet, or none any more; what it was now carries another call. */
+  #exchange: UpstreamExchange | null = null
   #stage: 'connecting' | 'waiting' | 'opening' | 'answering' | 'over' = 'connecting'
   #streamOpening: StreamOpening | null = null
   #chunks: Buffer[] = []
@@ -88,8 +81,6 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
   #reader: AnswerReader | null = null
   #isFlushing = false
   #brokenBy: 'broken' | 'silent' | 'expired' | null = null
-  #timer: NodeJS.Timeout | null = null
-  #timerAtMs = 0
   #waitingSinceMs: number
   #errorSinceMs = 0
   #lastByteAtMs = 0
@@ -101,12 +92,14 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     this.#protocol = protocol
     this.#owner = owner
     this.#waitingSinceMs = this.startedAtMs
+    this.dueAtMs = this.#nextDeadline()
   }
 
   /** Makes the call; once. */
-  send(through: UpstreamPool | ProxyAgent, { origin, path, headers, body }: CallRequest): void {
-    through.dispatch({ origin, path, method: 'POST', headers, body }, this)
-    if (this.#stage === 'connecting') this.#watch()
+  send(way: UpstreamWay, request: CallRequest): void {
+    deadlineWatch.add(this)
+    const exchange = way.dispatch(request, this)
+    if (this.#stage !== 'over') this.#exchange = exchange
   }
 
   /** The part of the answer that came since it was last taken. */
@@ -134,14 +127,14 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
   /** Holds upstream back while the client is slow. */
   pause(): void {
     this.#isPaused = true
-    this.#controller?.pause()
+    this.#exchange?.pause()
   }
 
   resume(): void {
     if (!this.#isPaused) return
     this.#isPaused = false
     this.#lastByteAtMs = performance.now()
-    this.#controller?.resume()
+    this.#exchange?.resume()
   }
 
   /** Closes the connection; nothing is called any more. */
@@ -151,33 +144,31 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     this.#close()
   }
 
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller
-    if (this.#stage === 'over') return controller.abort(new Error('abandoned'))
+  onSending(): void {
     this.#stage = 'waiting'
     this.#watch()
   }
 
   /** The upload may take its time: the wait for the answer begins behind it. */
-  onBodySent(): void {
+  onSent(): void {
     this.#waitingSinceMs = performance.now()
   }
 
-  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    if (status < 200 || this.#stage === 'over') return
-    this.status = status
-    this.headers = headers
+  onHead(head: AnswerHead): void {
+    if (this.#stage === 'over') return
+    this.head = head
+    this.status = head.status
     this.#lastByteAtMs = performance.now()
     this.#stage = 'opening'
-    this.isStream = status < 300 && isEventStream(headers)
+    this.isStream = head.status < 300 && isEventStream(head)
     if (this.isStream) this.#streamOpening = new StreamOpening(this.#protocol)
-    if (status >= 400) {
+    if (head.status >= 400) {
       this.#errorSinceMs = this.#lastByteAtMs
       this.#watch()
     }
   }
 
-  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+  onBody(chunk: Buffer): void {
     if (this.#stage === 'over') return
     this.#chunks.push(chunk)
     if (this.#stage === 'answering') this.#flushSoon()
@@ -185,26 +176,21 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     else if (this.status < 400 || this.#isTooLong(chunk)) this.#begin('answering')
   }
 
-  onResponseEnd(): void {
-    this.#leaveConnection()
+  onEnd(): void {
+    this.#exchange = null
     if (this.#stage === 'over') return
     this.isComplete = true
     this.endedAtMs = performance.now()
-    this.#clearTimer()
+    deadlineWatch.delete(this)
     if (this.#stage === 'answering') this.#flushSoon()
     else this.#begin(this.#streamOpening ? 'failedStream' : 'answering')
   }
 
-  onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
-    this.#leaveConnection()
+  onFailure(error: Error): void {
+    this.#exchange = null
     if (this.#stage === 'over') return
     this.failure = describe(error)
     this.#break('broken', 'unreachable')
-  }
-
-  #leaveConnection(): void {
-    this.onOver?.()
-    this.onOver = null
   }
 
   #readOpening(opening: StreamOpening, chunk: Buffer): void {
@@ -270,19 +256,14 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     if (this.#stage === 'over') return
     this.#stage = 'over'
     this.endedAtMs = performance.now()
-    this.#clearTimer()
-    this.#controller?.abort(new Error('closed by the gateway'))
+    deadlineWatch.delete(this)
+    this.#exchange?.abort()
+    this.#exchange = null
   }
 
-  /** Sees to it that the timer fires no later than the next deadline; that it fires sooner costs nothing but a look. */
+  /** A deadline may have come nearer. */
   #watch(): void {
-    const dueAtMs = this.#nextDeadline()
-    if (this.#timer) {
-      if (this.#timerAtMs <= dueAtMs) return
-      clearTimeout(this.#timer)
-    }
-    this.#timerAtMs = dueAtMs
-    this.#timer = setTimeout(check, Math.max(1, Math.ceil(dueAtMs - performance.now())), this)
+    this.dueAtMs = Math.min(this.dueAtMs, this.#nextDeadline())
   }
 
   #nextDeadline(): number {
@@ -306,12 +287,11 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
     }
   }
 
-  /** The timer fired: is a deadline over, or only the one that was then the next? */
-  checkDeadlines(): void {
-    this.#timer = null
-    const now = performance.now()
-    if (now < this.#nextDeadline() - 0.5) return this.#watch()
-    if (now >= this.startedAtMs + this.#deadlines.totalMs - 0.5) return this.#break('expired', 'expired')
+  /** Is a deadline over, or only the one that was the next when it was set? */
+  checkDeadlines(nowMs: number): void {
+    this.dueAtMs = this.#nextDeadline()
+    if (nowMs < this.dueAtMs) return
+    if (nowMs >= this.startedAtMs + this.#deadlines.totalMs) return this.#break('expired', 'expired')
     switch (this.#stage) {
       case 'connecting':
         this.failure = 'connect timeout'
@@ -330,26 +310,15 @@ export class UpstreamCall implements Dispatcher.DispatchHandler {
       case 'over':
     }
   }
-
-  #clearTimer(): void {
-    if (this.#timer) clearTimeout(this.#timer)
-    this.#timer = null
-  }
 }
 
 function flush(call: UpstreamCall): void {
   call.flush()
 }
 
-function check(call: UpstreamCall): void {
-  call.checkDeadlines()
-}
-
 /** A stream that is compressed against what was asked for cannot be read; it passes as any other body. */
-function isEventStream(headers: IncomingHttpHeaders): boolean {
-  const encoding = headers['content-encoding']
-  if (encoding !== undefined && encoding !== 'identity') return false
-  return /^text\/event-stream\b/i.test(headers['content-type'] ?? '')
+function isEventStream({ isEncoded, contentType }: AnswerHead): boolean {
+  return !isEncoded && /^text\/event-stream\b/i.test(contentType)
 }
 
 function describe(error: Error): string {

@@ -2,6 +2,9 @@
 import { lookup as lookUp, type LookupAddress, type LookupOptions } from 'node:dns'
 import { isIP, type Socket } from 'node:net'
 import { Agent, buildConnector, type Dispatcher, ProxyAgent } from 'undici'
+import { ProxiedWay } from './proxied-way.ts'
+import type { OpenSocket } from './upstream-connection.ts'
+import type { UpstreamWay } from './upstream-exchange.ts'
 import { UpstreamPool } from './upstream-pool.ts'
 
 export type IsAllowedAddress = (address: string) => boolean
@@ -15,7 +18,7 @@ export class ForbiddenAddressError extends Error {
   }
 }
 
-/** Attempts have their own, shorter deadlines; this ends connections that nobody waits for any more. */
+/** Attempts have their own, shorter deadlines; this ends what no deadline does. */
 const longestConnectMs = 60_000
 
 /** Self-hosted servers close idle connections after 5 s (uvicorn's default): sooner, no request meets a closing one. */
@@ -26,10 +29,10 @@ const common = { pipelining: 1, allowH2: false, headersTimeout: 0, bodyTimeout: 
 
 export class UpstreamConnections implements AsyncDisposable {
   readonly #isAllowed: IsAllowedAddress
-  readonly #connect: buildConnector.connector
+  readonly #connect: GuardedConnector
   readonly #deployments = new Map<string, UpstreamPool>()
   readonly #providers = new Map<string, UpstreamPool>()
-  readonly #proxies = new Map<string, ProxyAgent>()
+  readonly #proxies = new Map<string, ProxiedWay>()
   /** Apart from requests: a probe must not take the connection that a request would have. */
   readonly #probes: Agent
 
@@ -46,45 +49,52 @@ export class UpstreamConnections implements AsyncDisposable {
 
   /** Throws `ForbiddenAddressError` if the proxy is an address that may not be called. */
   throughProxy(proxyUrl: string): ProxyAgent {
-    return this.#proxies.get(proxyUrl) ?? this.#openProxy(proxyUrl)
+    return this.#wayThrough(proxyUrl).agent
   }
 
-  toDeployment(origin: string): UpstreamPool {
+  toDeployment(origin: string): UpstreamWay {
     return this.#deployments.get(origin) ?? this.#openPool(this.#deployments, origin, deploymentKeepAliveMs)
   }
 
   /** Throws `ForbiddenAddressError` if the proxy is an address that may not be called. */
-  toProvider(origin: string, proxyUrl: string | null): UpstreamPool | ProxyAgent {
+  toProvider(origin: string, proxyUrl: string | null): UpstreamWay {
     if (proxyUrl === null)
       return this.#providers.get(origin) ?? this.#openPool(this.#providers, origin, providerKeepAliveMs)
-    return this.throughProxy(proxyUrl)
+    return this.#wayThrough(proxyUrl)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const maps = [this.#deployments, this.#providers, this.#proxies]
-    await Promise.all([this.#probes, ...maps.flatMap((map) => [...map.values()])].map((one) => one.destroy()))
+    for (const pools of [this.#deployments, this.#providers]) for (const pool of pools.values()) pool.destroy()
+    const agents = [...this.#proxies.values()].map(({ agent }) => agent)
+    await Promise.all([this.#probes, ...agents].map((one) => one.destroy()))
   }
 
-  #openPool(pools: Map<string, UpstreamPool>, origin: string, keepAliveTimeout: number): UpstreamPool {
-    const options = { ...common, connect: this.#connect, keepAliveTimeout }
+  #openPool(pools: Map<string, UpstreamPool>, origin: string, keepAliveMs: number): UpstreamPool {
     // Upstreams come and go with the configuration.
-    const pool = new UpstreamPool(origin, options, () => pools.delete(origin))
+    const pool = new UpstreamPool(socketsTo(origin, this.#connect), keepAliveMs, () => pools.delete(origin))
     pools.set(origin, pool)
     return pool
   }
 
+  #wayThrough(proxyUrl: string): ProxiedWay {
+    return this.#proxies.get(proxyUrl) ?? this.#openProxy(proxyUrl)
+  }
+
   /** The proxy's own address is guarded; where it connects to is beyond the gateway's sight. */
-  #openProxy(uri: string): ProxyAgent {
+  #openProxy(uri: string): ProxiedWay {
     assertAllowedHost(new URL(uri).hostname, this.#isAllowed)
     const lookup = guardedLookup(this.#isAllowed)
     const connectTimeout = longestConnectMs
-    return new ProxyAgent({
+    const agent = new ProxyAgent({
       ...common,
       uri,
       connectTimeout,
       keepAliveTimeout: providerKeepAliveMs,
       proxyTls: { lookup },
     })
+    const way = new ProxiedWay(agent)
+    this.#proxies.set(uri, way)
+    return way
   }
 }
 
@@ -94,7 +104,17 @@ export function assertAllowedHost(host: string, isAllowed: IsAllowedAddress): vo
   if (isIP(literal) !== 0 && !isAllowed(literal)) throw new ForbiddenAddressError()
 }
 
-function guardedConnector(isAllowed: IsAllowedAddress): buildConnector.connector {
+/** Undici's connector, with the socket on its way at once; null: its address is forbidden. */
+type GuardedConnector = (options: buildConnector.Options, callback: buildConnector.Callback) => Socket | null
+
+/** Opens sockets to an origin, with TLS if it wants that. */
+function socketsTo(origin: string, connect: GuardedConnector): OpenSocket {
+  const { protocol, host, hostname, port } = new URL(origin)
+  const address = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
+  return (opened) => connect({ protocol, host, hostname: address, port }, opened)
+}
+
+function guardedConnector(isAllowed: IsAllowedAddress): GuardedConnector {
   const connect = buildConnector({
     allowH2: false,
     timeout: longestConnectMs,
@@ -106,13 +126,14 @@ function guardedConnector(isAllowed: IsAllowedAddress): buildConnector.connector
       assertAllowedHost(options.hostname, isAllowed)
     } catch (error) {
       callback(error as Error, null)
-      return
+      return null
     }
     const socket = connect(options, callback)
     socket.prependOnceListener('connect', () => {
       const address = socket.remoteAddress
       if (address === undefined || !isAllowed(address)) socket.destroy(new ForbiddenAddressError())
     })
+    return socket
   }
 }
 

@@ -1,71 +1,76 @@
-import { Client, type Dispatcher } from 'undici'
+import { type ConnectionOwner, type OpenSocket, UpstreamConnection } from './upstream-connection.ts'
+import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './upstream-exchange.ts'
 
-/** One connection, or none yet. */
-interface Line {
-  readonly client: Client
-  isConnected: boolean
-}
+const sweepEveryMs = 1_000
 
 /**
  * Connections to one origin, each with one request at a time. The one that was used last is used next, so that no more stay
- * open than are needed. Undici's own pool looks through all of its connections for a free one, at each request.
+ * open than are needed.
  */
-export class UpstreamPool {
-  readonly #origin: string
-  readonly #options: Client.Options
+export class UpstreamPool implements UpstreamWay, ConnectionOwner {
+  readonly #openSocket: OpenSocket
+  readonly #keepAliveMs: number
   readonly #onEmpty: () => void
-  readonly #idle: Line[] = []
-  #lines = 0
+  /** By when they became so. */
+  readonly #idle: UpstreamConnection[] = []
+  #connections = 0
   #isClosed = false
+  #sweep: NodeJS.Timeout | null = null
 
   /** `onEmpty` is called when its last connection is gone: it is of no more use than a new one. */
-  constructor(origin: string, options: Client.Options, onEmpty: () => void) {
-    this.#origin = origin
-    this.#options = options
+  constructor(openSocket: OpenSocket, keepAliveMs: number, onEmpty: () => void) {
+    this.#openSocket = openSocket
+    this.#keepAliveMs = keepAliveMs
     this.#onEmpty = onEmpty
   }
 
-  /** Sends a request; `call.onOver` must be called when its connection is free. */
-  dispatch(
-    options: Dispatcher.DispatchOptions,
-    call: Dispatcher.DispatchHandler & { onOver: (() => void) | null },
-  ): void {
-    const line = this.#idle.pop() ?? this.#open()
-    call.onOver = () => this.#release(line)
-    line.client.dispatch(options, call)
+  dispatch(request: CallRequest, receiver: AnswerReceiver): UpstreamExchange {
+    const idle = this.#take()
+    const connection = idle ?? new UpstreamConnection(this)
+    if (!idle) this.#connections++
+    connection.send(request, receiver)
+    if (!idle) connection.open(this.#openSocket)
+    return connection
   }
 
-  async destroy(): Promise<void> {
+  /** Closes what is idle, and whatever becomes so. */
+  destroy(): void {
     this.#isClosed = true
-    await Promise.all(this.#idle.splice(0).map(({ client }) => client.destroy()))
+    for (const connection of this.#idle.splice(0)) connection.close()
+    this.#stopSweeping()
   }
 
-  #open(): Line {
-    const client = new Client(this.#origin, this.#options)
-    const line = { client, isConnected: false }
-    client.on('connect', () => (line.isConnected = true))
-    client.on('disconnect', () => this.#disconnected(line))
-    this.#lines++
-    return line
+  onFree(connection: UpstreamConnection): void {
+    const keepAliveMs = Math.min(this.#keepAliveMs, connection.keepAliveMs)
+    if (this.#isClosed || keepAliveMs <= 0) return connection.close()
+    connection.idleUntilMs = performance.now() + keepAliveMs
+    this.#idle.push(connection)
+    this.#sweep ??= setInterval(() => this.#closeExpired(), sweepEveryMs).unref()
   }
 
-  #release(line: Line): void {
-    if (line.isConnected && !this.#isClosed) this.#idle.push(line)
-    else this.#drop(line)
+  onClosed(connection: UpstreamConnection): void {
+    const at = this.#idle.lastIndexOf(connection)
+    if (at >= 0) this.#idle.splice(at, 1)
+    this.#connections--
+    if (this.#connections > 0) return
+    this.#stopSweeping()
+    this.#onEmpty()
   }
 
-  /** By either side. If a request is on it, that is told, and releases it. */
-  #disconnected(line: Line): void {
-    line.isConnected = false
-    const at = this.#idle.lastIndexOf(line)
-    if (at < 0) return
-    this.#idle.splice(at, 1)
-    this.#drop(line)
+  /** The one that became so last is the last to expire. The sweep alone would come too late: upstream closes to the second. */
+  #take(): UpstreamConnection | undefined {
+    const last = this.#idle.at(-1)
+    return last && performance.now() < last.idleUntilMs ? this.#idle.pop() : undefined
   }
 
-  #drop(line: Line): void {
-    void line.client.destroy()
-    this.#lines--
-    if (this.#lines === 0) this.#onEmpty()
+  #closeExpired(): void {
+    const now = performance.now()
+    for (const connection of this.#idle.filter(({ idleUntilMs }) => idleUntilMs <= now)) connection.close()
+    if (this.#idle.length === 0) this.#stopSweeping()
+  }
+
+  #stopSweeping(): void {
+    if (this.#sweep) clearInterval(this.#sweep)
+    this.#sweep = null
   }
 }

@@ -4,7 +4,8 @@ import { type Operation, upstreamPathOf } from '../routing/operation.ts'
 import { providerHeaders } from '../routing/provider-headers.ts'
 import { providerKindFacts } from '../routing/provider-kind.ts'
 import type { DeploymentBackend, ProviderUpstream } from '../routing/snapshot.ts'
-import type { CallRequest } from './upstream-call.ts'
+import { headerLine } from './header-lines.ts'
+import type { CallRequest } from './upstream-exchange.ts'
 
 /** What the client's request contributes. */
 export interface ClientPart {
@@ -15,21 +16,15 @@ export interface ClientPart {
   readonly requestId: string
 }
 
-/** `length`: of a body that is a stream; null: the body says it itself. */
-export function upstreamRequest(
-  plan: AttemptPlan,
-  client: ClientPart,
-  length: number | null,
-): Omit<CallRequest, 'body'> {
+/** Throws if a configured header cannot be sent. */
+export function upstreamRequest(plan: AttemptPlan, client: ClientPart): Omit<CallRequest, 'body' | 'length'> {
   const { backend } = plan
   const base = baseOf(plan.endpoint ?? upstreamOf(plan), plan.endpoint?.url)
   const own = backend.kind === 'deployment' ? deploymentHeaders(backend) : headersOfProvider(plan, backend.provider)
-  const headers = mergeHeaders(client, own)
-  if (length !== null) headers.push('content-length', String(length))
   return {
     origin: base.origin,
-    path: pathOf(base, client.operation) + joinQueries(base.query, client.query),
-    headers,
+    target: pathOf(base, client.operation) + joinQueries(base.query, client.query),
+    headers: base.host + own.lines + clientLines(client, own),
   }
 }
 
@@ -40,6 +35,8 @@ function upstreamOf({ backend }: AttemptPlan): ProviderUpstream {
 
 interface Base {
   readonly origin: string
+  /** The line of this header. */
+  readonly host: string
   readonly path: string
   readonly query: string
   readonly paths: Map<Operation, string>
@@ -52,7 +49,13 @@ function baseOf(owner: object, endpointUrl: string | undefined): Base {
   const known = bases.get(owner)
   if (known) return known
   const url = new URL(endpointUrl ?? (owner as ProviderUpstream).baseUrl)
-  const base = { origin: url.origin, path: url.pathname, query: url.search, paths: new Map<Operation, string>() }
+  const base = {
+    origin: url.origin,
+    host: headerLine('host', url.host),
+    path: url.pathname,
+    query: url.search,
+    paths: new Map<Operation, string>(),
+  }
   bases.set(owner, base)
   return base
 }
@@ -67,25 +70,42 @@ function pathOf(base: Base, operation: Operation): string {
 }
 
 function joinQueries(base: string, client: string): string {
+  // It would end the line that it stands in.
+  if (client !== '' && /[^\x21-\xff]/.test(client)) throw new Error('the query of a request cannot be sent')
   return base === '' || client === '' ? base + client : `${base}&${client.slice(1)}`
 }
 
 /** By the snapshot's own object: made once for as long as it does not change. */
 const ownHeaders = new WeakMap<object, OwnHeaders>()
 
+/** What is sent besides what the client says. */
 interface OwnHeaders {
-  readonly all: ReadonlyMap<string, string>
+  /** Those that are always sent. */
+  readonly lines: string
+  /** Their names: what the client says there does not pass. */
+  readonly names: ReadonlySet<string>
   /** Sent unless the client says otherwise, e.g. the version of a protocol. */
-  readonly defaults: ReadonlySet<string>
+  readonly defaults: readonly { readonly name: string; readonly line: string }[]
 }
 
-const none: ReadonlySet<string> = new Set()
+/** An answer that is compressed could not be read for its usage. */
+const fixedLines = headerLine('accept-encoding', 'identity')
+
+function ownHeadersOf(headers: ReadonlyMap<string, string>, defaults: ReadonlySet<string>): OwnHeaders {
+  const all = [...headers].map(([name, value]) => ({ name, line: headerLine(name, value) }))
+  const always = all.filter(({ name }) => !defaults.has(name))
+  return {
+    lines: fixedLines + always.map(({ line }) => line).join(''),
+    names: new Set(always.map(({ name }) => name)),
+    defaults: all.filter(({ name }) => defaults.has(name)),
+  }
+}
 
 function deploymentHeaders(backend: DeploymentBackend): OwnHeaders {
   let own = ownHeaders.get(backend)
   if (!own) {
     const { secret } = backend
-    own = { all: new Map(secret === null ? [] : [['authorization', `Bearer ${secret}`]]), defaults: none }
+    own = ownHeadersOf(new Map(secret === null ? [] : [['authorization', `Bearer ${secret}`]]), new Set())
     ownHeaders.set(backend, own)
   }
   return own
@@ -98,24 +118,23 @@ function headersOfProvider({ credential }: AttemptPlan, provider: ProviderUpstre
   if (!own) {
     const configured = new Set(provider.headers.map(({ name }) => name.toLowerCase()))
     const fixed = providerKindFacts[provider.kind].fixedHeaders.map(({ name }) => name)
-    own = {
-      all: providerHeaders(provider, credential?.secret ?? null),
-      defaults: new Set(fixed.filter((name) => !configured.has(name))),
-    }
+    const defaults = new Set(fixed.filter((name) => !configured.has(name)))
+    own = ownHeadersOf(providerHeaders(provider, credential?.secret ?? null), defaults)
     ownHeaders.set(owner, own)
   }
   return own
 }
 
-function mergeHeaders({ forwarded, requestId }: ClientPart, own: OwnHeaders): string[] {
-  // An answer that is compressed could not be read for its usage.
-  const headers = ['accept-encoding', 'identity', 'x-request-id', requestId]
+function clientLines({ forwarded, requestId }: ClientPart, own: OwnHeaders): string {
+  let lines = `x-request-id: ${requestId}\r\n`
   for (let i = 0; i < forwarded.length; i += 2) {
     const name = forwarded[i]!
-    if (!own.all.has(name) || own.defaults.has(name)) headers.push(name, forwarded[i + 1]!)
+    if (!own.names.has(name)) lines += `${name}: ${forwarded[i + 1]!}\r\n`
   }
-  for (const [name, value] of own.all) {
-    if (!own.defaults.has(name) || !forwarded.includes(name)) headers.push(name, value)
-  }
-  return headers
+  for (const { name, line } of own.defaults) if (!saysItself(forwarded, name)) lines += line
+  return lines
+}
+
+function saysItself(forwarded: readonly string[], name: string): boolean {
+  return forwarded.some((text, i) => i % 2 === 0 && text === name)
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import * as fc from 'fast-check'
 import { RequestScan, type ScanResult } from '../../src/gateway/request-scan.ts'
-import { splice, usageEdit } from '../../src/gateway/splice.ts'
+import { type Edit, growth, splice, usageEdit } from '../../src/gateway/splice.ts'
 
 function scan(...chunks: Buffer[]): ScanResult {
   const scan = new RequestScan()
@@ -21,6 +21,13 @@ function found(text: string) {
 function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
   const ends = [...new Set(places.map((place) => place % (bytes.length + 1)))].sort((a, b) => a - b)
   return [0, ...ends].map((start, i) => bytes.subarray(start, ends[i] ?? bytes.length))
+}
+
+/** The whole body, edited; that its length is what was said is a condition of all that is sent. */
+function spliced(chunks: readonly Buffer[], edits: readonly Edit[]): Buffer {
+  const bytes = Buffer.concat(splice(chunks, edits))
+  expect(bytes.length).toBe(Buffer.concat(chunks).length + growth(edits))
+  return bytes
 }
 
 /** JSON text of a string in which any character may be written as an escape. */
@@ -77,7 +84,7 @@ test('whatever the JSON and wherever it is cut, only the value of the top-level 
         if (!result.ok) throw new Error(result.fault)
         expect(result.request.model).toBe(JSON.parse(model))
         const bytes = Buffer.from('"up/stream \\u00e9"')
-        expect(splice(chunks, [{ ...result.request.modelSpan, bytes }]).toString()).toBe(body(bytes.toString()))
+        expect(spliced(chunks, [{ ...result.request.modelSpan, bytes }]).toString()).toBe(body(bytes.toString()))
       },
     ),
     { numRuns: 2000 },
@@ -102,8 +109,8 @@ test('a body with its model at the end of a megabyte, full of quotes and escapes
   const result = scan(...chunks)
   if (!result.ok) throw new Error(result.fault)
   expect(result.request.model).toBe('alias')
-  const spliced = splice(chunks, [{ ...result.request.modelSpan, bytes: Buffer.from('"real"') }])
-  expect(spliced.equals(Buffer.from(`${head}"real","n":9007199254740993}`))).toBe(true)
+  const sent = spliced(chunks, [{ ...result.request.modelSpan, bytes: Buffer.from('"real"') }])
+  expect(sent.equals(Buffer.from(`${head}"real","n":9007199254740993}`))).toBe(true)
 })
 
 test('a repeated model is refused, however it is written', () => {
@@ -167,7 +174,7 @@ test.each([
   ['{"stream_options":{"include_usage":false},"model":"m"}', '{"stream_options":{"include_usage":true},"model":"m"}'],
 ])('usage is asked for where the client did not: %s', (body, expected) => {
   const edit = usageEdit(found(body))
-  expect(edit && splice([Buffer.from(body)], [edit]).toString()).toBe(expected)
+  expect(edit && spliced([Buffer.from(body)], [edit]).toString()).toBe(expected)
 })
 
 test.each([

@@ -1,30 +1,38 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import type { Dispatcher } from 'undici'
+import { type AddressInfo, connect } from 'node:net'
 import { expect, test } from 'vitest'
+import type { OpenSocket } from '../../src/gateway/upstream-connection.ts'
 import { UpstreamPool } from '../../src/gateway/upstream-pool.ts'
 import { until } from '../support/until.ts'
 
 /** Sends one request and resolves to what became of it. */
-function send(pool: UpstreamPool, path: string): Promise<'answered' | 'failed'> {
+function send(pool: UpstreamPool, target: string): Promise<'answered' | 'failed'> {
   return new Promise((resolve) => {
-    const call: Dispatcher.DispatchHandler & { onOver: (() => void) | null } = {
-      onOver: null,
-      onRequestStart: () => {},
-      onResponseStart: () => {},
-      onResponseData: () => {},
-      onResponseEnd() {
-        call.onOver?.()
-        resolve('answered')
+    pool.dispatch(
+      { origin: '', target, headers: 'host: a\r\n', body: [], length: 0 },
+      {
+        onSending: () => {},
+        onSent: () => {},
+        onHead: () => {},
+        onBody: () => {},
+        onEnd: () => resolve('answered'),
+        onFailure: () => resolve('failed'),
       },
-      onResponseError() {
-        call.onOver?.()
-        resolve('failed')
-      },
-    }
-    pool.dispatch({ origin: '', path, method: 'GET' }, call)
+    )
   })
+}
+
+function socketsTo(port: number): OpenSocket {
+  return (opened) => {
+    const socket = connect(port, '127.0.0.1')
+    const failed = (error: Error) => opened(error, null)
+    socket.once('error', failed).once('connect', () => {
+      socket.off('error', failed)
+      opened(null, socket)
+    })
+    return socket
+  }
 }
 
 test('a connection serves one request after the other, and the pool is empty when the last has gone, whoever closed it', async () => {
@@ -36,9 +44,8 @@ test('a connection serves one request after the other, and the pool is empty whe
   server.on('connection', () => connections++)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
-  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   let emptied = 0
-  const pool = new UpstreamPool(origin, { pipelining: 1 }, () => emptied++)
+  const pool = new UpstreamPool(socketsTo((server.address() as AddressInfo).port), 4_000, () => emptied++)
 
   expect([await send(pool, '/'), await send(pool, '/')]).toEqual(['answered', 'answered'])
   expect({ connections, emptied }).toEqual({ connections: 1, emptied: 0 })
@@ -53,5 +60,5 @@ test('a connection serves one request after the other, and the pool is empty whe
   await once(server, 'close')
   expect(await send(pool, '/')).toBe('failed')
   expect(emptied).toBe(3)
-  await pool.destroy()
+  pool.destroy()
 })

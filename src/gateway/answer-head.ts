@@ -1,0 +1,118 @@
+import { isAnswerHead } from './header-lines.ts'
+import { hasPassedPrefix, passedNames } from './response-headers.ts'
+
+/** What the gateway reads of the status line and the headers of an upstream's answer. */
+export class AnswerHead {
+  readonly status: number
+  /** Name, value, name, value, …, names in lower case: what the client sees. The length of the body is not among them. */
+  readonly passed: string[] = []
+  contentType = ''
+  /** The body is compressed, or coded in another way. */
+  isEncoded = false
+  /** What upstream says of its body; null: nothing. */
+  contentLength: number | null = null
+  /** Of several, the first. */
+  retryAfter: string | null = null
+  hasDate = false
+  /** Lists of tokens as upstream wrote them, joined where there are several; empty: there is none. */
+  connection = ''
+  transferEncoding = ''
+  keepAlive = ''
+
+  constructor(status: number) {
+    this.status = status
+  }
+
+  /** Reads a header; `value` without white space around it. False: no body could be told from such a head. */
+  add(writtenName: string, value: string): boolean {
+    const name = findName(writtenName)
+    return name === undefined || this.#read(name, value)
+  }
+
+  #read(name: string, value: string): boolean {
+    switch (name) {
+      case 'content-length':
+        return this.#readLength(value)
+      case 'connection':
+        this.connection = joined(this.connection, value)
+        return true
+      case 'transfer-encoding':
+        this.transferEncoding = joined(this.transferEncoding, value)
+        return true
+      case 'keep-alive':
+        this.keepAlive = joined(this.keepAlive, value)
+        return true
+      case 'content-type':
+        this.contentType ||= value
+        break
+      case 'content-encoding':
+        this.isEncoded ||= value.toLowerCase() !== 'identity'
+        break
+      case 'retry-after':
+        this.retryAfter ??= value
+        break
+      case 'date':
+        this.hasDate = true
+        break
+      default:
+    }
+    this.passed.push(name, value)
+    return true
+  }
+
+  /** The same length twice says no more than once (RFC 9110 § 8.6); two lengths are an attack, or as bad as one. */
+  #readLength(value: string): boolean {
+    if (!/^\d{1,15}$/.test(value)) return false
+    const length = Number(value)
+    const isSame = this.contentLength === null || this.contentLength === length
+    this.contentLength = length
+    return isSame
+  }
+}
+
+/** Names as upstreams write them, to the name in lower case: most lookups need no lower-casing. */
+const knownNames = new Map<string, string>(
+  [...passedNames, 'connection', 'content-length', 'keep-alive', 'transfer-encoding'].flatMap((name) => [
+    [name, name],
+    [name.replaceAll(/(^|-)[a-z]/g, (start) => start.toUpperCase()), name],
+  ]),
+)
+
+/** The name in lower case of a header that is of interest. */
+function findName(written: string): string | undefined {
+  const known = knownNames.get(written)
+  if (known !== undefined) return known
+  const name = written.toLowerCase()
+  return hasPassedPrefix(name) ? name : knownNames.get(name)
+}
+
+function joined(list: string, value: string): string {
+  return list === '' ? value : `${list},${value}`
+}
+
+/** The lines of a head in Latin-1, with the line break of the last; null: they are malformed. */
+export function readAnswerHead(lines: string): AnswerHead | null {
+  if (!isAnswerHead(lines)) return null
+  const head = new AnswerHead(Number(lines.slice(9, 12)))
+  let at = lines.indexOf('\r\n') + 2
+  while (at < lines.length) {
+    const colon = lines.indexOf(':', at)
+    const end = lines.indexOf('\r\n', colon)
+    if (!head.add(lines.slice(at, colon), trimmed(lines, colon + 1, end))) return null
+    at = end + 2
+  }
+  return head
+}
+
+/** Without spaces and tabs around it: `trim` takes away more, and of a value in UTF-8 half a character. */
+function trimmed(text: string, from: number, to: number): string {
+  let start = from
+  let end = to
+  while (start < end && isBlank(text.charCodeAt(start))) start++
+  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
+  return text.slice(start, end)
+}
+
+function isBlank(code: number): boolean {
+  return code === 0x20 || code === 0x09
+}

@@ -1,0 +1,66 @@
+import type { Socket } from 'node:net'
+import type { Readable } from 'node:stream'
+import { ExchangeError } from './upstream-exchange.ts'
+
+/** Who waits for an upload. */
+export interface UploadOwner {
+  onUploaded(): void
+  /** The last part has gone. */
+  onUploadEnd(): void
+  onUploadFailure(error: Error): void
+}
+
+/** Sends a body as it is read, no faster than upstream takes it. */
+export class BodyUpload {
+  readonly #body: Readable
+  readonly #length: number
+  readonly #socket: Socket
+  readonly #owner: UploadOwner
+  #sent = 0
+  #isOver = false
+  readonly #resume = () => void this.#body.resume()
+
+  constructor(body: Readable, length: number, socket: Socket, owner: UploadOwner) {
+    this.#body = body
+    this.#length = length
+    this.#socket = socket
+    this.#owner = owner
+    socket.on('drain', this.#resume)
+    body
+      .on('data', (chunk: Buffer) => this.#send(chunk))
+      .on('end', () => this.#end())
+      .on('error', (error) => this.#fail(error))
+      // One that was destroyed without an error never ends.
+      .on('close', () => this.#end())
+  }
+
+  /** Nothing more is sent, and the owner is told nothing any more. */
+  stop(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.#socket.off('drain', this.#resume)
+    this.#body.destroy()
+  }
+
+  #send(chunk: Buffer): void {
+    if (this.#isOver) return
+    this.#sent += chunk.length
+    // More than was said would be read as the next request.
+    if (this.#sent > this.#length) return this.#fail(new ExchangeError('BODY_MISMATCH'))
+    if (!this.#socket.write(chunk)) this.#body.pause()
+    this.#owner.onUploaded()
+  }
+
+  #end(): void {
+    if (this.#isOver) return
+    if (this.#sent < this.#length) return this.#fail(new ExchangeError('BODY_MISMATCH'))
+    this.stop()
+    this.#owner.onUploadEnd()
+  }
+
+  #fail(error: Error): void {
+    if (this.#isOver) return
+    this.stop()
+    this.#owner.onUploadFailure(error)
+  }
+}

@@ -1,0 +1,41 @@
+import { type Member, Roster } from './roster.ts'
+
+/** What has a deadline. */
+export interface Watched extends Member {
+  /** The next one (`performance.now()`); it may move while it is watched. */
+  readonly dueAtMs: number
+  /** It has passed. Called again at each look until it moves, or the watch ends. */
+  checkDeadlines(nowMs: number): void
+}
+
+const lookEveryMs = 10
+
+/**
+ * Looks for deadlines that have passed, no later than 10 ms after they have. A timer for each would be set, moved and cleared
+ * with every request, and hardly one ever fires.
+ */
+export class DeadlineWatch {
+  readonly #watched = new Roster<Watched>()
+  #timer: NodeJS.Timeout | null = null
+
+  add(one: Watched): void {
+    this.#watched.add(one)
+    this.#timer ??= setInterval(() => this.#look(), lookEveryMs).unref()
+  }
+
+  delete(one: Watched): void {
+    this.#watched.delete(one)
+  }
+
+  /** It goes on once more after the last has gone: most often, the next is about to come. */
+  #look(): void {
+    if (this.#watched.size === 0) return this.#stop()
+    const nowMs = performance.now()
+    for (const one of this.#watched.list()) if (one.dueAtMs <= nowMs) one.checkDeadlines(nowMs)
+  }
+
+  #stop(): void {
+    if (this.#timer) clearInterval(this.#timer)
+    this.#timer = null
+  }
+}

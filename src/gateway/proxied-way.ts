@@ -1,0 +1,92 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { Readable } from 'node:stream'
+import type { Dispatcher, ProxyAgent } from 'undici'
+import { AnswerHead } from './answer-head.ts'
+import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './upstream-exchange.ts'
+
+/** Carries requests through a proxy, by undici: few take this way, and proxies are many things. */
+export class ProxiedWay implements UpstreamWay {
+  readonly agent: ProxyAgent
+
+  constructor(agent: ProxyAgent) {
+    this.agent = agent
+  }
+
+  dispatch({ origin, target, headers, body, length }: CallRequest, receiver: AnswerReceiver): UpstreamExchange {
+    const exchange = new ProxiedExchange(receiver)
+    const pairs = pairsOf(headers)
+    if (body instanceof Readable) pairs.push('content-length', String(length))
+    const sent = body instanceof Readable ? body : Buffer.concat(body)
+    this.agent.dispatch({ origin, path: target, method: 'POST', headers: pairs, body: sent }, exchange)
+    return exchange
+  }
+}
+
+/** Name, value, name, value, … */
+function pairsOf(lines: string): string[] {
+  return lines
+    .split('\r\n')
+    .filter((line) => line !== '')
+    .flatMap((line) => {
+      const colon = line.indexOf(':')
+      return [line.slice(0, colon), line.slice(colon + 1).trim()]
+    })
+}
+
+class ProxiedExchange implements UpstreamExchange, Dispatcher.DispatchHandler {
+  #receiver: AnswerReceiver | null
+  #controller: Dispatcher.DispatchController | null = null
+
+  constructor(receiver: AnswerReceiver) {
+    this.#receiver = receiver
+  }
+
+  pause(): void {
+    this.#controller?.pause()
+  }
+
+  resume(): void {
+    this.#controller?.resume()
+  }
+
+  abort(): void {
+    this.#receiver = null
+    this.#controller?.abort(new Error('closed by the gateway'))
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller
+    if (this.#receiver) this.#receiver.onSending()
+    else controller.abort(new Error('abandoned'))
+  }
+
+  onBodySent(): void {
+    this.#receiver?.onSent()
+  }
+
+  onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+    if (status >= 200) this.#receiver?.onHead(headOf(status, headers))
+  }
+
+  onResponseData(_: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.#receiver?.onBody(chunk)
+  }
+
+  onResponseEnd(): void {
+    this.#receiver?.onEnd()
+  }
+
+  onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
+    this.#receiver?.onFailure(error)
+  }
+}
+
+function headOf(status: number, headers: IncomingHttpHeaders): AnswerHead {
+  const head = new AnswerHead(status)
+  for (const name in headers) {
+    const value = headers[name]
+    if (Array.isArray(value)) for (const one of value) head.add(name, one)
+    else if (value !== undefined) head.add(name, value)
+  }
+  return head
+}

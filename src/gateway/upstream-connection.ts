@@ -1,0 +1,205 @@
+import type { Socket } from 'node:net'
+import { Readable } from 'node:stream'
+import { type AnswerEvents, AnswerParser } from './answer-parser.ts'
+import type { AnswerHead } from './answer-head.ts'
+import { BodyUpload, type UploadOwner } from './body-upload.ts'
+import { type AnswerReceiver, type CallRequest, ExchangeError, type UpstreamExchange } from './upstream-exchange.ts'
+
+/**
+ * Opens a socket to an origin and tells when it is ready, or why it is not. The socket itself, for those who no longer want to
+ * wait, comes back at once; null: there is none.
+ */
+export type OpenSocket = (opened: (error: Error | null, socket: Socket | null) => void) => Socket | null
+
+/** Whose connection it is. */
+export interface ConnectionOwner {
+  /** The answer has been read, and another request may follow. */
+  onFree(connection: UpstreamConnection): void
+  /** Called once; it is of no more use. */
+  onClosed(connection: UpstreamConnection): void
+}
+
+/** A request up to this is one piece for the socket: to copy it costs less than to write head and body one by one. */
+const maxCopiedBytes = 64 * 1024
+
+/** Upstream closes an idle connection when it said it would, and a request needs time to arrive before that. */
+const keepAliveMarginMs = 1_000
+
+/** One connection to an origin, with one request at a time (HTTP/1.1, RFC 9112). */
+export class UpstreamConnection implements UpstreamExchange, AnswerEvents, UploadOwner {
+  /** How long it may be idle (`performance.now()`); of its owner's concern. */
+  idleUntilMs = 0
+  readonly #owner: ConnectionOwner
+  readonly #parser = new AnswerParser(this)
+  #socket: Socket | null = null
+  #isConnected = false
+  #isClosed = false
+  #isPaused = false
+  #request: CallRequest | null = null
+  #receiver: AnswerReceiver | null = null
+  #upload: BodyUpload | null = null
+
+  constructor(owner: ConnectionOwner) {
+    this.#owner = owner
+  }
+
+  /** Opens it; once. A request may wait for it already. */
+  open(openSocket: OpenSocket): void {
+    const socket = openSocket((error, opened) => {
+      if (error) this.close(error)
+      else this.#begin(opened!)
+    })
+    // Without a socket, or with one that failed at once, it is closed already.
+    if (!this.#isClosed) this.#socket = socket
+  }
+
+  /** Sends a request. Only if it is new, or its owner was told that it is free. */
+  send(request: CallRequest, receiver: AnswerReceiver): void {
+    this.#request = request
+    this.#receiver = receiver
+    if (this.#isConnected) this.#write(this.#socket!)
+  }
+
+  /** The longest that upstream says it keeps an idle connection, in milliseconds, less what a request needs to arrive. */
+  get keepAliveMs(): number {
+    const stated = this.#parser.head?.keepAlive
+    const hint = stated ? /(?:^|[,;\s])timeout=(\d{1,9})/i.exec(stated) : null
+    return hint ? Number(hint[1]) * 1000 - keepAliveMarginMs : Infinity
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.#socket?.pause()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#socket?.resume()
+  }
+
+  abort(): void {
+    this.#receiver = null
+    this.close()
+  }
+
+  /** Closes it; whoever waits for an answer is told why there is none. */
+  close(error?: Error): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    const receiver = this.#receiver
+    this.#receiver = null
+    this.#dropRequest()
+    // With an error, whoever opens the socket learns that nobody waits for it any more.
+    if (this.#isConnected) this.#socket?.destroy()
+    else this.#socket?.destroy(new ExchangeError('UPSTREAM_CLOSED'))
+    this.#owner.onClosed(this)
+    receiver?.onFailure(error ?? new ExchangeError('UPSTREAM_CLOSED'))
+  }
+
+  onHead(head: AnswerHead): void {
+    this.#receiver?.onHead(head)
+  }
+
+  onBody(chunk: Buffer): void {
+    this.#receiver?.onBody(chunk)
+  }
+
+  onUploaded(): void {
+    this.#receiver?.onSent()
+  }
+
+  onUploadEnd(): void {
+    this.#upload = null
+    this.#request = null
+  }
+
+  onUploadFailure(error: Error): void {
+    this.close(error)
+  }
+
+  #begin(socket: Socket): void {
+    // Nobody waits any more.
+    if (this.#isClosed) return void socket.destroy()
+    this.#socket = socket
+    this.#isConnected = true
+    socket
+      .on('data', (bytes: Buffer) => this.#read(bytes))
+      .on('end', () => this.#readEnd())
+      .on('error', (error) => this.close(error))
+      .on('close', () => this.close())
+    // A socket whose address turned out to be forbidden comes destroyed, and says so itself.
+    if (this.#request && !socket.destroyed) this.#write(socket)
+  }
+
+  #write(socket: Socket): void {
+    const { target, headers, body, length } = this.#request!
+    this.#parser.begin()
+    const head = `POST ${target} HTTP/1.1\r\n${headers}connection: keep-alive\r\ncontent-length: ${length}\r\n\r\n`
+    this.#receiver!.onSending()
+    if (this.#isClosed) return
+    if (body instanceof Readable) {
+      socket.write(head, 'latin1')
+      this.#upload = new BodyUpload(body, length, socket, this)
+      return
+    }
+    this.#request = null
+    if (head.length + length <= maxCopiedBytes) socket.write(joined(head, body, length))
+    else this.#writePieces(socket, head, body)
+    this.onUploaded()
+  }
+
+  #writePieces(socket: Socket, head: string, pieces: readonly Buffer[]): void {
+    const receiver = this.#receiver
+    socket.cork()
+    socket.write(head, 'latin1')
+    for (const piece of pieces.slice(0, -1)) socket.write(piece)
+    // It takes its time to go out, and the wait for the answer begins behind it.
+    socket.write(pieces.at(-1)!, () => {
+      if (receiver === this.#receiver) this.onUploaded()
+    })
+    socket.uncork()
+  }
+
+  #read(bytes: Buffer): void {
+    if (this.#isClosed) return
+    // Nobody asked: what came could be taken for the answer to the next request.
+    if (!this.#receiver) return this.close()
+    const progress = this.#parser.push(bytes)
+    if (progress === 'malformed') this.close(new ExchangeError('UPSTREAM_MALFORMED'))
+    else if (progress === 'whole') this.#finish()
+  }
+
+  #readEnd(): void {
+    if (this.#receiver && this.#parser.endOfConnection()) this.#finish()
+    else this.close()
+  }
+
+  #finish(): void {
+    const receiver = this.#receiver
+    this.#receiver = null
+    if (this.#isPaused) this.resume()
+    if (this.#isReusable(this.#socket!)) this.#owner.onFree(this)
+    else this.close()
+    receiver?.onEnd()
+  }
+
+  /** If upstream answered before it took all of the request, it may never take the rest. */
+  #isReusable(socket: Socket): boolean {
+    return this.#parser.isPersistent && !this.#upload && socket.writableLength === 0
+  }
+
+  #dropRequest(): void {
+    const body = this.#request?.body
+    if (body instanceof Readable) body.destroy()
+    this.#upload?.stop()
+    this.#upload = null
+    this.#request = null
+  }
+}
+
+function joined(head: string, pieces: readonly Buffer[], length: number): Buffer {
+  const all = Buffer.allocUnsafe(head.length + length)
+  let at = all.write(head, 'latin1')
+  for (const piece of pieces) at += piece.copy(all, at)
+  return all
+}

@@ -1,0 +1,56 @@
+/** How a call and the connection that carries it speak with each other. */
+import type { Readable } from 'node:stream'
+import type { AnswerHead } from './answer-head.ts'
+
+/** A POST to an upstream. */
+export interface CallRequest {
+  readonly origin: string
+  /** Path and query. */
+  readonly target: string
+  /** Lines, each with its line break, `host` among them; what concerns the connection and the length of the body is not. */
+  readonly headers: string
+  readonly body: readonly Buffer[] | Readable
+  /** Bytes of the body. */
+  readonly length: number
+}
+
+/** What carries requests to an upstream. */
+export interface UpstreamWay {
+  /** Sends a request. What becomes of it is told to `receiver`, maybe before this returns. */
+  dispatch(request: CallRequest, receiver: AnswerReceiver): UpstreamExchange
+}
+
+/** A request under way; not to be used any more once its end or failure was told. */
+export interface UpstreamExchange {
+  /** Reads no more of the answer; what has been read already is still told. */
+  pause(): void
+  resume(): void
+  /** Closes the connection; nothing is told any more. */
+  abort(): void
+}
+
+/** Told of a request under way. `onEnd` or `onFailure` is the last, and comes unless the request is aborted. */
+export interface AnswerReceiver {
+  /** There is a connection, and the request goes out on it. */
+  onSending(): void
+  /** Another part of the request was handed on, or all of it has gone out. */
+  onSent(): void
+  onHead(head: AnswerHead): void
+  onBody(chunk: Buffer): void
+  onEnd(): void
+  onFailure(error: Error): void
+}
+
+/**
+ * An exchange that failed by what upstream, or the body to be sent, did. `UPSTREAM_CLOSED`: the connection ended before the
+ * answer did. `UPSTREAM_MALFORMED`: what came is no answer. `BODY_MISMATCH`: the body is not as long as was said.
+ */
+export class ExchangeError extends Error {
+  override readonly name = 'ExchangeError'
+  readonly code: 'UPSTREAM_CLOSED' | 'UPSTREAM_MALFORMED' | 'BODY_MISMATCH'
+
+  constructor(code: ExchangeError['code']) {
+    super(code)
+    this.code = code
+  }
+}
