@@ -125,13 +125,22 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
   // ── 2. who asks ──
 
   #identify(): void {
-    const { key } = this.#exchange.head
-    const keyHash = key === null ? null : hash('sha256', key, 'hex')
-    const caller = authenticate(this.#snapshot, keyHash, this.#usage.startedAtMs)
+    const caller = authenticate(this.#snapshot, this.#keyHash(), this.#usage.startedAtMs)
     if (isRefusal(caller)) return this.#refuse({ code: caller.code })
     this.#usage.caller = caller
     if (this.#operation.upstreamPath === null) this.#answerModels(caller)
     else this.#receive()
+  }
+
+  #keyHash(): string | null {
+    const { head, memory } = this.#exchange
+    const { key } = head
+    if (key === null) return null
+    if (key !== memory.key) {
+      memory.keyHash = hash('sha256', key, 'hex')
+      memory.key = key
+    }
+    return memory.keyHash
   }
 
   #answerModels(caller: Caller): void {

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import { ChunkedDecoder, type ChunkedReader } from '../chunked-coding.ts'
 import type { Member } from '../roster.ts'
-import { Exchange, type ExchangeCarrier, keepAliveSeconds } from './exchange.ts'
+import { type ClientMemory, Exchange, type ExchangeCarrier, keepAliveSeconds } from './exchange.ts'
 import { RequestHead } from './request-head.ts'
 
 /** What is wrong with something that is no request. */
@@ -42,6 +42,7 @@ type Stage = 'idle' | 'head' | 'body' | 'answering' | 'lingering' | 'closed'
 
 export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   rosterIndex = -1
+  readonly memory: ClientMemory = { key: null, keyHash: null }
   readonly #socket: Socket
   readonly #owner: ConnectionOwner
   #stage: Stage = 'idle'

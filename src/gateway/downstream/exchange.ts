@@ -9,8 +9,16 @@ export interface BodyReader {
   onBodyEnd(end: 'whole' | 'malformed'): void
 }
 
+/** What is known of a client from one request on its connection to the next. */
+export interface ClientMemory {
+  /** The key that it sent last, and its hash: most clients send the same one all the time. */
+  key: string | null
+  keyHash: string | null
+}
+
 /** The connection below, as its current exchange sees it. */
 export interface ExchangeCarrier {
+  readonly memory: ClientMemory
   /** False: more is waiting to be sent than should be. */
   send(bytes: Buffer): boolean
   /** Sends all of them, in one go. */
@@ -69,6 +77,10 @@ export class Exchange {
     this.keepsAlive = head.keepsAlive
     this.isReceived = !head.hasBody
     this.#carrier = carrier
+  }
+
+  get memory(): ClientMemory {
+    return this.#carrier.memory
   }
 
   watch(watcher: ExchangeWatcher): void {
