@@ -165,6 +165,8 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     // Nobody asked: what came could be taken for the answer to the next request.
     if (!this.#receiver) return this.close()
     const progress = this.#parser.push(bytes)
+    // By whoever was told of it.
+    if (this.#isClosed) return
     if (progress === 'malformed') this.close(new ExchangeError('UPSTREAM_MALFORMED'))
     else if (progress === 'whole') this.#finish()
   }

@@ -77,6 +77,8 @@ function wayTo(port: number, address: Address = {}): UpstreamWay {
   return connections.toDeployment(`${scheme}://${host}:${port}`)
 }
 
+type Mutable<T> = { -readonly [K in keyof T]: T[K] }
+
 interface Exchange {
   readonly exchange: UpstreamExchange
   readonly events: string[]
@@ -86,7 +88,8 @@ interface Exchange {
   outcome: string | null
 }
 
-function send(way: UpstreamWay, rest: Partial<CallRequest> = {}): Exchange {
+/** `onEvent` is told of a head and of parts of a body. */
+function send(way: UpstreamWay, rest: Partial<CallRequest> = {}, onEvent = (_: Exchange) => {}): Exchange {
   const events: string[] = []
   const request = {
     origin: '',
@@ -96,16 +99,18 @@ function send(way: UpstreamWay, rest: Partial<CallRequest> = {}): Exchange {
     length: 0,
     ...rest,
   }
-  const result: Omit<Exchange, 'exchange'> = { events, head: null, body: '', outcome: null }
-  const exchange = way.dispatch(request, {
+  const result = { events, head: null, body: '', outcome: null } as unknown as Mutable<Exchange>
+  result.exchange = way.dispatch(request, {
     onSending: () => void events.push('sending'),
     onSent: () => void events.push('sent'),
     onHead(head) {
       events.push('head')
       result.head = head
+      onEvent(result)
     },
     onBody(chunk) {
       result.body += chunk.toString('latin1')
+      onEvent(result)
     },
     onEnd() {
       events.push('end')
@@ -116,7 +121,7 @@ function send(way: UpstreamWay, rest: Partial<CallRequest> = {}): Exchange {
       result.outcome = (error as NodeJS.ErrnoException).code ?? error.name
     },
   })
-  return Object.assign(result, { exchange })
+  return result
 }
 
 async function outcomeOf(exchange: Exchange): Promise<string> {
@@ -370,6 +375,21 @@ test('an exchange that is aborted closes its connection at once, and nothing is 
   expect(body.destroyed).toBe(true)
   await until(() => silent.sockets[1]!.closed)
   expect(uploading.outcome).toBeNull()
+})
+
+test('an exchange may be aborted, or paused, by what it tells, with the end of its answer read already', async () => {
+  const server = await lie(answering(answer))
+  const way = wayTo(server.port)
+  for (const [i, event] of ['head', 'body'].entries()) {
+    const aborted = send(way, {}, (one) => {
+      if (event === 'head' || one.body !== '') one.exchange.abort()
+    })
+    await until(() => server.sockets[i]?.closed)
+    expect(aborted).toMatchObject({ outcome: null, body: event === 'head' ? '' : 'hi' })
+  }
+  expect(await outcomeOf(send(way, {}, ({ exchange }) => exchange.pause()))).toBe('whole')
+  expect(await outcomeOf(send(way))).toBe('whole')
+  expect(server.sockets).toHaveLength(3)
 })
 
 test('a body that was never sent is let go', async () => {
