@@ -3,7 +3,7 @@ import type { Backend } from '../routing/snapshot.ts'
 import { backendFacts } from './backend-facts.ts'
 import type { ReceivedRequest } from './received-request.ts'
 import type { ScannedRequest } from './request-scan.ts'
-import { type Edit, growth, splice, usageEdit } from './splice.ts'
+import { type Edit, splice, usageEdit } from './splice.ts'
 
 /** Of a longer body, no more than its beginning is kept while the answer passes. */
 const keptBytes = 64 * 1024
@@ -37,7 +37,8 @@ export class JsonRequest implements ReceivedRequest {
     const model = { start, end, bytes: backendFacts(backend).modelJson }
     const usage = this.#usageEdit
     const edits = !usage ? [model] : usage.start < model.start ? [usage, model] : [model, usage]
-    return { body: splice(this.#chunks, edits), length: this.size + growth(edits) }
+    const body = splice(this.#chunks, edits)
+    return { body, length: body.reduce((sum, { length }) => sum + length, 0) }
   }
 
   release(): void {

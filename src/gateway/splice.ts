@@ -21,11 +21,6 @@ export function splice(chunks: readonly Buffer[], edits: readonly Edit[]): Buffe
   return parts
 }
 
-/** How much longer the edits make a body. */
-export function growth(edits: readonly Edit[]): number {
-  return edits.reduce((sum, { start, end, bytes }) => sum + bytes.length - (end - start), 0)
-}
-
 /** Adds the range of the whole body to the parts. */
 function addRange(parts: Buffer[], chunks: readonly Buffer[], from: number, to: number): void {
   let chunkStart = 0

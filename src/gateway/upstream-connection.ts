@@ -19,7 +19,7 @@ export interface ConnectionOwner {
   onClosed(connection: UpstreamConnection): void
 }
 
-/** A request up to this is one piece for the socket: to copy it costs less than to write head and body one by one. */
+/** A body up to this is one piece with its head for the socket: to copy it costs less than to write all pieces one by one. */
 const maxCopiedBytes = 64 * 1024
 
 /** Upstream closes an idle connection when it said it would, and a request needs time to arrive before that. */
@@ -143,7 +143,7 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
       return
     }
     this.#request = null
-    if (head.length + length <= maxCopiedBytes) socket.write(joined(head, body, length))
+    if (length <= maxCopiedBytes) socket.write(joined(head, body, length))
     else this.#writePieces(socket, head, body)
     this.onUploaded()
   }
@@ -165,6 +165,8 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     // Nobody asked: what came could be taken for the answer to the next request.
     if (!this.#receiver) return this.close()
     const progress = this.#parser.push(bytes)
+    // By whoever was told of it.
+    if (this.#isClosed) return
     if (progress === 'malformed') this.close(new ExchangeError('UPSTREAM_MALFORMED'))
     else if (progress === 'whole') this.#finish()
   }

@@ -150,7 +150,7 @@ test('an answer whose client left before its record was written harms nobody', a
   expect(gateway.records).toHaveLength(2)
 })
 
-test('a provider is called through its proxy', async () => {
+test('a provider is called through its proxy, over a connection that is kept', async () => {
   await using upstream = await openUpstream({ name: 'a' })
   const targets: string[] = []
   const proxy = createServer((incoming, outgoing) => {
@@ -161,15 +161,20 @@ test('a provider is called through its proxy', async () => {
     })
     incoming.pipe(onward)
   }).listen(0, '127.0.0.1')
+  let connections = 0
+  proxy.on('connection', () => connections++)
   await once(proxy, 'listening')
   const proxyUrl = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
   await using gateway = await openTestGateway({
     providers: [provider('a', upstream.baseUrl, { proxyUrl })],
     routes: [route('chat', ['pmd_a'])],
   })
-  const answer = await gateway.post('/chat/completions', request)
-  expect(await answer.json()).toMatchObject({ choices: [{ message: { content: 'hello from a' } }] })
-  expect(targets).toEqual([`${upstream.baseUrl}/chat/completions`])
+  for (let i = 0; i < 2; i++) {
+    const answer = await gateway.post('/chat/completions', request)
+    expect(await answer.json()).toMatchObject({ choices: [{ message: { content: 'hello from a' } }] })
+  }
+  expect(targets).toEqual([1, 2].map(() => `${upstream.baseUrl}/chat/completions`))
+  expect(connections).toBe(1)
   proxy.close()
 })
 

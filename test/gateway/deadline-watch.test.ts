@@ -1,0 +1,43 @@
+import { expect, test } from 'vitest'
+import { DeadlineWatch, type Watched } from '../../src/gateway/deadline-watch.ts'
+import { until } from '../support/until.ts'
+
+class Deadline implements Watched {
+  rosterIndex = -1
+  dueAtMs: number
+  readonly passedAtMs: number[] = []
+
+  constructor(inMs: number) {
+    this.dueAtMs = performance.now() + inMs
+  }
+
+  checkDeadlines(nowMs: number): void {
+    this.passedAtMs.push(nowMs)
+    this.dueAtMs = Infinity
+  }
+}
+
+test('what is due is told once, not before, and what has left never', async () => {
+  const watch = new DeadlineWatch()
+  const [soon, later, left, moved] = [new Deadline(20), new Deadline(60), new Deadline(10), new Deadline(10_000)]
+  const due = [soon.dueAtMs, later.dueAtMs]
+  for (const one of [soon, later, left, moved]) watch.add(one)
+  watch.delete(left)
+  moved.dueAtMs = performance.now()
+  await until(() => later.passedAtMs.length > 0)
+  expect([soon, later, left, moved].map(({ passedAtMs }) => passedAtMs.length)).toEqual([1, 1, 0, 1])
+  expect(soon.passedAtMs[0]).toBeGreaterThanOrEqual(due[0]!)
+  expect(later.passedAtMs[0]).toBeGreaterThanOrEqual(due[1]!)
+})
+
+test('the watch goes on when something comes after the last has left', async () => {
+  const watch = new DeadlineWatch()
+  for (let i = 0; i < 2; i++) {
+    const one = new Deadline(0)
+    watch.add(one)
+    await until(() => one.passedAtMs.length === 1)
+    watch.delete(one)
+    const stopsAtMs = performance.now() + 40
+    await until(() => performance.now() > stopsAtMs)
+  }
+})
