@@ -89,7 +89,7 @@ interface Exchange {
 }
 
 /** `onEvent` is told of a head and of parts of a body. */
-function send(way: UpstreamWay, rest: Partial<CallRequest> = {}, onEvent = (_: Exchange) => {}): Exchange {
+function send(way: UpstreamWay, rest: Partial<CallRequest> = {}, onEvent?: (exchange: Exchange) => void): Exchange {
   const events: string[] = []
   const request = {
     origin: '',
@@ -106,11 +106,11 @@ function send(way: UpstreamWay, rest: Partial<CallRequest> = {}, onEvent = (_: E
     onHead(head) {
       events.push('head')
       result.head = head
-      onEvent(result)
+      onEvent?.(result)
     },
     onBody(chunk) {
       result.body += chunk.toString('latin1')
-      onEvent(result)
+      onEvent?.(result)
     },
     onEnd() {
       events.push('end')
