@@ -1,5 +1,5 @@
 import { type AnswerHead, readAnswerHead } from './answer-head.ts'
-import { areHeaderLines } from './header-lines.ts'
+import { ChunkedDecoder } from './chunked-coding.ts'
 
 /** Told of an answer as it is read. Bodies come as parts of the bytes that were given, not copied. */
 export interface AnswerEvents {
@@ -10,30 +10,12 @@ export interface AnswerEvents {
 /** `whole`: the answer has ended. `malformed`: it is none, and what follows cannot be read. */
 export type AnswerProgress = 'more' | 'whole' | 'malformed'
 
-type State =
-  | 'head'
-  | 'lengthBody'
-  | 'openBody'
-  | 'chunkSize'
-  | 'chunkExtension'
-  | 'chunkSizeEnd'
-  | 'chunkData'
-  | 'chunkDataCr'
-  | 'chunkDataLf'
-  | 'trailers'
-  | 'whole'
-  | 'malformed'
+type State = 'head' | 'lengthBody' | 'openBody' | 'chunkedBody' | 'whole' | 'malformed'
 
-/** Of a head, and of the trailers of a body. */
 const maxHeadBytes = 64 * 1024
-const maxExtensionBytes = 4 * 1024
-/** Of a chunk's size: up to 256 TiB, which no number loses a bit of. */
-const maxSizeDigits = 12
 
-const cr = 0x0d
-const lf = 0x0a
 const blankLine = Buffer.from('\r\n\r\n')
-const lineBreak = Buffer.from('\r\n')
+const lineBreakLength = 2
 
 /**
  * Reads answers to requests that are not HEAD, one after the other (RFC 9112), whatever the pieces in which they come. What is
@@ -46,13 +28,12 @@ export class AnswerParser {
   hasSurplus = false
   readonly #events: AnswerEvents
   #state: State = 'head'
-  /** The part of a head, or of trailers, whose end has not come. */
+  /** The part of a head whose end has not come. */
   #rest: Buffer | null = null
   #isPersistent = false
-  /** Bytes of the body, or of the chunk, that are still to come. */
+  /** Bytes of the body that are still to come. */
   #left = 0
-  #digits = 0
-  #extensionBytes = 0
+  #chunks: ChunkedDecoder | null = null
 
   constructor(events: AnswerEvents) {
     this.#events = events
@@ -93,25 +74,12 @@ export class AnswerParser {
       case 'head':
         return this.#readHead(bytes, at)
       case 'lengthBody':
-        return this.#readPart(bytes, at, 'whole')
+        return this.#readPart(bytes, at)
       case 'openBody':
         this.#events.onBody(at === 0 ? bytes : bytes.subarray(at))
         return bytes.length
-      case 'chunkSize':
-        return this.#readSize(bytes, at)
-      case 'chunkExtension':
-        return this.#skipExtension(bytes, at)
-      case 'chunkSizeEnd':
-        return this.#expect(lf, bytes, at, this.#left > 0 ? 'chunkData' : 'trailers')
-      case 'chunkData':
-        return this.#readPart(bytes, at, 'chunkDataCr')
-      case 'chunkDataCr':
-        return this.#expect(cr, bytes, at, 'chunkDataLf')
-      case 'chunkDataLf':
-        this.#digits = 0
-        return this.#expect(lf, bytes, at, 'chunkSize')
-      case 'trailers':
-        return this.#readTrailers(bytes, at)
+      case 'chunkedBody':
+        return this.#readChunks(this.#chunks!, bytes, at)
       case 'whole':
       case 'malformed':
         return at
@@ -121,12 +89,6 @@ export class AnswerParser {
   #refuse(at: number): number {
     this.#state = 'malformed'
     return at
-  }
-
-  #expect(byte: number, bytes: Buffer, at: number, next: State): number {
-    if (bytes[at] !== byte) return this.#refuse(at)
-    this.#state = next
-    return at + 1
   }
 
   #readHead(bytes: Buffer, at: number): number {
@@ -152,82 +114,34 @@ export class AnswerParser {
     const { status, contentLength, transferEncoding } = head
     this.#isPersistent = isHttp11 ? !lists(head.connection, 'close') : lists(head.connection, 'keep-alive')
     this.#left = contentLength ?? 0
-    this.#digits = 0
     if (transferEncoding !== '') {
       const isChunked = isHttp11 && contentLength === null && transferEncoding.toLowerCase() === 'chunked'
       if (!isChunked) return 'malformed'
     }
     if (status === 204 || status === 304) return 'whole'
     if (transferEncoding !== '') {
-      this.#left = 0
-      return 'chunkSize'
+      this.#chunks = new ChunkedDecoder()
+      return 'chunkedBody'
     }
     if (contentLength !== null) return contentLength === 0 ? 'whole' : 'lengthBody'
     this.#isPersistent = false
     return 'openBody'
   }
 
-  #readPart(bytes: Buffer, at: number, next: State): number {
+  #readPart(bytes: Buffer, at: number): number {
     const end = Math.min(at + this.#left, bytes.length)
     this.#left -= end - at
     // Before the event: whoever is told may look at the parser.
-    if (this.#left === 0) this.#state = next
+    if (this.#left === 0) this.#state = 'whole'
     this.#events.onBody(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end))
     return end
   }
 
-  #readSize(bytes: Buffer, from: number): number {
-    if (this.#digits === 0) this.#left = 0
-    let at = from
-    for (; at < bytes.length; at++) {
-      const digit = hexValue(bytes[at]!)
-      if (digit < 0) return this.#endSize(bytes, at)
-      if (++this.#digits > maxSizeDigits) return this.#refuse(at)
-      this.#left = this.#left * 16 + digit
-    }
+  #readChunks(chunks: ChunkedDecoder, bytes: Buffer, from: number): number {
+    const at = chunks.push(bytes, from, this.#events)
+    if (chunks.isBroken) return this.#refuse(at)
+    if (chunks.isOver) this.#state = 'whole'
     return at
-  }
-
-  #endSize(bytes: Buffer, at: number): number {
-    if (this.#digits === 0) return this.#refuse(at)
-    const byte = bytes[at]!
-    if (byte === cr) {
-      this.#state = 'chunkSizeEnd'
-      return at + 1
-    }
-    // White space stands before an extension, and behind sizes that are padded.
-    if (byte !== 0x3b && byte !== 0x20 && byte !== 0x09) return this.#refuse(at)
-    this.#extensionBytes = 0
-    this.#state = 'chunkExtension'
-    return at
-  }
-
-  #skipExtension(bytes: Buffer, from: number): number {
-    for (let at = from; at < bytes.length; at++) {
-      const byte = bytes[at]!
-      if (byte === cr) {
-        this.#state = 'chunkSizeEnd'
-        return at + 1
-      }
-      const isControl = (byte < 0x20 && byte !== 0x09) || byte === 0x7f
-      if (isControl || ++this.#extensionBytes > maxExtensionBytes) return this.#refuse(at)
-    }
-    return bytes.length
-  }
-
-  /** They are dropped: the client gets the head before they come. */
-  #readTrailers(bytes: Buffer, at: number): number {
-    if (this.#rest === null && bytes[at] === cr && bytes[at + 1] === lf) {
-      this.#state = 'whole'
-      return at + 2
-    }
-    // Behind the line of the last chunk, no trailer and the end of trailers are the same empty line.
-    this.#rest ??= lineBreak
-    const taken = this.#takeLines(bytes, at)
-    if (taken === null) return bytes.length
-    if (!areHeaderLines(taken.lines.slice(2))) return this.#refuse(at)
-    this.#state = 'whole'
-    return taken.end
   }
 
   /**
@@ -249,7 +163,7 @@ export class AnswerParser {
     }
     this.#rest = null
     const end = blankAt + blankLine.length - (rest ? rest.length - at : 0)
-    return { lines: all.toString('latin1', start, blankAt + lineBreak.length), end }
+    return { lines: all.toString('latin1', start, blankAt + lineBreakLength), end }
   }
 
   /** What cannot become an answer is refused at once: whoever sent it may wait for more, and never end it. */
@@ -264,10 +178,4 @@ export class AnswerParser {
 function lists(list: string, token: string): boolean {
   if (list === '' || list === token) return list !== ''
   return list.split(',').some((one) => one.trim().toLowerCase() === token)
-}
-
-function hexValue(byte: number): number {
-  if (byte >= 0x30 && byte <= 0x39) return byte - 0x30
-  const letter = byte | 0x20
-  return letter >= 0x61 && letter <= 0x66 ? letter - 0x57 : -1
 }

@@ -8,6 +8,9 @@ export interface ChunkedReader {
 const carriageReturn = 0x0d
 const lineFeed = 0x0a
 const semicolon = 0x3b
+const colon = 0x3a
+const space = 0x20
+const tab = 0x09
 
 // `state`: what comes next.
 const size = 0
@@ -34,6 +37,7 @@ export class ChunkedDecoder {
   #size = 0
   #digits = 0
   #ignored = 0
+  #hasColon = false
 
   get isOver(): boolean {
     return this.#state === over
@@ -82,8 +86,9 @@ export class ChunkedDecoder {
         else this.#enterTrailer(byte)
         return
       case trailerLine:
-        if (byte === carriageReturn) this.#state = trailerEnd
+        if (byte === carriageReturn) this.#state = this.#hasColon ? trailerEnd : broken
         else this.#ignore(byte)
+        if (byte === colon) this.#hasColon = true
         return
       case trailerEnd:
         return this.#expect(byte, lineFeed, trailer)
@@ -100,13 +105,15 @@ export class ChunkedDecoder {
       if (this.#digits > maxSizeDigits) this.#state = broken
     } else if (this.#digits === 0) this.#state = broken
     else if (byte === carriageReturn) this.#state = sizeEnd
-    else if (byte === semicolon || byte === 0x20 || byte === 0x09) this.#state = extension
+    else if (byte === semicolon || byte === space || byte === tab) this.#state = extension
     else this.#state = broken
   }
 
+  /** Folded, or without a colon, it is no header: it could be the beginning of another message. */
   #enterTrailer(byte: number): void {
-    this.#state = trailerLine
-    this.#ignore(byte)
+    this.#state = byte === space || byte === tab || byte === colon ? broken : trailerLine
+    this.#hasColon = false
+    this.#ignored++
   }
 
   #ignore(byte: number): void {

@@ -6,13 +6,7 @@ const text = '[\\t\\x20-\\x7e\\x80-\\xff]*'
 const nameShape = new RegExp(`^${token}$`)
 const valueShape = new RegExp(`^${text}$`)
 // Nothing can be matched in two ways, so that what does not match is refused in one pass.
-const linesShape = new RegExp(`^(?:${token}:${text}\r\n)*$`)
 const headShape = new RegExp(`^HTTP/1\\.[01] [1-9]\\d\\d(?: ${text})?\r\n(?:${token}:${text}\r\n)*$`)
-
-/** Whether these are header lines, each whole: none folded, no white space before a colon, no control characters. */
-export function areHeaderLines(lines: string): boolean {
-  return linesShape.test(lines)
-}
 
 /** Whether it is a status line, and header lines behind it. The reason may be missing, as some servers have it. */
 export function isAnswerHead(lines: string): boolean {

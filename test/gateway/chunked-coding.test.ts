@@ -70,6 +70,9 @@ test.each([
   ['a line feed in an extension', '5;a\nhello\r\n'],
   ['extensions without end', `5;${'a'.repeat(20_000)}`],
   ['trailers without end', `0\r\n${'a: b\r\n'.repeat(5_000)}`],
+  ['a trailer that is folded', '0\r\na: b\r\n c\r\n\r\n'],
+  ['a trailer without a colon', '0\r\nGET / HTTP/1.1\r\n\r\n'],
+  ['a trailer without a name', '0\r\n: b\r\n\r\n'],
   ['a carriage return alone in a trailer', '0\r\na: b\rc\r\n\r\n'],
 ])('%s is refused, wherever it is cut', (_, text) => {
   expect(decode([Buffer.from(text)]).isBroken).toBe(true)
