@@ -8,7 +8,7 @@ import {
 import { watchesContextLength } from '../routing/next-attempt.ts'
 import type { Route } from '../routing/snapshot.ts'
 import { join } from './relay.ts'
-import type { CallOpening, UpstreamCall } from './upstream-call.ts'
+import type { CallOpening, UpstreamCall } from './upstream/call.ts'
 
 /** What a call means for its request. Throws if it was never made because of a fault of the gateway. */
 export function classifyCall(call: UpstreamCall, opening: CallOpening, route: Route): Classification {

@@ -3,7 +3,7 @@ import type { GatewayPorts } from './ports.ts'
 import type { SilenceWatch } from './request-body.ts'
 import type { RequestLife } from './request-life.ts'
 import type { Roster } from './roster.ts'
-import type { UpstreamConnections } from './upstream-connections.ts'
+import type { UpstreamConnections } from './upstream/connections.ts'
 
 export interface GatewayLimits {
   /** Largest body of a request. */

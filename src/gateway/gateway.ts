@@ -11,7 +11,7 @@ import type { GatewayPorts } from './ports.ts'
 import { SilenceWatch } from './request-body.ts'
 import { RequestLife } from './request-life.ts'
 import { Roster } from './roster.ts'
-import { UpstreamConnections } from './upstream-connections.ts'
+import { UpstreamConnections } from './upstream/connections.ts'
 
 export interface GatewayOptions {
   readonly host: string

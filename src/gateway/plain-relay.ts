@@ -1,6 +1,6 @@
 import { AnswerBytes } from './answer-bytes.ts'
 import { type AnswerSink, join, type Relay, type RelayEnd, writePart } from './relay.ts'
-import type { AnswerReader, UpstreamCall } from './upstream-call.ts'
+import type { AnswerReader, UpstreamCall } from './upstream/call.ts'
 
 /** Passes a body on as it arrives. If it breaks off, so does the connection: a cut body must never look whole. */
 export class PlainRelay implements AnswerReader, Relay {

@@ -1,7 +1,7 @@
 /** What the two ways to pass an answer on have in common. */
 import type { AnswerBytes } from './answer-bytes.ts'
 import type { Exchange } from './downstream/exchange.ts'
-import type { UpstreamCall } from './upstream-call.ts'
+import type { UpstreamCall } from './upstream/call.ts'
 
 /** How the passing on ended. `broken`: upstream did not finish. `late`: it took too long. `cut`: the gateway ended it. */
 export type RelayEnd = 'whole' | 'broken' | 'late' | 'cut'

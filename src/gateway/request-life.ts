@@ -34,8 +34,8 @@ import { RequestUsage } from './request-usage.ts'
 import type { Member } from './roster.ts'
 import { streamProtocolOf } from './stream-protocol.ts'
 import { StreamRelay } from './stream-relay.ts'
-import { type CallOpening, type CallOwner, UpstreamCall } from './upstream-call.ts'
-import { upstreamRequest } from './upstream-request.ts'
+import { type CallOpening, type CallOwner, UpstreamCall } from './upstream/call.ts'
+import { upstreamRequest } from './upstream/request.ts'
 
 /** An answer that was read whole, for the case that no other comes. */
 interface KeptAnswer {

@@ -3,7 +3,7 @@ import { AnswerBytes } from './answer-bytes.ts'
 import { type AnswerSink, join, type Relay, type RelayEnd, writePart } from './relay.ts'
 import { lastEventStart, readEvent, wholeEventsLength } from './sse.ts'
 import type { StreamProtocol } from './stream-protocol.ts'
-import type { AnswerReader, UpstreamCall } from './upstream-call.ts'
+import type { AnswerReader, UpstreamCall } from './upstream/call.ts'
 import { withoutUsageEvent } from './usage-event.ts'
 
 export interface StreamOptions {

@@ -5,7 +5,7 @@ import type {
   UpstreamHttpRequest,
   UpstreamHttpResult,
 } from '../control/upstream-http.ts'
-import { ForbiddenAddressError, type IsAllowedAddress, UpstreamConnections } from '../gateway/upstream-connections.ts'
+import { ForbiddenAddressError, type IsAllowedAddress, UpstreamConnections } from '../gateway/upstream/connections.ts'
 
 /**
  * Calls upstreams for the control plane, under the same guard as the gateway; each call has a connection of its own.

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import * as fc from 'fast-check'
 import { findEventEnd, lastEventStart, readEvent, wholeEventsLength } from '../../src/gateway/sse.ts'
-import { StreamOpening } from '../../src/gateway/stream-opening.ts'
+import { StreamOpening } from '../../src/gateway/upstream/stream-opening.ts'
 import { streamProtocolOf } from '../../src/gateway/stream-protocol.ts'
 import { withoutUsageEvent } from '../../src/gateway/usage-event.ts'
 import { findOperation } from '../../src/routing/operation.ts'

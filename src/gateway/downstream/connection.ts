@@ -1,6 +1,6 @@
 /** A client's connection: HTTP/1.1 (RFC 9112), one exchange after the other. */
 import type { Socket } from 'node:net'
-import { ChunkedDecoder, type ChunkedReader } from '../chunked-coding.ts'
+import { ChunkedDecoder, type ChunkedReader } from '../http/chunked-coding.ts'
 import type { Member } from '../roster.ts'
 import { type ClientMemory, Exchange, type ExchangeCarrier, keepAliveSeconds } from './exchange.ts'
 import { RequestHead } from './request-head.ts'

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { LiveState } from '../../../src/gateway/live/live-state.ts'
-import { UpstreamConnections } from '../../../src/gateway/upstream-connections.ts'
+import { UpstreamConnections } from '../../../src/gateway/upstream/connections.ts'
 import type { DeploymentConfiguration, HealthCheck } from '../../../src/routing/configuration.ts'
 import { defaultHealthCheck } from '../../../src/routing/engine.ts'
 import { deploymentEngines } from '../../../src/routing/vocabulary.ts'

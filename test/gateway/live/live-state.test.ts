@@ -5,7 +5,7 @@ import type { AttemptResult, Permit } from '../../../src/gateway/live/permit.ts'
 import { classifyStatus } from '../../../src/routing/classify.ts'
 import type { AttemptPlan, WaitPlan } from '../../../src/routing/next-attempt.ts'
 import type { DeploymentBackend, ProviderModelBackend, Snapshot } from '../../../src/routing/snapshot.ts'
-import { UpstreamConnections } from '../../../src/gateway/upstream-connections.ts'
+import { UpstreamConnections } from '../../../src/gateway/upstream/connections.ts'
 import { deployment, endpoint, provider, route, seededRandom, snapshotOf } from '../../support/scenario.ts'
 
 const snapshot = snapshotOf({

@@ -1,11 +1,11 @@
 /** Where an attempt goes, and what it sends besides the body. */
-import type { AttemptPlan } from '../routing/next-attempt.ts'
-import { type Operation, upstreamPathOf } from '../routing/operation.ts'
-import { providerHeaders } from '../routing/provider-headers.ts'
-import { providerKindFacts } from '../routing/provider-kind.ts'
-import type { DeploymentBackend, ProviderUpstream } from '../routing/snapshot.ts'
-import { headerLine } from './header-lines.ts'
-import type { CallRequest } from './upstream-exchange.ts'
+import type { AttemptPlan } from '../../routing/next-attempt.ts'
+import { type Operation, upstreamPathOf } from '../../routing/operation.ts'
+import { providerHeaders } from '../../routing/provider-headers.ts'
+import { providerKindFacts } from '../../routing/provider-kind.ts'
+import type { DeploymentBackend, ProviderUpstream } from '../../routing/snapshot.ts'
+import { headerLine } from '../http/header-lines.ts'
+import type { CallRequest } from './exchange.ts'
 
 /** What the client's request contributes. */
 export interface ClientPart {

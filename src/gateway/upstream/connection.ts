@@ -3,7 +3,7 @@ import { Readable } from 'node:stream'
 import { type AnswerEvents, AnswerParser } from './answer-parser.ts'
 import type { AnswerHead } from './answer-head.ts'
 import { BodyUpload, type UploadOwner } from './body-upload.ts'
-import { type AnswerReceiver, type CallRequest, ExchangeError, type UpstreamExchange } from './upstream-exchange.ts'
+import { type AnswerReceiver, type CallRequest, ExchangeError, type UpstreamExchange } from './exchange.ts'
 
 /**
  * Opens a socket to an origin and tells when it is ready, or why it is not. The socket itself, for those who no longer want to

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { DeadlineWatch, type Watched } from '../../src/gateway/deadline-watch.ts'
-import { until } from '../support/until.ts'
+import { DeadlineWatch, type Watched } from '../../../src/gateway/upstream/deadline-watch.ts'
+import { until } from '../../support/until.ts'
 
 class Deadline implements Watched {
   rosterIndex = -1

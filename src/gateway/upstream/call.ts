@@ -1,8 +1,8 @@
 import type { AnswerHead } from './answer-head.ts'
 import { DeadlineWatch, type Watched } from './deadline-watch.ts'
 import { StreamOpening } from './stream-opening.ts'
-import type { StreamProtocol } from './stream-protocol.ts'
-import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './upstream-exchange.ts'
+import type { StreamProtocol } from '../stream-protocol.ts'
+import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
 
 /** Milliseconds; `totalMs` is what is left of the request's. */
 export interface CallDeadlines {

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { ExchangeError } from './upstream-exchange.ts'
+import { ExchangeError } from './exchange.ts'
 
 /** Who waits for an upload. */
 export interface UploadOwner {

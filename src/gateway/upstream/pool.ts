@@ -1,5 +1,5 @@
-import { type ConnectionOwner, type OpenSocket, UpstreamConnection } from './upstream-connection.ts'
-import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './upstream-exchange.ts'
+import { type ConnectionOwner, type OpenSocket, UpstreamConnection } from './connection.ts'
+import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
 
 const sweepEveryMs = 1_000
 

@@ -1,5 +1,5 @@
 import { type AnswerHead, readAnswerHead } from './answer-head.ts'
-import { ChunkedDecoder } from './chunked-coding.ts'
+import { ChunkedDecoder } from '../http/chunked-coding.ts'
 
 /** Told of an answer as it is read. Bodies come as parts of the bytes that were given, not copied. */
 export interface AnswerEvents {

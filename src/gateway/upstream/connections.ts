@@ -3,9 +3,9 @@ import { lookup as lookUp, type LookupAddress, type LookupOptions } from 'node:d
 import { isIP, type Socket } from 'node:net'
 import { Agent, buildConnector, type Dispatcher, ProxyAgent } from 'undici'
 import { ProxiedWay } from './proxied-way.ts'
-import type { OpenSocket } from './upstream-connection.ts'
-import type { UpstreamWay } from './upstream-exchange.ts'
-import { UpstreamPool } from './upstream-pool.ts'
+import type { OpenSocket } from './connection.ts'
+import type { UpstreamWay } from './exchange.ts'
+import { UpstreamPool } from './pool.ts'
 
 export type IsAllowedAddress = (address: string) => boolean
 

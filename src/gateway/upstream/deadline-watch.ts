@@ -1,4 +1,4 @@
-import { type Member, Roster } from './roster.ts'
+import { type Member, Roster } from '../roster.ts'
 
 /** What has a deadline. */
 export interface Watched extends Member {

@@ -1,4 +1,4 @@
-import { isAnswerHead } from './header-lines.ts'
+import { isAnswerHead } from '../http/header-lines.ts'
 import { hasPassedPrefix, passedNames } from './response-headers.ts'
 
 /** What the gateway reads of the status line and the headers of an upstream's answer. */

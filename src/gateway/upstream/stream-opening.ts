@@ -1,5 +1,5 @@
-import { findEventEnd, readEvent } from './sse.ts'
-import { type OpeningEvent, statusOfErrorEvent, type StreamProtocol } from './stream-protocol.ts'
+import { findEventEnd, readEvent } from '../sse.ts'
+import { type OpeningEvent, statusOfErrorEvent, type StreamProtocol } from '../stream-protocol.ts'
 
 /** More than this is not held back: whatever it is, it is an answer. */
 const maxHeldBytes = 256 * 1024

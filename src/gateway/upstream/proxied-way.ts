@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Dispatcher, ProxyAgent } from 'undici'
 import { AnswerHead } from './answer-head.ts'
-import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './upstream-exchange.ts'
+import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
 
 /** Carries requests through a proxy, by undici: few take this way, and proxies are many things. */
 export class ProxiedWay implements UpstreamWay {
