@@ -12,11 +12,15 @@ export interface Span {
   readonly end: number
 }
 
+export interface IncludeUsage extends Span {
+  readonly value: boolean | null
+}
+
 export interface StreamOptionsMember extends Span {
   readonly kind: 'object' | 'null'
   readonly isEmpty: boolean
-  /** The value of its own `include_usage`, if that is a boolean. */
-  readonly includeUsage: (Span & { readonly value: boolean }) | null
+  /** The value of its own `include_usage`; null: there is none. `'unusable'`: it is neither a boolean nor null. */
+  readonly includeUsage: IncludeUsage | 'unusable' | null
 }
 
 export interface ScannedRequest {
@@ -103,7 +107,7 @@ export class RequestScan {
   #streamOptions: StreamOptionsMember | undefined
   #streamOptionsStart = 0
   #streamOptionsIsEmpty = true
-  #includeUsage: (Span & { value: boolean }) | null = null
+  #includeUsage: IncludeUsage | 'unusable' | null = null
 
   /** The next bytes of the body. */
   push(chunk: Buffer): void {
@@ -191,6 +195,7 @@ export class RequestScan {
       this.#state = inString
     } else if (byte === openBrace || byte === openBracket) {
       if (this.#member === 'stream_options' && byte === openBrace) this.#beginStreamOptions()
+      if (this.#member === 'include_usage') this.#includeUsage = 'unusable'
       this.#member = undefined
       this.#open(byte === openBrace)
     } else if (byte === 0x2d || (byte >= 0x30 && byte <= 0x39)) {
@@ -336,8 +341,9 @@ export class RequestScan {
   #endScalar(end: number, word: string | undefined): void {
     const span = { start: this.#tokenStart, end }
     if (this.#member === 'stream') this.#stream = word === 'true'
-    if (this.#member === 'include_usage' && (word === 'true' || word === 'false'))
-      this.#includeUsage = { ...span, value: word === 'true' }
+    if (this.#member === 'include_usage')
+      this.#includeUsage =
+        word === undefined ? 'unusable' : { ...span, value: word === 'null' ? null : word === 'true' }
     if (this.#member === 'stream_options' && word === 'null')
       this.#streamOptions = { ...span, kind: 'null', isEmpty: true, includeUsage: null }
     this.#member = undefined

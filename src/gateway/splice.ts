@@ -39,7 +39,7 @@ const trueWord = Buffer.from('true')
 
 /**
  * The edit that makes a streamed completion report its usage in a last chunk; null if the client itself asks for that, or
- * if its `stream_options` are not what they should be, which is upstream's to judge.
+ * if its `stream_options`, or what they say of it, are not what they should be, which is upstream's to judge.
  */
 export function usageEdit(request: ScannedRequest): Edit | null {
   const options = request.streamOptions
@@ -47,6 +47,7 @@ export function usageEdit(request: ScannedRequest): Edit | null {
   if (!options) return { start: request.membersStart, end: request.membersStart, bytes: wholeMember }
   if (options.kind === 'null' || options.isEmpty) return { start: options.start, end: options.end, bytes: wholeObject }
   const { includeUsage } = options
+  if (includeUsage === 'unusable') return null
   if (!includeUsage) return { start: options.start + 1, end: options.start + 1, bytes: firstOption }
   return includeUsage.value ? null : { start: includeUsage.start, end: includeUsage.end, bytes: trueWord }
 }

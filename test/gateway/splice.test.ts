@@ -169,6 +169,7 @@ test.each([
   ['{"model":"m","stream_options":{ }}', '{"model":"m","stream_options":{"include_usage":true}}'],
   ['{"model":"m","stream_options":{"x":[1]}}', '{"model":"m","stream_options":{"include_usage":true,"x":[1]}}'],
   ['{"stream_options":{"include_usage":false},"model":"m"}', '{"stream_options":{"include_usage":true},"model":"m"}'],
+  ['{"stream_options":{"include_usage":null},"model":"m"}', '{"stream_options":{"include_usage":true},"model":"m"}'],
 ])('usage is asked for where the client did not: %s', (body, expected) => {
   const edit = usageEdit(found(body))
   expect(edit && spliced([Buffer.from(body)], [edit]).toString()).toBe(expected)
@@ -179,6 +180,10 @@ test.each([
   '{"model":"m","stream_options":[]}',
   '{"model":"m","stream_options":{},"stream_options":{}}',
   '{"model":"m","stream_options":7}',
+  '{"model":"m","stream_options":{"include_usage":"yes"}}',
+  '{"model":"m","stream_options":{"include_usage":1}}',
+  '{"model":"m","stream_options":{"include_usage":{"include_usage":false}}}',
+  '{"model":"m","stream_options":{"include_usage":[null]}}',
 ])('stream options that ask for usage, or are broken, stay as they are: %s', (body) => {
   expect(usageEdit(found(body))).toBeNull()
 })
