@@ -346,12 +346,11 @@ function stop(question: AttemptQuestion): Stop {
   return { kind: 'stop', answer: finalAnswer(question), divergence: null }
 }
 
-/** The last upstream answer, unless it is a 401 or 403, which speak of the gateway's credential; without one, why there is none. */
+/** The last upstream answer, unless it speaks of the gateway's credential, be it with a status or in a stream; without one, why there is none. */
 function finalAnswer({ attempts, snapshot, route, live, nowMs, deadlineAtMs }: AttemptQuestion): FinalAnswer {
   const attemptIndex = attempts.findLastIndex(wasAnswered)
   if (attemptIndex >= 0) {
-    const { status } = attempts[attemptIndex]!
-    const isOurCredential = status === 401 || status === 403
+    const isOurCredential = attempts[attemptIndex]!.trigger === 'UPSTREAM_AUTH'
     return isOurCredential ? errorAnswer('upstream_auth_failed') : { kind: 'relay', attemptIndex }
   }
   const lastSent = attempts.findLast((attempt) => attempt.wasSent)

@@ -107,6 +107,8 @@ const rows: readonly (readonly [FallbackTrigger, number | null])[] = [
   ['SERVER_ERROR', 529],
   ['UPSTREAM_AUTH', 401],
   ['UPSTREAM_AUTH', 403],
+  // A stream that began with an error event.
+  ['UPSTREAM_AUTH', 200],
   ['UPSTREAM_NOT_FOUND', 404],
 ]
 
