@@ -108,7 +108,7 @@ const contextLengthSentences = [
 
 const maxMessageLength = 4096
 
-/** Whether the body of a 400 says that the prompt exceeds the model's context. A body that is no JSON says nothing. */
+/** Whether the body of a 400, or the data of an error event, says that the prompt exceeds the model's context. A body that is no JSON says nothing. */
 export function saysContextLength(body: string): boolean {
   const error = findError(body)
   if (!error) return false
@@ -123,7 +123,10 @@ function isContextLengthCode(code: unknown): boolean {
   return typeof code === 'string' && contextLengthCodes.has(code)
 }
 
-/** `{"error": {…}}`; Gemini's is in a list; vLLM before 0.10, Mistral and Bedrock have it at the top; TGI's is a string. */
+/**
+ * `{"error": {…}}`; Gemini's is in a list; vLLM before 0.10, Mistral and Bedrock have it at the top; TGI's is a string; a
+ * stream's `response.failed` has it in its response.
+ */
 function findError(body: string): Record<string, unknown> | null {
   let parsed: unknown
   try {
@@ -134,7 +137,9 @@ function findError(body: string): Record<string, unknown> | null {
   const top = Array.isArray(parsed) ? (parsed as unknown[])[0] : parsed
   if (!isObject(top)) return null
   if (typeof top['error'] === 'string') return { message: top['error'] }
-  return isObject(top['error']) ? top['error'] : top
+  if (isObject(top['error'])) return top['error']
+  const response = top['response']
+  return isObject(response) && isObject(response['error']) ? response['error'] : top
 }
 
 function isObject(value: unknown): value is Record<string, unknown> {

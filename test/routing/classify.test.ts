@@ -183,6 +183,10 @@ describe('a body says that the prompt is too long', () => {
       openAi({ message: "This model's maximum prompt length is 131072 but the request contains 200000 tokens." }),
     ],
     ['Qwen', openAi({ code: 'InvalidParameter', message: 'Range of input length should be [1, 30720]' })],
+    [
+      'a failed response',
+      JSON.stringify({ type: 'response.failed', response: { error: { code: 'context_length_exceeded' } } }),
+    ],
   ])('as %s does', (_, body) => {
     expect(saysContextLength(body)).toBe(true)
   })
