@@ -420,10 +420,14 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     try {
       step()
     } catch (error) {
-      this.#context.ports.log.error({ requestId: this.id, err: error }, 'a request failed inside the gateway')
-      if (this.#isOver) this.#exchange.destroy()
-      else this.#refuse({ code: 'internal_error' })
+      this.onFault(error)
     }
+  }
+
+  onFault(error: unknown): void {
+    this.#context.ports.log.error({ requestId: this.id, err: error }, 'a request failed inside the gateway')
+    if (this.#isOver) this.#exchange.destroy()
+    else this.#guard(() => this.#refuse({ code: 'internal_error' }))
   }
 }
 

@@ -31,6 +31,8 @@ export type CallOpening =
 export interface CallOwner {
   /** Called once, not before the call is made and not if it is abandoned before; then the answer is for `read` to take. */
   onOpening(call: UpstreamCall, opening: CallOpening): void
+  /** Something threw while the answer was read, which is the gateway's own fault. The call is abandoned. */
+  onFault(error: unknown): void
 }
 
 /** Who takes the rest of an answer. */
@@ -135,6 +137,12 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     this.#isPaused = false
     this.#lastByteAtMs = performance.now()
     this.#exchange?.resume()
+  }
+
+  /** Abandons it for a fault of the gateway: thrown on, that would end the process and not only this request. */
+  fail(error: unknown): void {
+    this.abandon()
+    this.#owner.onFault(error)
   }
 
   /** Closes the connection; nothing is called any more. */
@@ -313,7 +321,11 @@ export class UpstreamCall implements AnswerReceiver, Watched {
 }
 
 function flush(call: UpstreamCall): void {
-  call.flush()
+  try {
+    call.flush()
+  } catch (error) {
+    call.fail(error)
+  }
 }
 
 /** A stream that is compressed against what was asked for cannot be read; it passes as any other body. */

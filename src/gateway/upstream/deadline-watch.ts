@@ -6,6 +6,8 @@ export interface Watched extends Member {
   readonly dueAtMs: number
   /** It has passed. Called again at each look until it moves, or the watch ends. */
   checkDeadlines(nowMs: number): void
+  /** Told what `checkDeadlines` threw. */
+  fail(error: unknown): void
 }
 
 const lookEveryMs = 10
@@ -31,11 +33,19 @@ export class DeadlineWatch {
   #look(): void {
     if (this.#watched.size === 0) return this.#stop()
     const nowMs = performance.now()
-    for (const one of this.#watched.list()) if (one.dueAtMs <= nowMs) one.checkDeadlines(nowMs)
+    for (const one of this.#watched.list()) if (one.dueAtMs <= nowMs) check(one, nowMs)
   }
 
   #stop(): void {
     if (this.#timer) clearInterval(this.#timer)
     this.#timer = null
+  }
+}
+
+function check(one: Watched, nowMs: number): void {
+  try {
+    one.checkDeadlines(nowMs)
+  } catch (error) {
+    one.fail(error)
   }
 }

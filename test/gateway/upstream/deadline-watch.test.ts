@@ -6,6 +6,7 @@ class Deadline implements Watched {
   rosterIndex = -1
   dueAtMs: number
   readonly passedAtMs: number[] = []
+  readonly faults: unknown[] = []
 
   constructor(inMs: number) {
     this.dueAtMs = performance.now() + inMs
@@ -14,6 +15,17 @@ class Deadline implements Watched {
   checkDeadlines(nowMs: number): void {
     this.passedAtMs.push(nowMs)
     this.dueAtMs = Infinity
+  }
+
+  fail(error: unknown): void {
+    this.faults.push(error)
+  }
+}
+
+class FaultyDeadline extends Deadline {
+  override checkDeadlines(nowMs: number): void {
+    super.checkDeadlines(nowMs)
+    throw new Error('a fault')
   }
 }
 
@@ -40,4 +52,13 @@ test('the watch goes on when something comes after the last has left', async () 
     const stopsAtMs = performance.now() + 40
     await until(() => performance.now() > stopsAtMs)
   }
+})
+
+test('one that throws is told so, and the others are looked at all the same', async () => {
+  const watch = new DeadlineWatch()
+  const [faulty, other] = [new FaultyDeadline(0), new Deadline(0)]
+  for (const one of [faulty, other]) watch.add(one)
+  await until(() => other.passedAtMs.length === 1)
+  expect(faulty.faults).toEqual([new Error('a fault')])
+  expect(other.faults).toEqual([])
 })
