@@ -8,6 +8,8 @@ import {
 import { watchesContextLength } from '../routing/next-attempt.ts'
 import type { Route } from '../routing/snapshot.ts'
 import { join } from './relay.ts'
+import type { ServerSentEvent } from './sse.ts'
+import { statusOfErrorEvent } from './stream-error.ts'
 import type { CallOpening, UpstreamCall } from './upstream/call.ts'
 
 /** What a call means for its request. Throws if it was never made because of a fault of the gateway. */
@@ -17,7 +19,7 @@ export function classifyCall(call: UpstreamCall, opening: CallOpening, route: Ro
       if (call.isBroken) return classifyFailure(false)
       return classifyStatus(call.status, call.status >= 400 && isContextLengthError(call, route))
     case 'failedStream':
-      return classifyStatus(call.streamErrorStatus)
+      return classifyErrorEvent(call.errorEvent, route)
     case 'firstByteTimeout':
     case 'expired':
       return classifyFailure(true)
@@ -27,6 +29,12 @@ export function classifyCall(call: UpstreamCall, opening: CallOpening, route: Ro
       if (call.failure === 'UND_ERR_INVALID_ARG') throw new Error('undici refused a request of the gateway')
       return classifyFailure(false)
   }
+}
+
+/** Null: the stream ended without any content. */
+function classifyErrorEvent(event: ServerSentEvent | null, route: Route): Classification {
+  if (!event) return 'SERVER_ERROR'
+  return classifyStatus(statusOfErrorEvent(event), watchesContextLength(route) && saysContextLength(event.data ?? ''))
 }
 
 function isContextLengthError(call: UpstreamCall, route: Route): boolean {

@@ -1,10 +1,14 @@
 /** What the two ways to pass an answer on have in common. */
 import type { AnswerBytes } from './answer-bytes.ts'
 import type { Exchange } from './downstream/exchange.ts'
+import type { StreamEnd } from './stream-end.ts'
 import type { UpstreamCall } from './upstream/call.ts'
 
-/** How the passing on ended. `broken`: upstream did not finish. `late`: it took too long. `cut`: the gateway ended it. */
-export type RelayEnd = 'whole' | 'broken' | 'late' | 'cut'
+/**
+ * How the passing on ended. `failed`, `refused`: as upstream said itself. `broken`: upstream did not finish. `late`: it took too
+ * long. `cut`: the gateway ended it.
+ */
+export type RelayEnd = StreamEnd | 'broken' | 'late' | 'cut'
 
 /** A request's answer on its way to the client. */
 export interface Relay {

@@ -317,15 +317,14 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
   }
 
   #endRelay(call: UpstreamCall, end: RelayEnd, release: () => void): void {
-    if (end === 'broken' || end === 'late') {
+    if (end === 'failed' || end === 'broken' || end === 'late') {
       const classification = classifyFailure(end === 'late')
-      this.#permit?.observe({ classification, status: null, retryAfterMs: null, error: call.failure })
+      const error = end === 'failed' ? 'error event' : call.failure
+      this.#permit?.observe({ classification, status: null, retryAfterMs: null, error })
     }
     const attempt = this.#usage.attempts.at(-1)!
     attempt.endedAtMs = call.endedAtMs
-    const served = attempt.isFallback ? 'OK_BY_FALLBACK' : 'OK'
-    const outcome = end !== 'whole' ? 'TRUNCATED' : call.status < 400 ? served : 'CLIENT_ERROR'
-    this.#end(outcome, call.status, null, release)
+    this.#end(outcomeOf(call, end, attempt), call.status, null, release)
   }
 
   /** Nothing more is tried: the last answer that came, or why there is none. */
@@ -429,6 +428,13 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     if (this.#isOver) this.#exchange.destroy()
     else this.#guard(() => this.#refuse({ code: 'internal_error' }))
   }
+}
+
+function outcomeOf(call: UpstreamCall, end: RelayEnd, attempt: AttemptLog): RequestOutcome {
+  if (end === 'refused' && call.errorEvent) return 'CLIENT_ERROR'
+  if (end !== 'whole') return 'TRUNCATED'
+  if (call.status >= 400) return 'CLIENT_ERROR'
+  return attempt.isFallback ? 'OK_BY_FALLBACK' : 'OK'
 }
 
 function retryAfterOf(call: UpstreamCall): number | null {

@@ -51,11 +51,14 @@ function endOfLast(bytes: Buffer, mark: string, from: number): number {
   return at < 0 ? from : start + at + mark.length
 }
 
-/** Where the last of these whole events begins. */
-export function lastEventStart(events: Buffer): number {
-  let end = events.length
-  while (end > 0 && (events[end - 1] === lf || events[end - 1] === cr)) end--
-  return wholeEventsLength(events.subarray(0, end))
+/** Where the first of these events ends, of which the beginning is missing. The end has come. */
+export function firstEventEnd(bytes: Buffer): number {
+  let end = bytes.length
+  for (const mark of ['\n\n', '\n\r\n', '\r\r']) {
+    const at = bytes.indexOf(mark, 0, 'latin1')
+    if (at >= 0) end = Math.min(end, at + mark.length)
+  }
+  return end
 }
 
 /** Reads one whole event. */

@@ -6,6 +6,7 @@
  * https://platform.openai.com/docs/api-reference/responses-streaming.
  */
 import type { Operation } from '../routing/operation.ts'
+import { isObject, type Json, readJson, saysSomething, typeOf } from './event-json.ts'
 import type { ServerSentEvent } from './sse.ts'
 
 /** `nothing`: held back until there is more; `content`: the answer has begun; `error`: upstream failed instead. */
@@ -14,40 +15,20 @@ export type OpeningEvent = 'nothing' | 'content' | 'error'
 export interface StreamProtocol {
   /** What an event says as long as none with content came. */
   readonly readOpening: (event: ServerSentEvent) => OpeningEvent
-  /** Whether this event ends the stream: what comes behind it is of no interest to a client. */
-  readonly isEnd: (event: ServerSentEvent) => boolean
-  /** Bytes that stand in the last 100 of an event that `isEnd`: a cheap look before the true one. Null: at its beginning. */
-  readonly endMark: string | null
-  /** Whether a stream that upstream closed in good order without its last event was whole, by its last bytes. */
-  readonly mayEndWith: (tail: string) => boolean
-}
-
-type Json = Readonly<Record<string, unknown>>
-
-function parse(event: ServerSentEvent): Json | undefined {
-  try {
-    const value: unknown = JSON.parse(event.data ?? '')
-    return isObject(value) ? value : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** Null, an empty string and an empty list say nothing. */
-function saysSomething(value: unknown): boolean {
-  if (value === null || value === undefined || value === '') return false
-  return Array.isArray(value) ? value.length > 0 : true
+  /** Whether this event ends the stream, `failed` being upstream's own error: what comes behind it is of no interest to a client. */
+  readonly readEnd: (event: ServerSentEvent) => 'whole' | 'failed' | null
+  /** One of them stands in each event that ends a stream: a cheap look before the true one. */
+  readonly endMarks: readonly Buffer[]
+  /** Whether a stream that upstream closed in good order without its last event was whole, by its first and last bytes. */
+  readonly mayEndWith: (text: string) => boolean
 }
 
 function readCompletionOpening(event: ServerSentEvent): OpeningEvent {
   if (event.data === undefined) return 'nothing'
-  const chunk = parse(event)
+  if (event.type === 'error') return 'error'
+  const chunk = readJson(event)
   if (!chunk) return 'content'
-  if (event.type === 'error' || saysSomething(chunk['error'])) return 'error'
+  if (saysSomething(chunk['error'])) return 'error'
   const choices: unknown = chunk['choices']
   if (!Array.isArray(choices)) return 'content'
   return choices.some((choice) => isObject(choice) && hasContent(choice)) ? 'content' : 'nothing'
@@ -59,25 +40,48 @@ function hasContent(choice: Json): boolean {
   return isObject(delta) && Object.entries(delta).some(([name, value]) => name !== 'role' && saysSomething(value))
 }
 
+/** The last event of most streams, in which there is no JSON. */
+export function isDone({ data }: ServerSentEvent): boolean {
+  return data !== undefined && data.length < 16 && data.trim() === '[DONE]'
+}
+
+function readDoneOrError(event: ServerSentEvent): 'whole' | 'failed' | null {
+  if (isDone(event)) return 'whole'
+  return event.type === 'error' || saysSomething(readJson(event)?.['error']) ? 'failed' : null
+}
+
+/** By what was said of it last: where there are several choices, one may have finished long before the others. */
+function hasFinished(text: string): boolean {
+  const last = [...text.matchAll(/"finish_reason"\s*:\s*(null|"[^"]*")/g)].at(-1)?.[1]
+  return last !== undefined && last !== 'null' && last !== '""'
+}
+
+function marks(...texts: readonly string[]): readonly Buffer[] {
+  return texts.map((text) => Buffer.from(text))
+}
+
 const completions: StreamProtocol = {
   readOpening: readCompletionOpening,
-  isEnd: (event) => event.data === '[DONE]',
-  endMark: '[DONE]',
+  readEnd: readDoneOrError,
+  endMarks: marks('[DONE]', 'error'),
   // Some servers leave `[DONE]` out.
-  mayEndWith: (tail) => /"finish_reason"\s*:\s*"/.test(tail),
+  mayEndWith: hasFinished,
 }
 
 const messages: StreamProtocol = {
   readOpening: (event) => {
-    const type = event.type || String(parse(event)?.['type'])
+    const type = typeOf(event)
     if (type === 'error') return 'error'
     if (event.data === undefined || type === 'ping' || type === 'message_start') return 'nothing'
     if (type !== 'content_block_start') return 'content'
-    const block = parse(event)?.['content_block']
+    const block = readJson(event)?.['content_block']
     return isObject(block) && block['type'] === 'text' && !saysSomething(block['text']) ? 'nothing' : 'content'
   },
-  isEnd: (event) => (event.type || parse(event)?.['type']) === 'message_stop',
-  endMark: 'message_stop',
+  readEnd: (event) => {
+    const type = typeOf(event)
+    return type === 'error' ? 'failed' : type === 'message_stop' ? 'whole' : null
+  },
+  endMarks: marks('message_stop', 'error'),
   mayEndWith: () => false,
 }
 
@@ -89,17 +93,22 @@ const preludes = new Set([
   'response.content_part.added',
   'response.reasoning_summary_part.added',
 ])
-const responseEnds = new Set(['response.completed', 'response.failed', 'response.incomplete', 'error'])
+const responseEnds: ReadonlyMap<string, 'whole' | 'failed'> = new Map([
+  ['response.completed', 'whole'],
+  ['response.incomplete', 'whole'],
+  ['response.failed', 'failed'],
+  ['error', 'failed'],
+])
 
 const responses: StreamProtocol = {
   readOpening: (event) => {
     if (event.data === undefined) return 'nothing'
-    const type = event.type || String(parse(event)?.['type'])
+    const type = typeOf(event)
     if (type === 'error' || type === 'response.failed') return 'error'
     return preludes.has(type) ? 'nothing' : 'content'
   },
-  isEnd: (event) => responseEnds.has(event.type || String(parse(event)?.['type'])),
-  endMark: null,
+  readEnd: (event) => responseEnds.get(typeOf(event)) ?? null,
+  endMarks: marks(...responseEnds.keys()),
   mayEndWith: () => false,
 }
 
@@ -107,10 +116,10 @@ const responses: StreamProtocol = {
 const others: StreamProtocol = {
   readOpening: (event) => {
     if (event.data === undefined) return 'nothing'
-    return event.type === 'error' || saysSomething(parse(event)?.['error']) ? 'error' : 'content'
+    return readDoneOrError(event) === 'failed' ? 'error' : 'content'
   },
-  isEnd: (event) => event.data === '[DONE]',
-  endMark: '[DONE]',
+  readEnd: readDoneOrError,
+  endMarks: marks('[DONE]', 'error'),
   mayEndWith: () => true,
 }
 
@@ -118,24 +127,4 @@ export function streamProtocolOf(operation: Operation): StreamProtocol {
   if (operation.stream === 'choices') return completions
   if (operation.protocol === 'anthropic') return messages
   return operation.path === '/v1/responses' ? responses : others
-}
-
-/** The status that an error event names, as if it had come instead of the stream; 500 if it names none. */
-export function statusOfErrorEvent(event: ServerSentEvent): number {
-  const value = parse(event)
-  const error = value?.['error']
-  const codes = isObject(error) ? [error['code'], error['status'], error['type']] : [value?.['code']]
-  for (const code of codes) {
-    const status = namedStatuses[String(code)] ?? Number(code)
-    if (Number.isInteger(status) && status >= 400 && status < 600) return status
-  }
-  return 500
-}
-
-/** https://docs.anthropic.com/en/api/errors, https://platform.openai.com/docs/guides/error-codes. */
-const namedStatuses: Readonly<Record<string, number>> = {
-  invalid_request_error: 400,
-  rate_limit_error: 429,
-  rate_limit_exceeded: 429,
-  overloaded_error: 529,
 }

@@ -1,10 +1,11 @@
 import type { GatewayErrorCode } from '../routing/errors.ts'
 import { AnswerBytes } from './answer-bytes.ts'
 import { type AnswerSink, join, type Relay, type RelayEnd, writePart } from './relay.ts'
-import { lastEventStart, readEvent, wholeEventsLength } from './sse.ts'
+import { firstEventEnd, wholeEventsLength } from './sse.ts'
+import { endOfLongEvent, findStreamEnd, isWholeEnd, type StreamEnd } from './stream-end.ts'
 import type { StreamProtocol } from './stream-protocol.ts'
 import type { AnswerReader, UpstreamCall } from './upstream/call.ts'
-import { withoutUsageEvent } from './usage-event.ts'
+import { withoutUsageEvents } from './usage-event.ts'
 
 export interface StreamOptions {
   readonly protocol: StreamProtocol
@@ -17,12 +18,11 @@ export interface StreamOptions {
 /** A longer event is passed on in pieces, as it comes: images and audio are whole events of megabytes. */
 const maxHeldEventBytes = 64 * 1024
 
-const markBytes = 100
 const none = Buffer.alloc(0)
 
 /**
  * Passes a stream on event by event, each as it arrives. A stream that breaks off ends with an error event in the client's
- * protocol; half an event, which no client could read, is left out.
+ * protocol, unless upstream has sent one; half an event, which no client could read, is left out.
  */
 export class StreamRelay implements AnswerReader, Relay {
   readonly bytes = new AnswerBytes()
@@ -32,8 +32,8 @@ export class StreamRelay implements AnswerReader, Relay {
   readonly #options: StreamOptions
   /** The beginning of an event whose end has not come. */
   #rest: Buffer = none
-  /** The client has the beginning of an event that was too long to hold. */
-  #isInsideEvent = false
+  /** The event that was too long to hold, and of which the client has the beginning; `end`: how it ends the stream. */
+  #long: { readonly end: StreamEnd | null } | null = null
   #isEnding = false
   /** What goes out last: nothing, the event that ends the stream and what came behind it, or an error event. */
   #last: Buffer[] = []
@@ -50,24 +50,21 @@ export class StreamRelay implements AnswerReader, Relay {
   onData(): void {
     const bytes = join(this.#call.takeChunks())
     this.bytes.add(bytes)
-    let events = this.#takeWhole(bytes)
-    if (this.#options.dropsUsageEvent && !this.#isInsideEvent) events = withoutUsageEvent(events)
-    if (events.length === 0) return
-    if (this.#isEnding) return this.#pass(events)
-    const end = this.#findEnd(events)
-    if (end < 0) return this.#write(events)
-    if (end > 0) this.#write(events.subarray(0, end))
-    this.#last.push(events.subarray(end))
-    this.#finish('whole')
+    const all = this.#rest.length > 0 ? Buffer.concat([this.#rest, bytes]) : bytes
+    const length = wholeEventsLength(all)
+    if (length === 0) return this.#hold(all)
+    this.#rest = length === all.length ? none : all.subarray(length)
+    const events = length === all.length ? all : all.subarray(0, length)
+    if (this.#long) this.#endLong(events, this.#long.end)
+    else this.#take(events)
   }
 
   onEnd(): void {
     this.#isUpstreamOver = true
     if (this.#isEnding) return this.#endIfReleased()
-    if (this.#options.protocol.mayEndWith(this.bytes.tail() || this.bytes.head())) {
-      if (this.#rest.length > 0) this.#last.push(this.#rest)
-      this.#finish('whole')
-    } else this.#break('broken', 'upstream_truncated')
+    if (!this.#hasAll()) return this.#break('broken', 'upstream_truncated')
+    if (this.#rest.length > 0) this.#last.push(this.#rest)
+    this.#finish('whole')
   }
 
   onBroken(reason: 'broken' | 'silent' | 'expired'): void {
@@ -84,7 +81,7 @@ export class StreamRelay implements AnswerReader, Relay {
     this.#isUpstreamOver = true
     if (this.#isEnding) return this.#endIfReleased()
     // The half event that the client has already must end, or the error event would be a part of it.
-    if (this.#isInsideEvent) this.#last.push(Buffer.from('\n\n'))
+    if (this.#long) this.#last.push(Buffer.from('\n\n'))
     this.#last.push(this.#options.errorEvent(code))
     this.#finish(end)
   }
@@ -108,42 +105,53 @@ export class StreamRelay implements AnswerReader, Relay {
     } else if (last.length > 0) this.#write(join(last))
   }
 
-  /** Behind the last event of a stream. */
-  #pass(events: Buffer): void {
-    if (this.#isReleased) this.#write(events)
-    else this.#last.push(events)
+  /** No event has ended: what came is kept until one has, or goes out in pieces. */
+  #hold(all: Buffer): void {
+    if (all.length <= maxHeldEventBytes) {
+      this.#rest = all
+      return
+    }
+    // Its last bytes may be half of the empty line that ends it.
+    const piece = all.subarray(0, all.length - 3)
+    this.#rest = all.subarray(all.length - 3)
+    this.#long ??= { end: endOfLongEvent(piece, this.#options.protocol) }
+    this.#pass(piece)
   }
 
-  /** The whole events of what came; the rest is kept until it is whole. */
-  #takeWhole(bytes: Buffer): Buffer {
-    const all = this.#rest.length > 0 ? Buffer.concat([this.#rest, bytes]) : bytes
-    const length = wholeEventsLength(all)
-    if (length === all.length) {
-      this.#rest = none
-      this.#isInsideEvent = false
-      return all
-    }
-    if (length === 0 && all.length > maxHeldEventBytes) {
-      this.#isInsideEvent = true
-      // Its last bytes may be half of the empty line that ends it.
-      this.#rest = all.subarray(all.length - 3)
-      return all.subarray(0, all.length - 3)
-    }
-    this.#rest = all.subarray(length)
-    if (length > 0) this.#isInsideEvent = false
-    return all.subarray(0, length)
+  /** The rest of a long event, and whole ones behind it. */
+  #endLong(events: Buffer, end: StreamEnd | null): void {
+    this.#long = null
+    if (end && !this.#isEnding) return this.#endWith(events, end)
+    const length = firstEventEnd(events)
+    this.#pass(events.subarray(0, length))
+    if (length < events.length) this.#take(events.subarray(length))
   }
 
-  /** Where the event that ends the stream begins, or -1: it is not the last of these events. */
-  #findEnd(events: Buffer): number {
+  #take(whole: Buffer): void {
+    const { protocol, dropsUsageEvent } = this.#options
+    const events = dropsUsageEvent ? withoutUsageEvents(whole) : whole
+    if (events.length === 0) return
+    const found = this.#isEnding ? null : findStreamEnd(events, protocol)
+    if (!found) return this.#pass(events)
+    if (found.start > 0) this.#write(events.subarray(0, found.start))
+    this.#endWith(events.subarray(found.start), found.end)
+  }
+
+  #endWith(last: Buffer, end: StreamEnd): void {
+    this.#last.push(last)
+    this.#finish(end)
+  }
+
+  #pass(bytes: Buffer): void {
+    if (this.#isEnding && !this.#isReleased) this.#last.push(bytes)
+    else this.#write(bytes)
+  }
+
+  /** Whether a stream without an event that ends it came to its end all the same. */
+  #hasAll(): boolean {
     const { protocol } = this.#options
-    if (this.#isInsideEvent) return -1
-    if (protocol.endMark !== null) {
-      const near = events.subarray(Math.max(0, events.length - markBytes))
-      if (!near.includes(protocol.endMark, 0, 'latin1')) return -1
-    }
-    const start = lastEventStart(events)
-    return protocol.isEnd(readEvent(events.subarray(start))) ? start : -1
+    if (this.#long) return false
+    return isWholeEnd(this.#rest, protocol) || protocol.mayEndWith(this.bytes.head() + this.bytes.tail())
   }
 
   #write(bytes: Buffer): void {

@@ -4,19 +4,20 @@ import { findEventEnd, wholeEventsLength } from './sse.ts'
 const countName = Buffer.from('_tokens"')
 
 /**
- * Whole events without the extra one that carries a stream's usage and no choice: the client did not ask for it, the gateway
+ * Whole events without the extra ones that carry a stream's usage and no choice: the client did not ask for it, the gateway
  * did (https://platform.openai.com/docs/api-reference/chat/create#stream_options).
  */
-export function withoutUsageEvent(events: Buffer): Buffer {
-  let at = events.indexOf(countName)
-  while (at >= 0) {
-    const start = wholeEventsLength(events.subarray(0, at))
-    const end = findEventEnd(events, start)
-    if (end < 0) return events
-    if (isUsageEvent(events.subarray(start, end))) return without(events, start, end)
-    at = events.indexOf(countName, end)
+export function withoutUsageEvents(events: Buffer): Buffer {
+  let kept = events
+  for (let at = kept.indexOf(countName); at >= 0;) {
+    const start = wholeEventsLength(kept.subarray(0, at))
+    const end = findEventEnd(kept, start)
+    if (end < 0) return kept
+    const isExtra = isUsageEvent(kept.subarray(start, end))
+    if (isExtra) kept = without(kept, start, end)
+    at = kept.indexOf(countName, isExtra ? start : end)
   }
-  return events
+  return kept
 }
 
 function without(events: Buffer, start: number, end: number): Buffer {

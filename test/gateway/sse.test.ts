@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import * as fc from 'fast-check'
-import { findEventEnd, lastEventStart, readEvent, wholeEventsLength } from '../../src/gateway/sse.ts'
+import { findEventEnd, firstEventEnd, readEvent, wholeEventsLength } from '../../src/gateway/sse.ts'
 import { StreamOpening } from '../../src/gateway/upstream/stream-opening.ts'
 import { streamProtocolOf } from '../../src/gateway/stream-protocol.ts'
-import { withoutUsageEvent } from '../../src/gateway/usage-event.ts'
+import { withoutUsageEvents } from '../../src/gateway/usage-event.ts'
 import { findOperation } from '../../src/routing/operation.ts'
 
 const lineEnd = fc.constantFrom('\n', '\r\n', '\r')
@@ -29,7 +29,18 @@ test('events are found wherever a stream is cut, with each kind of line end', ()
       const found = wholeEventsLength(bytes.subarray(0, cut))
       // Between a carriage return and its line feed the event may be taken for whole: the line feed is then an empty line.
       expect([whole, bytes[cut] === 0x0a && bytes[cut - 1] === 0x0d ? cut : whole]).toContain(found)
-      expect(lastEventStart(bytes)).toBe(ends.at(-2) ?? 0)
+    }),
+    { numRuns: 1000 },
+  )
+})
+
+test('the end of an event is found without its beginning, as long as the empty line is all there', () => {
+  fc.assert(
+    fc.property(eventTexts, fc.nat(), (texts, place) => {
+      const bytes = Buffer.from(texts.join(''))
+      const end = Buffer.byteLength(texts[0]!)
+      const cut = place % (end - 2)
+      expect(cut + firstEventEnd(bytes.subarray(cut))).toBe(end)
     }),
     { numRuns: 1000 },
   )
@@ -62,8 +73,8 @@ test('the first content of a stream is found at the same event wherever it is cu
   }
 })
 
-test('the event with the usage and no choice is left out, and nothing else', () => {
-  const drop = (text: string) => withoutUsageEvent(Buffer.from(text)).toString()
+test('events with the usage and no choice are left out, and nothing else', () => {
+  const drop = (text: string) => withoutUsageEvents(Buffer.from(text)).toString()
   const a = 'data: {"choices":[{"delta":{"content":"a"}}],"usage":null}\n\n'
   const done = 'data: [DONE]\n\n'
   const usage = [
@@ -76,6 +87,7 @@ test('the event with the usage and no choice is left out, and nothing else', () 
     expect(drop(a + event + done)).toBe(a + done)
     expect(drop(event + done)).toBe(done)
     expect(drop(a + event)).toBe(a)
+    expect(drop(event + event + a + event + event + done)).toBe(a + done)
   }
   const kept = [
     a,

@@ -1,6 +1,7 @@
 import type { AnswerHead } from './answer-head.ts'
 import { DeadlineWatch, type Watched } from './deadline-watch.ts'
 import { StreamOpening } from './stream-opening.ts'
+import type { ServerSentEvent } from '../sse.ts'
 import type { StreamProtocol } from '../stream-protocol.ts'
 import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
 
@@ -61,8 +62,8 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   status = 0
   head: AnswerHead | null = null
   isStream = false
-  /** The status that the error event of a `failedStream` stands for. */
-  streamErrorStatus = 500
+  /** What a `failedStream` began with; null: it ended without any content. */
+  errorEvent: ServerSentEvent | null = null
   /** The answer came whole. */
   isComplete = false
   /** Why there is no answer, for the log: an error's code or name, never its message, which may hold what was sent. */
@@ -180,7 +181,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     if (this.#stage === 'over') return
     this.#chunks.push(chunk)
     if (this.#stage === 'answering') this.#flushSoon()
-    else if (this.#streamOpening) this.#readOpening(this.#streamOpening, chunk)
+    else if (this.#streamOpening) this.#tryReadOpening(this.#streamOpening, chunk)
     else if (this.status < 400 || this.#isTooLong(chunk)) this.#begin('answering')
   }
 
@@ -191,7 +192,8 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     this.endedAtMs = performance.now()
     deadlineWatch.delete(this)
     if (this.#stage === 'answering') this.#flushSoon()
-    else this.#begin(this.#streamOpening ? 'failedStream' : 'answering')
+    else if (this.#streamOpening) this.#endOpening(this.#streamOpening)
+    else this.#begin('answering')
   }
 
   onFailure(error: Error): void {
@@ -201,14 +203,29 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     this.#break('broken', 'unreachable')
   }
 
+  #tryReadOpening(opening: StreamOpening, chunk: Buffer): void {
+    try {
+      this.#readOpening(opening, chunk)
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
   #readOpening(opening: StreamOpening, chunk: Buffer): void {
     const meaning = opening.push(chunk)
     if (meaning === 'content') this.#begin('answering')
-    if (meaning === 'error') {
-      this.failure = 'error event'
-      this.streamErrorStatus = opening.errorStatus
-      this.#begin('failedStream')
-    }
+    if (meaning === 'error') this.#failStream(opening)
+  }
+
+  #endOpening(opening: StreamOpening): void {
+    opening.end()
+    this.#failStream(opening)
+  }
+
+  #failStream({ errorEvent }: StreamOpening): void {
+    if (errorEvent) this.failure = 'error event'
+    this.errorEvent = errorEvent
+    this.#begin('failedStream')
   }
 
   #isTooLong(chunk: Buffer): boolean {
