@@ -55,6 +55,7 @@ test.each([
   ['no HTTP', 'hello\r\n\r\n', 400, 'bad_request'],
   ['HTTP/2 without being asked', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, 'bad_request'],
   ['a line that ends with LF alone', post([json, length]).replace('host: a\r\n', 'host: a\n'), 400, 'bad_request'],
+  ['a head whose lines all end with LF alone', 'GET / HTTP/1.1\nhost: a\n\n', 400, 'bad_request'],
   ['another coding', post([json, 'transfer-encoding: gzip, chunked'], '0\r\n\r\n'), 400, 'bad_request'],
   ['chunks that cannot be read', post([json, 'transfer-encoding: chunked'], 'hello\r\n'), 400, 'bad_request'],
   ['an authority as target', 'CONNECT a:443 HTTP/1.1\r\nhost: a\r\n\r\n', 400, 'bad_request'],

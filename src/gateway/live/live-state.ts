@@ -278,11 +278,10 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     }
   }
 
-  /** A trial has shown what it was to show. Where the circuit is closed, an answer that begins is not yet a success. */
   #observeBeginning(permit: Permit): void {
     const { subject, plan } = permit
     if (subject.circuit.state !== 'CLOSED') {
-      this.#turn(subject, { type: 'succeeded', isTrial: permit.isTrial })
+      this.#turn(subject, { type: 'answered', isTrial: permit.isTrial })
       permit.isTrying = false
     }
     if (!plan.credential || plan.backend.kind !== 'providerModel') return
