@@ -22,16 +22,14 @@ function malformed(detail: string): Fault {
   return { code: 'bad_request', detail }
 }
 
-/** What is wrong with the message for this operation; null if nothing is. */
-export function operationFault(head: RequestHead, operation: Operation, maxRequestBytes: number): Fault | null {
-  if (!takesMethod(operation, head.method)) return { code: 'method_not_allowed' }
-  if (operation.bodies.length === 0) return null
-  if (head.isEncoded || bodyKindOf(head, operation) === null) return { code: 'unsupported_media_type' }
-  return (head.contentLength ?? 0) > maxRequestBytes ? { code: 'request_too_large' } : null
+export function takesMethod({ method }: Operation, used: string): boolean {
+  return used === method || (method === 'GET' && used === 'HEAD')
 }
 
-function takesMethod({ method }: Operation, used: string): boolean {
-  return used === method || (method === 'GET' && used === 'HEAD')
+/** What is wrong with the body, as far as the head tells; null if nothing is. */
+export function bodyFault(head: RequestHead, operation: Operation, maxRequestBytes: number): Fault | null {
+  if (head.isEncoded || bodyKindOf(head, operation) === null) return { code: 'unsupported_media_type' }
+  return (head.contentLength ?? 0) > maxRequestBytes ? { code: 'request_too_large' } : null
 }
 
 /** How the body is to be read; null: the operation does not take that. A body without a type is taken for JSON. */

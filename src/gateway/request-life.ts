@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { authenticate, authorise, type Caller, isRefusal } from '../routing/access.ts'
-import { classifyFailure, parseRetryAfter } from '../routing/classify.ts'
+import { type Classification, classifyFailure, parseRetryAfter } from '../routing/classify.ts'
 import { gatewayErrors } from '../routing/errors.ts'
 import { matchRoute } from '../routing/match.ts'
 import {
@@ -10,7 +10,7 @@ import {
   stageWithoutTarget,
   type WaitPlan,
 } from '../routing/next-attempt.ts'
-import { findOperation, modelsOperation, type Operation } from '../routing/operation.ts'
+import { findOperation, modelsOperation, type Operation, protocolOf } from '../routing/operation.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
 import type { FallbackTrigger, RequestOutcome } from '../routing/vocabulary.ts'
 import type { PassedAnswer } from './answer-tokens.ts'
@@ -27,7 +27,7 @@ import { PlainRelay } from './plain-relay.ts'
 import { isFault, type Reception, receiveRequest } from './receive-request.ts'
 import type { ReceivedRequest } from './received-request.ts'
 import { type AnswerSink, join, type Relay, type RelayEnd } from './relay.ts'
-import { type Fault, messageFault, operationFault } from './request-edges.ts'
+import { bodyFault, type Fault, messageFault, takesMethod } from './request-edges.ts'
 import { createRequestId } from './request-id.ts'
 import { RequestQuestion } from './request-question.ts'
 import { RequestUsage } from './request-usage.ts'
@@ -101,7 +101,7 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
   /** The gateway is closing and waits no longer. */
   expire(): void {
     if (this.#relay) this.#relay.cut()
-    else this.#refuse({ code: 'shutting_down' })
+    else this.#refuse({ code: 'shutting_down' }, 1_000)
     this.#leaveUpstream()
   }
 
@@ -117,18 +117,19 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     if (!operation) return this.#refuse({ code: 'unknown_url', detail: encodeURI(this.#path) })
     if (lives.size > limits.maxRequestsInFlight || heldBytes > limits.maxHeldBytes)
       return this.#refuse({ code: 'overloaded' }, 1_000)
-    const unfit = operationFault(this.#exchange.head, operation, limits.maxRequestBytes)
-    if (unfit) return this.#refuse(unfit)
-    this.#identify()
+    if (!takesMethod(operation, this.#exchange.head.method)) return this.#refuse({ code: 'method_not_allowed' })
+    this.#identify(operation)
   }
 
   // ── 2. who asks ──
 
-  #identify(): void {
+  #identify(operation: Operation): void {
     const caller = authenticate(this.#snapshot, this.#keyHash(), this.#usage.startedAtMs)
     if (isRefusal(caller)) return this.#refuse({ code: caller.code })
     this.#usage.caller = caller
-    if (this.#operation.upstreamPath === null) this.#answerModels(caller)
+    if (operation.upstreamPath === null) return this.#answerModels(caller)
+    const unfit = bodyFault(this.#exchange.head, operation, this.#context.limits.maxRequestBytes)
+    if (unfit) this.#refuse(unfit)
     else this.#receive()
   }
 
@@ -206,6 +207,8 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     const step = nextAttempt(question)
     if (step.divergence) this.#usage.diverged(step.divergence)
     if (step.kind === 'stop') return this.#conclude(step.answer)
+    // If it was still open, it was so for the case that nothing else is tried.
+    this.#leaveUpstream()
     if (step.isFallback) this.#usage.fallbackTrigger ??= this.#findTrigger(question)
     if (step.kind === 'wait') return this.#waitFor(step, question)
     if (step.isRepeat) question.live.takeRepeat(question.route.id)
@@ -272,23 +275,26 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     const attempt = this.#usage.attempts.at(-1)!
     const classification = classifyCall(call, opening, question.route)
     attempt.status = call.status || null
-    this.#permit!.observe({
-      classification,
-      status: attempt.status,
-      retryAfterMs: retryAfterOf(call),
-      error: call.failure,
-    })
+    // A request that had hardly any time left says nothing about its upstream.
+    if (opening !== 'expired') this.#observe(classification, call)
     if (classification === 'answer') return this.#pass(call)
     attempt.trigger = classification
     attempt.endedAtMs = performance.now()
     // What broke off is no answer: with its length it would look whole.
-    if (opening === 'failedStream' || (opening === 'answering' && !call.isBroken)) this.#keep(call, attempt)
-    this.#leaveUpstream()
+    const isAnswer = opening === 'failedStream' || (opening === 'answering' && !call.isBroken)
+    if (isAnswer) this.#keep(call, attempt)
+    if (!isAnswer || call.isComplete || call.isStream) this.#leaveUpstream()
     this.#next(question)
   }
 
+  #observe(classification: Classification, call: UpstreamCall): void {
+    const { status } = this.#usage.attempts.at(-1)!
+    this.#permit?.observe({ classification, status, retryAfterMs: retryAfterOf(call), error: call.failure })
+  }
+
+  /** For the case that no other comes. What speaks of the gateway's own credential is no client's business. */
   #keep(call: UpstreamCall, attempt: AttemptLog): void {
-    if (call.status === 0 || !(call.isComplete || call.isStream)) return
+    if (attempt.trigger === 'UPSTREAM_AUTH' || !(call.isComplete || call.isStream)) return
     this.#keptAnswer = { attempt, status: call.status, headers: passedHeaders(call), body: join(call.peekChunks()) }
   }
 
@@ -317,23 +323,27 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
   }
 
   #endRelay(call: UpstreamCall, end: RelayEnd, release: () => void): void {
-    if (end === 'failed' || end === 'broken' || end === 'late') {
-      const classification = classifyFailure(end === 'late')
-      const error = end === 'failed' ? 'error event' : call.failure
-      this.#permit?.observe({ classification, status: null, retryAfterMs: null, error })
-    }
     const attempt = this.#usage.attempts.at(-1)!
+    if (end === 'whole') this.#permit?.complete(call.status)
+    // What the client caused says nothing about the upstream.
+    else if (end !== 'cut' && end !== 'refused') this.#observe(classifyFailure(end === 'late'), call)
     attempt.endedAtMs = call.endedAtMs
-    this.#end(outcomeOf(call, end, attempt), call.status, null, release)
+    const broken = end === 'refused' && call.errorEvent ? 'CLIENT_ERROR' : 'TRUNCATED'
+    this.#end(end === 'whole' ? outcomeOf(attempt) : broken, call.status, null, release)
   }
 
   /** Nothing more is tried: the last answer that came, or why there is none. */
   #conclude(answer: FinalAnswer): void {
+    if (answer.kind === 'error') {
+      this.#leaveUpstream()
+      return this.#refuse({ code: answer.code }, answer.retryAfterMs)
+    }
+    // The last one, whose body was too long or too slow to be waited for.
+    if (this.#call) return this.#pass(this.#call)
     const kept = this.#keptAnswer
-    if (answer.kind === 'error') return this.#refuse({ code: answer.code }, answer.retryAfterMs)
     if (!kept) return this.#refuse({ code: 'upstream_unreachable' })
-    const outcome = kept.attempt.trigger === 'CONTEXT_LENGTH' ? 'CLIENT_ERROR' : 'UPSTREAM_ERROR'
-    this.#end(outcome, kept.status, null, () => this.#write(kept.status, kept.headers, kept.body, kept.attempt))
+    const { attempt, status, headers, body } = kept
+    this.#end(outcomeOf(attempt), status, null, () => this.#write(status, headers, body, attempt))
   }
 
   #answer(body: Buffer): void {
@@ -346,7 +356,7 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     const headers = ['content-type', 'application/json']
     if (retryAfterMs !== null) headers.push('retry-after', String(Math.ceil(retryAfterMs / 1000)))
     if (code === 'method_not_allowed') headers.push('allow', this.#operation.method)
-    const body = errorBody(code, this.#operation.protocol, this.id, detail)
+    const body = errorBody(code, protocolOf(this.#path), this.id, detail)
     this.#end(outcomeOfError(code), status, code, () => this.#write(status, headers, body))
   }
 
@@ -373,12 +383,12 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     const isAnswer = outcome === 'OK' || outcome === 'OK_BY_FALLBACK'
     const firstByteAtMs = this.#relay?.firstByteAtMs || (isAnswer ? performance.now() : 0)
     this.#usage.end({ outcome, status, errorCode, firstByteAtMs, answer: this.#passedAnswer(outcome) }, release)
-    if (!this.#call || this.#call.isComplete) this.#permit?.[Symbol.dispose]()
+    if (!this.#call?.isOpen) this.#permit?.[Symbol.dispose]()
   }
 
   #passedAnswer(outcome: RequestOutcome): PassedAnswer | null {
     const request = this.#received
-    if (!this.#relay || !request || outcome === 'CLIENT_ERROR') return null
+    if (!this.#relay || !request || outcome === 'CLIENT_ERROR' || outcome === 'UPSTREAM_ERROR') return null
     const isWhole = outcome === 'OK' || outcome === 'OK_BY_FALLBACK'
     return { kind: this.#operation.usage, bytes: this.#relay.bytes, isWhole, request }
   }
@@ -430,11 +440,11 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
   }
 }
 
-function outcomeOf(call: UpstreamCall, end: RelayEnd, attempt: AttemptLog): RequestOutcome {
-  if (end === 'refused' && call.errorEvent) return 'CLIENT_ERROR'
-  if (end !== 'whole') return 'TRUNCATED'
-  if (call.status >= 400) return 'CLIENT_ERROR'
-  return attempt.isFallback ? 'OK_BY_FALLBACK' : 'OK'
+/** How a request ended that got all of this attempt's answer. */
+function outcomeOf({ trigger, status, isFallback }: AttemptLog): RequestOutcome {
+  if (trigger !== null) return trigger === 'CONTEXT_LENGTH' ? 'CLIENT_ERROR' : 'UPSTREAM_ERROR'
+  if (status !== null && status >= 400) return 'CLIENT_ERROR'
+  return isFallback ? 'OK_BY_FALLBACK' : 'OK'
 }
 
 function retryAfterOf(call: UpstreamCall): number | null {

@@ -139,6 +139,7 @@ export class StreamRelay implements AnswerReader, Relay {
 
   #endWith(last: Buffer, end: StreamEnd): void {
     this.#last.push(last)
+    if (end === 'failed') this.#call.failure = 'error event'
     this.#finish(end)
   }
 

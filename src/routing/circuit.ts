@@ -28,6 +28,9 @@ export interface Circuit {
 export type CircuitEvent =
   | { readonly type: 'trialStarted' }
   | { readonly type: 'trialAbandoned' }
+  /** An answer has begun: it may still break off. */
+  | { readonly type: 'answered'; readonly isTrial: boolean }
+  /** An answer has come to its end. */
   | { readonly type: 'succeeded'; readonly isTrial: boolean }
   | { readonly type: 'failed'; readonly isTrial: boolean; readonly retryAfterMs: number | null }
 
@@ -47,6 +50,8 @@ export function observe(circuit: Circuit, event: CircuitEvent, nowMs: number, ra
       return circuit.state === 'CLOSED' ? circuit : { ...circuit, state: 'HALF_OPEN', isTrying: true }
     case 'trialAbandoned':
       return circuit.isTrying ? { ...circuit, isTrying: false } : circuit
+    case 'answered':
+      return event.isTrial && circuit.state !== 'CLOSED' ? onProbation(circuit) : circuit
     case 'succeeded':
       return succeed(circuit, event.isTrial)
     case 'failed':
@@ -69,9 +74,18 @@ function isDue(circuit: Circuit, nowMs: number): boolean {
   return nowMs >= circuit.openedAtMs + circuit.openForMs || nowMs < circuit.openedAtMs
 }
 
+/**
+ * The trial's answer may take minutes, so that others are let through from its beginning; but the next failure opens the circuit
+ * again, for twice as long: an upstream whose answers all break off must not be taken for well each time that one begins.
+ */
+function onProbation(circuit: Circuit): Circuit {
+  const consecutiveFailures = Math.min(circuit.consecutiveFailures, failuresToOpen - 1)
+  return { ...closedCircuit, consecutiveFailures, openings: circuit.openings }
+}
+
 function succeed(circuit: Circuit, isTrial: boolean): Circuit {
-  if (circuit.state === 'CLOSED') return circuit.consecutiveFailures === 0 ? circuit : closedCircuit
-  return isTrial ? closedCircuit : circuit
+  if (circuit.state !== 'CLOSED' && !isTrial) return circuit
+  return circuit.consecutiveFailures === 0 && circuit.state === 'CLOSED' ? circuit : closedCircuit
 }
 
 function fail(circuit: Circuit, isTrial: boolean, retryAfterMs: number | null, nowMs: number, random: number): Circuit {
@@ -80,9 +94,8 @@ function fail(circuit: Circuit, isTrial: boolean, retryAfterMs: number | null, n
   const askedForMs = Math.min(retryAfterMs ?? 0, longestOpenMs)
   switch (circuit.state) {
     case 'CLOSED':
-      if (askedForMs > 0) return open(failed, 0, askedForMs, nowMs)
-      if (consecutiveFailures < failuresToOpen) return failed
-      return open(failed, 1, backOffMs(1, random), nowMs)
+      if (askedForMs > 0) return open(failed, circuit.openings, askedForMs, nowMs)
+      return consecutiveFailures < failuresToOpen ? failed : openLonger(failed, nowMs, random)
     case 'HALF_OPEN':
       if (isTrial) return reopen(failed, askedForMs, nowMs, random)
       return extend(failed, askedForMs, nowMs)
@@ -92,7 +105,10 @@ function fail(circuit: Circuit, isTrial: boolean, retryAfterMs: number | null, n
 }
 
 function reopen(circuit: Circuit, askedForMs: number, nowMs: number, random: number): Circuit {
-  if (askedForMs > 0) return open(circuit, circuit.openings, askedForMs, nowMs)
+  return askedForMs > 0 ? open(circuit, circuit.openings, askedForMs, nowMs) : openLonger(circuit, nowMs, random)
+}
+
+function openLonger(circuit: Circuit, nowMs: number, random: number): Circuit {
   const openings = circuit.openings + 1
   return open(circuit, openings, backOffMs(openings, random), nowMs)
 }

@@ -89,8 +89,9 @@ export type NextAttempt = AttemptPlan | WaitPlan | Stop
 /** The first step of a request if `attempts` is empty, which takes the route's next turn; else the one after the last. */
 export function nextAttempt(question: AttemptQuestion): NextAttempt {
   const last = question.attempts.at(-1)
+  if (question.nowMs >= question.deadlineAtMs) return stop(question)
   if (!last) return firstAttempt(question)
-  if (last.trigger === null || question.nowMs >= question.deadlineAtMs) return stop(question)
+  if (last.trigger === null) return stop(question)
   return (
     otherCredential(question, last) ??
     otherEndpoint(question, last) ??

@@ -35,6 +35,11 @@ export interface Operation {
   readonly upstreamPath: string | null
 }
 
+/** Of a path, whether or not there is an operation: whoever asks for one of Anthropic's reads its errors in that form. */
+export function protocolOf(path: string): Protocol {
+  return path === '/v1/messages' || path.startsWith('/v1/messages/') ? 'anthropic' : 'openai'
+}
+
 const streamTrue = { name: 'stream', value: 'true' } as const
 
 function post(path: string, rest: Partial<Operation> = {}): Operation {
@@ -42,7 +47,7 @@ function post(path: string, rest: Partial<Operation> = {}): Operation {
     path,
     method: 'POST',
     bodies: ['json'],
-    protocol: 'openai',
+    protocol: protocolOf(path),
     stream: 'none',
     streamFlag: null,
     usage: 'none',
@@ -63,13 +68,8 @@ export const operations: readonly Operation[] = [
   post('/v1/completions', { stream: 'choices', streamFlag: streamTrue, usage: 'completion', hasIncludeUsage: true }),
   post('/v1/embeddings', { usage: 'completion' }),
   post('/v1/responses', { stream: 'typedEvents', streamFlag: streamTrue, usage: 'inputOutput' }),
-  post('/v1/messages', {
-    protocol: 'anthropic',
-    stream: 'typedEvents',
-    streamFlag: streamTrue,
-    usage: 'message',
-  }),
-  post('/v1/messages/count_tokens', { protocol: 'anthropic' }),
+  post('/v1/messages', { stream: 'typedEvents', streamFlag: streamTrue, usage: 'message' }),
+  post('/v1/messages/count_tokens'),
   post('/v1/rerank', { usage: 'rerank' }),
   post('/v2/rerank', { usage: 'rerank', upstreamPath: '../v2/rerank' }),
   post('/v1/score', { usage: 'completion' }),

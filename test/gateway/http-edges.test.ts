@@ -55,6 +55,7 @@ test.each([
   ['no HTTP', 'hello\r\n\r\n', 400, 'bad_request'],
   ['HTTP/2 without being asked', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', 400, 'bad_request'],
   ['a line that ends with LF alone', post([json, length]).replace('host: a\r\n', 'host: a\n'), 400, 'bad_request'],
+  ['a head whose lines all end with LF alone', 'GET / HTTP/1.1\nhost: a\n\n', 400, 'bad_request'],
   ['another coding', post([json, 'transfer-encoding: gzip, chunked'], '0\r\n\r\n'), 400, 'bad_request'],
   ['chunks that cannot be read', post([json, 'transfer-encoding: chunked'], 'hello\r\n'), 400, 'bad_request'],
   ['an authority as target', 'CONNECT a:443 HTTP/1.1\r\nhost: a\r\n\r\n', 400, 'bad_request'],
@@ -228,4 +229,29 @@ test('a request may come in any pieces', async () => {
   }
   await closed
   expect(answer).toMatch(/^HTTP\/1.1 200 OK[^]*hello from/)
+})
+
+test('the key is looked at before the body', async () => {
+  await using gateway = await open('http://127.0.0.1:9/v1')
+  for (const lines of [
+    ['content-type: text/plain', length],
+    [json, 'content-length: 100001'],
+  ]) {
+    const text = post(lines).replace(testKey, 'sbx_another_key')
+    expect(await exchange(gateway.port, text, 'error')).toMatch(/^HTTP\/1.1 401 /)
+  }
+})
+
+test('an empty bearer token is none: the next header counts', async () => {
+  await using upstream = await openUpstream()
+  await using gateway = await open(upstream.baseUrl)
+  const text = post([json, length, `x-api-key: ${testKey}`]).replace(`Bearer ${testKey}`, 'Bearer ')
+  expect(await exchange(gateway.port, text, 'hello from')).toMatch(/^HTTP\/1.1 200 /)
+})
+
+test('unknown paths below that of messages are answered as Anthropic would', async () => {
+  await using gateway = await open('http://127.0.0.1:9/v1')
+  const answer = await gateway.post('/messages/batches', body)
+  expect(answer.status).toBe(404)
+  expect(await answer.json()).toMatchObject({ type: 'error', error: { type: 'not_found_error' } })
 })

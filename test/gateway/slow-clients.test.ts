@@ -3,9 +3,11 @@ import { connect } from 'node:net'
 import { setInterval } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { openUpstream } from '../support/upstream.ts'
+import { until } from '../support/until.ts'
 import { deployment, openTestGateway, route, testKey } from './open-test-gateway.ts'
 
 const timeout = 60_000
+const longTimeout = 120_000
 
 /** What a gateway says to a client that stops in the middle, and after how many milliseconds it closed. */
 async function stopBehind(
@@ -99,3 +101,36 @@ test.concurrent('a slow body that never pauses for long is served, however long 
   expect(answer).toMatch(/^HTTP\/1.1 200 /)
   expect(upstream.requests).toHaveLength(1)
 })
+
+test.concurrent(
+  'a client that takes nothing of its answer for 65 s is taken for gone, and its upstream is let go',
+  { timeout: longTimeout },
+  async () => {
+    const piece = Buffer.alloc(64 * 1024, 'x')
+    await using upstream = await openUpstream({
+      script:
+        () =>
+        ({ response }) => {
+          response.writeHead(200, { 'content-type': 'application/octet-stream' })
+          const fill = () => void (response.write(piece) ? setImmediate(fill) : response.once('drain', fill))
+          fill()
+        },
+    })
+    await using gateway = await openTestGateway({
+      deployments: [deployment('a', [upstream.baseUrl])],
+      routes: [route('chat', ['dep_a'])],
+    })
+    const body = '{"model":"chat"}'
+    const socket = connect(gateway.port, '127.0.0.1')
+    socket.pause()
+    socket.on('error', () => {})
+    const startedAtMs = performance.now()
+    socket.write(`${head}\r\ncontent-length: ${body.length}\r\n\r\n${body}`)
+    await until(() => gateway.gateway.live.totalInFlight === 1)
+    await until(() => gateway.gateway.live.totalInFlight === 0, { timeoutMs: longTimeout })
+    expect(performance.now() - startedAtMs).toBeGreaterThan(64_000)
+    await upstream.requests[0]!.closed
+    expect(gateway.records).toMatchObject([{ outcome: 'CANCELLED', status: 200 }])
+    socket.destroy()
+  },
+)

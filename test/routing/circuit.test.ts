@@ -84,6 +84,17 @@ describe('an open circuit', () => {
     expect(openForMs).toEqual([10_000, 20_000, 40_000, 80_000, 160_000, 300_000, 300_000])
   })
 
+  test('lets others through when a trial is answered; the next failure opens it for longer, a whole answer closes it for good', () => {
+    const answered = after([{ type: 'trialStarted' }, { type: 'answered', isTrial: true }], 11_000, opened)
+    expect(answered.state).toBe('CLOSED')
+    expect(after([failed], 11_000, answered)).toMatchObject({ state: 'OPEN', openForMs: 20_000 })
+    expect(after([succeeded], 11_000, answered)).toBe(closedCircuit)
+  })
+
+  test('is not closed by an answer that began before it opened', () => {
+    expect(after([{ type: 'answered', isTrial: false }], 11_000, opened)).toBe(opened)
+  })
+
   test('begins at 10 s again after a success', () => {
     const again = after([trialSucceeded, failed, failed, failed, failed, failed], 20_000, opened)
     expect(again.openForMs).toBe(10_000)
@@ -112,7 +123,7 @@ const events = fc.array(
     event: fc.oneof(
       fc.constant<CircuitEvent>({ type: 'trialStarted' }),
       fc.constant<CircuitEvent>({ type: 'trialAbandoned' }),
-      fc.record({ type: fc.constant('succeeded' as const), isTrial: fc.boolean() }),
+      fc.record({ type: fc.constantFrom('answered' as const, 'succeeded' as const), isTrial: fc.boolean() }),
       fc.record({
         type: fc.constant('failed' as const),
         isTrial: fc.boolean(),

@@ -31,6 +31,9 @@ const idleTimeoutMs = keepAliveSeconds * 1000
 /** How long a client may go on sending what nobody reads: closed at once, it might never read its answer. */
 const lingerMs = 1_000
 
+/** A client that takes nothing of its answer for so long is taken for gone. */
+const deafTimeoutMs = 65_000
+
 const headEnd = Buffer.from('\r\n\r\n')
 const nothing = Buffer.alloc(0)
 
@@ -59,6 +62,8 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   #chunked: ChunkedDecoder | null = null
   /** The answer has ended; its last bytes may be on their way to a slow client. */
   #isAnswered = false
+  /** Since when what was sent waits for the client to take it (`performance.now()`); 0: nothing does. */
+  #waitsSinceMs = 0
 
   constructor(socket: Socket, owner: ConnectionOwner) {
     this.#socket = socket
@@ -78,6 +83,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   /** Ends what has taken too long; to be called now and then. */
   check(nowMs: number): void {
     const forMs = nowMs - this.#sinceMs
+    if (this.#waitsSinceMs > 0 && nowMs - this.#waitsSinceMs > deafTimeoutMs) return this.destroy()
     switch (this.#stage) {
       case 'idle':
         if (forMs > (this.#isFirst ? headTimeoutMs : idleTimeoutMs)) this.destroy()
@@ -100,7 +106,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   // ── what the exchange asks for ──
 
   send(bytes: Buffer): boolean {
-    return this.#socket.write(bytes)
+    return this.#noteRoom(this.#socket.write(bytes))
   }
 
   sendAll(parts: readonly Buffer[]): boolean {
@@ -109,7 +115,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
     let hasRoom = true
     for (const part of parts) hasRoom = socket.write(part)
     socket.uncork()
-    return hasRoom
+    return this.#noteRoom(hasRoom)
   }
 
   holdBody(isHeld: boolean): void {
@@ -130,6 +136,11 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
     this.#close()
   }
 
+  #noteRoom(hasRoom: boolean): boolean {
+    if (!hasRoom && this.#waitsSinceMs === 0) this.#waitsSinceMs = performance.now()
+    return hasRoom
+  }
+
   // ── what the socket says ──
 
   #take(bytes: Buffer): void {
@@ -139,6 +150,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   }
 
   #drain(): void {
+    this.#waitsSinceMs = 0
     this.#exchange?.onDrain()
   }
 
@@ -195,16 +207,21 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
       if (!this.#isFirst) this.#sinceMs = performance.now()
     }
     const end = findHeadEnd(bytes, start)
-    if (end < 0) {
-      if (bytes.length - start <= maxHeadBytes) return from
-      this.#refuse('headers_too_large', 'its head is too long')
-      return bytes.length
-    }
+    if (end < 0) return this.#awaitHead(bytes, start) ? from : bytes.length
     const head = new RequestHead()
     const fault = head.read(bytes.toString('latin1', start, end))
     if (fault) this.#refuse('bad_request', fault)
     else this.#begin(head)
     return end + headEnd.length
+  }
+
+  /** Whether the rest of a head may come. */
+  #awaitHead(bytes: Buffer, start: number): boolean {
+    if (bytes.length - start > maxHeadBytes) this.#refuse('headers_too_large', 'its head is too long')
+    // Without a CR before them, its lines would be waited for in vain.
+    else if (hasBareLineFeed(bytes, start)) this.#refuse('bad_request', 'its lines do not end with CR LF')
+    else return true
+    return false
   }
 
   #begin(head: RequestHead): void {
@@ -309,6 +326,13 @@ function findHeadEnd(bytes: Buffer, start: number): number {
   if (bytes.length - start <= usualHeadBytes) return -1
   const end = bytes.subarray(start, start + maxHeadBytes + headEnd.length).indexOf(headEnd)
   return end < 0 ? -1 : start + end
+}
+
+function hasBareLineFeed(bytes: Buffer, start: number): boolean {
+  for (let at = bytes.indexOf(0x0a, start); at >= 0; at = bytes.indexOf(0x0a, at + 1)) {
+    if (at === start || bytes[at - 1] !== 0x0d) return true
+  }
+  return false
 }
 
 function skipEmptyLines(bytes: Buffer, from: number): number {

@@ -173,7 +173,7 @@ export class RequestHead {
  * that is wrong, not as none.
  */
 export function keyOf(authorization: string, xApiKey: string, apiKey: string): string | null {
-  const key = /^bearer /i.test(authorization) ? authorization.slice(7).trim() : authorization
+  const key = /^bearer(?: |$)/i.test(authorization) ? authorization.slice(7).trim() : authorization
   return key || xApiKey || apiKey || null
 }
 

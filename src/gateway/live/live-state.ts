@@ -144,7 +144,7 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     const { subject, plan } = permit
     subject.observedAtMs = this.#now()
     if (classification === 'answer') {
-      if (status !== null && status < 400) this.#observeSuccess(permit)
+      if (status !== null && status < 400) this.#observeBeginning(permit)
       return
     }
     if (!countsForCircuit(classification)) return
@@ -156,6 +156,12 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     }
     this.#turn(subject, { type: 'failed', isTrial: permit.isTrial, retryAfterMs: heeded })
     permit.isTrying = false
+  }
+
+  complete({ subject, isTrial }: Permit, status: number): void {
+    const { state, consecutiveFailures } = subject.circuit
+    if (status < 400 && state === 'CLOSED' && consecutiveFailures > 0)
+      this.#turn(subject, { type: 'succeeded', isTrial })
   }
 
   release(permit: Permit): void {
@@ -272,11 +278,10 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     }
   }
 
-  #observeSuccess(permit: Permit): void {
+  #observeBeginning(permit: Permit): void {
     const { subject, plan } = permit
-    const { circuit } = subject
-    if (circuit.state !== 'CLOSED' || circuit.consecutiveFailures > 0) {
-      this.#turn(subject, { type: 'succeeded', isTrial: permit.isTrial })
+    if (subject.circuit.state !== 'CLOSED') {
+      this.#turn(subject, { type: 'answered', isTrial: permit.isTrial })
       permit.isTrying = false
     }
     if (!plan.credential || plan.backend.kind !== 'providerModel') return

@@ -16,6 +16,7 @@ export interface AttemptResult {
 /** Who keeps the books of permits. */
 export interface PermitKeeper {
   observe(permit: Permit, result: AttemptResult): void
+  complete(permit: Permit, status: number): void
   release(permit: Permit): void
 }
 
@@ -44,6 +45,11 @@ export class Permit implements Disposable {
    */
   observe(result: AttemptResult): void {
     this.#keeper.observe(this, result)
+  }
+
+  /** The answer came to its end: only then are the failures before it forgotten. */
+  complete(status: number): void {
+    this.#keeper.complete(this, status)
   }
 
   /** Returns the place, once, whatever is called how often. */

@@ -117,6 +117,11 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     return this.#brokenBy !== null
   }
 
+  /** Whether more of the answer may come. */
+  get isOpen(): boolean {
+    return !this.isComplete && this.#stage !== 'over'
+  }
+
   /** All that came so far and was not taken. */
   peekChunks(): readonly Buffer[] {
     return this.#chunks
@@ -171,10 +176,8 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     this.#stage = 'opening'
     this.isStream = head.status < 300 && isEventStream(head)
     if (this.isStream) this.#streamOpening = new StreamOpening(this.#protocol)
-    if (head.status >= 400) {
-      this.#errorSinceMs = this.#lastByteAtMs
-      this.#watch()
-    }
+    if (head.status >= 400) this.#errorSinceMs = this.#lastByteAtMs
+    this.#watch()
   }
 
   onBody(chunk: Buffer): void {
@@ -305,7 +308,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
         return this.#waitingSinceMs + firstByteMs
       case 'opening':
         if (this.#errorSinceMs > 0) return this.#errorSinceMs + maxErrorMs
-        return this.#waitingSinceMs + firstByteMs
+        return this.isStream ? this.#waitingSinceMs + firstByteMs : this.#lastByteAtMs + idleMs
       case 'answering':
       case 'over':
         return this.#isPaused ? performance.now() + idleMs : this.#lastByteAtMs + idleMs

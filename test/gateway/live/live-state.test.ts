@@ -154,6 +154,7 @@ describe('circuits', () => {
     expect(live.isHealthy('e1')).toBe(false)
     trial!.observe(answered(200))
     expect(live.isHealthy('e1')).toBe(true)
+    trial!.complete(200)
     expect(live.healthOf('e1')).toMatchObject({ circuit: 'CLOSED', consecutiveFailures: 0, retryAtMs: null })
   })
 
