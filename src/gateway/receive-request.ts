@@ -20,6 +20,8 @@ export interface ReceiveOptions {
   readonly silence: SilenceWatch
   /** Told of more bytes in memory. */
   readonly hold: (bytes: number) => void
+  /** Told, instead of `Received`, of what is the gateway's own fault. */
+  readonly fail: (error: Error) => void
 }
 
 /** A request on its way in. */
@@ -91,16 +93,14 @@ class JsonReception implements Reception, BoundedBodyReader {
 
 class FormReception implements Reception, BoundedBodyReader {
   readonly body: RequestBody
-  readonly #exchange: Exchange
-  readonly #hold: ReceiveOptions['hold']
+  readonly #options: ReceiveOptions
   readonly #received: Received
   readonly #scan: MultipartScan
-  readonly #spooled = new SpooledBody()
-  #isDisposed = false
+  readonly #spooled = new SpooledBody((error) => this.#end(() => this.#options.fail(error)))
+  #isOver = false
 
   constructor(options: ReceiveOptions, boundary: string, received: Received) {
-    this.#exchange = options.exchange
-    this.#hold = options.hold
+    this.#options = options
     this.#received = received
     this.#scan = new MultipartScan(boundary)
     this.body = openBody(options, this)
@@ -110,18 +110,17 @@ class FormReception implements Reception, BoundedBodyReader {
     const before = this.#spooled.heldBytes
     this.#scan.push(chunk)
     if (!this.#spooled.push(chunk)) this.#waitForDisk()
-    this.#hold(this.#spooled.heldBytes - before)
+    this.#options.hold(this.#spooled.heldBytes - before)
   }
 
   onBodyEnd(end: BodyEnd): void {
-    if (end !== 'whole') return this.#received(faultOf(end))
-    const fail = () => this.#finish({ code: 'internal_error' })
-    this.#spooled.flushed().then(() => this.#finish(this.#read()), fail)
+    if (end !== 'whole') return this.#end(() => this.#received(faultOf(end)))
+    // A failure has been told already.
+    this.#spooled.flushed().then(() => this.#end(() => this.#received(this.#read())), ignore)
   }
 
   [Symbol.dispose](): void {
-    this.#isDisposed = true
-    this.body.leave()
+    this.#end(ignore)
     this.#spooled[Symbol.dispose]()
   }
 
@@ -130,13 +129,20 @@ class FormReception implements Reception, BoundedBodyReader {
     return result.ok ? new FormRequest(result.form, this.#spooled) : { code: result.fault }
   }
 
-  #finish(result: ReceivedRequest | Fault): void {
-    if (!this.#isDisposed) this.#received(result)
+  /** Whatever comes first is how it ends. */
+  #end(tell: () => void): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.body.leave()
+    tell()
   }
 
   #waitForDisk(): void {
-    this.#exchange.holdBody(true)
-    const resume = () => this.#exchange.holdBody(false)
+    const { exchange } = this.#options
+    exchange.holdBody(true)
+    const resume = () => exchange.holdBody(false)
     this.#spooled.flushed().then(resume, resume)
   }
 }
+
+function ignore(): void {}

@@ -165,6 +165,7 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
         maxRequestBytes: limits.maxRequestBytes,
         silence,
         hold: (bytes) => this.#holdBytes(bytes),
+        fail: (error) => this.#fail(error),
       },
       (result) => this.#guard(() => (isFault(result) ? this.#refuse(result) : this.#admit(result))),
     )
@@ -427,10 +428,14 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     try {
       step()
     } catch (error) {
-      this.#context.ports.log.error({ requestId: this.id, err: error }, 'a request failed inside the gateway')
-      if (this.#isOver) this.#exchange.destroy()
-      else this.#refuse({ code: 'internal_error' })
+      this.#fail(error)
     }
+  }
+
+  #fail(error: unknown): void {
+    this.#context.ports.log.error({ requestId: this.id, err: error }, 'a request failed inside the gateway')
+    if (this.#isOver) this.#exchange.destroy()
+    else this.#refuse({ code: 'internal_error' })
   }
 }
 
