@@ -3,7 +3,8 @@ import type { Operation } from '../routing/operation.ts'
 import type { Exchange } from './downstream/exchange.ts'
 import { FormRequest } from './form-request.ts'
 import { JsonRequest } from './json-request.ts'
-import { boundaryOf, MultipartScan } from './multipart-scan.ts'
+import { boundaryOf } from './multipart-boundary.ts'
+import { MultipartScan } from './multipart-scan.ts'
 import type { ReceivedRequest } from './received-request.ts'
 import { type BodyEnd, type BoundedBodyReader, RequestBody, type SilenceWatch } from './request-body.ts'
 import { bodyKindOf, type Fault } from './request-edges.ts'
@@ -36,7 +37,8 @@ export function receiveRequest(options: ReceiveOptions, received: Received): Rec
   const { head } = options.exchange
   if (bodyKindOf(head, options.operation) !== 'multipart') return new JsonReception(options, received)
   const boundary = boundaryOf(head.contentType)
-  return boundary === undefined ? { code: 'invalid_multipart' } : new FormReception(options, boundary, received)
+  if (boundary !== undefined) return new FormReception(options, boundary, received)
+  return { code: 'invalid_multipart', detail: 'its Content-Type must name one boundary' }
 }
 
 export function isFault(result: object): result is Fault {
@@ -126,7 +128,7 @@ class FormReception implements Reception, BoundedBodyReader {
 
   #read(): ReceivedRequest | Fault {
     const result = this.#scan.finish()
-    return result.ok ? new FormRequest(result.form, this.#spooled) : { code: result.fault }
+    return result.ok ? new FormRequest(result.form, this.#spooled) : result.fault
   }
 
   /** Whatever comes first is how it ends. */
