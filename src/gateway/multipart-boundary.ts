@@ -7,7 +7,7 @@ const boundary = /^[\w'()+,\-./:=?!#$%&*^`{|}~ ]{1,70}(?<! )$/
 export function boundaryOf(contentType: string): string | undefined {
   const parameters = readParameters(contentType) ?? []
   // Servers that search for `boundary=` would find it in another value too; `boundary*` is RFC 2231's way to write it.
-  const speaking = parameters.filter(({ name, raw }) => /^boundary/.test(name) || /boundary\s*\*?=/i.test(raw))
+  const speaking = parameters.filter(({ name, raw }) => name.startsWith('boundary') || /boundary\s*\*?=/i.test(raw))
   const [only] = speaking
   if (speaking.length !== 1 || only!.name !== 'boundary') return undefined
   return boundary.test(only!.raw) ? only!.raw : undefined

@@ -35,7 +35,9 @@ export function readPartHead(text: string): PartHead | PartHeadFault {
   if (!headers) return { fault: 'a header of a part is malformed' }
   const [disposition, second] = headers.filter(({ name }) => name === 'content-disposition')
   if (second) return { fault: 'a part has two Content-Disposition' }
-  const name = disposition ? readName(disposition.value) : ''
+  // Without any header, Werkzeug and others take the content for the head.
+  if (!disposition) return { fault: 'a part has no Content-Disposition' }
+  const name = readName(disposition.value)
   if (typeof name !== 'string') return name
   return { name, isEncoded: headers.some(isEncoding) }
 }

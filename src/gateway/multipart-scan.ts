@@ -22,11 +22,8 @@ export type FormResult =
   | { readonly ok: true; readonly form: ScannedForm }
   | { readonly ok: false; readonly fault: Fault }
 
-/**
- * `preamble`, `content`, `epilogue`: a boundary is looked for. `delimiter`: it is decided which one it was. `padding`: blanks
- * behind it. `end`: blanks behind the last one.
- */
-type State = 'preamble' | 'content' | 'delimiter' | 'padding' | 'head' | 'end' | 'epilogue' | 'broken'
+/** `delimiter`: it is decided whether it was the last one. `end`: behind that. */
+type State = 'preamble' | 'content' | 'delimiter' | 'head' | 'end' | 'broken'
 
 const maxPartHeadBytes = 16 * 1024
 const maxCapturedBytes = 1024
@@ -73,27 +70,25 @@ export class MultipartScan {
 
   /** What was found; to be asked once, after the last byte. */
   finish(): FormResult {
-    if (this.#state !== 'end' && this.#state !== 'epilogue') return invalid(this.#detail || this.#missing())
+    if (this.#state !== 'end') return invalid(this.#detail || this.#missing())
     if (this.#models > 1) return { ok: false, fault: { code: 'duplicate_model' } }
     if (this.#model === undefined) return { ok: false, fault: { code: 'missing_model' } }
     return { ok: true, form: { model: this.#model, modelSpan: this.#modelSpan, stream: this.#stream } }
   }
 
   #missing(): string {
-    return this.#state === 'preamble' ? 'its boundary does not stand in it' : 'it stops before its last boundary'
+    return this.#state === 'preamble' ? 'it does not begin with its boundary' : 'it stops before its last boundary'
   }
 
   /** Whether there was enough to go on with. */
   #step(): boolean {
     switch (this.#state) {
       case 'preamble':
+        return this.#readPreamble()
       case 'content':
-      case 'epilogue':
         return this.#readContent()
       case 'delimiter':
         return this.#readDelimiter()
-      case 'padding':
-        return this.#readPadding()
       case 'head':
         return this.#readHead()
       case 'end':
@@ -103,12 +98,22 @@ export class MultipartScan {
     }
   }
 
+  /** Only line breaks: cpp-httplib finds its boundary in the middle of a line there, and Django a part. */
+  #readPreamble(): boolean {
+    this.#take(countOf(this.#pending.bytes, isLineBreak) - lineEnd.length)
+    const first = this.#pending.bytes.subarray(lineEnd.length)
+    if (first.length < this.#boundary.length) return false
+    const isBoundary = first.subarray(0, this.#boundary.length).equals(this.#boundary)
+    if (!isBoundary || !this.#isDelimiter(lineEnd.length)) return this.#break('it does not begin with its boundary')
+    return this.#endContent(0)
+  }
+
   #readContent(): boolean {
     const { bytes } = this.#pending
-    for (let at = bytes.indexOf(this.#boundary); at >= 0; at = bytes.indexOf(this.#boundary, at + 1)) {
-      if (this.#isDelimiter(at)) return this.#endContent(at - lineEnd.length)
-      if (this.#mayDelimit(at)) return this.#break('its boundary stands where no part begins or ends')
-    }
+    const at = bytes.indexOf(this.#boundary)
+    if (at >= 0 && this.#isDelimiter(at)) return this.#endContent(at - lineEnd.length)
+    // Some server takes it for a delimiter: Werkzeug behind any line break, Go at the beginning of a part, Django anywhere.
+    if (at >= 0) return this.#break('its boundary stands where no part begins or ends')
     // The last bytes may be the beginning of a delimiter.
     this.#pass(Math.max(0, bytes.length - lineEnd.length - this.#boundary.length + 1))
     return false
@@ -116,17 +121,7 @@ export class MultipartScan {
 
   #isDelimiter(at: number): boolean {
     const { bytes } = this.#pending
-    return this.#state !== 'epilogue' && bytes[at - 1] === lf && bytes[at - 2] === cr
-  }
-
-  /**
-   * Whether some server takes the boundary at `at` for a delimiter. Werkzeug takes any line break before it, Go none at the
-   * beginning of a part, cpp-httplib none before the first part, and Django reads on behind the last one.
-   */
-  #mayDelimit(at: number): boolean {
-    if (this.#state === 'preamble') return true
-    const before = this.#pending.bytes[at - 1]
-    return at === 0 ? this.#offset === this.#contentStart : before === lf || before === cr
+    return bytes[at - 1] === lf && bytes[at - 2] === cr
   }
 
   #endContent(length: number): boolean {
@@ -138,20 +133,11 @@ export class MultipartScan {
     return true
   }
 
-  /** Behind a delimiter: another part, or `--` behind the last one. */
+  /** Behind a delimiter: another part, or `--` behind the last one. Starlette takes one with blanks behind it for content. */
   #readDelimiter(): boolean {
     const { bytes } = this.#pending
     if (bytes.length < 2) return false
-    const isLast = bytes[0] === dash && bytes[1] === dash
-    if (isLast) this.#take(2)
-    this.#state = isLast ? 'end' : 'padding'
-    return true
-  }
-
-  #readPadding(): boolean {
-    this.#skipBlanks()
-    const { bytes } = this.#pending
-    if (bytes.length < lineEnd.length) return false
+    if (bytes[0] === dash && bytes[1] === dash) return this.#endForm()
     if (bytes[0] !== cr || bytes[1] !== lf) return this.#break('something stands behind its boundary')
     // The line's end stays, so that a part without headers is seen as one.
     this.#state = 'head'
@@ -159,21 +145,19 @@ export class MultipartScan {
     return true
   }
 
-  #readEnd(): boolean {
-    this.#skipBlanks()
-    const [first] = this.#pending.bytes
-    if (first === undefined) return false
-    if (first !== cr && first !== lf) return this.#break('something stands behind its last boundary')
-    this.#contentStart = this.#offset
-    this.#state = 'epilogue'
+  #endForm(): boolean {
+    this.#take(2)
+    this.#state = 'end'
     return true
   }
 
-  #skipBlanks(): void {
+  /** Only line breaks and blanks: Django finds parts there too. */
+  #readEnd(): boolean {
     const { bytes } = this.#pending
-    let at = 0
-    while (bytes[at] === 0x20 || bytes[at] === 0x09) at++
-    this.#take(at)
+    const blanks = countOf(bytes, isBlank)
+    if (blanks < bytes.length) return this.#break('something stands behind its last boundary')
+    this.#take(blanks)
+    return false
   }
 
   #readHead(): boolean {
@@ -233,6 +217,21 @@ export class MultipartScan {
     this.#pending.take(length)
     this.#offset += length
   }
+}
+
+/** How many bytes at the beginning are such. */
+function countOf(bytes: Buffer, isSuch: (byte: number) => boolean): number {
+  let count = 0
+  while (count < bytes.length && isSuch(bytes[count]!)) count++
+  return count
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte === 0x09 || isLineBreak(byte)
+}
+
+function isLineBreak(byte: number): boolean {
+  return byte === cr || byte === lf
 }
 
 function invalid(detail: string): FormResult {

@@ -45,7 +45,8 @@ export const gatewayErrors = {
     status: 400,
     ...request,
     message: 'The body is not well-formed multipart/form-data: {detail}.',
-    remedy: 'Send `multipart/form-data` with the one boundary that its `content-type` names, and each part with one plain `name`.',
+    remedy:
+      'Send `multipart/form-data` with the one boundary that its `content-type` names, and each part with one plain `name`.',
   },
   missing_model: {
     status: 400,
