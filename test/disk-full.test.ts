@@ -1,6 +1,5 @@
 /** A full disk under the spool: a real file system of 256 KiB, which only root may mount. */
-import { execFileSync } from 'node:child_process'
-import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { appendFileSync, chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
@@ -9,20 +8,25 @@ import { clientConfig } from '../src/storage/database.ts'
 import { openTestDatabase } from './support/database.ts'
 import { type Product, startProduct } from './support/product.ts'
 import { readScrape } from './support/prometheus.ts'
+import { mountSmallDisk } from './support/small-disk.ts'
 import { until } from './support/until.ts'
 import { readRequestLogs, untilNothingPends } from './support/usage-api.ts'
 import { openUpstream, type Upstream } from './support/upstream.ts'
 
 let opened: AsyncDisposableStack
 let dataDir: string
-let spool: string | undefined
+let spool: string
+let isSmall: boolean
 
 beforeEach(() => {
   opened = new AsyncDisposableStack()
   dataDir = mkdtempSync(join(tmpdir(), 'sbx-full-'))
   chmodSync(dataDir, 0o755)
   opened.defer(() => rmSync(dataDir, { recursive: true, force: true }))
-  spool = mountSmallDisk(join(dataDir, 'spool'))
+  spool = join(dataDir, 'spool')
+  const disk = mountSmallDisk(spool, '256k')
+  isSmall = disk !== undefined
+  if (disk) opened.use(disk)
 })
 
 afterEach(() => opened.disposeAsync())
@@ -31,7 +35,7 @@ test(
   'a full disk stops no request; what is not on disk is told, and written again when there is room',
   { timeout: 90_000 },
   async ({ skip }) => {
-    skip(spool === undefined, 'a small file system can be mounted by root alone')
+    skip(!isSmall, 'a small file system can be mounted by root alone')
     const upstream = opened.use(await openUpstream({ name: 'llama' }))
     const { url } = opened.use(await openTestDatabase({ migrated: false }))
     const env = { DATABASE_URL: url, SIGNALBOX_ENCRYPTION_KEY: '3'.repeat(64) }
@@ -40,7 +44,7 @@ test(
     const served = [await ask(product)]
 
     // The database takes all at once: from memory. The first of them may find room on the last page of a file.
-    fill(spool!)
+    fill(spool)
     for (let i = 0; i < 60; i++) served.push(await ask(product))
     await untilNothingPends(product.graphql)
     expect(await loggedIds(product)).toEqual(served.toSorted())
@@ -56,7 +60,7 @@ test(
     expect(full.sum('signalbox_spool_lost_records_total')).toBe(0)
 
     // Room again, and then the database too.
-    rmSync(fillerIn(spool!))
+    rmSync(fillerIn(spool))
     served.push(await ask(product))
     await until(() => product.logs().some(({ msg }) => msg === 'the spool is written again'))
     await table.release()
@@ -68,7 +72,7 @@ test(
 )
 
 test('a gateway starts on a full disk, and ships what it left there', { timeout: 90_000 }, async ({ skip }) => {
-  skip(spool === undefined, 'a small file system can be mounted by root alone')
+  skip(!isSmall, 'a small file system can be mounted by root alone')
   const upstream = opened.use(await openUpstream({ name: 'llama' }))
   const { url } = opened.use(await openTestDatabase({ migrated: false }))
   const env = { DATABASE_URL: url, SIGNALBOX_ENCRYPTION_KEY: '3'.repeat(64) }
@@ -77,7 +81,7 @@ test('a gateway starts on a full disk, and ships what it left there', { timeout:
   const table = opened.use(await lockUsage(url))
   const served: string[] = []
   for (let i = 0; i < 10; i++) served.push(await ask(first))
-  fill(spool!)
+  fill(spool)
   await first.kill9()
   await table.release()
 
@@ -86,18 +90,6 @@ test('a gateway starts on a full disk, and ships what it left there', { timeout:
   await untilNothingPends(second.graphql)
   expect(await loggedIds(second)).toEqual(served.toSorted())
 })
-
-/** Undefined where that is not allowed. */
-function mountSmallDisk(path: string): string | undefined {
-  mkdirSync(path)
-  try {
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', path], { stdio: 'ignore' })
-  } catch {
-    return undefined
-  }
-  opened.defer(() => void execFileSync('umount', ['-l', path]))
-  return path
-}
 
 const fillerIn = (path: string) => join(path, 'filler')
 

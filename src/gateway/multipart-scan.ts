@@ -1,124 +1,184 @@
 /**
  * The `model` of a multipart/form-data body, found in its raw bytes as they pass (RFC 7578, RFC 2046 § 5.1). Files go by unread.
+ *
+ * What servers read in different ways is refused: a second model that only some of them see would be routed by one name and
+ * served by the other.
  */
 import { isUtf8 } from 'node:buffer'
+import { type PartHead, readPartHead } from './multipart-part-head.ts'
+import { PendingBytes } from './pending-bytes.ts'
+import type { Fault } from './request-edges.ts'
 import type { Span } from './request-scan.ts'
 
 export interface ScannedForm {
+  /** Its text; at most `maxCapturedBytes` long. */
   readonly model: string
   /** Where its value stands. */
   readonly modelSpan: Span
   readonly stream: boolean
 }
 
-export type FormFault = 'invalid_multipart' | 'missing_model' | 'duplicate_model'
-
 export type FormResult =
   | { readonly ok: true; readonly form: ScannedForm }
-  | { readonly ok: false; readonly fault: FormFault }
+  | { readonly ok: false; readonly fault: Fault }
+
+/** `delimiter`: it is decided whether it was the last one. `end`: behind that. */
+type State = 'preamble' | 'content' | 'delimiter' | 'head' | 'end' | 'broken'
 
 const maxPartHeadBytes = 16 * 1024
 const maxCapturedBytes = 1024
-const none = Buffer.alloc(0)
+/** Far more than a server takes, and little work. */
+const maxParts = 10_000
 
-/** The boundary that a content type names; undefined if it names none that may be. */
-export function boundaryOf(contentType: string): string | undefined {
-  const match = /;\s*boundary=(?:"([^"\r\n]{1,70})"|([^\s;"]{1,70}))/i.exec(contentType)
-  return match?.[1] ?? match?.[2]
-}
+const cr = 0x0d
+const lf = 0x0a
+const dash = 0x2d
+const lineEnd = Buffer.from('\r\n')
+const headEnd = Buffer.from('\r\n\r\n')
 
 export class MultipartScan {
-  readonly #delimiter: Buffer
-  #state: 'content' | 'delimiter' | 'head' | 'epilogue' | 'broken' = 'content'
-  /** Bytes that are not decided yet; it begins as if a line ended before the body, where the first delimiter may stand. */
-  #pending: Buffer = Buffer.from('\r\n')
-  /** Where `#pending` begins in the body. */
-  #offset = -2
-  /** The part under way; empty: before the first one. */
+  readonly #boundary: Buffer
+  readonly #pending = new PendingBytes()
+  #state: State = 'preamble'
+  /** Where the pending bytes begin in the body; it begins as if a line ended before it, where the first delimiter may stand. */
+  #offset = -lineEnd.length
+  /** So many of the pending bytes are known not to end a head. */
+  #searchedBytes = 0
+  #detail = ''
+  #parts = 0
+  /** The part under way; empty: none of interest. */
   #name = ''
   #contentStart = 0
   #captured: Buffer[] = []
   #capturedBytes = 0
   #models = 0
-  #model: Buffer = none
+  #model: string | undefined
   #modelSpan: Span = { start: 0, end: 0 }
   #stream = false
 
   constructor(boundary: string) {
-    this.#delimiter = Buffer.from(`\r\n--${boundary}`, 'latin1')
+    this.#boundary = Buffer.from(`--${boundary}`, 'latin1')
+    this.#pending.append(lineEnd)
   }
 
   /** The next bytes of the body. */
   push(chunk: Buffer): void {
-    if (this.#state === 'epilogue' || this.#state === 'broken') return
-    this.#pending = this.#pending.length === 0 ? chunk : Buffer.concat([this.#pending, chunk])
+    if (this.#state === 'broken') return
+    this.#pending.append(chunk)
     while (this.#step());
   }
 
   /** What was found; to be asked once, after the last byte. */
   finish(): FormResult {
-    if (this.#state !== 'epilogue') return { ok: false, fault: 'invalid_multipart' }
-    if (this.#models > 1) return { ok: false, fault: 'duplicate_model' }
-    if (this.#models === 0 || !isUtf8(this.#model)) return { ok: false, fault: 'missing_model' }
-    return { ok: true, form: { model: this.#model.toString(), modelSpan: this.#modelSpan, stream: this.#stream } }
+    if (this.#state !== 'end') return invalid(this.#detail || this.#missing())
+    if (this.#models > 1) return { ok: false, fault: { code: 'duplicate_model' } }
+    if (this.#model === undefined) return { ok: false, fault: { code: 'missing_model' } }
+    return { ok: true, form: { model: this.#model, modelSpan: this.#modelSpan, stream: this.#stream } }
+  }
+
+  #missing(): string {
+    return this.#state === 'preamble' ? 'it does not begin with its boundary' : 'it stops before its last boundary'
   }
 
   /** Whether there was enough to go on with. */
   #step(): boolean {
     switch (this.#state) {
+      case 'preamble':
+        return this.#readPreamble()
       case 'content':
         return this.#readContent()
       case 'delimiter':
         return this.#readDelimiter()
       case 'head':
         return this.#readHead()
-      case 'epilogue':
+      case 'end':
+        return this.#readEnd()
       case 'broken':
         return false
     }
   }
 
+  /** Only line breaks: cpp-httplib finds its boundary in the middle of a line there, and Django a part. */
+  #readPreamble(): boolean {
+    this.#take(countOf(this.#pending.bytes, isLineBreak) - lineEnd.length)
+    const first = this.#pending.bytes.subarray(lineEnd.length)
+    if (first.length < this.#boundary.length) return false
+    const isBoundary = first.subarray(0, this.#boundary.length).equals(this.#boundary)
+    if (!isBoundary || !this.#isDelimiter(lineEnd.length)) return this.#break('it does not begin with its boundary')
+    return this.#endContent(0)
+  }
+
   #readContent(): boolean {
-    const at = this.#pending.indexOf(this.#delimiter)
-    if (at < 0) {
-      // The last bytes may be the beginning of a delimiter.
-      this.#pass(Math.max(0, this.#pending.length - this.#delimiter.length + 1))
-      return false
-    }
-    const end = this.#offset + at
-    this.#pass(at)
-    this.#endPart(end)
-    this.#take(this.#delimiter.length)
+    const { bytes } = this.#pending
+    const at = bytes.indexOf(this.#boundary)
+    if (at >= 0 && this.#isDelimiter(at)) return this.#endContent(at - lineEnd.length)
+    // Some server takes it for a delimiter: Werkzeug behind any line break, Go at the beginning of a part, Django anywhere.
+    if (at >= 0) return this.#break('its boundary stands where no part begins or ends')
+    // The last bytes may be the beginning of a delimiter.
+    this.#pass(Math.max(0, bytes.length - lineEnd.length - this.#boundary.length + 1))
+    return false
+  }
+
+  #isDelimiter(at: number): boolean {
+    const { bytes } = this.#pending
+    return bytes[at - 1] === lf && bytes[at - 2] === cr
+  }
+
+  #endContent(length: number): boolean {
+    const span = { start: this.#contentStart, end: this.#offset + length }
+    this.#pass(length)
+    this.#endPart(span)
+    this.#take(lineEnd.length + this.#boundary.length)
     this.#state = 'delimiter'
     return true
   }
 
-  /** Behind a delimiter: another part, or `--` behind the last one. */
+  /** Behind a delimiter: another part, or `--` behind the last one. Starlette takes one with blanks behind it for content. */
   #readDelimiter(): boolean {
-    const lineEnd = this.#pending.indexOf('\r\n')
-    if (this.#pending.length >= 2 && this.#pending.subarray(0, 2).equals(Buffer.from('--'))) {
-      this.#state = 'epilogue'
-      this.#pending = none
-      return false
-    }
-    if (lineEnd < 0) {
-      if (this.#pending.length > maxPartHeadBytes) this.#state = 'broken'
-      return false
-    }
-    // Only padding may stand before the line's end; its bytes stay, so that a part without headers is seen as one.
-    this.#state = /^[ \t]*$/.test(this.#pending.toString('latin1', 0, lineEnd)) ? 'head' : 'broken'
-    this.#take(lineEnd)
+    const { bytes } = this.#pending
+    if (bytes.length < 2) return false
+    if (bytes[0] === dash && bytes[1] === dash) return this.#endForm()
+    if (bytes[0] !== cr || bytes[1] !== lf) return this.#break('something stands behind its boundary')
+    // The line's end stays, so that a part without headers is seen as one.
+    this.#state = 'head'
+    this.#searchedBytes = 0
     return true
   }
 
+  #endForm(): boolean {
+    this.#take(2)
+    this.#state = 'end'
+    return true
+  }
+
+  /** Only line breaks and blanks: Django finds parts there too. */
+  #readEnd(): boolean {
+    const { bytes } = this.#pending
+    const blanks = countOf(bytes, isBlank)
+    if (blanks < bytes.length) return this.#break('something stands behind its last boundary')
+    this.#take(blanks)
+    return false
+  }
+
   #readHead(): boolean {
-    const end = this.#pending.indexOf('\r\n\r\n')
-    if (end < 0) {
-      if (this.#pending.length > maxPartHeadBytes) this.#state = 'broken'
-      return false
+    const { bytes } = this.#pending
+    const end = bytes.indexOf(headEnd, Math.max(0, this.#searchedBytes - headEnd.length + 1))
+    this.#searchedBytes = bytes.length
+    if (end > maxPartHeadBytes || (end < 0 && bytes.length >= maxPartHeadBytes + headEnd.length))
+      return this.#break('the head of a part is too long')
+    if (end < 0) return false
+    const head = readPartHead(bytes.toString('latin1', lineEnd.length, end))
+    this.#take(end + headEnd.length)
+    return 'fault' in head ? this.#break(head.fault) : this.#beginPart(head)
+  }
+
+  #beginPart({ name, isEncoded }: PartHead): boolean {
+    if (++this.#parts > maxParts) return this.#break(`it has more than ${maxParts} parts`)
+    if (mayNameModel(name)) {
+      if (isEncoded) return this.#break('its `model` has a Content-Transfer-Encoding')
+      this.#models++
     }
-    this.#name = nameOf(this.#pending.toString('latin1', 0, end))
-    this.#take(end + 4)
+    this.#name = name === 'model' || name === 'stream' ? name : ''
     this.#contentStart = this.#offset
     this.#state = 'content'
     return true
@@ -126,34 +186,68 @@ export class MultipartScan {
 
   /** Lets so many bytes of a part's content go. */
   #pass(length: number): void {
-    if ((this.#name === 'model' || this.#name === 'stream') && this.#capturedBytes <= maxCapturedBytes) {
-      this.#captured.push(Buffer.from(this.#pending.subarray(0, Math.min(length, maxCapturedBytes))))
-      this.#capturedBytes += length
+    const wanted = Math.min(length, maxCapturedBytes + 1 - this.#capturedBytes)
+    if (this.#name !== '' && wanted > 0) {
+      this.#captured.push(Buffer.from(this.#pending.bytes.subarray(0, wanted)))
+      this.#capturedBytes += wanted
     }
     this.#take(length)
   }
 
-  #endPart(end: number): void {
+  #endPart(span: Span): void {
+    if (this.#name === '') return
     const value = Buffer.concat(this.#captured)
-    if (this.#name === 'model') {
-      this.#models++
-      this.#model = value
-      this.#modelSpan = { start: this.#contentStart, end }
-    }
     if (this.#name === 'stream') this.#stream = value.toString('latin1') === 'true'
+    else {
+      this.#model = modelOf(value)
+      this.#modelSpan = span
+    }
     this.#name = ''
     this.#captured = []
     this.#capturedBytes = 0
   }
 
+  #break(detail: string): false {
+    this.#detail = detail
+    this.#state = 'broken'
+    return false
+  }
+
   #take(length: number): void {
-    this.#pending = this.#pending.subarray(length)
+    this.#pending.take(length)
     this.#offset += length
   }
 }
 
-function nameOf(head: string): string {
-  const disposition = /^content-disposition:([^\r\n]*)/im.exec(head)?.[1] ?? ''
-  const match = /;\s*name=(?:"((?:[^"\\]|\\.)*)"|([^\s;"]+))/i.exec(disposition)
-  return match?.[1]?.replaceAll(/\\(.)/g, '$1') ?? match?.[2] ?? ''
+/** How many bytes at the beginning are such. */
+function countOf(bytes: Buffer, isSuch: (byte: number) => boolean): number {
+  let count = 0
+  while (count < bytes.length && isSuch(bytes[count]!)) count++
+  return count
+}
+
+function isBlank(byte: number): boolean {
+  return byte === 0x20 || byte === 0x09 || isLineBreak(byte)
+}
+
+function isLineBreak(byte: number): boolean {
+  return byte === cr || byte === lf
+}
+
+function invalid(detail: string): FormResult {
+  return { ok: false, fault: { code: 'invalid_multipart', detail } }
+}
+
+/**
+ * Whether some server finds the model under this name: those in Go take another case, PHP blanks before it, and many, OpenAI's
+ * among them, brackets behind it.
+ */
+function mayNameModel(name: string): boolean {
+  return /^\s*model\s*(?:\[.*)?$/i.test(name)
+}
+
+/** Undefined: it is no text. */
+function modelOf(value: Buffer): string | undefined {
+  if (value.length > maxCapturedBytes) return value.toString('latin1', 0, maxCapturedBytes)
+  return isUtf8(value) ? value.toString() : undefined
 }

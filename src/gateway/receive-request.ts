@@ -3,7 +3,8 @@ import type { Operation } from '../routing/operation.ts'
 import type { Exchange } from './downstream/exchange.ts'
 import { FormRequest } from './form-request.ts'
 import { JsonRequest } from './json-request.ts'
-import { boundaryOf, MultipartScan } from './multipart-scan.ts'
+import { boundaryOf } from './multipart-boundary.ts'
+import { MultipartScan } from './multipart-scan.ts'
 import type { ReceivedRequest } from './received-request.ts'
 import { type BodyEnd, type BoundedBodyReader, RequestBody, type SilenceWatch } from './request-body.ts'
 import { bodyKindOf, type Fault } from './request-edges.ts'
@@ -20,6 +21,8 @@ export interface ReceiveOptions {
   readonly silence: SilenceWatch
   /** Told of more bytes in memory. */
   readonly hold: (bytes: number) => void
+  /** Told, instead of `Received`, of what is the gateway's own fault. */
+  readonly fail: (error: Error) => void
 }
 
 /** A request on its way in. */
@@ -34,7 +37,8 @@ export function receiveRequest(options: ReceiveOptions, received: Received): Rec
   const { head } = options.exchange
   if (bodyKindOf(head, options.operation) !== 'multipart') return new JsonReception(options, received)
   const boundary = boundaryOf(head.contentType)
-  return boundary === undefined ? { code: 'invalid_multipart' } : new FormReception(options, boundary, received)
+  if (boundary !== undefined) return new FormReception(options, boundary, received)
+  return { code: 'invalid_multipart', detail: 'its Content-Type must name one boundary' }
 }
 
 export function isFault(result: object): result is Fault {
@@ -91,16 +95,14 @@ class JsonReception implements Reception, BoundedBodyReader {
 
 class FormReception implements Reception, BoundedBodyReader {
   readonly body: RequestBody
-  readonly #exchange: Exchange
-  readonly #hold: ReceiveOptions['hold']
+  readonly #options: ReceiveOptions
   readonly #received: Received
   readonly #scan: MultipartScan
-  readonly #spooled = new SpooledBody()
-  #isDisposed = false
+  readonly #spooled = new SpooledBody((error) => this.#end(() => this.#options.fail(error)))
+  #isOver = false
 
   constructor(options: ReceiveOptions, boundary: string, received: Received) {
-    this.#exchange = options.exchange
-    this.#hold = options.hold
+    this.#options = options
     this.#received = received
     this.#scan = new MultipartScan(boundary)
     this.body = openBody(options, this)
@@ -110,33 +112,39 @@ class FormReception implements Reception, BoundedBodyReader {
     const before = this.#spooled.heldBytes
     this.#scan.push(chunk)
     if (!this.#spooled.push(chunk)) this.#waitForDisk()
-    this.#hold(this.#spooled.heldBytes - before)
+    this.#options.hold(this.#spooled.heldBytes - before)
   }
 
   onBodyEnd(end: BodyEnd): void {
-    if (end !== 'whole') return this.#received(faultOf(end))
-    const fail = () => this.#finish({ code: 'internal_error' })
-    this.#spooled.flushed().then(() => this.#finish(this.#read()), fail)
+    if (end !== 'whole') return this.#end(() => this.#received(faultOf(end)))
+    // A failure has been told already.
+    this.#spooled.flushed().then(() => this.#end(() => this.#received(this.#read())), ignore)
   }
 
   [Symbol.dispose](): void {
-    this.#isDisposed = true
-    this.body.leave()
+    this.#end(ignore)
     this.#spooled[Symbol.dispose]()
   }
 
   #read(): ReceivedRequest | Fault {
     const result = this.#scan.finish()
-    return result.ok ? new FormRequest(result.form, this.#spooled) : { code: result.fault }
+    return result.ok ? new FormRequest(result.form, this.#spooled) : result.fault
   }
 
-  #finish(result: ReceivedRequest | Fault): void {
-    if (!this.#isDisposed) this.#received(result)
+  /** Whatever comes first is how it ends. */
+  #end(tell: () => void): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.body.leave()
+    tell()
   }
 
   #waitForDisk(): void {
-    this.#exchange.holdBody(true)
-    const resume = () => this.#exchange.holdBody(false)
+    const { exchange } = this.#options
+    exchange.holdBody(true)
+    const resume = () => exchange.holdBody(false)
     this.#spooled.flushed().then(resume, resume)
   }
 }
+
+function ignore(): void {}

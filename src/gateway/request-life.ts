@@ -165,6 +165,7 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
         maxRequestBytes: limits.maxRequestBytes,
         silence,
         hold: (bytes) => this.#holdBytes(bytes),
+        fail: (error) => this.onFault(error),
       },
       (result) => this.#guard(() => (isFault(result) ? this.#refuse(result) : this.#admit(result))),
     )

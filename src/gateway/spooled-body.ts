@@ -1,11 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { closeSync, openSync, read, unlinkSync, write } from 'node:fs'
+import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { promisify } from 'node:util'
-
-const readAsync = promisify(read)
-const writeAsync = promisify(write)
 
 /** So much of a body is kept in memory; what comes behind it, on disk. */
 const maxMemoryBytes = 512 * 1024
@@ -20,13 +16,16 @@ export class SpooledBody implements Disposable {
   /** Bytes in memory. */
   heldBytes = 0
   readonly #memory: Buffer[] = []
-  #file: number | null = null
+  readonly #failed: (error: Error) => void
+  #file: Promise<FileHandle> | null = null
   #fileBytes = 0
   #written: Promise<void> = Promise.resolve()
-  /** The latest read: an attempt is abandoned before the next one begins, and reads one block at a time. */
-  #reading: Promise<unknown> = Promise.resolve()
   #pendingBytes = 0
-  #isClosed = false
+
+  /** `failed` is told, maybe more than once, that the disk does not take it. */
+  constructor(failed: (error: Error) => void) {
+    this.#failed = failed
+  }
 
   /** False: more is on its way to the disk than should wait; `flushed` says when it has arrived. */
   push(chunk: Buffer): boolean {
@@ -66,54 +65,54 @@ export class SpooledBody implements Disposable {
     }
   }
 
+  /** Closes the file when the write or read that is under way has ended. */
   [Symbol.dispose](): void {
-    if (this.#isClosed) return
-    this.#isClosed = true
     this.#memory.length = 0
     const file = this.#file
-    if (file === null) return
-    // Closed under a write or read that is still under way, the number could already be another file's.
-    void Promise.allSettled([this.#written, this.#reading]).then(() => closeSync(file))
+    this.#file = null
+    void file?.then((handle) => handle.close()).catch(() => {})
   }
 
   #append(chunk: Buffer): void {
     this.#file ??= openNameless()
-    const file = this.#file
     const position = this.#fileBytes
     this.#fileBytes += chunk.length
     this.#pendingBytes += chunk.length
-    this.#written = this.#store(this.#written, file, chunk, position)
-    // Whoever asks `flushed` learns of a failure.
-    this.#written.catch(() => {})
+    this.#written = this.#store(this.#written, this.#file, chunk, position)
+    this.#written.catch(this.#failed)
   }
 
-  async #store(before: Promise<void>, file: number, chunk: Buffer, position: number): Promise<void> {
+  async #store(before: Promise<void>, file: Promise<FileHandle>, chunk: Buffer, position: number): Promise<void> {
     await before
-    await writeAll(file, chunk, position)
+    await writeAll(await file, chunk, position)
     this.#pendingBytes -= chunk.length
   }
 
   async #readBlock(position: number, length: number): Promise<Buffer> {
-    if (this.#file === null || this.#isClosed) throw new Error('the body is gone')
-    const reading = readAsync(this.#file, Buffer.allocUnsafe(length), 0, length, position)
-    this.#reading = reading
-    const { bytesRead, buffer } = await reading
+    const file = await this.#file
+    if (!file) throw new Error('the body is gone')
+    const { bytesRead, buffer } = await file.read(Buffer.allocUnsafe(length), 0, length, position)
     if (bytesRead === 0) throw new Error('the body is shorter than it was')
     return buffer.subarray(0, bytesRead)
   }
 }
 
-function openNameless(): number {
+async function openNameless(): Promise<FileHandle> {
   const path = join(tmpdir(), `signalbox-${randomUUID()}`)
-  const file = openSync(path, 'wx+', 0o600)
-  unlinkSync(path)
-  return file
+  const file = await open(path, 'wx+', 0o600)
+  try {
+    await unlink(path)
+    return file
+  } catch (error) {
+    await file.close()
+    throw error
+  }
 }
 
-async function writeAll(file: number, chunk: Buffer, position: number): Promise<void> {
+async function writeAll(file: FileHandle, chunk: Buffer, position: number): Promise<void> {
   let written = 0
   while (written < chunk.length) {
-    const { bytesWritten } = await writeAsync(file, chunk, written, chunk.length - written, position + written)
+    const { bytesWritten } = await file.write(chunk, written, chunk.length - written, position + written)
     written += bytesWritten
   }
 }

@@ -44,8 +44,9 @@ export const gatewayErrors = {
   invalid_multipart: {
     status: 400,
     ...request,
-    message: 'The body is not well-formed multipart/form-data.',
-    remedy: 'Send `multipart/form-data` with the boundary that its `content-type` names.',
+    message: 'The body is not well-formed multipart/form-data: {detail}.',
+    remedy:
+      'Send `multipart/form-data` with the one boundary that its `content-type` names, and each part with one plain `name`.',
   },
   missing_model: {
     status: 400,

@@ -114,7 +114,7 @@ test('five answers in a row that break off open the circuit, though each of them
   })
   for (let i = 0; i < 5; i++) {
     const failure = gateway.post('/chat/completions', request).then((answer) => answer.text())
-    await expect(failure).rejects.toThrow()
+    await expect(failure).rejects.toThrow('terminated')
   }
   await until(() => gateway.records.length === 5)
   expect(gateway.gateway.live.healthOf('end_a_0')).toMatchObject({ circuit: 'OPEN', consecutiveFailures: 5 })

@@ -69,6 +69,7 @@ export class RequestHead {
   #xApiKey = ''
   #apiKey = ''
   #connection = ''
+  #hasContentType = false
 
   /** What is wrong with the head whose text this is, without the empty line at its end; null if nothing is. */
   read(text: string): string | null {
@@ -125,7 +126,7 @@ export class RequestHead {
     return null
   }
 
-  /** Of repeated headers the first counts, unless they say how long the body is. */
+  /** Of repeated headers the first counts, unless they say how the body is to be read. */
   #readHeader(name: string, value: string): string | null {
     switch (name) {
       case 'host':
@@ -158,7 +159,10 @@ export class RequestHead {
         this.#connection += this.#connection === '' ? value : `,${value}`
         break
       case 'content-type':
-        this.contentType ||= value
+        // Upstream would get both, and might read the body by the other.
+        if (this.#hasContentType) return 'it has two Content-Types'
+        this.#hasContentType = true
+        this.contentType = value
         this.forwarded.push(name, value)
         break
       default:

@@ -52,6 +52,11 @@ test.each([
   ['a bare carriage return', ['x-a: b\rhost: c']],
   ['a NUL', ['x-a: \0']],
   ['an escape character', ['x-a: \x1b[31m']],
+  [
+    'two content types',
+    ['content-type: multipart/form-data; boundary=a', 'Content-Type: multipart/form-data; boundary=b'],
+  ],
+  ['two content types, the first of them empty', ['content-type:', 'content-type: application/json']],
   ['two lengths', ['content-length: 1', 'content-length: 1']],
   ['two lengths in one', ['content-length: 1, 1']],
   ['a length with a sign', ['content-length: +1']],
