@@ -216,10 +216,18 @@ export class Exchange {
 /** One buffer of a text, one character for each byte, the bytes, and another text. */
 function framed(before: string, bytes: Buffer, after: string): Buffer {
   const whole = Buffer.allocUnsafe(before.length + bytes.length + after.length)
-  let at = whole.write(before, 'latin1')
-  at += bytes.copy(whole, at)
-  if (after !== '') whole.write(after, at, 'latin1')
+  put(before, whole, 0)
+  bytes.copy(whole, before.length)
+  put(after, whole, before.length + bytes.length)
   return whole
+}
+
+/** Longer texts are written by Node: the call costs as much as so many characters. */
+const shortText = 16
+
+function put(text: string, into: Buffer, at: number): void {
+  if (text.length > shortText) into.write(text, at, 'latin1')
+  else for (let i = 0; i < text.length; i++) into[at + i] = text.charCodeAt(i)
 }
 
 let dateText = ''
