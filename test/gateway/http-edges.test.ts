@@ -103,6 +103,17 @@ test('a body over the limit is refused by its length, and by what arrives', asyn
   expect(upstream.requests).toHaveLength(0)
 })
 
+test('behind an answer that ends the connection nothing is read, also if the body that was refused ends in the same piece', async () => {
+  await using gateway = await open('http://127.0.0.1:9/v1')
+  const long = 'x'.repeat(150_000)
+  const chunked = `${long.length.toString(16)}\r\n${long}\r\n0\r\n\r\n`
+  const next = 'GET /healthz HTTP/1.1\r\nhost: a\r\n\r\n'
+  for (const end of [chunked, `${long.length.toString(16)}\r\n${long}broken\r\n`]) {
+    const answer = await exchange(gateway.port, post([json, 'transfer-encoding: chunked'], `${end}${next}`))
+    expect(answer.match(/HTTP\/1.1 \d+/g)).toEqual(['HTTP/1.1 413'])
+  }
+})
+
 test('a header that Connection lists does not pass, nor does any key, cookie or unknown header', async () => {
   await using upstream = await openUpstream()
   await using gateway = await open(upstream.baseUrl)

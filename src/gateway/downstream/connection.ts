@@ -75,11 +75,6 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
     socket.on('close', () => this.#close())
   }
 
-  /** Nothing is under way on it. */
-  get isIdle(): boolean {
-    return this.#stage === 'idle'
-  }
-
   /** Ends what has taken too long; to be called now and then. */
   check(nowMs: number): void {
     const forMs = nowMs - this.#sinceMs
@@ -251,6 +246,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
 
   /** Where the next request would begin is not known any more: what comes is read over until the connection ends. */
   #giveBodyUp(): void {
+    if (this.#stage !== 'body') return
     this.#chunked = null
     this.#bodyLeft = Infinity
     const exchange = this.#exchange
@@ -269,10 +265,12 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   }
 
   #endBody(): void {
+    // What was read last may have ended the connection.
+    if (this.#stage !== 'body') return
     const exchange = this.#exchange
     // Its answer came before all of it was read.
     if (!exchange || exchange.isOver) return this.#next()
-    if (this.#stage === 'body') this.#stage = 'answering'
+    this.#stage = 'answering'
     exchange.isReceived = true
     exchange.reader?.onBodyEnd('whole')
   }
