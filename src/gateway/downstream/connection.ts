@@ -271,6 +271,8 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
     // Its answer came before all of it was read.
     if (!exchange || exchange.isOver) return this.#next()
     this.#stage = 'answering'
+    // Held back any longer, it could not be seen leaving.
+    if (this.#isBodyHeld) this.holdBody(false)
     exchange.isReceived = true
     exchange.reader?.onBodyEnd('whole')
   }
