@@ -3,6 +3,8 @@
  * RFC 9112 lets a server be lenient: a head that two programs could read in two ways is refused.
  */
 
+import { fieldValue, isToken, namesAsWritten } from '../http/header-lines.ts'
+
 /** All that passes from clients to upstreams. Keys, cookies and hop-by-hop headers are not here, and so never pass. */
 const forwardedNames = [
   'accept',
@@ -31,23 +33,10 @@ const readNames = [
   'x-api-key',
 ]
 
-/** Names as clients write them, to the name in lower case: most lookups need no lower-casing. */
-const knownNames = new Map<string, string>(
-  [...forwardedNames, ...readNames].flatMap((name) => [
-    [name, name],
-    [titleCase(name), name],
-  ]),
-)
-
-function titleCase(name: string): string {
-  return name.replaceAll(/(^|-)[a-z]/g, (start) => start.toUpperCase())
-}
+const knownNames = namesAsWritten([...forwardedNames, ...readNames])
 
 /** What may stand nowhere in a head: control characters, and a CR or LF without the other. */
 const forbidden = /[^\t\r\n\x20-\x7e\x80-\xff]|\r[^\n]|[^\r]\n|^\n|\r$/
-
-/** RFC 9110 § 5.6.2. */
-const token = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 export class RequestHead {
   method = ''
@@ -103,7 +92,7 @@ export class RequestHead {
     const version = line.slice(targetEnd + 1)
     this.isHttp10 = version === 'HTTP/1.0'
     if (version !== 'HTTP/1.1' && !this.isHttp10) return 'it is not HTTP/1.1'
-    const isRequest = methodEnd < targetEnd && (this.method === 'POST' || token.test(this.method))
+    const isRequest = methodEnd < targetEnd && (this.method === 'POST' || isToken(this.method))
     return isRequest && !this.target.includes(' ') ? null : 'its first line is not a request'
   }
 
@@ -116,7 +105,7 @@ export class RequestHead {
       const written = text.slice(at, colon)
       const name = knownNames.get(written) ?? nameOf(written)
       if (name === undefined) return 'the name of a header is malformed'
-      const fault = name === '' ? null : this.#readHeader(name, trimmed(text, colon + 1, end))
+      const fault = name === '' ? null : this.#readHeader(name, fieldValue(text, colon + 1, end))
       if (fault) return fault
       at = end + 2
     }
@@ -183,21 +172,8 @@ export function keyOf(authorization: string, xApiKey: string, apiKey: string): s
 
 /** Empty: nobody here reads it. Undefined: it is no name. */
 function nameOf(written: string): string | undefined {
-  if (!token.test(written)) return undefined
+  if (!isToken(written)) return undefined
   return knownNames.get(written.toLowerCase()) ?? ''
-}
-
-/** The text between, without the spaces and tabs around it. */
-function trimmed(text: string, from: number, to: number): string {
-  let start = from
-  let end = to
-  while (start < end && isBlank(text.charCodeAt(start))) start++
-  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
-  return text.slice(start, end)
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09
 }
 
 /** Headers that `Connection` lists are for this hop only (RFC 9110 § 7.6.1). */

@@ -1,4 +1,4 @@
-import { isAnswerHead } from '../http/header-lines.ts'
+import { fieldValue, isAnswerHead, namesAsWritten } from '../http/header-lines.ts'
 import { hasPassedPrefix, passedNames } from './response-headers.ts'
 
 /** What the gateway reads of the status line and the headers of an upstream's answer. */
@@ -70,13 +70,7 @@ export class AnswerHead {
   }
 }
 
-/** Names as upstreams write them, to the name in lower case: most lookups need no lower-casing. */
-const knownNames = new Map<string, string>(
-  [...passedNames, 'connection', 'content-length', 'keep-alive', 'transfer-encoding'].flatMap((name) => [
-    [name, name],
-    [name.replaceAll(/(^|-)[a-z]/g, (start) => start.toUpperCase()), name],
-  ]),
-)
+const knownNames = namesAsWritten([...passedNames, 'connection', 'content-length', 'keep-alive', 'transfer-encoding'])
 
 /** The name in lower case of a header that is of interest. */
 function findName(written: string): string | undefined {
@@ -98,21 +92,8 @@ export function readAnswerHead(lines: string): AnswerHead | null {
   while (at < lines.length) {
     const colon = lines.indexOf(':', at)
     const end = lines.indexOf('\r\n', colon)
-    if (!head.add(lines.slice(at, colon), trimmed(lines, colon + 1, end))) return null
+    if (!head.add(lines.slice(at, colon), fieldValue(lines, colon + 1, end))) return null
     at = end + 2
   }
   return head
-}
-
-/** Without spaces and tabs around it: `trim` takes away more, and of a value in UTF-8 half a character. */
-function trimmed(text: string, from: number, to: number): string {
-  let start = from
-  let end = to
-  while (start < end && isBlank(text.charCodeAt(start))) start++
-  while (end > start && isBlank(text.charCodeAt(end - 1))) end--
-  return text.slice(start, end)
-}
-
-function isBlank(code: number): boolean {
-  return code === 0x20 || code === 0x09
 }
