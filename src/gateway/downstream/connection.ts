@@ -2,6 +2,7 @@
 import type { Socket } from 'node:net'
 import { ChunkedDecoder, type ChunkedReader } from '../http/chunked-coding.ts'
 import type { Member } from '../roster.ts'
+import { maxStagedBytes, readClients, sendClients } from '../turn.ts'
 import { type ClientMemory, Exchange, type ExchangeCarrier, keepAliveSeconds } from './exchange.ts'
 import { RequestHead } from './request-head.ts'
 
@@ -52,7 +53,11 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   /** When the stage began, as far as it has a limit (`performance.now()`). */
   #sinceMs = performance.now()
   #isFirst = true
-  /** What came and was not read yet: the beginning of a head, or requests behind the current one. */
+  /** What came in this turn, until it is read. */
+  #arrived: Buffer | null = null
+  /** What goes out in this turn. */
+  #unsent: Buffer | null = null
+  /** What was read and could not be taken yet: the beginning of a head, or requests behind the current one. */
   #waiting: Buffer | null = null
   #isReading = false
   #isBodyHeld = false
@@ -68,7 +73,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   constructor(socket: Socket, owner: ConnectionOwner) {
     this.#socket = socket
     this.#owner = owner
-    socket.on('data', (bytes: Buffer) => this.#take(bytes))
+    socket.on('data', (bytes: Buffer) => this.#arrive(bytes))
     socket.on('drain', () => this.#drain())
     socket.on('end', () => this.#leave())
     socket.on('error', () => {})
@@ -101,10 +106,15 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   // ── what the exchange asks for ──
 
   send(bytes: Buffer): boolean {
-    return this.#noteRoom(this.#socket.write(bytes))
+    this.#writeUnsent()
+    if (bytes.length > maxStagedBytes) return this.#write(bytes)
+    this.#unsent = bytes
+    sendClients.add(this)
+    return !this.#socket.writableNeedDrain
   }
 
   sendAll(parts: readonly Buffer[]): boolean {
+    this.#writeUnsent()
     const socket = this.#socket
     socket.cork()
     let hasRoom = true
@@ -120,15 +130,37 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
 
   finish(): void {
     this.#isAnswered = true
+    if (!this.#unsent) this.#endWhenSent()
+  }
+
+  destroy(): void {
+    this.#writeUnsent()
+    this.#socket.destroy()
+    this.#close()
+  }
+
+  /** It is time for what goes out in this turn. */
+  sendUnsent(): void {
+    if (!this.#unsent) return
+    this.#writeUnsent()
+    if (this.#isAnswered) this.#endWhenSent()
+  }
+
+  #writeUnsent(): void {
+    const unsent = this.#unsent
+    this.#unsent = null
+    if (unsent) this.#write(unsent)
+  }
+
+  #write(bytes: Buffer): boolean {
+    return this.#noteRoom(this.#socket.write(bytes))
+  }
+
+  #endWhenSent(): void {
     if (this.#socket.writableLength === 0) return this.#endExchange()
     this.#sinceMs = performance.now()
     // Called when all before it has gone out.
     this.#socket.write(nothing, () => this.#endExchange())
-  }
-
-  destroy(): void {
-    this.#socket.destroy()
-    this.#close()
   }
 
   #noteRoom(hasRoom: boolean): boolean {
@@ -137,6 +169,21 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   }
 
   // ── what the socket says ──
+
+  #arrive(bytes: Buffer): void {
+    this.readArrived()
+    if (bytes.length > maxStagedBytes) return this.#take(bytes)
+    this.#arrived = bytes
+    readClients.add(this)
+  }
+
+  /** It is time for what came in this turn. */
+  readArrived(): void {
+    const arrived = this.#arrived
+    if (!arrived) return
+    this.#arrived = null
+    this.#take(arrived)
+  }
 
   #take(bytes: Buffer): void {
     const waiting = this.#waiting
@@ -151,12 +198,15 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
 
   /** The client says no more, and that is how clients leave. What was answered still goes out. */
   #leave(): void {
+    this.readArrived()
     if (this.#exchange && !this.#isAnswered) this.destroy()
   }
 
   #close(): void {
     if (this.#stage === 'closed') return
     this.#stage = 'closed'
+    this.#arrived = null
+    this.#unsent = null
     this.#waiting = null
     this.#owner.onClosed(this)
     this.#exchange?.onOver()

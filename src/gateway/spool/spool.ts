@@ -9,6 +9,7 @@ import type { UsageAbout, UsageEncoder } from '../../routing/usage-entry.ts'
 import { endedAtMs, type UsageRecord } from '../../routing/usage-record.ts'
 import type { GatewayLog, OpenRequest, RequestStart, UsageSink } from '../ports.ts'
 import { Roster } from '../roster.ts'
+import { writeRecords } from '../turn.ts'
 import { abandonedRecord } from './abandoned-record.ts'
 import { BatchesOut, type SpoolBatch, type SpooledRecord } from './batches-out.ts'
 import { type Frame, FrameBuffer, readFrame } from './frame.ts'
@@ -158,10 +159,11 @@ export class Spool implements UsageSink, Disposable {
     const { about, line } = this.#encoder.encode(record)
     this.#tick.push({ id: record.id, about, line, endMs: endedAtMs(record), segment: null, end: 0 })
     // All requests that end in this turn of the event loop share one write.
-    if (this.#tick.length === 1) setImmediate(() => this.#flush())
+    if (this.#tick.length === 1) writeRecords.add(this)
   }
 
-  #flush(): void {
+  /** Writes what has ended in this turn. */
+  flush(): void {
     const [waiting, written] = [this.#tick, this.#written]
     if (waiting.length === 0) return
     this.#tick = []
@@ -365,7 +367,7 @@ export class Spool implements UsageSink, Disposable {
   /** In one write for all that began since the last time: those that have ended meanwhile need none. */
   #writeOpen(): boolean {
     if (this.#newlyOpen.size === 0) return true
-    this.#flush()
+    this.flush()
     const requests = this.#newlyOpen.list()
     const segment = this.#write((frames) => addOpen(frames, requests))
     if (!segment) return false
@@ -436,14 +438,14 @@ export class Spool implements UsageSink, Disposable {
     if (requests.length === 0) return
     for (const request of requests) this.#enterTick(abandonedRecord(request, lastAliveMs))
     this.#fromDisk = true
-    this.#flush()
+    this.flush()
   }
 
   /** Writes what is left and lets the folder go. What is not shipped waits for the next process. */
   [Symbol.dispose](): void {
     if (this.#isClosed) return
     clearInterval(this.#timer)
-    this.#flush()
+    this.flush()
     this.#writeOpen()
     this.#isClosed = true
     for (const segment of this.#segments) segment.close()

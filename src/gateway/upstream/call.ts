@@ -3,6 +3,7 @@ import { DeadlineWatch, type Watched } from './deadline-watch.ts'
 import { StreamOpening } from './stream-opening.ts'
 import type { ServerSentEvent } from '../sse.ts'
 import type { StreamProtocol } from '../stream-protocol.ts'
+import { maxStagedBytes, passAnswers } from '../turn.ts'
 import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
 
 /** Milliseconds; `totalMs` is what is left of the request's. */
@@ -80,9 +81,10 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   #stage: 'connecting' | 'waiting' | 'opening' | 'answering' | 'over' = 'connecting'
   #streamOpening: StreamOpening | null = null
   #chunks: Buffer[] = []
+  /** Of all `#chunks`. */
   #heldBytes = 0
   #reader: AnswerReader | null = null
-  #isFlushing = false
+  #flushing: 'no' | 'staged' | 'now' = 'no'
   #brokenBy: 'broken' | 'silent' | 'expired' | null = null
   #waitingSinceMs: number
   #errorSinceMs = 0
@@ -109,6 +111,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   takeChunks(): Buffer[] {
     const chunks = this.#chunks
     this.#chunks = []
+    this.#heldBytes = 0
     return chunks
   }
 
@@ -183,9 +186,10 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   onBody(chunk: Buffer): void {
     if (this.#stage === 'over') return
     this.#chunks.push(chunk)
+    this.#heldBytes += chunk.length
     if (this.#stage === 'answering') this.#flushSoon()
     else if (this.#streamOpening) this.#tryReadOpening(this.#streamOpening, chunk)
-    else if (this.status < 400 || this.#isTooLong(chunk)) this.#begin('answering')
+    else if (this.status < 400 || this.#heldBytes > maxErrorBytes) this.#begin('answering')
   }
 
   onEnd(): void {
@@ -231,11 +235,6 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     this.#begin('failedStream')
   }
 
-  #isTooLong(chunk: Buffer): boolean {
-    this.#heldBytes += chunk.length
-    return this.#heldBytes > maxErrorBytes
-  }
-
   #begin(opening: 'answering' | 'failedStream'): void {
     this.#stage = 'answering'
     this.#streamOpening = null
@@ -245,14 +244,29 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   }
 
   #flushSoon(): void {
-    if (this.#isFlushing) return
-    this.#isFlushing = true
-    process.nextTick(flush, this)
+    if (this.#flushing === 'no') {
+      this.#flushing = 'staged'
+      passAnswers.add(this)
+    }
+    // A slow client has to hold upstream back before more comes.
+    if (this.#flushing === 'staged' && this.#heldBytes > maxStagedBytes) {
+      this.#flushing = 'now'
+      process.nextTick(flush, this)
+    }
   }
 
-  /** Called by `flush` once for all that a tick brought. */
+  /** Called once or twice for all that a turn brought. */
   flush(): void {
-    this.#isFlushing = false
+    if (this.#flushing === 'no') return
+    this.#flushing = 'no'
+    try {
+      this.#flush()
+    } catch (error) {
+      this.fail(error)
+    }
+  }
+
+  #flush(): void {
     this.#tellOpening()
     if (!this.#reader) return
     if (this.#chunks.length > 0) {
@@ -341,11 +355,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
 }
 
 function flush(call: UpstreamCall): void {
-  try {
-    call.flush()
-  } catch (error) {
-    call.fail(error)
-  }
+  call.flush()
 }
 
 /** A stream that is compressed against what was asked for cannot be read; it passes as any other body. */

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
 import { type AnswerEvents, AnswerParser } from './answer-parser.ts'
+import { maxStagedBytes, readUpstreams, sendUpstream } from '../turn.ts'
 import type { AnswerHead } from './answer-head.ts'
 import { BodyUpload, type UploadOwner } from './body-upload.ts'
 import { type AnswerReceiver, type CallRequest, ExchangeError, type UpstreamExchange } from './exchange.ts'
@@ -38,6 +39,10 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
   #request: CallRequest | null = null
   #receiver: AnswerReceiver | null = null
   #upload: BodyUpload | null = null
+  /** What came in this turn, until it is read. */
+  #arrived: Buffer | null = null
+  /** What goes out in this turn. */
+  #unsent: Buffer | null = null
 
   constructor(owner: ConnectionOwner) {
     this.#owner = owner
@@ -86,6 +91,8 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
   close(error?: Error): void {
     if (this.#isClosed) return
     this.#isClosed = true
+    this.#arrived = null
+    this.#unsent = null
     const receiver = this.#receiver
     this.#receiver = null
     this.#dropRequest()
@@ -123,10 +130,10 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     this.#socket = socket
     this.#isConnected = true
     socket
-      .on('data', (bytes: Buffer) => this.#read(bytes))
+      .on('data', (bytes: Buffer) => this.#arrive(bytes))
       .on('end', () => this.#readEnd())
-      .on('error', (error) => this.close(error))
-      .on('close', () => this.close())
+      .on('error', (error) => this.#endWith(error))
+      .on('close', () => this.#endWith())
     // A socket whose address turned out to be forbidden comes destroyed, and says so itself.
     if (this.#request && !socket.destroyed) this.#write(socket)
   }
@@ -143,9 +150,12 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
       return
     }
     this.#request = null
-    if (length <= maxCopiedBytes) socket.write(joined(head, body, length))
-    else this.#writePieces(socket, head, body)
-    this.onUploaded()
+    if (length > maxCopiedBytes) {
+      this.#writePieces(socket, head, body)
+      return this.onUploaded()
+    }
+    this.#unsent = joined(head, body, length)
+    sendUpstream.add(this)
   }
 
   #writePieces(socket: Socket, head: string, pieces: readonly Buffer[]): void {
@@ -160,9 +170,36 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     socket.uncork()
   }
 
-  #read(bytes: Buffer): void {
+  /** It is time for what goes out in this turn. */
+  sendUnsent(): void {
+    const unsent = this.#unsent
+    if (!unsent) return
+    this.#unsent = null
+    this.#socket!.write(unsent)
+    this.onUploaded()
+  }
+
+  #arrive(bytes: Buffer): void {
     if (this.#isClosed) return
     // Nobody asked: what came could be taken for the answer to the next request.
+    if (!this.#receiver || this.#unsent) return this.close()
+    this.readArrived()
+    if (bytes.length > maxStagedBytes) return this.#read(bytes)
+    this.#arrived = bytes
+    readUpstreams.add(this)
+  }
+
+  /** It is time for what came in this turn. */
+  readArrived(): void {
+    const arrived = this.#arrived
+    if (!arrived) return
+    this.#arrived = null
+    this.#read(arrived)
+  }
+
+  #read(bytes: Buffer): void {
+    if (this.#isClosed) return
+    // The answer has ended: this is more than that.
     if (!this.#receiver) return this.close()
     const progress = this.#parser.push(bytes)
     // By whoever was told of it.
@@ -172,8 +209,14 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
   }
 
   #readEnd(): void {
+    this.readArrived()
     if (this.#receiver && this.#parser.endOfConnection()) this.#finish()
     else this.close()
+  }
+
+  #endWith(error?: Error): void {
+    this.readArrived()
+    this.close(error)
   }
 
   #finish(): void {
