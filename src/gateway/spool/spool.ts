@@ -239,6 +239,11 @@ export class Spool implements UsageSink, Disposable {
 
   // ── what is shipped ──
 
+  /** Records that are neither shipped nor on their way. */
+  get untaken(): number {
+    return this.#pending - this.#out.records
+  }
+
   /** The records behind those that are out, oldest first; null if there are none, or none yet. */
   take(maxRecords: number): SpoolBatch | null {
     if (this.#isClosed) return null
