@@ -1,16 +1,49 @@
 import type { Configuration, ProviderConfiguration, RouteConfiguration } from './configuration.ts'
 import type { Backend, DeploymentBackend, ProviderUpstream, Route, Snapshot } from './snapshot.ts'
 
-/** The configuration that a snapshot was compiled from: compiling it again gives an equal snapshot. */
-export function configurationOf(snapshot: Snapshot): Configuration {
+/** A part of a configuration has a few of its objects. */
+const objectsPerPart = 50
+
+const nothing = { providers: [], deployments: [], routes: [], users: [], apiKeys: [] }
+
+/**
+ * The configuration that a snapshot was compiled from: joined and compiled again it gives an equal snapshot. In parts, since all of
+ * a large one in one go would keep whoever asks for it from other work.
+ */
+export function* configurationParts(snapshot: Snapshot): Generator<Configuration> {
+  const { version, providers, backends, routesById, users, apiKeysById } = snapshot
+  const none = { version, ...nothing }
+  yield none
+  for (const some of inGroups(providers.values()))
+    yield { ...none, providers: some.map((provider) => providerOf(provider, snapshot)) }
+  for (const some of inGroups(backends.values()))
+    yield { ...none, deployments: some.filter(isDeployment).map(deploymentOf) }
+  for (const some of inGroups(routesById.values())) yield { ...none, routes: some.map(routeOf) }
+  for (const some of inGroups(users.values())) yield { ...none, users: some }
+  for (const some of inGroups(apiKeysById.values())) yield { ...none, apiKeys: some }
+}
+
+/** The whole of all parts; there is at least one. */
+export function joinConfiguration(parts: readonly Configuration[]): Configuration {
   return {
-    version: snapshot.version,
-    providers: [...snapshot.providers.values()].map((provider) => providerOf(provider, snapshot)),
-    deployments: [...snapshot.backends.values()].filter(isDeployment).map(deploymentOf),
-    routes: [...snapshot.routesById.values()].map(routeOf),
-    users: [...snapshot.users.values()],
-    apiKeys: [...snapshot.apiKeysById.values()],
+    version: parts[0]!.version,
+    providers: parts.flatMap(({ providers }) => providers),
+    deployments: parts.flatMap(({ deployments }) => deployments),
+    routes: parts.flatMap(({ routes }) => routes),
+    users: parts.flatMap(({ users }) => users),
+    apiKeys: parts.flatMap(({ apiKeys }) => apiKeys),
   }
+}
+
+function* inGroups<T>(objects: Iterable<T>): Generator<T[]> {
+  let group: T[] = []
+  for (const object of objects) {
+    group.push(object)
+    if (group.length < objectsPerPart) continue
+    yield group
+    group = []
+  }
+  if (group.length > 0) yield group
 }
 
 function providerOf({ modelIds, ...provider }: ProviderUpstream, { backends }: Snapshot): ProviderConfiguration {

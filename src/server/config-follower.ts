@@ -1,4 +1,5 @@
 import { compileDelta, compileSnapshot } from '../routing/compile.ts'
+import type { Problem } from '../routing/route-rules.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
 import { loadConfiguration, loadDelta } from '../storage/configuration.ts'
 import { getConfigVersion } from '../storage/config-version.ts'
@@ -12,6 +13,8 @@ interface Log {
 }
 
 export interface ConfigFollower extends AsyncDisposable {
+  /** A change was committed as this version: it is loaded at once, if it is not served already. */
+  hear(version: number): void
   /** Something may have changed: looks soon, and once more if it was looking already. */
   wake(): void
   /** Looks now, and resolves when what was committed before is served, or could not be read. */
@@ -37,13 +40,17 @@ export function openConfigFollower(options: {
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
   let isWanted = false
+  /** 0: none that was not looked at. */
+  let heardVersion = 0
 
   const follow = async () => {
     // Read before the database is: what this process has committed itself must not look like a step back.
     const served = store.current().version
-    const { version } = await getConfigVersion(db)
-    if (version > served) store.publish(await compileLatest(options, store.current()))
-    else if (version < served) store.restore(await compileLatest(options, undefined))
+    const heard = heardVersion
+    heardVersion = 0
+    const version = heard > served ? heard : (await getConfigVersion(db)).version
+    if (version > served) await loadLatest(options, store.current(), store.publish)
+    else if (version < served) await loadLatest(options, undefined, store.restore)
   }
   const run = async () => {
     do {
@@ -64,13 +71,19 @@ export function openConfigFollower(options: {
     running ??= run()
   }
   return {
+    hear(version) {
+      // What this process has committed itself.
+      if (version === store.current().version) return
+      heardVersion = version
+      wake()
+    },
     wake,
     async catchUp() {
       wake()
       await running
     },
     async reload() {
-      store.publish(await compileLatest(options, undefined))
+      await loadLatest(options, undefined, store.publish)
       schedule()
     },
     async [Symbol.asyncDispose]() {
@@ -82,23 +95,28 @@ export function openConfigFollower(options: {
   }
 }
 
-/** Throws if the configuration does not compile. */
-async function compileLatest(
+/** Serves the latest configuration as soon as it is read and compiled. Throws if it does not compile. */
+async function loadLatest(
   { db, box }: { readonly db: Db; readonly box: SecretBox },
   base: Snapshot | undefined,
-): Promise<Snapshot> {
+  serve: (snapshot: Snapshot) => void,
+): Promise<void> {
   // One snapshot of the database, or the parts would not belong together.
-  const compiled = await db
+  await db
     .transaction()
     .setIsolationLevel('repeatable read')
     .setAccessMode('read only')
     .execute(async (tx) => {
       const delta = base && (await loadDelta(tx, box, base.version))
-      return base && delta ? compileDelta(base, delta) : compileSnapshot(await loadConfiguration(tx, box))
+      const compiled = base && delta ? compileDelta(base, delta) : compileSnapshot(await loadConfiguration(tx, box))
+      if (!compiled.ok) throw notCompiled(compiled.problems)
+      serve(compiled.snapshot)
     })
-  if (compiled.ok) return compiled.snapshot
-  const problems = compiled.problems
+}
+
+function notCompiled(problems: readonly Problem[]): Error {
+  const texts = problems
     .slice(0, 20)
     .map(({ subjectId, path, message }) => `${subjectId} ${path.join('.')}: ${message}`)
-  throw new Error(`The configuration does not compile; the last good one stays. ${problems.join(' ')}`)
+  return new Error(`The configuration does not compile; the last good one stays. ${texts.join(' ')}`)
 }

@@ -21,7 +21,7 @@ export function followNotifications(options: {
     url: databaseUrl,
     channels: ['signalbox_config', 'signalbox_applied', requestChannel],
     onNotification(channel, payload) {
-      if (channel === 'signalbox_config') follower.wake()
+      if (channel === 'signalbox_config') follower.hear(Number(payload))
       else if (channel === requestChannel) feed.hear(payload)
       else registry.noticeApplied()
     },

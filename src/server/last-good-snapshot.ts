@@ -1,10 +1,10 @@
-import { readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { compileSnapshot } from '../routing/compile.ts'
 import type { Configuration } from '../routing/configuration.ts'
-import { configurationOf } from '../routing/configuration-of.ts'
+import { configurationParts, joinConfiguration } from '../routing/configuration-of.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
 import type { SecretBox } from '../storage/secret-box.ts'
+import { readSealedFile, writeSealedFile } from './sealed-file.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
 
 const fileName = 'last-good-snapshot'
@@ -25,8 +25,8 @@ interface Log {
  */
 export async function readLastGoodSnapshot(dataDir: string, box: SecretBox, log: Log): Promise<Snapshot | undefined> {
   try {
-    const sealed = await readFile(join(dataDir, fileName))
-    const compiled = compileSnapshot(JSON.parse(box.open(sealed, context)) as Configuration)
+    const texts = await readSealedFile(join(dataDir, fileName), box, context)
+    const compiled = compileSnapshot(joinConfiguration(texts.map((text) => JSON.parse(text) as Configuration)))
     if (compiled.ok) return compiled.snapshot
     log.warn({ problems: compiled.problems.slice(0, 20) }, 'the last good snapshot on disk does not compile')
   } catch (error) {
@@ -52,11 +52,8 @@ export function openSnapshotKeeper(options: {
     timer = undefined
     const startedAtMs = performance.now()
     const snapshot = store.current()
-    const sealed = box.seal(JSON.stringify(configurationOf(snapshot)), context)
-    // Renamed into place, or a crash would leave half a file where a whole one was.
-    const path = join(dataDir, fileName)
-    await writeFile(`${path}.new`, sealed, { mode: 0o600, flush: true })
-    await rename(`${path}.new`, path)
+    const texts = configurationParts(snapshot).map((part) => JSON.stringify(part))
+    await writeSealedFile(join(dataDir, fileName), texts, box, context)
     log.debug({ version: snapshot.version }, 'the last good snapshot is on disk')
     pauseMs = Math.max(shortestPauseMs, pauseFactor * (performance.now() - startedAtMs))
   }

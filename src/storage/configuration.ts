@@ -38,15 +38,15 @@ export async function loadConfiguration(db: Db, box: SecretBox): Promise<Configu
  * to be loaded. The same conditions as for `loadConfiguration`.
  */
 export async function loadDelta(db: Db, box: SecretBox, since: number): Promise<ConfigurationDelta | undefined> {
-  const { version } = await db.selectFrom('config_version').select('version').executeTakeFirstOrThrow()
-  const changes = await db
-    .selectFrom('config_change')
-    .select(['version', 'subject_ids'])
-    .where('version', '>', since)
-    .orderBy('version')
+  const rows = await db
+    .selectFrom('config_version')
+    .leftJoin('config_change', (join) => join.on('config_change.version', '>', since))
+    .select(['config_version.version', 'config_change.subject_ids'])
     .execute()
+  const { version } = rows[0]!
+  const changes = rows.flatMap(({ subject_ids }) => (subject_ids ? [subject_ids] : []))
   if (version < since || changes.length !== version - since) return undefined
-  const ids = Map.groupBy(new Set(changes.flatMap((change) => change.subject_ids)), subjectKindOf)
+  const ids = Map.groupBy(new Set(changes.flat()), subjectKindOf)
   const configuration: Configuration = {
     version,
     providers: await loadSome(ids.get('provider'), (some) => loadProviders(db, box, some)),

@@ -7,7 +7,7 @@ import { createDeployment, removeDeployment } from '../../src/control/deployment
 import { setRouteTraffic } from '../../src/control/route-traffic.ts'
 import { addRouteTarget } from '../../src/control/route-targets.ts'
 import { compileSnapshot } from '../../src/routing/compile.ts'
-import { configurationOf } from '../../src/routing/configuration-of.ts'
+import { configurationParts, joinConfiguration } from '../../src/routing/configuration-of.ts'
 import { openConfigFollower } from '../../src/server/config-follower.ts'
 import { openSnapshotKeeper, readLastGoodSnapshot } from '../../src/server/last-good-snapshot.ts'
 import { createSnapshotStore } from '../../src/server/snapshot-store.ts'
@@ -27,7 +27,7 @@ test('a change of one process is followed by another, and equals the whole compi
   await using _notifications = openNotifications({
     url: control.url,
     channels: ['signalbox_config'],
-    onNotification: () => follower.wake(),
+    onNotification: (_channel, payload) => follower.hear(Number(payload)),
     onListening: () => follower.wake(),
     onBroken: () => undefined,
   })
@@ -61,7 +61,7 @@ test('a change of one process is followed by another, and equals the whole compi
   if (!whole.ok) throw new Error('it does not compile')
   expect(contentOf(store.current())).toEqual(contentOf(whole.snapshot))
   expect(contentOf(control.snapshots.current())).toEqual(contentOf(whole.snapshot))
-  const again = compileSnapshot(configurationOf(store.current()))
+  const again = compileSnapshot(joinConfiguration([...configurationParts(store.current())]))
   expect(again.ok && contentOf(again.snapshot)).toEqual(contentOf(whole.snapshot))
   expect(
     store

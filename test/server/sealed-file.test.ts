@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto'
+import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { readSealedFile, writeSealedFile } from '../../src/server/sealed-file.ts'
+import { createSecretBox } from '../../src/storage/secret-box.ts'
+
+const box = createSecretBox([randomBytes(32)])
+const texts = ['one', '', 'three, with ünïcode']
+
+test('the texts come back in their order', async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'signalbox-'))
+  const path = join(folder.path, 'file')
+  for (const written of [texts, [], ['again']]) {
+    await writeSealedFile(path, written, box, 'purpose')
+    expect(await readSealedFile(path, box, 'purpose')).toEqual(written)
+  }
+})
+
+test('what was cut off, moved, changed or sealed for something else is not read', async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'signalbox-'))
+  const path = join(folder.path, 'file')
+  await writeSealedFile(path, texts, box, 'purpose')
+  const whole = await readFile(path)
+  await expect(readSealedFile(path, box, 'other purpose')).rejects.toThrow('cannot be decrypted')
+  await expect(readSealedFile(path, createSecretBox([randomBytes(32)]), 'purpose')).rejects.toThrow('another')
+
+  const [first, second, ...rest] = framesOf(whole)
+  const damaged: Record<string, Buffer> = {
+    nothing: Buffer.alloc(0),
+    'cut in a length': whole.subarray(0, whole.length - framesOf(whole).at(-1)!.length + 2),
+    'cut in a text': whole.subarray(0, whole.length - 1),
+    'without its end': whole.subarray(0, whole.length - framesOf(whole).at(-1)!.length),
+    'without its first': Buffer.concat([second!, ...rest]),
+    swapped: Buffer.concat([second!, first!, ...rest]),
+    changed: Buffer.concat([whole.subarray(0, 90), Buffer.from([whole[90]! ^ 1]), whole.subarray(91)]),
+  }
+  for (const [name, bytes] of Object.entries(damaged)) {
+    await writeFile(path, bytes)
+    await expect(readSealedFile(path, box, 'purpose'), name).rejects.toThrow()
+  }
+})
+
+test('a file that cannot be finished leaves the one before', async () => {
+  await using folder = await mkdtempDisposable(join(tmpdir(), 'signalbox-'))
+  const path = join(folder.path, 'file')
+  await writeSealedFile(path, texts, box, 'purpose')
+  function* failing() {
+    yield 'new'
+    throw new Error('no more')
+  }
+  await expect(writeSealedFile(path, failing(), box, 'purpose')).rejects.toThrow('no more')
+  expect(await readSealedFile(path, box, 'purpose')).toEqual(texts)
+})
+
+/** With their lengths. */
+function framesOf(bytes: Buffer): Buffer[] {
+  const frames: Buffer[] = []
+  for (let at = 0; at < bytes.length; at += frames.at(-1)!.length) {
+    frames.push(bytes.subarray(at, at + 4 + bytes.readUInt32LE(at)))
+  }
+  return frames
+}
