@@ -42,6 +42,8 @@ export function openConfigFollower(options: {
   let isWanted = false
   /** 0: none that was not looked at. */
   let heardVersion = 0
+  const publish = (snapshot: Snapshot) => store.publish(snapshot)
+  const restore = (snapshot: Snapshot) => store.restore(snapshot)
 
   const follow = async () => {
     // Read before the database is: what this process has committed itself must not look like a step back.
@@ -49,8 +51,8 @@ export function openConfigFollower(options: {
     const heard = heardVersion
     heardVersion = 0
     const version = heard > served ? heard : (await getConfigVersion(db)).version
-    if (version > served) await loadLatest(options, store.current(), store.publish)
-    else if (version < served) await loadLatest(options, undefined, store.restore)
+    if (version > served) await loadLatest(options, store.current(), publish)
+    else if (version < served) await loadLatest(options, undefined, restore)
   }
   const run = async () => {
     do {
@@ -83,7 +85,7 @@ export function openConfigFollower(options: {
       await running
     },
     async reload() {
-      await loadLatest(options, undefined, store.publish)
+      await loadLatest(options, undefined, publish)
       schedule()
     },
     async [Symbol.asyncDispose]() {

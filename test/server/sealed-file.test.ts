@@ -27,18 +27,19 @@ test('what was cut off, moved, changed or sealed for something else is not read'
   await expect(readSealedFile(path, createSecretBox([randomBytes(32)]), 'purpose')).rejects.toThrow('another')
 
   const [first, second, ...rest] = framesOf(whole)
-  const damaged: Record<string, Buffer> = {
-    nothing: Buffer.alloc(0),
-    'cut in a length': whole.subarray(0, whole.length - framesOf(whole).at(-1)!.length + 2),
-    'cut in a text': whole.subarray(0, whole.length - 1),
-    'without its end': whole.subarray(0, whole.length - framesOf(whole).at(-1)!.length),
-    'without its first': Buffer.concat([second!, ...rest]),
-    swapped: Buffer.concat([second!, first!, ...rest]),
-    changed: Buffer.concat([whole.subarray(0, 90), Buffer.from([whole[90]! ^ 1]), whole.subarray(91)]),
-  }
-  for (const [name, bytes] of Object.entries(damaged)) {
+  const withoutEnd = whole.subarray(0, whole.length - framesOf(whole).at(-1)!.length)
+  const damaged: [Buffer, string][] = [
+    [Buffer.alloc(0), 'it is empty'],
+    [whole.subarray(0, withoutEnd.length + 2), 'it breaks off'],
+    [whole.subarray(0, whole.length - 1), 'it breaks off'],
+    [withoutEnd, 'cannot be decrypted'],
+    [Buffer.concat([second!, ...rest]), 'cannot be decrypted'],
+    [Buffer.concat([second!, first!, ...rest]), 'cannot be decrypted'],
+    [Buffer.concat([whole.subarray(0, 90), Buffer.from([whole[90]! ^ 1]), whole.subarray(91)]), 'cannot be decrypted'],
+  ]
+  for (const [bytes, message] of damaged) {
     await writeFile(path, bytes)
-    await expect(readSealedFile(path, box, 'purpose'), name).rejects.toThrow()
+    await expect(readSealedFile(path, box, 'purpose')).rejects.toThrow(message)
   }
 })
 
