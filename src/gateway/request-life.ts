@@ -244,9 +244,8 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     const { backend } = plan
     this.#permit = permit
     this.#usage.begin(plan)
-    const { totalMs, ...timeouts } = route.timeouts
-    const leftMs = totalMs - this.#usage.elapsedMs
-    const call = new UpstreamCall({ ...timeouts, totalMs: leftMs }, streamProtocolOf(this.#operation), this)
+    const leftMs = route.timeouts.totalMs - this.#usage.elapsedMs
+    const call = new UpstreamCall(route.timeouts, leftMs, streamProtocolOf(this.#operation), this)
     this.#call = call
     const { body, length } = this.#received!.bodyFor(backend)
     const { origin, target, headers } = upstreamRequest(plan, this.#clientPart(plan))

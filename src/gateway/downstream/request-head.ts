@@ -35,8 +35,8 @@ const readNames = [
 
 const knownNames = namesAsWritten([...forwardedNames, ...readNames])
 
-/** What may stand nowhere in a head: control characters, and a CR or LF without the other. */
-const forbidden = /[^\t\r\n\x20-\x7e\x80-\xff]|\r[^\n]|[^\r]\n|^\n|\r$/
+/** Without control characters, and without a CR or LF that lacks the other. */
+const headShape = /^[\t\x20-\x7e\x80-\xff]*(?:\r\n[\t\x20-\x7e\x80-\xff]*)*$/
 
 export class RequestHead {
   method = ''
@@ -62,7 +62,7 @@ export class RequestHead {
 
   /** What is wrong with the head whose text this is, without the empty line at its end; null if nothing is. */
   read(text: string): string | null {
-    if (forbidden.test(text)) return 'its head has characters that may not be there'
+    if (!headShape.test(text)) return 'its head has characters that may not be there'
     const end = text.indexOf('\r\n')
     return (
       this.#readRequestLine(end < 0 ? text : text.slice(0, end)) ?? (end < 0 ? null : this.#readLines(text, end + 2))

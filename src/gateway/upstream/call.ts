@@ -1,3 +1,4 @@
+import type { Timeouts } from '../../routing/configuration.ts'
 import type { AnswerHead } from './answer-head.ts'
 import { DeadlineWatch, type Watched } from './deadline-watch.ts'
 import { StreamOpening } from './stream-opening.ts'
@@ -6,13 +7,8 @@ import type { StreamProtocol } from '../stream-protocol.ts'
 import { maxStagedBytes, passAnswers } from '../turn.ts'
 import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
 
-/** Milliseconds; `totalMs` is what is left of the request's. */
-export interface CallDeadlines {
-  readonly connectMs: number
-  readonly firstByteMs: number
-  readonly idleMs: number
-  readonly totalMs: number
-}
+/** Milliseconds. */
+export type CallTimeouts = Pick<Timeouts, 'connectMs' | 'firstByteMs' | 'idleMs'>
 
 /**
  * How a call went up to the first byte of its answer.
@@ -72,7 +68,8 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   /** When its last byte came, or it failed (`performance.now()`). */
   endedAtMs = 0
 
-  readonly #deadlines: CallDeadlines
+  readonly #timeouts: CallTimeouts
+  readonly #expiresAtMs: number
   readonly #protocol: StreamProtocol
   readonly #owner: CallOwner
   #opening: CallOpening | null = null
@@ -92,8 +89,10 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   #isPaused = false
   #isAbandoned = false
 
-  constructor(deadlines: CallDeadlines, protocol: StreamProtocol, owner: CallOwner) {
-    this.#deadlines = deadlines
+  /** `leftMs`: what is left of the request's time. */
+  constructor(timeouts: CallTimeouts, leftMs: number, protocol: StreamProtocol, owner: CallOwner) {
+    this.#timeouts = timeouts
+    this.#expiresAtMs = this.startedAtMs + leftMs
     this.#protocol = protocol
     this.#owner = owner
     this.#waitingSinceMs = this.startedAtMs
@@ -309,12 +308,11 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   }
 
   #nextDeadline(): number {
-    const expiresAtMs = this.startedAtMs + this.#deadlines.totalMs
-    return Math.min(expiresAtMs, this.#stageDeadline())
+    return Math.min(this.#expiresAtMs, this.#stageDeadline())
   }
 
   #stageDeadline(): number {
-    const { connectMs, firstByteMs, idleMs } = this.#deadlines
+    const { connectMs, firstByteMs, idleMs } = this.#timeouts
     switch (this.#stage) {
       case 'connecting':
         return this.startedAtMs + connectMs
@@ -333,7 +331,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   checkDeadlines(nowMs: number): void {
     this.dueAtMs = this.#nextDeadline()
     if (nowMs < this.dueAtMs) return
-    if (nowMs >= this.startedAtMs + this.#deadlines.totalMs) return this.#break('expired', 'expired')
+    if (nowMs >= this.#expiresAtMs) return this.#break('expired', 'expired')
     switch (this.#stage) {
       case 'connecting':
         this.failure = 'connect timeout'
