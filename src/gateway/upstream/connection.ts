@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
-import { type AnswerEvents, AnswerParser } from './answer-parser.ts'
 import { maxStagedBytes, readUpstreams, sendUpstream } from '../turn.ts'
+import { type AnswerEvents, AnswerParser } from './answer-parser.ts'
 import type { AnswerHead } from './answer-head.ts'
 import { BodyUpload, type UploadOwner } from './body-upload.ts'
 import { type AnswerReceiver, type CallRequest, ExchangeError, type UpstreamExchange } from './exchange.ts'
@@ -181,7 +181,7 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
 
   #arrive(bytes: Buffer): void {
     if (this.#isClosed) return
-    // Nobody asked: what came could be taken for the answer to the next request.
+    // Nobody asked, or not yet: what came could be taken for the answer to the next request.
     if (!this.#receiver || this.#unsent) return this.close()
     this.readArrived()
     if (bytes.length > maxStagedBytes) return this.#read(bytes)

@@ -243,6 +243,21 @@ test('a connection on which upstream speaks, or which it ends, while it is idle 
   expect(exchange.body).toBe('hi')
 })
 
+test('what came before a request went out is no answer to it', async () => {
+  const server = await lie(answering(answer))
+  const way = wayTo(server.port)
+  expect(await outcomeOf(send(way))).toBe('whole')
+  // Behind a timer the event loop looks for what came, and only then sends.
+  const exchange = await new Promise<Exchange>((resolve) => {
+    setTimeout(() => {
+      server.sockets[0]!.write(`${ok}content-length: 6\r\n\r\nforged`)
+      resolve(send(way))
+    })
+  })
+  expect(await outcomeOf(exchange)).toBe('UPSTREAM_CLOSED')
+  expect(exchange).toMatchObject({ head: null, body: '' })
+})
+
 test('a hint of upstream shortens the time that a connection is kept', async () => {
   const server = await lie(answering(`${ok}Keep-Alive: max=9, timeout=2\r\ncontent-length: 2\r\n\r\nhi`))
   const way = wayTo(server.port)
