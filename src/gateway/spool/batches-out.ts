@@ -9,6 +9,8 @@ export interface SpooledRecord extends UsageEntry {
 /** Records to ship. */
 export interface SpoolBatch {
   readonly records: readonly SpooledRecord[]
+  /** No more than these waited. */
+  readonly isLast: boolean
   /** They are in the database. */
   commit(): void
   /** They come again, and so do those that were taken after them. */
@@ -19,6 +21,7 @@ export interface SpoolBatch {
 interface Taken {
   readonly records: readonly SpooledRecord[]
   readonly end: number | null
+  readonly isLast: boolean
 }
 
 interface Out extends Taken {
@@ -53,6 +56,7 @@ export class BatchesOut {
     this.#batches.push(batch)
     return {
       records: taken.records,
+      isLast: taken.isLast,
       commit: () => {
         batch.hasArrived = true
         while (this.#batches[0]?.hasArrived) this.#batches.shift()!.arrived()

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { monotonicMs } from '../monotonic.ts'
 import type { GatewayLog } from '../ports.ts'
 import type { SpoolBatch, SpooledRecord } from './batches-out.ts'
 import type { Spool, SpoolState } from './spool.ts'
@@ -56,7 +57,7 @@ export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
   const attempt = async (): Promise<boolean> => {
     try {
       const shipped = await shipAll()
-      if (shipped || performance.now() - reportedAtMs >= reportMs) await report()
+      if ((shipped && spool.untaken === 0) || monotonicMs() - reportedAtMs >= reportMs) await report()
       if (isAway) log.info({ pending: spool.state().pending }, 'usage records are shipped again')
       isAway = false
       retryMs = firstRetryMs
@@ -77,10 +78,10 @@ export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
     let hasAll = false
     try {
       for (;;) {
-        while (!hasAll && underway.length < maxUnderway && performance.now() < deadlineMs) {
+        while (!hasAll && underway.length < maxUnderway && monotonicMs() < deadlineMs) {
           const batch = spool.take(maxBatch)
           if (!batch) break
-          hasAll = spool.untaken === 0
+          hasAll = batch.isLast
           underway.push(ship(batch))
         }
         if (underway.length === 0) return shipped
@@ -88,7 +89,7 @@ export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
         void underway.shift()
         shipped = true
         retryMs = firstRetryMs
-        if (performance.now() - reportedAtMs >= reportMs) await report()
+        if (monotonicMs() - reportedAtMs >= reportMs) await report()
       }
     } finally {
       await Promise.allSettled(underway)
@@ -123,11 +124,11 @@ export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
   }
 
   const report = async () => {
-    reportedAtMs = performance.now()
+    reportedAtMs = monotonicMs()
     await store.report(spool.id, spool.state())
   }
 
-  const isOver = () => stopping.signal.aborted && (spool.state().pending === 0 || performance.now() >= deadlineMs)
+  const isOver = () => stopping.signal.aborted && (spool.state().pending === 0 || monotonicMs() >= deadlineMs)
 
   const pause = async (ms: number) => {
     if (stopping.signal.aborted) await sleep(Math.min(ms, firstRetryMs))
@@ -137,7 +138,7 @@ export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
   const done = loop()
   return {
     async stop(timeoutMs) {
-      deadlineMs = performance.now() + timeoutMs
+      deadlineMs = monotonicMs() + timeoutMs
       stopping.abort()
       const tooLate = new AbortController()
       await Promise.race([done, sleep(timeoutMs, undefined, { signal: tooLate.signal }).catch(() => undefined)])

@@ -5,6 +5,7 @@
  * that a client saw end. Records wait there while the database is away; what it has taken is deleted segment by segment.
  */
 import { unlink } from 'node:fs'
+import { monotonicMs } from '../monotonic.ts'
 import type { UsageAbout, UsageEncoder } from '../../routing/usage-entry.ts'
 import { endedAtMs, type UsageRecord } from '../../routing/usage-record.ts'
 import type { GatewayLog, OpenRequest, RequestStart, UsageSink } from '../ports.ts'
@@ -116,7 +117,7 @@ export class Spool implements UsageSink, Disposable {
   #lost = 0
   #isFailing = false
   #complainedAtMs = -Infinity
-  #clockOffsetMs = Date.now() - performance.now()
+  #clockOffsetMs = Date.now() - monotonicMs()
   /** Requests that were in flight when the clock jumped: their ends are told by the old time. */
   #astray: Map<string, number> = new Map()
   readonly #timer: NodeJS.Timeout
@@ -232,8 +233,8 @@ export class Spool implements UsageSink, Disposable {
   }
 
   #complain(error: unknown, message: string): void {
-    if (performance.now() - this.#complainedAtMs < complaintMs) return
-    this.#complainedAtMs = performance.now()
+    if (monotonicMs() - this.#complainedAtMs < complaintMs) return
+    this.#complainedAtMs = monotonicMs()
     this.#log.error({ err: error, lost: this.#lost, pending: this.#pending }, message)
   }
 
@@ -254,7 +255,8 @@ export class Spool implements UsageSink, Disposable {
     const start = this.#out.records
     const taken = this.#queue.slice(start, start + maxRecords)
     if (taken.length === 0) return null
-    return this.#out.add({ records: taken, end: null }, () => {
+    const isLast = start + taken.length === this.#queue.length
+    return this.#out.add({ records: taken, end: null, isLast }, () => {
       if (this.#isClosed) return
       this.#pending -= taken.length
       if (!this.#fromDisk) this.#queue.splice(0, taken.length)
@@ -277,7 +279,8 @@ export class Spool implements UsageSink, Disposable {
     if (!segment) return this.#returnToMemory()
     const { records, end } = this.#read(segment, this.#out.end ?? this.#shippedTo, maxRecords)
     if (records.length > 0) {
-      return this.#out.add({ records, end }, () => {
+      // Whether it is, the next take finds out, and goes back to memory.
+      return this.#out.add({ records, end, isLast: false }, () => {
         if (this.#isClosed) return
         this.#pending -= records.length
         this.#shipped(segment, records.length, end)
@@ -408,7 +411,7 @@ export class Spool implements UsageSink, Disposable {
   }
 
   #watchClock(): void {
-    const offsetMs = Date.now() - performance.now()
+    const offsetMs = Date.now() - monotonicMs()
     if (Math.abs(offsetMs - this.#clockOffsetMs) > clockJumpMs) {
       for (const request of this.#newlyOpen.list()) this.#astray.set(request.id, request.startedAtMs)
       for (const [id, { request }] of this.#openIn) this.#astray.set(id, request.startedAtMs)

@@ -53,9 +53,11 @@ export function openOtlpTracing(endpoint: string, options: TracingOptions): Trac
   const makeAll = (ended: readonly Ended[]) => {
     for (const { request, record } of ended) makeSpans(spans, ids, request, record)
   }
+  const tracer = new OtlpTracer(samplerOf(options.sampling), makeAll)
   return {
-    tracer: new OtlpTracer(samplerOf(options.sampling), makeAll),
+    tracer,
     async [Symbol.asyncDispose]() {
+      tracer.flush()
       // A collector that is away must not hold up the end.
       await Promise.race([provider.shutdown().catch(() => undefined), sleep(lastExportMs, undefined, { ref: false })])
     },
@@ -95,12 +97,14 @@ class OtlpTracer implements RequestTracer {
   /** Spans are made when the answer is on its way: a request does not wait for them. */
   readonly #finish = (request: TracedRequest, record: UsageRecord): void => {
     this.#ended.push({ request, record })
-    if (this.#ended.length > 1) return
-    setImmediate(() => {
-      const ended = this.#ended
-      this.#ended = []
-      this.#makeSpans(ended)
-    })
+    if (this.#ended.length === 1) setImmediate(() => this.flush())
+  }
+
+  /** Makes the spans that are still to be made. */
+  flush(): void {
+    const ended = this.#ended
+    this.#ended = []
+    this.#makeSpans(ended)
   }
 }
 

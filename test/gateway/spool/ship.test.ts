@@ -55,6 +55,35 @@ test('records that waited for the database get there once it is back, each once'
   expect(await countOf('rte_waits')).toBe(300)
 })
 
+test('what comes while records are on their way is gathered, and not sent in small batches', async () => {
+  using spool = openSpool({ root, encoder: createUsageEncoder(), log })
+  const store = storeIn(() => database)
+  let appended = 0
+  const batches: number[] = []
+  const append = () => {
+    appended++
+    spool.append(usageRecord({ routeId: 'rte_gathered' }), null, () => {})
+  }
+  const shipper = startShipper({
+    spool,
+    log,
+    store: {
+      ...store,
+      async deliver(records) {
+        batches.push(records.length)
+        // All the while requests end.
+        if (appended < 1_000) for (let n = 0; n < 100; n++) append()
+        await store.deliver(records)
+        if (appended < 1_000) for (let n = 0; n < 100; n++) append()
+      },
+    },
+  })
+  append()
+  await until(async () => (await countOf('rte_gathered')) === 1_001)
+  expect(await shipper.stop(1_000)).toBe(true)
+  expect(batches).toEqual([1, 200, 200, 200, 200, 200])
+})
+
 test('a record that the database refuses is counted as lost, and holds up no other', async () => {
   using spool = openSpool({ root, encoder: createUsageEncoder(), log })
   for (let n = 0; n < 30; n++) {
