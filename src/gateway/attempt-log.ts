@@ -1,11 +1,12 @@
 import type { Attempt, AttemptPlan, WaitPlan } from '../routing/next-attempt.ts'
 import type { AttemptRecord } from '../routing/usage-record.ts'
 import type { FallbackTrigger } from '../routing/vocabulary.ts'
+import { monotonicMs } from './monotonic.ts'
 
 /** One attempt of a request: what the next decision depends on, and what its usage record will say. */
 export class AttemptLog implements Attempt {
   readonly plan: AttemptPlan | WaitPlan
-  readonly startedAtMs = performance.now()
+  readonly startedAtMs = monotonicMs()
   endedAtMs = 0
   status: number | null = null
   trigger: FallbackTrigger | null = null
@@ -39,7 +40,7 @@ export class AttemptLog implements Attempt {
   }
 
   get durationMs(): number {
-    return (this.endedAtMs || performance.now()) - this.startedAtMs
+    return (this.endedAtMs || monotonicMs()) - this.startedAtMs
   }
 
   toRecord(isLast: boolean): AttemptRecord {

@@ -7,6 +7,7 @@ import { answerToFault } from './fault-answer.ts'
 import type { GatewayContext, GatewayLimits } from './gateway-context.ts'
 import { LiveState } from './live/live-state.ts'
 import { isMetricsUrl, metricsAnswer } from './metrics-answer.ts'
+import { monotonicMs } from './monotonic.ts'
 import type { GatewayPorts } from './ports.ts'
 import { SilenceWatch } from './request-body.ts'
 import { RequestLife } from './request-life.ts'
@@ -126,9 +127,9 @@ class HttpGateway implements Gateway {
   async #drain(): Promise<void> {
     this.#context.isDraining = true
     this.#listener.stopListening()
-    const deadlineMs = performance.now() + this.#options.drainTimeoutMs
-    const graceEndsMs = performance.now() + Math.min(idleGraceMs, this.#options.drainTimeoutMs)
-    while (performance.now() < graceEndsMs || (this.inFlight > 0 && performance.now() < deadlineMs)) await sleep(20)
+    const deadlineMs = monotonicMs() + this.#options.drainTimeoutMs
+    const graceEndsMs = monotonicMs() + Math.min(idleGraceMs, this.#options.drainTimeoutMs)
+    while (monotonicMs() < graceEndsMs || (this.inFlight > 0 && monotonicMs() < deadlineMs)) await sleep(20)
     for (const life of this.#context.lives.list()) life.expire()
     await this.#close()
   }

@@ -1,4 +1,5 @@
 import { AnswerBytes } from './answer-bytes.ts'
+import { monotonicMs } from './monotonic.ts'
 import { type AnswerSink, join, type Relay, type RelayEnd, writePart } from './relay.ts'
 import type { AnswerReader, UpstreamCall } from './upstream/call.ts'
 
@@ -60,7 +61,7 @@ export class PlainRelay implements AnswerReader, Relay {
   /** `length`: of the body; null: unknown. */
   #begin(length: number | null): void {
     if (this.firstByteAtMs > 0) return
-    this.firstByteAtMs = performance.now()
+    this.firstByteAtMs = monotonicMs()
     const { exchange, status, headers } = this.#sink
     exchange.begin(status, headers, length)
   }

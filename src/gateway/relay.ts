@@ -13,7 +13,7 @@ export type RelayEnd = StreamEnd | 'broken' | 'late' | 'cut'
 /** A request's answer on its way to the client. */
 export interface Relay {
   readonly bytes: AnswerBytes
-  /** When the first byte went out (`performance.now()`); 0: none did. */
+  /** When the first byte went out (`monotonicMs`); 0: none did. */
   readonly firstByteAtMs: number
   /** Ends the answer as one that upstream did not finish: the gateway has no more time for it. */
   cut(): void

@@ -1,4 +1,5 @@
 import type { BodyReader, Exchange } from './downstream/exchange.ts'
+import { monotonicMs } from './monotonic.ts'
 import { type Member, Roster } from './roster.ts'
 
 /** How a body ended. `malformed`: it cannot be read as one. `silent`: the client sent nothing for too long. */
@@ -38,7 +39,7 @@ export class SilenceWatch implements Disposable {
   }
 
   #check(): void {
-    const silentSinceMs = performance.now() - maxSilenceMs
+    const silentSinceMs = monotonicMs() - maxSilenceMs
     for (const body of this.#bodies.list()) if (body.lastByteAtMs < silentSinceMs) body.giveUp()
   }
 }
@@ -47,7 +48,7 @@ export class SilenceWatch implements Disposable {
 export class RequestBody implements Member, BodyReader {
   rosterIndex = -1
   size = 0
-  readonly beganAtMs = performance.now()
+  readonly beganAtMs = monotonicMs()
   lastByteAtMs = this.beganAtMs
   isOver = false
   readonly #maxBytes: number
@@ -84,7 +85,7 @@ export class RequestBody implements Member, BodyReader {
     if (this.isOver) return
     this.size += chunk.length
     if (this.size > this.#maxBytes) return this.onBodyEnd('tooLarge')
-    this.lastByteAtMs = performance.now()
+    this.lastByteAtMs = monotonicMs()
     this.#reader.onChunk(chunk)
   }
 

@@ -23,6 +23,7 @@ import type { GatewayContext } from './gateway-context.ts'
 import type { Permit } from './live/permit.ts'
 import type { Wait, WaitResult } from './live/waiting-room.ts'
 import { modelBody, modelNameOf, modelsBody } from './models-answer.ts'
+import { monotonicMs } from './monotonic.ts'
 import { PlainRelay } from './plain-relay.ts'
 import { isFault, type Reception, receiveRequest } from './receive-request.ts'
 import type { ReceivedRequest } from './received-request.ts'
@@ -179,7 +180,7 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
   #admit(received: ReceivedRequest): void {
     const usage = this.#usage
     this.#received = received
-    if (this.#reception) usage.receivingMs = performance.now() - this.#reception.body.beganAtMs
+    if (this.#reception) usage.receivingMs = monotonicMs() - this.#reception.body.beganAtMs
     usage.stream = received.stream
     usage.requestedModel = received.model
     const route = matchRoute(this.#snapshot, received.model)
@@ -279,7 +280,7 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     if (opening !== 'expired') this.#observe(classification, call)
     if (classification === 'answer') return this.#pass(call)
     attempt.trigger = classification
-    attempt.endedAtMs = performance.now()
+    attempt.endedAtMs = monotonicMs()
     // What broke off is no answer: with its length it would look whole.
     const isAnswer = opening === 'failedStream' || (opening === 'answering' && !call.isBroken)
     if (isAnswer) this.#keep(call, attempt)
@@ -381,7 +382,7 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     if (this.#isOver) return
     this.#isOver = true
     const isAnswer = outcome === 'OK' || outcome === 'OK_BY_FALLBACK'
-    const firstByteAtMs = this.#relay?.firstByteAtMs || (isAnswer ? performance.now() : 0)
+    const firstByteAtMs = this.#relay?.firstByteAtMs || (isAnswer ? monotonicMs() : 0)
     this.#usage.end({ outcome, status, errorCode, firstByteAtMs, answer: this.#passedAnswer(outcome) }, release)
     if (!this.#call?.isOpen) this.#permit?.[Symbol.dispose]()
   }

@@ -8,6 +8,7 @@ import type { UsageRecord } from '../routing/usage-record.ts'
 import type { FallbackTrigger, RequestOutcome } from '../routing/vocabulary.ts'
 import { type PassedAnswer, tokensOf } from './answer-tokens.ts'
 import { AttemptLog } from './attempt-log.ts'
+import { monotonicMs } from './monotonic.ts'
 import type { GatewayPorts, OpenRequest, RequestStart, RequestTrace, TrafficPlace } from './ports.ts'
 
 /** How a request ended, as the client saw it. */
@@ -15,7 +16,7 @@ export interface RequestEnd {
   readonly outcome: RequestOutcome
   readonly status: number
   readonly errorCode: string | null
-  /** `performance.now()`; 0: no byte of an answer went out. */
+  /** `monotonicMs`; 0: no byte of an answer went out. */
   readonly firstByteAtMs: number
   /** Null if nothing was served. */
   readonly answer: PassedAnswer | null
@@ -43,7 +44,7 @@ export class RequestUsage implements OpenRequest {
   /** Time that passed while the client sent its body. */
   receivingMs = 0
   readonly #ports: GatewayPorts
-  readonly #begunAtMs = performance.now()
+  readonly #begunAtMs = monotonicMs()
   #isOpen = false
   #divergence: Divergence | null = null
   #place: TrafficPlace | null = null
@@ -56,7 +57,7 @@ export class RequestUsage implements OpenRequest {
 
   /** Since the request came, whatever happened to the clock. */
   get elapsedMs(): number {
-    return performance.now() - this.#begunAtMs
+    return monotonicMs() - this.#begunAtMs
   }
 
   /** The request has its route and is about to be served. */

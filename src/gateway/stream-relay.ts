@@ -1,5 +1,6 @@
 import type { GatewayErrorCode } from '../routing/errors.ts'
 import { AnswerBytes } from './answer-bytes.ts'
+import { monotonicMs } from './monotonic.ts'
 import { type AnswerSink, join, type Relay, type RelayEnd, writePart } from './relay.ts'
 import { firstEventEnd, wholeEventsLength } from './sse.ts'
 import { endOfLongEvent, findStreamEnd, isWholeEnd, type StreamEnd } from './stream-end.ts'
@@ -162,7 +163,7 @@ export class StreamRelay implements AnswerReader, Relay {
 
   #begin(): void {
     if (this.firstByteAtMs > 0) return
-    this.firstByteAtMs = performance.now()
+    this.firstByteAtMs = monotonicMs()
     this.#sink.exchange.begin(this.#sink.status, this.#sink.headers, null)
   }
 }

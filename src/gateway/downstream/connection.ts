@@ -1,6 +1,7 @@
 /** A client's connection: HTTP/1.1 (RFC 9112), one exchange after the other. */
 import type { Socket } from 'node:net'
 import { ChunkedDecoder, type ChunkedReader } from '../http/chunked-coding.ts'
+import { monotonicMs } from '../monotonic.ts'
 import type { Member } from '../roster.ts'
 import { maxStagedBytes, readClients, sendClients } from '../turn.ts'
 import { type ClientMemory, Exchange, type ExchangeCarrier, keepAliveSeconds } from './exchange.ts'
@@ -50,8 +51,8 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   readonly #socket: Socket
   readonly #owner: ConnectionOwner
   #stage: Stage = 'idle'
-  /** When the stage began, as far as it has a limit (`performance.now()`). */
-  #sinceMs = performance.now()
+  /** When the stage began, as far as it has a limit (`monotonicMs`). */
+  #sinceMs = monotonicMs()
   #isFirst = true
   /** What came in this turn, until it is read. */
   #arrived: Buffer | null = null
@@ -67,7 +68,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   #chunked: ChunkedDecoder | null = null
   /** The answer has ended; its last bytes may be on their way to a slow client. */
   #isAnswered = false
-  /** Since when what was sent waits for the client to take it (`performance.now()`); 0: nothing does. */
+  /** Since when what was sent waits for the client to take it (`monotonicMs`); 0: nothing does. */
   #waitsSinceMs = 0
 
   constructor(socket: Socket, owner: ConnectionOwner) {
@@ -158,13 +159,13 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
 
   #endWhenSent(): void {
     if (this.#socket.writableLength === 0) return this.#endExchange()
-    this.#sinceMs = performance.now()
+    this.#sinceMs = monotonicMs()
     // Called when all before it has gone out.
     this.#socket.write(nothing, () => this.#endExchange())
   }
 
   #noteRoom(hasRoom: boolean): boolean {
-    if (!hasRoom && this.#waitsSinceMs === 0) this.#waitsSinceMs = performance.now()
+    if (!hasRoom && this.#waitsSinceMs === 0) this.#waitsSinceMs = monotonicMs()
     return hasRoom
   }
 
@@ -249,7 +250,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
     if (this.#stage === 'idle') {
       this.#stage = 'head'
       // A client's first head is timed from the moment when it connected.
-      if (!this.#isFirst) this.#sinceMs = performance.now()
+      if (!this.#isFirst) this.#sinceMs = monotonicMs()
     }
     const end = findHeadEnd(bytes, start)
     if (end < 0) return this.#awaitHead(bytes, start) ? from : bytes.length
@@ -335,7 +336,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
     exchange.onOver()
     if (!exchange.keepsAlive) this.#linger()
     else if (exchange.isReceived) this.#next()
-    else this.#sinceMs = performance.now()
+    else this.#sinceMs = monotonicMs()
   }
 
   #next(): void {
@@ -360,7 +361,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
     this.#isAnswered = false
     this.#isBodyHeld = false
     this.#stage = stage
-    this.#sinceMs = performance.now()
+    this.#sinceMs = monotonicMs()
   }
 
   #refuse(fault: HeadFault, detail: string): void {

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { monotonicMs } from '../monotonic.ts'
 import { Roster } from '../roster.ts'
 import { Connection, type ConnectionOwner, type HeadFault } from './connection.ts'
 import type { Exchange } from './exchange.ts'
@@ -65,7 +66,7 @@ export class Listener implements ConnectionOwner, Disposable {
   }
 
   #check(): void {
-    const nowMs = performance.now()
+    const nowMs = monotonicMs()
     for (const connection of this.#connections.list()) connection.check(nowMs)
   }
 }

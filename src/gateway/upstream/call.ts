@@ -1,3 +1,4 @@
+import { monotonicMs } from '../monotonic.ts'
 import type { Timeouts } from '../../routing/configuration.ts'
 import type { AnswerHead } from './answer-head.ts'
 import { DeadlineWatch, type Watched } from './deadline-watch.ts'
@@ -54,7 +55,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   rosterIndex = -1
   /** No later than the next deadline: that nothing is due yet costs but a look. */
   dueAtMs: number
-  readonly startedAtMs = performance.now()
+  readonly startedAtMs = monotonicMs()
   /** 0: none came. */
   status = 0
   head: AnswerHead | null = null
@@ -65,7 +66,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   isComplete = false
   /** Why there is no answer, for the log: an error's code or name, never its message, which may hold what was sent. */
   failure: string | null = null
-  /** When its last byte came, or it failed (`performance.now()`). */
+  /** When its last byte came, or it failed (`monotonicMs`). */
   endedAtMs = 0
 
   readonly #timeouts: CallTimeouts
@@ -143,7 +144,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   resume(): void {
     if (!this.#isPaused) return
     this.#isPaused = false
-    this.#lastByteAtMs = performance.now()
+    this.#lastByteAtMs = monotonicMs()
     this.#exchange?.resume()
   }
 
@@ -167,14 +168,14 @@ export class UpstreamCall implements AnswerReceiver, Watched {
 
   /** The upload may take its time: the wait for the answer begins behind it. */
   onSent(): void {
-    this.#waitingSinceMs = performance.now()
+    this.#waitingSinceMs = monotonicMs()
   }
 
   onHead(head: AnswerHead): void {
     if (this.#stage === 'over') return
     this.head = head
     this.status = head.status
-    this.#lastByteAtMs = performance.now()
+    this.#lastByteAtMs = monotonicMs()
     this.#stage = 'opening'
     this.isStream = head.status < 300 && isEventStream(head)
     if (this.isStream) this.#streamOpening = new StreamOpening(this.#protocol)
@@ -195,7 +196,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     this.#exchange = null
     if (this.#stage === 'over') return
     this.isComplete = true
-    this.endedAtMs = performance.now()
+    this.endedAtMs = monotonicMs()
     deadlineWatch.delete(this)
     if (this.#stage === 'answering') this.#flushSoon()
     else if (this.#streamOpening) this.#endOpening(this.#streamOpening)
@@ -269,7 +270,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     this.#tellOpening()
     if (!this.#reader) return
     if (this.#chunks.length > 0) {
-      this.#lastByteAtMs = performance.now()
+      this.#lastByteAtMs = monotonicMs()
       this.#reader.onData()
     }
     if (this.isComplete) {
@@ -296,7 +297,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   #close(): void {
     if (this.#stage === 'over') return
     this.#stage = 'over'
-    this.endedAtMs = performance.now()
+    this.endedAtMs = monotonicMs()
     deadlineWatch.delete(this)
     this.#exchange?.abort()
     this.#exchange = null
@@ -323,7 +324,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
         return this.isStream ? this.#waitingSinceMs + firstByteMs : this.#lastByteAtMs + idleMs
       case 'answering':
       case 'over':
-        return this.#isPaused ? performance.now() + idleMs : this.#lastByteAtMs + idleMs
+        return this.#isPaused ? monotonicMs() + idleMs : this.#lastByteAtMs + idleMs
     }
   }
 

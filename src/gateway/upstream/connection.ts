@@ -28,7 +28,7 @@ const keepAliveMarginMs = 1_000
 
 /** One connection to an origin, with one request at a time (HTTP/1.1, RFC 9112). */
 export class UpstreamConnection implements UpstreamExchange, AnswerEvents, UploadOwner {
-  /** How long it may be idle (`performance.now()`); of its owner's concern. */
+  /** How long it may be idle (`monotonicMs`); of its owner's concern. */
   idleUntilMs = 0
   readonly #owner: ConnectionOwner
   readonly #parser = new AnswerParser(this)

@@ -1,8 +1,9 @@
+import { monotonicMs } from '../monotonic.ts'
 import { type Member, Roster } from '../roster.ts'
 
 /** What has a deadline. */
 export interface Watched extends Member {
-  /** The next one (`performance.now()`); it may move while it is watched. */
+  /** The next one (`monotonicMs`); it may move while it is watched. */
   readonly dueAtMs: number
   /** It has passed. Called again at each look until it moves, or the watch ends. */
   checkDeadlines(nowMs: number): void
@@ -32,7 +33,7 @@ export class DeadlineWatch {
   /** It goes on once more after the last has gone: most often, the next is about to come. */
   #look(): void {
     if (this.#watched.size === 0) return this.#stop()
-    const nowMs = performance.now()
+    const nowMs = monotonicMs()
     for (const one of this.#watched.list()) if (one.dueAtMs <= nowMs) check(one, nowMs)
   }
 

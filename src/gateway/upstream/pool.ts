@@ -1,5 +1,6 @@
 import { type ConnectionOwner, type OpenSocket, UpstreamConnection } from './connection.ts'
 import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
+import { monotonicMs } from '../monotonic.ts'
 
 const sweepEveryMs = 1_000
 
@@ -43,7 +44,7 @@ export class UpstreamPool implements UpstreamWay, ConnectionOwner {
   onFree(connection: UpstreamConnection): void {
     const keepAliveMs = Math.min(this.#keepAliveMs, connection.keepAliveMs)
     if (this.#isClosed || keepAliveMs <= 0) return connection.close()
-    connection.idleUntilMs = performance.now() + keepAliveMs
+    connection.idleUntilMs = monotonicMs() + keepAliveMs
     this.#idle.push(connection)
     this.#sweep ??= setInterval(() => this.#closeExpired(), sweepEveryMs).unref()
   }
@@ -60,11 +61,11 @@ export class UpstreamPool implements UpstreamWay, ConnectionOwner {
   /** The one that became so last is the last to expire. The sweep alone would come too late: upstream closes to the second. */
   #take(): UpstreamConnection | undefined {
     const last = this.#idle.at(-1)
-    return last && performance.now() < last.idleUntilMs ? this.#idle.pop() : undefined
+    return last && monotonicMs() < last.idleUntilMs ? this.#idle.pop() : undefined
   }
 
   #closeExpired(): void {
-    const now = performance.now()
+    const now = monotonicMs()
     for (const connection of this.#idle.filter(({ idleUntilMs }) => idleUntilMs <= now)) connection.close()
     if (this.#idle.length === 0) this.#stopSweeping()
   }
