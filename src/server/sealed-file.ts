@@ -1,10 +1,13 @@
 /**
- * A file of texts, each sealed by itself and with its place, so that one that is missing, or somewhere else, is noticed: its length
- * (4 bytes, little-endian), then the sealed text, and so on. Behind the last there is an empty one whose place says that it is the end.
+ * A file of texts, each sealed by itself and with its place, so that one that is missing, or from elsewhere, is noticed: 16 random
+ * bytes that are the file's own, and then, for each text, its length when sealed (4 bytes, little-endian) and the sealed text. Behind
+ * the last there is an empty one whose place says that it is the end.
  */
-import { type FileHandle, open, readFile, rename } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { readFile, rename, writeFile } from 'node:fs/promises'
 import type { SecretBox } from '../storage/secret-box.ts'
 
+const idBytes = 16
 const lengthBytes = 4
 
 /**
@@ -17,29 +20,35 @@ export async function writeSealedFile(
   box: SecretBox,
   context: string,
 ): Promise<void> {
-  const unfinished = `${path}.new`
-  await using file = await open(unfinished, 'w', 0o600)
-  let count = 0
-  for (const text of texts) await append(file, box.seal(text, placeOf(context, count++)))
-  await append(file, box.seal('', endOf(context, count)))
-  await file.sync()
   // Renamed into place, or a crash would leave half a file where a whole one was.
-  await rename(unfinished, path)
+  await writeFile(`${path}.new`, sealAll(texts, box, context), { mode: 0o600, flush: true })
+  await rename(`${path}.new`, path)
 }
 
 /** Throws if it is not there, not whole, or was sealed with another key. */
 export async function readSealedFile(path: string, box: SecretBox, context: string): Promise<string[]> {
-  const frames = splitFrames(await readFile(path))
+  const bytes = await readFile(path)
+  const place = placesOf(context, bytes.subarray(0, idBytes))
+  const frames = splitFrames(bytes.subarray(idBytes))
   const end = frames.pop()
   if (!end) throw new Error('it is empty')
-  box.open(end, endOf(context, frames.length))
-  return frames.map((sealed, index) => box.open(sealed, placeOf(context, index)))
+  box.open(end, place.end(frames.length))
+  return frames.map((sealed, index) => box.open(sealed, place.of(index)))
 }
 
-async function append(file: FileHandle, sealed: Buffer): Promise<void> {
+function* sealAll(texts: Iterable<string>, box: SecretBox, context: string): Generator<Buffer> {
+  const id = randomBytes(idBytes)
+  const place = placesOf(context, id)
+  yield id
+  let count = 0
+  for (const text of texts) yield frame(box.seal(text, place.of(count++)))
+  yield frame(box.seal('', place.end(count)))
+}
+
+function frame(sealed: Buffer): Buffer {
   const length = Buffer.alloc(lengthBytes)
   length.writeUInt32LE(sealed.length)
-  await file.writev([length, sealed])
+  return Buffer.concat([length, sealed])
 }
 
 function splitFrames(bytes: Buffer): Buffer[] {
@@ -54,10 +63,11 @@ function splitFrames(bytes: Buffer): Buffer[] {
   return frames
 }
 
-function placeOf(context: string, index: number): string {
-  return `${context} ${index}`
-}
-
-function endOf(context: string, count: number): string {
-  return `${context} end of ${count}`
+/** Two files never have a place in common: a text of an earlier one does not open in a later one. */
+function placesOf(context: string, id: Buffer) {
+  const file = `${context} ${id.toString('hex')}`
+  return {
+    of: (index: number) => `${file} ${index}`,
+    end: (count: number) => `${file} end of ${count}`,
+  }
 }

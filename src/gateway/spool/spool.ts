@@ -5,9 +5,9 @@
  * that a client saw end. Records wait there while the database is away; what it has taken is deleted segment by segment.
  */
 import { unlink } from 'node:fs'
-import { monotonicMs } from '../monotonic.ts'
 import type { UsageAbout, UsageEncoder } from '../../routing/usage-entry.ts'
 import { endedAtMs, type UsageRecord } from '../../routing/usage-record.ts'
+import { monotonicMs } from '../monotonic.ts'
 import type { GatewayLog, OpenRequest, RequestStart, UsageSink } from '../ports.ts'
 import { Roster } from '../roster.ts'
 import { writeRecords } from '../turn.ts'

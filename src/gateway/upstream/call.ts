@@ -1,12 +1,12 @@
-import { monotonicMs } from '../monotonic.ts'
 import type { Timeouts } from '../../routing/configuration.ts'
-import type { AnswerHead } from './answer-head.ts'
-import { DeadlineWatch, type Watched } from './deadline-watch.ts'
-import { StreamOpening } from './stream-opening.ts'
+import { monotonicMs } from '../monotonic.ts'
 import type { ServerSentEvent } from '../sse.ts'
 import type { StreamProtocol } from '../stream-protocol.ts'
 import { maxStagedBytes, passAnswers } from '../turn.ts'
+import type { AnswerHead } from './answer-head.ts'
+import { DeadlineWatch, type Watched } from './deadline-watch.ts'
 import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
+import { StreamOpening } from './stream-opening.ts'
 
 /** Milliseconds. */
 export type CallTimeouts = Pick<Timeouts, 'connectMs' | 'firstByteMs' | 'idleMs'>
