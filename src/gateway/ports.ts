@@ -103,8 +103,6 @@ export interface TrafficEnd {
   /** Why it did not go where the weights say, and the target that it should have gone to; null if it did go there. */
   readonly divergence: { readonly reason: DivergenceReason; readonly targetId: string } | null
   readonly outcome: RequestOutcome
-  /** Milliseconds since the epoch. */
-  readonly endedAtMs: number
   /** Null if no byte of an answer went out. */
   readonly firstByteMs: number | null
   readonly durationMs: number

@@ -17,7 +17,8 @@ export class RequestQuestion implements AttemptQuestion {
   readonly route: Route
   readonly live: LiveState
   readonly attempts: readonly AttemptLog[]
-  nowMs = Date.now()
+  /** To be set before each question. */
+  nowMs = 0
   readonly #usage: RequestProgress
   readonly #chunks: readonly Buffer[]
   #prefixHash: number | undefined

@@ -92,7 +92,6 @@ export class RequestUsage implements OpenRequest {
       this.#ports.traffic.ended(this.#place ?? this.#nowhere(this.route!), {
         divergence: this.#findDivergence(),
         outcome: end.outcome,
-        endedAtMs: this.startedAtMs + durationMs,
         firstByteMs,
         durationMs,
         tokens: count.tokens,

@@ -22,7 +22,7 @@ export const nowhere: TrafficPlace = {
 }
 
 export function endOf(rest: Partial<TrafficEnd> = {}): TrafficEnd {
-  return { divergence: null, outcome: 'OK', endedAtMs: 0, firstByteMs: 20, durationMs: 100, tokens: null, ...rest }
+  return { divergence: null, outcome: 'OK', firstByteMs: 20, durationMs: 100, tokens: null, ...rest }
 }
 
 /** Requests that go to the place and end there. */
