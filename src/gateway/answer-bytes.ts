@@ -12,8 +12,9 @@ export class AnswerBytes {
   add(chunk: Buffer): void {
     this.total += chunk.length
     if (this.#head) return this.#addTail(chunk)
-    this.#head = chunk.subarray(0, keptHeadBytes)
-    if (chunk.length > keptHeadBytes) this.#addTail(chunk.subarray(keptHeadBytes))
+    const isLonger = chunk.length > keptHeadBytes
+    this.#head = isLonger ? chunk.subarray(0, keptHeadBytes) : chunk
+    if (isLonger) this.#addTail(chunk.subarray(keptHeadBytes))
   }
 
   /** The first bytes, one character each: up to 4 KiB of what came first. */

@@ -37,9 +37,9 @@ class Step<Item> {
 export const maxStagedBytes = 16 * 1024
 
 /** What came from clients is read: requests get their keys, routes and targets. */
-export const readClients = new Step<{ readArrived(): void }>((connection) => connection.readArrived())
+export const readClients = new Step<{ read(): void }>((arrivals) => arrivals.read())
 export const sendUpstream = new Step<{ sendUnsent(): void }>((connection) => connection.sendUnsent())
-export const readUpstreams = new Step<{ readArrived(): void }>((connection) => connection.readArrived())
+export const readUpstreams = new Step<{ read(): void }>((arrivals) => arrivals.read())
 /** What came of answers is passed on, or its request ends. */
 export const passAnswers = new Step<{ flush(): void }>((call) => call.flush())
 /** The records of requests that ended: their last bytes wait for it. */

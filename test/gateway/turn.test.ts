@@ -13,7 +13,7 @@ test('what a turn brings is done step by step, in the order of the steps and not
   const done: string[] = []
   const named = (name: string) => {
     const note = () => void done.push(name)
-    return { readArrived: note, sendUnsent: note, flush: note }
+    return { read: note, sendUnsent: note, flush: note }
   }
   for (const which of ['one', 'two']) {
     sendClients.add(named(`answer ${which}`))
@@ -32,7 +32,7 @@ test('what a turn brings is done step by step, in the order of the steps and not
 test('what a step leads to is done in the same turn if its step is yet to come, else in the next one', async () => {
   const done: string[] = []
   const later = { sendUnsent: () => void done.push('later') }
-  const earlier = { readArrived: () => void done.push('earlier') }
+  const earlier = { read: () => void done.push('earlier') }
   passAnswers.add({
     flush() {
       done.push('now')

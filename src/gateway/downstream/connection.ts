@@ -1,5 +1,6 @@
 /** A client's connection: HTTP/1.1 (RFC 9112), one exchange after the other. */
 import type { Socket } from 'node:net'
+import { Arrivals } from '../http/arrivals.ts'
 import { ChunkedDecoder, type ChunkedReader } from '../http/chunked-coding.ts'
 import { monotonicMs } from '../monotonic.ts'
 import type { Member } from '../roster.ts'
@@ -21,8 +22,6 @@ export interface ConnectionOwner {
 
 /** As Node has it. */
 const maxHeadBytes = 16 * 1024
-/** Most heads are shorter. */
-const usualHeadBytes = 2 * 1024
 /** Requests that a client sends without waiting for answers wait here, up to so many bytes. */
 const maxWaitingBytes = 64 * 1024
 /** Empty lines before a request are read over (RFC 9112 § 2.2), so many bytes of them. */
@@ -54,8 +53,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   /** When the stage began, as far as it has a limit (`monotonicMs`). */
   #sinceMs = monotonicMs()
   #isFirst = true
-  /** What came in this turn, until it is read. */
-  #arrived: Buffer | null = null
+  readonly #arrivals = new Arrivals(readClients, (bytes) => this.#take(bytes))
   /** What goes out in this turn. */
   #unsent: Buffer | null = null
   /** What was read and could not be taken yet: the beginning of a head, or requests behind the current one. */
@@ -74,7 +72,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   constructor(socket: Socket, owner: ConnectionOwner) {
     this.#socket = socket
     this.#owner = owner
-    socket.on('data', (bytes: Buffer) => this.#arrive(bytes))
+    socket.on('data', (bytes: Buffer) => this.#arrivals.push(bytes))
     socket.on('drain', () => this.#drain())
     socket.on('end', () => this.#leave())
     socket.on('error', () => {})
@@ -171,21 +169,6 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
 
   // ── what the socket says ──
 
-  #arrive(bytes: Buffer): void {
-    this.readArrived()
-    if (bytes.length > maxStagedBytes) return this.#take(bytes)
-    this.#arrived = bytes
-    readClients.add(this)
-  }
-
-  /** It is time for what came in this turn. */
-  readArrived(): void {
-    const arrived = this.#arrived
-    if (!arrived) return
-    this.#arrived = null
-    this.#take(arrived)
-  }
-
   #take(bytes: Buffer): void {
     const waiting = this.#waiting
     this.#waiting = null
@@ -199,14 +182,14 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
 
   /** The client says no more, and that is how clients leave. What was answered still goes out. */
   #leave(): void {
-    this.readArrived()
+    this.#arrivals.read()
     if (this.#exchange && !this.#isAnswered) this.destroy()
   }
 
   #close(): void {
     if (this.#stage === 'closed') return
     this.#stage = 'closed'
-    this.#arrived = null
+    this.#arrivals.drop()
     this.#unsent = null
     this.#waiting = null
     this.#owner.onClosed(this)
@@ -247,11 +230,6 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   #readHead(bytes: Buffer, from: number): number {
     const start = skipEmptyLines(bytes, from)
     if (start === bytes.length) return start
-    if (this.#stage === 'idle') {
-      this.#stage = 'head'
-      // A client's first head is timed from the moment when it connected.
-      if (!this.#isFirst) this.#sinceMs = monotonicMs()
-    }
     const end = findHeadEnd(bytes, start)
     if (end < 0) return this.#awaitHead(bytes, start) ? from : bytes.length
     const head = new RequestHead()
@@ -263,6 +241,11 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
 
   /** Whether the rest of a head may come. */
   #awaitHead(bytes: Buffer, start: number): boolean {
+    if (this.#stage === 'idle') {
+      this.#stage = 'head'
+      // A client's first head is timed from the moment when it connected.
+      if (!this.#isFirst) this.#sinceMs = monotonicMs()
+    }
     if (bytes.length - start > maxHeadBytes) this.#refuse('headers_too_large', 'its head is too long')
     // Without a CR before them, its lines would be waited for in vain.
     else if (hasBareLineFeed(bytes, start)) this.#refuse('bad_request', 'its lines do not end with CR LF')
@@ -372,11 +355,8 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
 
 /** Where the head's empty line begins, or -1: it is not there, or not within the limit. */
 function findHeadEnd(bytes: Buffer, start: number): number {
-  const usual = bytes.subarray(start, start + usualHeadBytes).indexOf(headEnd)
-  if (usual >= 0) return start + usual
-  if (bytes.length - start <= usualHeadBytes) return -1
-  const end = bytes.subarray(start, start + maxHeadBytes + headEnd.length).indexOf(headEnd)
-  return end < 0 ? -1 : start + end
+  const end = bytes.indexOf(headEnd, start)
+  return end - start > maxHeadBytes ? -1 : end
 }
 
 function hasBareLineFeed(bytes: Buffer, start: number): boolean {

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { Readable } from 'node:stream'
-import { maxStagedBytes, readUpstreams, sendUpstream } from '../turn.ts'
+import { Arrivals } from '../http/arrivals.ts'
+import { readUpstreams, sendUpstream } from '../turn.ts'
 import { type AnswerEvents, AnswerParser } from './answer-parser.ts'
 import type { AnswerHead } from './answer-head.ts'
 import { BodyUpload, type UploadOwner } from './body-upload.ts'
@@ -39,8 +40,7 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
   #request: CallRequest | null = null
   #receiver: AnswerReceiver | null = null
   #upload: BodyUpload | null = null
-  /** What came in this turn, until it is read. */
-  #arrived: Buffer | null = null
+  readonly #arrivals = new Arrivals(readUpstreams, (bytes) => this.#read(bytes))
   /** What goes out in this turn. */
   #unsent: Buffer | null = null
 
@@ -91,7 +91,7 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
   close(error?: Error): void {
     if (this.#isClosed) return
     this.#isClosed = true
-    this.#arrived = null
+    this.#arrivals.drop()
     this.#unsent = null
     const receiver = this.#receiver
     this.#receiver = null
@@ -183,18 +183,7 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     if (this.#isClosed) return
     // Nobody asked, or not yet: what came could be taken for the answer to the next request.
     if (!this.#receiver || this.#unsent) return this.close()
-    this.readArrived()
-    if (bytes.length > maxStagedBytes) return this.#read(bytes)
-    this.#arrived = bytes
-    readUpstreams.add(this)
-  }
-
-  /** It is time for what came in this turn. */
-  readArrived(): void {
-    const arrived = this.#arrived
-    if (!arrived) return
-    this.#arrived = null
-    this.#read(arrived)
+    this.#arrivals.push(bytes)
   }
 
   #read(bytes: Buffer): void {
@@ -209,13 +198,13 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
   }
 
   #readEnd(): void {
-    this.readArrived()
+    this.#arrivals.read()
     if (this.#receiver && this.#parser.endOfConnection()) this.#finish()
     else this.close()
   }
 
   #endWith(error?: Error): void {
-    this.readArrived()
+    this.#arrivals.read()
     this.close(error)
   }
 
