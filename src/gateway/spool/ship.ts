@@ -82,7 +82,10 @@ export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
           const batch = spool.take(maxBatch)
           if (!batch) break
           hasAll = batch.isLast
-          underway.push(ship(batch))
+          const shipping = ship(batch)
+          // It may fail before its turn to be waited for has come.
+          shipping.catch(() => {})
+          underway.push(shipping)
         }
         if (underway.length === 0) return shipped
         await underway[0]

@@ -107,3 +107,28 @@ test('usage is complete until just now when nothing waits, and no further than w
   await storeIn(() => database).report(spool.id, spool.state())
   expect((await findCompleteUntil(database.db)).getTime()).toBe(waiting.startedAtMs + 2_000)
 })
+
+test('two batches that fail one after the other, the second first, wait like all others', async () => {
+  using spool = openSpool({ root, encoder: createUsageEncoder(), log })
+  const stored = storeIn(() => database)
+  const first = Promise.withResolvers<void>()
+  let deliveries = 0
+  const store: UsageStore = {
+    ...stored,
+    deliver: async (records) => {
+      const delivery = ++deliveries
+      if (delivery === 1) await first.promise
+      if (delivery <= 2) throw new Error('the database is away')
+      await stored.deliver(records)
+    },
+  }
+  for (let n = 0; n < 2_500; n++) spool.append(usageRecord({ routeId: 'rte_two_batches' }), null, () => {})
+  await until(() => spool.state().pending === 2_500)
+  const shipper = startShipper({ spool, store, log })
+  await until(() => deliveries === 2)
+  // By now nobody may have been left to handle the failure of the second.
+  await new Promise((resolve) => setImmediate(resolve))
+  first.resolve()
+  await until(async () => (await countOf('rte_two_batches')) === 2_500)
+  expect(await shipper.stop(1_000)).toBe(true)
+})
