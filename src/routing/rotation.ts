@@ -1,12 +1,18 @@
 /**
- * Weighted round robin that is exact: over the requests that saw the same set of open members, each member is within one
- * request of its exact share after every single one of them.
+ * Weighted round robin that is exact: over the requests that saw the same set of open members with the same weights, each
+ * member is within one request of its exact share after every single one of them.
  *
  * nginx's smooth round robin takes the member that is furthest behind. With many unequal weights that falls more than one
  * request behind (1.22 was seen with 13 members), so here a member is taken only when its share has begun to be due, and the
  * one that must be served soonest goes first: the k-th request of a member with share s falls in the window
  * ((k - 1) / s, k / s], which earliest-deadline-first always meets (Baruah et al., "Proportionate progress", 1996). The place
  * where a rotation starts is random, so that many of them do not all begin with the same member.
+ *
+ * What a member is behind its share outlives a change of the items, in requests and by its id. With more than two members no
+ * rule can then promise one request: of six equal members, five of which lose their weight one by one as soon as they were
+ * served, the last is 1.45 behind. Seen in 20,000 random sequences of 2 to 6 members, against the sum of a member's exact
+ * shares: 1.24 at most (99 in 100 within 1.01) where only weights change, 1.7 (99 in 100 within 1.4) where members come and go.
+ * Requests of an older and of a newer snapshot that alternate share one account; each alone may differ from its own weights.
  */
 export interface Weighted {
   readonly id: string
@@ -19,13 +25,24 @@ interface Wheel {
   readonly members: readonly number[]
   readonly weights: readonly number[]
   readonly total: number
-  /** Per member, how far it is behind its share, in units of `1 / total` requests; with two members the first one's phase. */
+  /** Per member, how far it is behind its share, in units of `1 / total` requests. */
   readonly behind: Float64Array
+  /**
+   * Added to each weight when deadlines are compared. 0 is exact while weights stay. After a change it is twice the mean
+   * weight: weights may change again, and all who still wait for a distant deadline would then be late at once.
+   */
+  readonly evenness: number
   isFresh: boolean
 }
 
+/** How many requests each member is behind its share, by id. */
+type Lags = Map<string, number>
+
 /** Sets of open members that a rotation remembers. Beyond them the oldest starts afresh. */
 const wheelsKept = 16
+
+/** Members that a rotation remembers while they are away. */
+const absentKept = 64
 
 export class Rotation {
   #items: readonly Weighted[] = []
@@ -35,6 +52,10 @@ export class Rotation {
   readonly #wheels: Wheel[] = []
   #configured: Wheel | null = null
   #oldest = 0
+  /** Of sets whose wheel went with a change of the items, until one is made for the same set; the oldest first. */
+  readonly #remembered: Lags[] = []
+  readonly #wholeLags: Lags = new Map()
+  readonly #configuredLags: Lags = new Map()
   #seed: number
 
   /** `seed`: any number; two rotations with different ones start at different places. */
@@ -71,37 +92,55 @@ export class Rotation {
   /** The index that would be chosen if all items were open; it has its own round robin. -1 if no item has weight. */
   nextConfigured(): number {
     if (this.#weightedCount === 0) return -1
-    this.#configured ??= this.#makeWheel(() => true)
+    this.#configured ??= this.#makeWheel(
+      this.#membersThat(() => true),
+      this.#configuredLags,
+    )
     return this.#configured.members[this.#turn(this.#configured)]!
   }
 
-  /** New weights or members start afresh: what was owed under the old ones would come as a burst. */
   #adopt(items: readonly Weighted[]): void {
-    const isSame = haveSameWeights(this.#items, items)
-    const phase = isSame ? null : this.#phaseOfTwo(items)
+    if (!haveSameWeights(this.#items, items)) {
+      this.#retireWheels()
+      this.#open = new Uint32Array(Math.max(1, Math.ceil(items.length / 32)))
+      this.#weightedCount = items.reduce((count, item) => count + (item.weight > 0 ? 1 : 0), 0)
+    }
     this.#items = items
-    if (isSame) return
+  }
+
+  #retireWheels(): void {
+    for (const wheel of this.#wheels) {
+      const lags = this.#lagsOf(wheel)
+      this.#remember(lags)
+      if (lags.size === this.#weightedCount) update(this.#wholeLags, lags)
+    }
+    if (this.#configured) update(this.#configuredLags, this.#lagsOf(this.#configured))
     this.#wheels.length = 0
     this.#configured = null
     this.#oldest = 0
-    this.#open = new Uint32Array(Math.max(1, Math.ceil(items.length / 32)))
-    this.#weightedCount = items.reduce((count, item) => count + (item.weight > 0 ? 1 : 0), 0)
-    if (phase !== null) this.#wheels.push(this.#makeWheel(() => true, phase))
   }
 
-  /** Two members that stay keep their phase, so that they are exact across changes of weight as well. */
-  #phaseOfTwo(items: readonly Weighted[]): number | null {
-    const wheel = this.#wheels.find(({ members }) => members.length === 2)
-    if (!wheel || items.length !== 2 || this.#items.length !== 2) return null
-    if (items.some((item, index) => item.weight === 0 || item.id !== this.#items[index]!.id)) return null
-    return wheel.behind[0]! / wheel.total
+  #lagsOf({ members, behind, total }: Wheel): Lags {
+    return new Map(members.map((index, place) => [this.#items[index]!.id, behind[place]! / total]))
+  }
+
+  #remember(lags: Lags): void {
+    this.#takeRemembered([...lags.keys()])
+    if (this.#remembered.length === wheelsKept) this.#remembered.shift()
+    this.#remembered.push(lags)
+  }
+
+  #takeRemembered(ids: readonly string[]): Lags | null {
+    const place = this.#remembered.findIndex((lags) => lags.size === ids.length && ids.every((id) => lags.has(id)))
+    return place === -1 ? null : this.#remembered.splice(place, 1)[0]!
   }
 
   #wheelOf(): Wheel {
     for (const wheel of this.#wheels) {
       if (equal(wheel.mask, this.#open)) return wheel
     }
-    const wheel = this.#makeWheel((index) => (this.#open[index >> 5]! & (1 << (index & 31))) !== 0)
+    const members = this.#membersThat((index) => (this.#open[index >> 5]! & (1 << (index & 31))) !== 0)
+    const wheel = this.#makeWheel(members, this.#startOf(members))
     if (this.#wheels.length < wheelsKept) {
       this.#wheels.push(wheel)
     } else {
@@ -111,18 +150,37 @@ export class Rotation {
     return wheel
   }
 
-  #makeWheel(isMember: (index: number) => boolean, phase = this.#random()): Wheel {
+  #membersThat(isMember: (index: number) => boolean): readonly number[] {
+    return [...this.#items.keys()].filter((index) => this.#items[index]!.weight > 0 && isMember(index))
+  }
+
+  /** The whole wheel has one account through all changes, so that who comes and goes cannot shift those who stay. */
+  #startOf(members: readonly number[]): Lags | null {
+    const ids = members.map((index) => this.#items[index]!.id)
+    if (this.isWhole && ids.some((id) => this.#wholeLags.has(id))) return this.#wholeLags
+    return this.#takeRemembered(ids)
+  }
+
+  /** `lags` need not add up to zero: those of members that are away are missing, and come back with them. */
+  #makeWheel(members: readonly number[], lags: Lags | null): Wheel {
     const mask = new Uint32Array(this.#open.length)
-    const members = this.#items
-      .keys()
-      .filter((index) => this.#items[index]!.weight > 0 && isMember(index))
-      .toArray()
     for (const index of members) mask[index >> 5]! |= 1 << (index & 31)
     const weights = members.map((index) => this.#items[index]!.weight)
     const total = weights.reduce((sum, weight) => sum + weight, 0)
-    const behind = new Float64Array(members.length)
-    if (members.length === 2) behind[0] = Math.floor(phase * total)
-    return { mask, members, weights, total, behind, isFresh: true }
+    const known = members.map((index) => lags?.get(this.#items[index]!.id))
+    const isFresh = known.every((lag) => lag === undefined)
+    const behind = isFresh ? this.#freshStart(weights) : Float64Array.from(known, (lag = 0) => lag * total)
+    return { mask, members, weights, total, behind, evenness: isFresh ? 0 : (2 * total) / members.length, isFresh }
+  }
+
+  /** Of two members the start is a random phase; of more, the first turn is drawn. */
+  #freshStart(weights: readonly number[]): Float64Array {
+    const behind = new Float64Array(weights.length)
+    if (weights.length !== 2) return behind
+    const total = weights[0]! + weights[1]!
+    behind[0] = Math.floor(this.#random() * total) - total / 2
+    behind[1] = -behind[0]
+    return behind
   }
 
   /** The place among the wheel's members of the one whose turn it is. */
@@ -161,26 +219,46 @@ export class Rotation {
   }
 }
 
-/** With two members the multiples of a share, rounded down from a random phase: within one in any stretch of requests. */
-function turnOfTwo(wheel: Wheel): number {
-  const phase = wheel.behind[0]! + wheel.weights[0]!
-  const isFirst = phase >= wheel.total
-  wheel.behind[0] = isFirst ? phase - wheel.total : phase
-  return isFirst ? 0 : 1
+/** The one of two that is further behind: the multiples of a share, rounded, and so within one in any stretch of requests. */
+function turnOfTwo({ behind, weights, total }: Wheel): number {
+  behind[0]! += weights[0]!
+  behind[1]! += weights[1]!
+  const chosen = behind[0]! >= behind[1]! ? 0 : 1
+  behind[chosen]! -= total
+  return chosen
 }
 
-function earliestDeadline({ behind, weights, total }: Wheel): number {
-  let chosen = 0
+function earliestDeadline({ behind, weights, total, evenness }: Wheel): number {
+  let chosen = -1
   let earliest = Infinity
   for (let i = 0; i < behind.length; i++) {
     if (behind[i]! <= 0) continue
-    const deadline = (total - behind[i]!) / weights[i]!
+    const deadline = (total - behind[i]!) / (weights[i]! + evenness)
     if (deadline < earliest) {
       earliest = deadline
       chosen = i
     }
   }
+  return chosen === -1 ? furthestBehind(behind) : chosen
+}
+
+/** When members that went left all others ahead of their shares. */
+function furthestBehind(behind: Float64Array): number {
+  let chosen = 0
+  for (let i = 1; i < behind.length; i++) if (behind[i]! > behind[chosen]!) chosen = i
   return chosen
+}
+
+/** Takes over what changed. Of those who are away, the ones who went first are forgotten beyond `absentKept`. */
+function update(account: Lags, lags: Lags): void {
+  for (const [id, lag] of lags) {
+    account.delete(id)
+    account.set(id, lag)
+  }
+  for (const id of account.keys()) {
+    if (account.size <= lags.size + absentKept) return
+    account.delete(id)
+  }
 }
 
 function haveSameWeights(a: readonly Weighted[], b: readonly Weighted[]): boolean {
