@@ -4,8 +4,9 @@ import { ExchangeError } from './exchange.ts'
 
 /** Who waits for an upload. */
 export interface UploadOwner {
+  /** The socket has taken another part. */
   onUploaded(): void
-  /** The last part has gone. */
+  /** It has taken the last one. */
   onUploadEnd(): void
   onUploadFailure(error: Error): void
 }
@@ -17,8 +18,18 @@ export class BodyUpload {
   readonly #socket: Socket
   readonly #owner: UploadOwner
   #sent = 0
+  /** Parts that wait for the socket to take them. */
+  #waiting = 0
+  #isRead = false
   #isOver = false
   readonly #resume = () => void this.#body.resume()
+  readonly #onTaken = (error?: Error | null) => {
+    // The socket itself says why it took no more.
+    if (this.#isOver || error) return
+    this.#waiting--
+    this.#owner.onUploaded()
+    if (this.#isRead) this.#end()
+  }
 
   constructor(body: Readable, length: number, socket: Socket, owner: UploadOwner) {
     this.#body = body
@@ -47,13 +58,15 @@ export class BodyUpload {
     this.#sent += chunk.length
     // More than was said would be read as the next request.
     if (this.#sent > this.#length) return this.#fail(new ExchangeError('BODY_MISMATCH'))
-    if (!this.#socket.write(chunk)) this.#body.pause()
-    this.#owner.onUploaded()
+    this.#waiting++
+    if (!this.#socket.write(chunk, this.#onTaken)) this.#body.pause()
   }
 
   #end(): void {
     if (this.#isOver) return
     if (this.#sent < this.#length) return this.#fail(new ExchangeError('BODY_MISMATCH'))
+    this.#isRead = true
+    if (this.#waiting > 0) return
     this.stop()
     this.#owner.onUploadEnd()
   }

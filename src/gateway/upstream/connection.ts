@@ -4,6 +4,7 @@ import { Arrivals } from '../http/arrivals.ts'
 import { readUpstreams, sendUpstream } from '../turn.ts'
 import { type AnswerEvents, AnswerParser } from './answer-parser.ts'
 import type { AnswerHead } from './answer-head.ts'
+import { maxWholeBytes, streamOf } from './body-stream.ts'
 import { BodyUpload, type UploadOwner } from './body-upload.ts'
 import { type AnswerReceiver, type CallRequest, ExchangeError, type UpstreamExchange } from './exchange.ts'
 
@@ -144,9 +145,9 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     const head = `POST ${target} HTTP/1.1\r\n${headers}connection: keep-alive\r\ncontent-length: ${length}\r\n\r\n`
     this.#receiver!.onSending()
     if (this.#isClosed) return
-    if (body instanceof Readable) {
+    if (body instanceof Readable || length > maxWholeBytes) {
       socket.write(head, 'latin1')
-      this.#upload = new BodyUpload(body, length, socket, this)
+      this.#upload = new BodyUpload(streamOf(body), length, socket, this)
       return
     }
     this.#request = null
@@ -180,6 +181,8 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
   }
 
   #arrive(bytes: Buffer): void {
+    // It may be the end of the answer, and what comes now more than that.
+    this.#arrivals.read()
     if (this.#isClosed) return
     // Nobody asked, or not yet: what came could be taken for the answer to the next request.
     if (!this.#receiver || this.#unsent) return this.close()

@@ -2,10 +2,11 @@
 import { lookup as lookUp, type LookupAddress, type LookupOptions } from 'node:dns'
 import { isIP, type Socket } from 'node:net'
 import { Agent, buildConnector, type Dispatcher, ProxyAgent } from 'undici'
-import { ProxiedWay } from './proxied-way.ts'
+import { ClosedWay } from './closed-way.ts'
 import type { OpenSocket } from './connection.ts'
 import type { UpstreamWay } from './exchange.ts'
 import { UpstreamPool } from './pool.ts'
+import { ProxiedWay } from './proxied-way.ts'
 
 export type IsAllowedAddress = (address: string) => boolean
 
@@ -56,11 +57,15 @@ export class UpstreamConnections implements AsyncDisposable {
     return this.#deployments.get(origin) ?? this.#openPool(this.#deployments, origin, deploymentKeepAliveMs)
   }
 
-  /** Throws `ForbiddenAddressError` if the proxy is an address that may not be called. */
+  /** Never throws: if its proxy cannot be used, the request fails as if the provider could not be reached. */
   toProvider(origin: string, proxyUrl: string | null): UpstreamWay {
     if (proxyUrl === null)
       return this.#providers.get(origin) ?? this.#openPool(this.#providers, origin, providerKeepAliveMs)
-    return this.#wayThrough(proxyUrl)
+    try {
+      return this.#wayThrough(proxyUrl)
+    } catch (error) {
+      return new ClosedWay(error as Error)
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

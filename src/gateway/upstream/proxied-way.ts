@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Dispatcher, ProxyAgent } from 'undici'
 import { AnswerHead } from './answer-head.ts'
+import { maxWholeBytes, streamOf } from './body-stream.ts'
 import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
 
 /** Carries requests through a proxy, by undici: few take this way, and proxies are many things. */
@@ -13,10 +14,10 @@ export class ProxiedWay implements UpstreamWay {
   }
 
   dispatch({ origin, target, headers, body, length }: CallRequest, receiver: AnswerReceiver): UpstreamExchange {
-    const exchange = new ProxiedExchange(receiver)
+    const sent = body instanceof Readable || length > maxWholeBytes ? streamOf(body) : Buffer.concat(body)
     const pairs = pairsOf(headers)
-    if (body instanceof Readable) pairs.push('content-length', String(length))
-    const sent = body instanceof Readable ? body : Buffer.concat(body)
+    if (sent instanceof Readable) pairs.push('content-length', String(length))
+    const exchange = new ProxiedExchange(receiver, sent instanceof Readable ? sent : null)
     this.agent.dispatch({ origin, path: target, method: 'POST', headers: pairs, body: sent }, exchange)
     return exchange
   }
@@ -35,10 +36,12 @@ function pairsOf(lines: string): string[] {
 
 class ProxiedExchange implements UpstreamExchange, Dispatcher.DispatchHandler {
   #receiver: AnswerReceiver | null
+  readonly #body: Readable | null
   #controller: Dispatcher.DispatchController | null = null
 
-  constructor(receiver: AnswerReceiver) {
+  constructor(receiver: AnswerReceiver, body: Readable | null) {
     this.#receiver = receiver
+    this.#body = body
   }
 
   pause(): void {
@@ -52,6 +55,7 @@ class ProxiedExchange implements UpstreamExchange, Dispatcher.DispatchHandler {
   abort(): void {
     this.#receiver = null
     this.#controller?.abort(new Error('closed by the gateway'))
+    this.#body?.destroy()
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -60,7 +64,12 @@ class ProxiedExchange implements UpstreamExchange, Dispatcher.DispatchHandler {
     else controller.abort(new Error('abandoned'))
   }
 
+  /** A part was handed to the socket; of a stream, the next one follows when there is room for it. */
   onBodySent(): void {
+    this.#receiver?.onSent()
+  }
+
+  onRequestSent(): void {
     this.#receiver?.onSent()
   }
 
@@ -77,6 +86,8 @@ class ProxiedExchange implements UpstreamExchange, Dispatcher.DispatchHandler {
   }
 
   onResponseError(_: Dispatcher.DispatchController | null, error: Error): void {
+    // Undici lets go only of what it has begun to send.
+    this.#body?.destroy()
     this.#receiver?.onFailure(error)
   }
 }

@@ -460,3 +460,23 @@ test('a TLS upstream is called if its certificate is good, one request after the
     setDefaultCACertificates(trusted)
   }
 })
+
+test('long bodies go to a TLS upstream, one after the other', async () => {
+  const { key, cert } = createSelfSigned()
+  const server = await lie(
+    { onData: (socket, received) => received.endsWith('x.') && socket.write(answer) },
+    createTlsServer({ key, cert }, () => {}),
+  )
+  const trusted = getCACertificates('default')
+  setDefaultCACertificates([...trusted, cert])
+  try {
+    const way = wayTo(server.port, { scheme: 'https', host: 'localhost' })
+    for (let i = 1; i <= 2; i++) {
+      const body = [Buffer.alloc(1_500_000, 'x'), Buffer.from('.')]
+      expect(await outcomeOf(send(way, { body, length: 1_500_001 }))).toBe('whole')
+      expect(server.received[0]).toHaveLength(i * (requestHead(1_500_001).length + 1_500_001))
+    }
+  } finally {
+    setDefaultCACertificates(trusted)
+  }
+})

@@ -1,0 +1,19 @@
+import { Readable } from 'node:stream'
+import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
+
+/** Leads nowhere: whatever is to take it fails like a call of an upstream that cannot be reached, so that another is asked. */
+export class ClosedWay implements UpstreamWay {
+  readonly #error: Error
+
+  constructor(error: Error) {
+    this.#error = error
+  }
+
+  dispatch({ body }: CallRequest, receiver: AnswerReceiver): UpstreamExchange {
+    if (body instanceof Readable) body.destroy()
+    receiver.onFailure(this.#error)
+    return failedExchange
+  }
+}
+
+const failedExchange: UpstreamExchange = { pause: () => {}, resume: () => {}, abort: () => {} }
