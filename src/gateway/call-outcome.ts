@@ -12,11 +12,11 @@ import type { ServerSentEvent } from './sse.ts'
 import { statusOfErrorEvent } from './stream-error.ts'
 import type { CallOpening, UpstreamCall } from './upstream/call.ts'
 
-/** What a call means for its request. Throws if it was never made because of a fault of the gateway. */
+/** What a call means for its request. */
 export function classifyCall(call: UpstreamCall, opening: CallOpening, route: Route): Classification {
   switch (opening) {
     case 'answering':
-      if (call.isBroken) return classifyFailure(false)
+      if (call.isBroken && call.status < 400) return classifyFailure(false)
       return classifyStatus(call.status, call.status >= 400 && isContextLengthError(call, route))
     case 'failedStream':
       return classifyErrorEvent(call.errorEvent, route)
@@ -25,8 +25,6 @@ export function classifyCall(call: UpstreamCall, opening: CallOpening, route: Ro
       return classifyFailure(true)
     case 'connectTimeout':
     case 'unreachable':
-      // No other upstream would take it either.
-      if (call.failure === 'UND_ERR_INVALID_ARG') throw new Error('undici refused a request of the gateway')
       return classifyFailure(false)
   }
 }

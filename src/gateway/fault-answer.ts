@@ -1,14 +1,15 @@
 import { STATUS_CODES } from 'node:http'
 import { gatewayErrors } from '../routing/errors.ts'
+import { protocolOf } from '../routing/operation.ts'
 import type { HeadFault } from './downstream/connection.ts'
 import { errorBody } from './error-answer.ts'
 import { createRequestId } from './request-id.ts'
 
 /** The answer to what is not even a request, in bytes; the connection ends behind it. */
-export function answerToFault(fault: HeadFault, detail: string): Buffer {
+export function answerToFault(fault: HeadFault, detail: string, target: string): Buffer {
   const { status } = gatewayErrors[fault]
   const id = createRequestId(Date.now())
-  const body = errorBody(fault, 'openai', id, detail)
+  const body = errorBody(fault, protocolOf(target.split('?', 1)[0]!), id, detail)
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'content-type: application/json',

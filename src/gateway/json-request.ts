@@ -3,7 +3,7 @@ import type { Backend } from '../routing/snapshot.ts'
 import { backendFacts } from './backend-facts.ts'
 import type { ReceivedRequest } from './received-request.ts'
 import type { ScannedRequest } from './request-scan.ts'
-import { type Edit, splice, usageEdit } from './splice.ts'
+import { beginning, type Edit, splice, usageEdit } from './splice.ts'
 
 /** Of a longer body, no more than its beginning is kept while the answer passes. */
 const keptBytes = 64 * 1024
@@ -42,7 +42,7 @@ export class JsonRequest implements ReceivedRequest {
   }
 
   release(): void {
-    if (this.size > keptBytes) this.#chunks = this.#chunks.slice(0, 1)
+    if (this.size > keptBytes) this.#chunks = beginning(this.#chunks, keptBytes)
   }
 
   promptText(): string {

@@ -33,7 +33,7 @@ export class PlainRelay implements AnswerReader, Relay {
   }
 
   onBroken(reason: 'broken' | 'silent' | 'expired'): void {
-    this.#break(reason === 'broken' ? 'broken' : 'late')
+    this.#break(reason)
   }
 
   cut(): void {

@@ -66,7 +66,7 @@ class JsonReception implements Reception, BoundedBodyReader {
   readonly #hold: ReceiveOptions['hold']
   readonly #received: Received
   readonly #scan = new RequestScan()
-  readonly #chunks: Buffer[] = []
+  #chunks: Buffer[] = []
 
   constructor(options: ReceiveOptions, received: Received) {
     this.#operation = options.operation
@@ -83,9 +83,12 @@ class JsonReception implements Reception, BoundedBodyReader {
 
   onBodyEnd(end: BodyEnd): void {
     if (end !== 'whole') return this.#received(faultOf(end))
+    const chunks = this.#chunks
+    // Whoever gets them lets them go before this is gone.
+    this.#chunks = []
     const result = this.#scan.finish()
     if (!result.ok) return this.#received({ code: result.fault })
-    this.#received(new JsonRequest(this.#operation, result.request, this.#chunks, this.body.size))
+    this.#received(new JsonRequest(this.#operation, result.request, chunks, this.body.size))
   }
 
   [Symbol.dispose](): void {

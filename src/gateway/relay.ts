@@ -1,14 +1,28 @@
 /** What the two ways to pass an answer on have in common. */
+import type { GatewayErrorCode } from '../routing/errors.ts'
 import type { AnswerBytes } from './answer-bytes.ts'
 import type { Exchange } from './downstream/exchange.ts'
 import type { StreamEnd } from './stream-end.ts'
 import type { UpstreamCall } from './upstream/call.ts'
 
 /**
- * How the passing on ended. `failed`, `refused`: as upstream said itself. `broken`: upstream did not finish. `late`: it took too
- * long. `cut`: the gateway ended it.
+ * How the passing on ended. `failed`, `refused`: as upstream said itself. `broken`: upstream did not finish. `silent`: it sent
+ * nothing for too long. `expired`: the request had no time left. `cut`: the gateway ended it.
  */
-export type RelayEnd = StreamEnd | 'broken' | 'late' | 'cut'
+export type RelayEnd = StreamEnd | BrokenEnd
+export type BrokenEnd = 'broken' | 'silent' | 'expired' | 'cut'
+
+/** What the client of a stream is told that does not come to its end. */
+export const errorOfEnd: Readonly<Record<BrokenEnd, GatewayErrorCode>> = {
+  broken: 'upstream_truncated',
+  silent: 'upstream_timeout',
+  expired: 'upstream_timeout',
+  cut: 'shutting_down',
+}
+
+export function isBrokenEnd(end: RelayEnd): end is BrokenEnd {
+  return end in errorOfEnd
+}
 
 /** A request's answer on its way to the client. */
 export interface Relay {

@@ -11,7 +11,7 @@ import {
   type WaitPlan,
 } from '../routing/next-attempt.ts'
 import { findOperation, modelsOperation, type Operation, protocolOf } from '../routing/operation.ts'
-import type { Snapshot } from '../routing/snapshot.ts'
+import type { Route, Snapshot } from '../routing/snapshot.ts'
 import type { FallbackTrigger, RequestOutcome } from '../routing/vocabulary.ts'
 import type { PassedAnswer } from './answer-tokens.ts'
 import type { AttemptLog } from './attempt-log.ts'
@@ -27,7 +27,7 @@ import { monotonicMs } from './monotonic.ts'
 import { PlainRelay } from './plain-relay.ts'
 import { isFault, type Reception, receiveRequest } from './receive-request.ts'
 import type { ReceivedRequest } from './received-request.ts'
-import { type AnswerSink, join, type Relay, type RelayEnd } from './relay.ts'
+import { type AnswerSink, errorOfEnd, isBrokenEnd, join, type Relay, type RelayEnd } from './relay.ts'
 import { bodyFault, type Fault, messageFault, takesMethod } from './request-edges.ts'
 import { createRequestId } from './request-id.ts'
 import { RequestQuestion } from './request-question.ts'
@@ -60,8 +60,8 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
   readonly #exchange: Exchange
   readonly #path: string
   readonly #query: string
-  /** Read once: all attempts see the same configuration. */
-  readonly #snapshot: Snapshot
+  /** All attempts see the same configuration; read again only by a request that waited in vain before its first one. */
+  #snapshot: Snapshot
   readonly #usage: RequestUsage
   #operation: Operation = modelsOperation
   #reception: Reception | null = null
@@ -150,8 +150,9 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     const name = modelNameOf(this.#path)
     const body = name === undefined ? undefined : modelBody(this.#snapshot, caller, name)
     this.#usage.requestedModel = name ?? null
-    if (body) this.#answer(body)
-    else this.#refuse({ code: 'model_not_found', detail: `\`${encodeURI(name ?? '')}\`` })
+    if (body) return this.#answer(body)
+    const { code } = authorise(undefined, caller)!
+    this.#refuse({ code, detail: `\`${encodeURI(name ?? '')}\`` })
   }
 
   // ── 3. the body, and what it says of itself ──
@@ -193,8 +194,7 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     }
     usage.open()
     this.#context.live.recordRequest(route!.id)
-    this.#question = new RequestQuestion(this.#snapshot, route!, this.#context.live, usage, received.head)
-    this.#next(this.#question)
+    this.#ask(route!, received)
   }
 
   #holdBytes(bytes: number): void {
@@ -203,6 +203,11 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
   }
 
   // ── 5. attempts, until one is an answer ──
+
+  #ask(route: Route, received: ReceivedRequest): void {
+    this.#question = new RequestQuestion(this.#snapshot, route, this.#context.live, this.#usage, received)
+    this.#next(this.#question)
+  }
 
   #next(question: RequestQuestion): void {
     question.nowMs = Date.now()
@@ -231,13 +236,24 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
   #endWait(result: WaitResult, question: RequestQuestion): void {
     this.#wait = null
     if (result.kind !== 'granted') {
-      this.#usage.attempts.at(-1)!.trigger = 'SATURATED'
-      if (!this.#isOver) this.#next(question)
+      this.#usage.attempts.at(-1)!.trigger = result.kind === 'unavailable' ? 'UNAVAILABLE' : 'SATURATED'
+      if (!this.#isOver) this.#lookAgain(question)
     } else if (this.#isOver) result.permit[Symbol.dispose]()
     else {
       this.#usage.attempts.pop()
       this.#attempt(result.plan, result.permit, question)
     }
+  }
+
+  /** The wait was in vain. If nothing was sent yet, what the route means by now counts. */
+  #lookAgain(question: RequestQuestion): void {
+    const snapshot = this.#context.ports.snapshot()
+    const route = snapshot.routesById.get(question.route.id)
+    if (!route || snapshot === this.#snapshot || this.#usage.attempts.some(({ wasSent }) => wasSent))
+      return this.#next(question)
+    this.#snapshot = snapshot
+    this.#usage.route = route
+    this.#ask(route, this.#received!)
   }
 
   #attempt(plan: AttemptPlan, permit: Permit, { route }: RequestQuestion): void {
@@ -282,7 +298,7 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     attempt.trigger = classification
     attempt.endedAtMs = monotonicMs()
     // What broke off is no answer: with its length it would look whole.
-    const isAnswer = opening === 'failedStream' || (opening === 'answering' && !call.isBroken)
+    const isAnswer = opening === 'failedStream' ? call.errorEvent !== null : opening === 'answering' && !call.isBroken
     if (isAnswer) this.#keep(call, attempt)
     if (!isAnswer || call.isComplete || call.isStream) this.#leaveUpstream()
     this.#next(question)
@@ -326,11 +342,18 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
   #endRelay(call: UpstreamCall, end: RelayEnd, release: () => void): void {
     const attempt = this.#usage.attempts.at(-1)!
     if (end === 'whole') this.#permit?.complete(call.status)
-    // What the client caused says nothing about the upstream.
-    else if (end !== 'cut' && end !== 'refused') this.#observe(classifyFailure(end === 'late'), call)
+    // What the client caused, or the end of a request's time, says nothing about the upstream; an error has been counted by its status.
+    else if (call.status < 400 && (end === 'broken' || end === 'failed' || end === 'silent'))
+      this.#observe(classifyFailure(end === 'silent'), call)
     attempt.endedAtMs = call.endedAtMs
-    const broken = end === 'refused' && call.errorEvent ? 'CLIENT_ERROR' : 'TRUNCATED'
-    this.#end(end === 'whole' ? outcomeOf(attempt) : broken, call.status, null, release)
+    const told = call.isStream && isBrokenEnd(end) ? errorOfEnd[end] : null
+    this.#end(this.#outcomeOf(end, call, attempt), call.status, told, release)
+  }
+
+  #outcomeOf(end: RelayEnd, call: UpstreamCall, attempt: AttemptLog): RequestOutcome {
+    // Of an error more cannot be expected than its status.
+    if (end === 'whole' || call.status >= 400) return outcomeOf(attempt)
+    return end === 'refused' && call.errorEvent ? 'CLIENT_ERROR' : 'TRUNCATED'
   }
 
   /** Nothing more is tried: the last answer that came, or why there is none. */
@@ -367,6 +390,8 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     let sent = 0
     for (const attempt of attempts) if (attempt.wasSent) sent++
     headers.push('x-request-id', this.id, 'x-signalbox-attempts', String(sent))
+    // By which name Anthropic's clients look for it.
+    if (protocolOf(this.#path) === 'anthropic' && !headers.includes('request-id')) headers.push('request-id', this.id)
     if (route && !this.#hidesRoute)
       headers.push('x-signalbox-route', route.name, 'x-signalbox-revision', String(route.revision))
     const last = answered ?? (sent > 0 ? attempts.findLast((attempt) => attempt.wasSent) : undefined)
@@ -383,13 +408,15 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     this.#isOver = true
     const isAnswer = outcome === 'OK' || outcome === 'OK_BY_FALLBACK'
     const firstByteAtMs = this.#relay?.firstByteAtMs || (isAnswer ? monotonicMs() : 0)
-    this.#usage.end({ outcome, status, errorCode, firstByteAtMs, answer: this.#passedAnswer(outcome) }, release)
+    this.#usage.end({ outcome, status, errorCode, firstByteAtMs, answer: this.#passedAnswer(outcome, status) }, release)
     if (!this.#call?.isOpen) this.#permit?.[Symbol.dispose]()
   }
 
-  #passedAnswer(outcome: RequestOutcome): PassedAnswer | null {
+  /** Only what was answered takes tokens: no errors, no redirects. */
+  #passedAnswer(outcome: RequestOutcome, status: number): PassedAnswer | null {
     const request = this.#received
-    if (!this.#relay || !request || outcome === 'CLIENT_ERROR' || outcome === 'UPSTREAM_ERROR') return null
+    const isContent = status < 300 && status !== 204 && outcome !== 'CLIENT_ERROR' && outcome !== 'UPSTREAM_ERROR'
+    if (!this.#relay || !request || !isContent) return null
     const isWhole = outcome === 'OK' || outcome === 'OK_BY_FALLBACK'
     return { kind: this.#operation.usage, bytes: this.#relay.bytes, isWhole, request }
   }

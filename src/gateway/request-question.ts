@@ -2,9 +2,14 @@ import type { AttemptQuestion } from '../routing/next-attempt.ts'
 import type { Route, Snapshot } from '../routing/snapshot.ts'
 import type { AttemptLog } from './attempt-log.ts'
 import type { LiveState } from './live/live-state.ts'
+import type { ReceivedRequest } from './received-request.ts'
+import { join } from './relay.ts'
+import { beginning } from './splice.ts'
 
 /** So much of a prompt decides which endpoint has it in its prefix cache. */
 const prefixBytes = 1024
+/** The prompt is looked for in so much of the body. */
+const searchedBytes = 64 * 1024
 
 interface RequestProgress {
   readonly elapsedMs: number
@@ -20,16 +25,22 @@ export class RequestQuestion implements AttemptQuestion {
   /** To be set before each question. */
   nowMs = 0
   readonly #usage: RequestProgress
-  readonly #chunks: readonly Buffer[]
+  readonly #received: Pick<ReceivedRequest, 'head'>
   #prefixHash: number | undefined
 
-  constructor(snapshot: Snapshot, route: Route, live: LiveState, usage: RequestProgress, chunks: readonly Buffer[]) {
+  constructor(
+    snapshot: Snapshot,
+    route: Route,
+    live: LiveState,
+    usage: RequestProgress,
+    received: Pick<ReceivedRequest, 'head'>,
+  ) {
     this.snapshot = snapshot
     this.route = route
     this.live = live
     this.attempts = usage.attempts
     this.#usage = usage
-    this.#chunks = chunks
+    this.#received = received
   }
 
   /** By what has passed: a clock that is set must not take a request's time, or give it more. */
@@ -50,14 +61,14 @@ export class RequestQuestion implements AttemptQuestion {
   }
 
   get prefixHash(): number | null {
-    const first = this.#chunks[0]
-    if (!first) return null
-    this.#prefixHash ??= hashOf(promptStart(first))
+    const { head } = this.#received
+    if (head.length === 0) return null
+    this.#prefixHash ??= hashOf(promptStart(join(beginning(head, searchedBytes))))
     return this.#prefixHash
   }
 }
 
-/** Where the prompt begins, as far as the first chunk tells: behind parameters, which differ from call to call. */
+/** Where the prompt begins, as far as that tells: behind parameters, which differ from call to call. */
 function promptStart(body: Buffer): Buffer {
   for (const name of ['"messages"', '"input"', '"prompt"', '"query"']) {
     const at = body.indexOf(name, 0, 'latin1')

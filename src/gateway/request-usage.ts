@@ -200,7 +200,8 @@ export class RequestUsage implements OpenRequest {
     const first = this.attempts[0]
     const last = this.attempts.at(-1)
     if (!first || !last || first.targetId === null || first.targetId === last.targetId) return null
-    if (!first.wasSent) return { targetId: first.targetId, reason: 'SATURATED' }
+    if (!first.wasSent)
+      return { targetId: first.targetId, reason: first.trigger === 'UNAVAILABLE' ? 'UNHEALTHY' : 'SATURATED' }
     return { targetId: first.targetId, reason: last.isFallback ? 'FALLBACK' : 'UNHEALTHY' }
   }
 }

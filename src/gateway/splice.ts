@@ -21,6 +21,13 @@ export function splice(chunks: readonly Buffer[], edits: readonly Edit[]): Buffe
   return parts
 }
 
+/** No more than so many bytes of the body, in parts of the chunks. */
+export function beginning(chunks: readonly Buffer[], bytes: number): Buffer[] {
+  const parts: Buffer[] = []
+  addRange(parts, chunks, 0, bytes)
+  return parts
+}
+
 /** Adds the range of the whole body to the parts. */
 function addRange(parts: Buffer[], chunks: readonly Buffer[], from: number, to: number): void {
   let chunkStart = 0

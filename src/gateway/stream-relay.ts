@@ -1,7 +1,7 @@
 import type { GatewayErrorCode } from '../routing/errors.ts'
 import { AnswerBytes } from './answer-bytes.ts'
 import { monotonicMs } from './monotonic.ts'
-import { type AnswerSink, join, type Relay, type RelayEnd, writePart } from './relay.ts'
+import { type AnswerSink, type BrokenEnd, errorOfEnd, join, type Relay, type RelayEnd, writePart } from './relay.ts'
 import { firstEventEnd, wholeEventsLength } from './sse.ts'
 import { endOfLongEvent, findStreamEnd, isWholeEnd, type StreamEnd } from './stream-end.ts'
 import type { StreamProtocol } from './stream-protocol.ts'
@@ -63,27 +63,26 @@ export class StreamRelay implements AnswerReader, Relay {
   onEnd(): void {
     this.#isUpstreamOver = true
     if (this.#isEnding) return this.#endIfReleased()
-    if (!this.#hasAll()) return this.#break('broken', 'upstream_truncated')
+    if (!this.#hasAll()) return this.#break('broken')
     if (this.#rest.length > 0) this.#last.push(this.#rest)
     this.#finish('whole')
   }
 
   onBroken(reason: 'broken' | 'silent' | 'expired'): void {
-    if (reason === 'broken') this.#break('broken', 'upstream_truncated')
-    else this.#break('late', 'upstream_timeout')
+    this.#break(reason)
   }
 
   cut(): void {
     this.#call.abandon()
-    this.#break('cut', 'shutting_down')
+    this.#break('cut')
   }
 
-  #break(end: RelayEnd, code: GatewayErrorCode): void {
+  #break(end: BrokenEnd): void {
     this.#isUpstreamOver = true
     if (this.#isEnding) return this.#endIfReleased()
     // The half event that the client has already must end, or the error event would be a part of it.
     if (this.#long) this.#last.push(Buffer.from('\n\n'))
-    this.#last.push(this.#options.errorEvent(code))
+    this.#last.push(this.#options.errorEvent(errorOfEnd[end]))
     this.#finish(end)
   }
 

@@ -134,3 +134,16 @@ test('a redirect is not followed', async () => {
   expect(answer.headers.has('location')).toBe(false)
   expect(elsewhere.requests).toHaveLength(0)
 })
+
+test('without a key no name of a model can be guessed', async () => {
+  await using upstream = await openUpstream()
+  await using gateway = await openTestGateway(configuration(upstream.baseUrl))
+  const ask = async (name: string, headers: Record<string, string>) => {
+    const answer = await fetch(`${gateway.origin}/v1/models/${name}`, { headers })
+    const body = (await answer.json()) as { error?: { code: string } }
+    return `${answer.status} ${body.error?.code ?? ''}`.trim()
+  }
+  for (const name of ['normal', 'never', 'gone']) expect(await ask(name, {})).toBe('401 invalid_api_key')
+  expect(await ask('open', {})).toBe('200')
+  expect(await ask('never', { authorization: `Bearer ${testKey}` })).toBe('404 model_not_found')
+})

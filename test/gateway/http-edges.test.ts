@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
+import { raw } from '../support/replies.ts'
 import { openUpstream } from '../support/upstream.ts'
 import { until } from '../support/until.ts'
 import { deployment, openTestGateway, route, testKey, type TestGateway } from './open-test-gateway.ts'
@@ -265,4 +266,35 @@ test('unknown paths below that of messages are answered as Anthropic would', asy
   const answer = await gateway.post('/messages/batches', body)
   expect(answer.status).toBe(404)
   expect(await answer.json()).toMatchObject({ type: 'error', error: { type: 'not_found_error' } })
+})
+
+test('HTTP/1.0 knows no expectations', async () => {
+  await using upstream = await openUpstream()
+  await using gateway = await open(upstream.baseUrl)
+  for (const expectation of ['100-continue', 'tea']) {
+    const answer = await exchange(gateway.port, post([json, length, `expect: ${expectation}`], body, '1.0'))
+    expect(answer).toMatch(/^HTTP\/1.1 200 OK\r\n/)
+  }
+})
+
+test('an answer that breaks off looks whole to nobody, not even where the end of the connection is its end', async () => {
+  await using upstream = await openUpstream({
+    script: () =>
+      raw('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"a":\r\n'),
+  })
+  await using gateway = await open(upstream.baseUrl)
+  const socket = connect(gateway.port, '127.0.0.1')
+  socket.resume()
+  const failed = once(socket, 'error') as Promise<[NodeJS.ErrnoException]>
+  socket.write(post([json, length], body, '1.0'))
+  const [error] = await failed
+  expect(error.code).toBe('ECONNRESET')
+})
+
+test('what is wrong with a head is said in the words of the operation that it names', async () => {
+  await using gateway = await open('http://127.0.0.1:1/v1')
+  const twice = post([json, json, length])
+  expect(await exchange(gateway.port, twice)).toContain('"code":"bad_request"')
+  const ofAnthropic = await exchange(gateway.port, twice.replace('/v1/chat/completions', '/v1/messages?beta=true'))
+  expect(ofAnthropic).toContain('{"type":"error","error":{"type":"invalid_request_error"')
 })

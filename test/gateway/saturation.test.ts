@@ -83,3 +83,110 @@ test('too many requests at once are turned away at once', async () => {
   gate.resolve()
   expect((await Promise.all(served)).map((answer) => answer.status)).toEqual([200, 200])
 })
+
+const patient = { maxWaiting: 30, maxWaitMs: 600_000 }
+
+test('those who wait for what turns out to be ill look for something else at once', async () => {
+  await using own = await openUpstream({ script: () => status(500) })
+  await using cloud = await openUpstream({ name: 'cloud' })
+  await using gateway = await openTestGateway({
+    deployments: [deployment('own', [own.baseUrl], { maxInFlight: 1, queue: patient })],
+    providers: [provider('cloud', cloud.baseUrl)],
+    routes: [route('chat', ['dep_own'], { fallback: ['pmd_cloud'] })],
+  })
+  const answers = await Promise.all(Array.from({ length: 12 }, () => gateway.post('/chat/completions', request)))
+  const triggers = answers.map(({ headers }) => headers.get('x-signalbox-fallback'))
+  expect(triggers.filter((trigger) => trigger === 'server_error')).toHaveLength(5)
+  expect(triggers.filter((trigger) => trigger === 'unavailable')).toHaveLength(7)
+  expect(own.requests).toHaveLength(5)
+})
+
+test('those who waited for what is dead do not keep others from trying it', async () => {
+  await using own = await openUpstream({ name: 'own', script: () => status(500) })
+  await using gateway = await openTestGateway({
+    deployments: [deployment('own', [own.baseUrl], { maxInFlight: 1, queue: patient })],
+    routes: [route('chat', ['dep_own'])],
+  })
+  const answers = await Promise.all(Array.from({ length: 12 }, () => gateway.post('/chat/completions', request)))
+  expect(answers.every((answer) => answer.status === 500 || answer.status === 503)).toBe(true)
+  expect(gateway.gateway.live.healthOf('end_own_0')?.circuit).toBe('OPEN')
+  own.setScript(undefined)
+  expect((await gateway.post('/chat/completions', request)).status).toBe(200)
+})
+
+/** One request at the upstream, until the gate opens, and some that wait for it. */
+async function openWithWaiting(waiting: number, maxInFlight = 1) {
+  const gate = Promise.withResolvers<void>()
+  let atOnce = 0
+  const counts: number[] = []
+  const own = await openUpstream({
+    name: 'own',
+    script: () => async (exchange) => {
+      counts.push(++atOnce)
+      await after(gate.promise, status(200, {}))(exchange)
+      atOnce--
+    },
+  })
+  const configured = (most: number, urls = [own.baseUrl]) =>
+    deployment('own', urls, { maxInFlight: most, queue: patient })
+  const gateway = await openTestGateway({
+    deployments: [configured(maxInFlight)],
+    routes: [route('chat', ['dep_own'])],
+  })
+  const ask = () => gateway.post('/chat/completions', request)
+  const answers = Array.from({ length: maxInFlight + waiting }, ask)
+  await until(() => own.requests.length === maxInFlight && gateway.gateway.live.waiting('dep_own') === waiting)
+  const change = (configuration: Parameters<typeof gateway.use>[0]) => {
+    gateway.use(configuration)
+    gateway.gateway.follow()
+  }
+  return {
+    gate,
+    counts,
+    own,
+    gateway,
+    configured,
+    answers,
+    change,
+    ask,
+    async [Symbol.asyncDispose]() {
+      await gateway[Symbol.asyncDispose]()
+      await own.close()
+    },
+  }
+}
+
+test('a bound that is lowered counts for those who wait already', async () => {
+  await using test = await openWithWaiting(10, 3)
+  test.change({ deployments: [test.configured(1)], routes: [route('chat', ['dep_own'])] })
+  test.gate.resolve()
+  expect((await Promise.all(test.answers)).every((answer) => answer.status === 200)).toBe(true)
+  expect(test.counts.slice(3).every((count) => count === 1)).toBe(true)
+})
+
+test('a bound that is raised lets those in who wait, and an endpoint that is added serves them', async () => {
+  await using test = await openWithWaiting(4)
+  test.change({ deployments: [test.configured(3)], routes: [route('chat', ['dep_own'])] })
+  await until(() => test.own.requests.length === 3)
+  await using other = await openUpstream({ name: 'other' })
+  const added = test.configured(3, [test.own.baseUrl, other.baseUrl])
+  test.change({ deployments: [added], routes: [route('chat', ['dep_own'])] })
+  await until(() => other.requests.length === 2)
+  test.gate.resolve()
+  expect((await Promise.all(test.answers)).every((answer) => answer.status === 200)).toBe(true)
+})
+
+test('those who wait for a deployment that is taken out go where the route leads by now', async () => {
+  await using test = await openWithWaiting(3)
+  await using next = await openUpstream({ name: 'next' })
+  test.change({
+    deployments: [{ ...test.configured(1), state: 'DISABLED' }, deployment('next', [next.baseUrl])],
+    routes: [route('chat', ['dep_next'], { revision: 8 })],
+  })
+  await until(() => next.requests.length === 3)
+  test.gate.resolve()
+  const answers = await Promise.all(test.answers)
+  const backends = answers.map(({ headers }) => headers.get('x-signalbox-backend'))
+  expect(backends).toEqual(['own', 'next', 'next', 'next'])
+  expect(answers.map(({ headers }) => headers.get('x-signalbox-revision'))).toEqual(['7', '8', '8', '8'])
+})

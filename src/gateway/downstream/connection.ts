@@ -15,8 +15,8 @@ export type HeadFault = 'bad_request' | 'headers_too_large' | 'request_timeout'
 export interface ConnectionOwner {
   /** A request has begun: its head is here. */
   onExchange(exchange: Exchange): void
-  /** What came is no request: the answer to it, in bytes. */
-  answerTo(fault: HeadFault, detail: string): Buffer
+  /** What came is no request: the answer to it, in bytes. `target`: what it asks for, as far as that could be read. */
+  answerTo(fault: HeadFault, detail: string, target: string): Buffer
   onClosed(connection: Connection): void
 }
 
@@ -138,6 +138,11 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
     this.#close()
   }
 
+  reset(): void {
+    this.#socket.resetAndDestroy()
+    this.#close()
+  }
+
   /** It is time for what goes out in this turn. */
   sendUnsent(): void {
     if (!this.#unsent) return
@@ -234,7 +239,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
     if (end < 0) return this.#awaitHead(bytes, start) ? from : bytes.length
     const head = new RequestHead()
     const fault = head.read(bytes.toString('latin1', start, end))
-    if (fault) this.#refuse('bad_request', fault)
+    if (fault) this.#refuse('bad_request', fault, head.target)
     else this.#begin(head)
     return end + headEnd.length
   }
@@ -347,8 +352,8 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
     this.#sinceMs = monotonicMs()
   }
 
-  #refuse(fault: HeadFault, detail: string): void {
-    this.#socket.write(this.#owner.answerTo(fault, detail))
+  #refuse(fault: HeadFault, detail: string, target = ''): void {
+    this.#socket.write(this.#owner.answerTo(fault, detail, target))
     this.#linger()
   }
 }

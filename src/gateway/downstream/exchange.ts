@@ -28,6 +28,8 @@ export interface ExchangeCarrier {
   finish(): void
   /** Closes the connection at once: an answer that was cut must not look whole. */
   destroy(): void
+  /** The same, and in a way that no client could take for the end of a body. */
+  reset(): void
 }
 
 /** What is told of an exchange. */
@@ -67,6 +69,8 @@ export class Exchange {
   /** The head of the answer, until it goes out with the first bytes of its body. */
   #pendingHead = ''
   #isChunked = false
+  /** HTTP/1.0 without a length: the end of the connection is the end of the body. */
+  #endsWithConnection = false
   #hasBody = true
   #isEnded = false
   #isInvited = false
@@ -162,7 +166,8 @@ export class Exchange {
 
   /** Closes the connection, whatever has gone out. */
   destroy(): void {
-    this.#carrier.destroy()
+    if (this.#endsWithConnection) this.#carrier.reset()
+    else this.#carrier.destroy()
   }
 
   // ── what the connection says ──
@@ -200,9 +205,9 @@ export class Exchange {
     if (status === 204 || status === 304) return ''
     if (length !== null) return `content-length: ${length}\r\n`
     if (!this.#hasBody) return ''
-    // HTTP/1.0 has no chunks: there the end of the connection is the end of the body.
-    if (this.head.isHttp10) this.keepsAlive = false
-    else this.#isChunked = true
+    this.#endsWithConnection = this.head.isHttp10
+    this.#isChunked = !this.head.isHttp10
+    if (this.#endsWithConnection) this.keepsAlive = false
     return this.#isChunked ? 'transfer-encoding: chunked\r\n' : ''
   }
 

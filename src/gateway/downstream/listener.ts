@@ -7,7 +7,7 @@ import type { Exchange } from './exchange.ts'
 
 export interface ListenerOptions {
   readonly onExchange: (exchange: Exchange) => void
-  readonly answerTo: (fault: HeadFault, detail: string) => Buffer
+  readonly answerTo: ConnectionOwner['answerTo']
 }
 
 const backlog = 4_096
@@ -46,8 +46,8 @@ export class Listener implements ConnectionOwner, Disposable {
     this.#options.onExchange(exchange)
   }
 
-  answerTo(fault: HeadFault, detail: string): Buffer {
-    return this.#options.answerTo(fault, detail)
+  answerTo(fault: HeadFault, detail: string, target: string): Buffer {
+    return this.#options.answerTo(fault, detail, target)
   }
 
   onClosed(connection: Connection): void {

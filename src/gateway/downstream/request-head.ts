@@ -142,7 +142,8 @@ export class RequestHead {
         this.isEncoded ||= value.toLowerCase() !== 'identity'
         break
       case 'expect':
-        this.expectation ??= value.toLowerCase()
+        // RFC 9110 § 10.1.1: a client of HTTP/1.0 cannot mean it.
+        if (!this.isHttp10) this.expectation ??= value.toLowerCase()
         break
       case 'connection':
         this.#connection += this.#connection === '' ? value : `,${value}`

@@ -2,6 +2,7 @@
  * The gateway's live state: circuits, requests in flight, waiting rooms, benches, checks, rotations and retry budgets. It
  * is keyed by identity and outlives every snapshot; what is gone from the snapshot is forgotten after a while.
  */
+import { backendAvailability } from '../../routing/availability.ts'
 import type { BackendHealthReport } from '../../routing/backend-health.ts'
 import { allowsRequest, observe as observeCircuit, type CircuitEvent } from '../../routing/circuit.ts'
 import { benchesCredential, countsForCircuit, heedsRetryAfter } from '../../routing/classify.ts'
@@ -17,7 +18,7 @@ import {
 } from '../../routing/retry-budget.ts'
 import { Rotations } from '../../routing/rotation.ts'
 import { selectEndpoint } from '../../routing/select-endpoint.ts'
-import type { Snapshot } from '../../routing/snapshot.ts'
+import type { DeploymentBackend, Snapshot } from '../../routing/snapshot.ts'
 import { countCheck, passingCheck } from './check-state.ts'
 import { HealthChecks, type CheckListener, type ProbeConnections } from './health-checks.ts'
 import { Permit, type AttemptResult, type PermitKeeper } from './permit.ts'
@@ -124,7 +125,7 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     const waiter = new Waiter(room, plan, prefixHash)
     for (const endpoint of plan.backend.endpoints) this.#subjectOf(endpoint.id, plan.backend.id).room = room
     this.#pump(room)
-    if (room.size === 0 && this.#grant(waiter)) return waiter
+    if (room.size === 0 && this.#serve(waiter)) return waiter
     if (room.size >= maxWaiting) {
       waiter.end({ kind: 'full' })
       return waiter
@@ -272,10 +273,8 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     if (after.state === before.state) return
     if (after.state === 'OPEN') {
       this.#log.warn({ id: subject.id, error: subject.lastError, openForMs: after.openForMs }, 'circuit opened')
-    } else if (after.state === 'CLOSED') {
-      this.#log.info({ id: subject.id }, 'circuit closed')
-      if (subject.room) this.#pump(subject.room)
-    }
+    } else if (after.state === 'CLOSED') this.#log.info({ id: subject.id }, 'circuit closed')
+    if (subject.room) this.#pump(subject.room)
   }
 
   #observeBeginning(permit: Permit): void {
@@ -323,19 +322,36 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     return room
   }
 
-  /** Serves those who wait, in order, as far as there is room. */
+  /** Serves those who wait, in order, as far as there is room. Where there will be none they look for something else. */
   #pump(room: WaitingRoom): void {
     if (this.#isPumping) return
-    for (let first = room.first; first && this.#grant(first); first = room.first);
+    for (let first = room.first; first && this.#serve(first); first = room.first);
   }
 
-  #grant(waiter: Waiter): boolean {
-    const { backend, target, isFallback } = waiter.plan
+  /** Whether the wait is over. */
+  #serve(waiter: Waiter): boolean {
+    // Nothing was sent yet: what counts is the deployment as it is now, and not as it was when the wait began.
+    const backend = this.#currentOf(waiter.plan.backend)
     this.#isPumping = true
+    const availability = backendAvailability(backend, this)
+    const isGranted = availability === 'AVAILABLE' && this.#grant(waiter, backend!)
+    this.#isPumping = false
+    if (isGranted || availability === 'AVAILABLE' || availability === 'SATURATED') return isGranted
+    waiter.end({ kind: 'unavailable' })
+    return true
+  }
+
+  #currentOf(backend: DeploymentBackend): DeploymentBackend | undefined {
+    if (!this.#snapshot) return backend
+    const current = this.#snapshot.backends.get(backend.id)
+    return current?.kind === 'deployment' ? current : undefined
+  }
+
+  #grant(waiter: Waiter, backend: DeploymentBackend): boolean {
+    const { target, isFallback } = waiter.plan
     const { rotations, random } = this
     const question = { live: this, rotations, random, prefixHash: waiter.prefixHash }
     const endpoint = selectEndpoint(backend, question)
-    this.#isPumping = false
     if (!endpoint) return false
     const plan: AttemptPlan = {
       kind: 'attempt',
@@ -388,7 +404,7 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     if (subject.check.isPassing === before.isPassing) return
     if (subject.check.isPassing) this.#log.info({ id: endpointId }, 'endpoint is healthy again')
     else this.#log.warn({ id: endpointId, error }, 'endpoint is unhealthy')
-    if (subject.check.isPassing && subject.room) this.#pump(subject.room)
+    if (subject.room) this.#pump(subject.room)
   }
 }
 

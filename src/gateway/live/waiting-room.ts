@@ -4,11 +4,12 @@ import type { Permit } from './permit.ts'
 
 /**
  * How a wait ended. `granted`: the permit is the caller's, who must dispose of it, also if the client has left meanwhile.
- * `full`: there was no place; `expired`: it took too long; both are `SATURATED`. `left`: `leave` was called.
+ * `full`: there was no place; `expired`: it took too long; both are `SATURATED`. `unavailable`: what is waited for is ejected, or
+ * takes no requests any more. `left`: `leave` was called.
  */
 export type WaitResult =
   | { readonly kind: 'granted'; readonly plan: AttemptPlan; readonly permit: Permit }
-  | { readonly kind: 'full' | 'expired' | 'left' }
+  | { readonly kind: 'full' | 'expired' | 'unavailable' | 'left' }
 
 export interface Wait {
   readonly result: Promise<WaitResult>

@@ -286,10 +286,11 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     this.#owner.onOpening(this, opening)
   }
 
-  /** Ends the call from below: `opening` says how if the answer had not begun. */
+  /** Ends the call from below: `opening` says how if the answer had not begun. An error's status is an answer without its body. */
   #break(by: 'broken' | 'silent' | 'expired', opening: CallOpening): void {
-    if (this.#stage === 'answering') this.#brokenBy = by
-    else this.#opening = opening
+    const isError = this.#stage === 'opening' && this.#errorSinceMs > 0 && by === 'broken'
+    if (this.#stage === 'answering' || isError) this.#brokenBy = by
+    if (this.#stage !== 'answering') this.#opening = isError ? 'answering' : opening
     this.#close()
     this.#flushSoon()
   }
