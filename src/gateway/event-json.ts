@@ -11,10 +11,16 @@ export function isObject(value: unknown): value is Json {
 export function readJson(event: ServerSentEvent): Json | undefined {
   try {
     const value: unknown = JSON.parse(event.data ?? '')
-    return isObject(value) ? value : undefined
+    return isObject(value) ? value : errorInList(value)
   } catch {
     return undefined
   }
+}
+
+/** Gemini's errors are in a list. */
+function errorInList(value: unknown): Json | undefined {
+  const first: unknown = Array.isArray(value) ? value[0] : undefined
+  return isObject(first) && saysSomething(first['error']) ? first : undefined
 }
 
 /** What the event is called, beside its data or in it; empty: it has no name. */
@@ -24,8 +30,8 @@ export function typeOf(event: ServerSentEvent): string {
   return typeof type === 'string' ? type : ''
 }
 
-/** Null, an empty string and an empty list say nothing. */
+/** Null, false, an empty string and an empty list say nothing. */
 export function saysSomething(value: unknown): boolean {
-  if (value === null || value === undefined || value === '') return false
+  if (value === null || value === undefined || value === false || value === '') return false
   return Array.isArray(value) ? value.length > 0 : true
 }

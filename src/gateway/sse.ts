@@ -4,30 +4,33 @@ const lf = 0x0a
 const cr = 0x0d
 
 export interface ServerSentEvent {
-  /** Empty: the stream named none. */
+  /** Empty: the stream named none, or called it `message`. */
   readonly type: string
   /** Its `data` lines, joined by line feeds; undefined: it had none, so it dispatches nothing. */
   readonly data: string | undefined
 }
 
-/** Where the event that begins at `start` ends, its empty line included; -1 if that has not come yet. */
-export function findEventEnd(bytes: Buffer, start: number): number {
-  let lineStart = start
-  let lastWasCrLf = false
-  for (let at = start; at < bytes.length; at++) {
+/**
+ * Where the event that begins at `start` ends, its empty line included; -1 if that has not come yet. `from`: where to go on,
+ * if less of the event was looked through before.
+ */
+export function findEventEnd(bytes: Buffer, start: number, from = start): number {
+  for (let at = from; at < bytes.length; at++) {
     const byte = bytes[at]
     if (byte !== lf && byte !== cr) continue
-    const isEmpty = at === lineStart
-    // A carriage return at the end of what came is half a line end, if line feeds followed the others.
-    if (byte === cr && at + 1 === bytes.length && lastWasCrLf) return -1
-    if (byte === cr && bytes[at + 1] === lf) {
-      at++
-      lastWasCrLf = true
-    }
+    const before = bytes[at - 1]
+    const isEmpty = at === start || before === lf || before === cr
+    // A carriage return at the end of what came is half a line end, if a line feed followed the one before.
+    if (byte === cr && at + 1 === bytes.length && before === lf && bytes[at - 2] === cr) return -1
+    if (byte === cr && bytes[at + 1] === lf) at++
     if (isEmpty) return at + 1
-    lineStart = at + 1
   }
   return -1
+}
+
+/** Where to go on when more has come: a carriage return at the end may be half a line end. */
+export function placeToGoOn(bytes: Buffer): number {
+  return bytes.at(-1) === cr ? bytes.length - 1 : bytes.length
 }
 
 /** How many of the first bytes are whole events. */
@@ -70,7 +73,8 @@ export function readEvent(bytes: Buffer): ServerSentEvent {
     if (colon === 0) continue
     const field = colon < 0 ? line : line.slice(0, colon)
     const value = colon < 0 ? '' : line.slice(line[colon + 1] === ' ' ? colon + 2 : colon + 1)
-    if (field === 'event') type = value
+    // The standard's name for events that have none.
+    if (field === 'event') type = value === 'message' ? '' : value
     if (field === 'data') data = data === undefined ? value : `${data}\n${value}`
   }
   return { type, data }

@@ -23,12 +23,22 @@ export interface StreamProtocol {
   readonly mayEndWith: (text: string) => boolean
 }
 
+/** Events that only keep the connection open. */
+const heartbeats: ReadonlySet<unknown> = new Set(['ping', 'keepalive'])
+
+/** Whether there is nothing in it for anybody, whatever its name is. */
+function isBlank({ data }: ServerSentEvent): boolean {
+  return data === undefined || !/\S/.test(data)
+}
+
 function readCompletionOpening(event: ServerSentEvent): OpeningEvent {
   if (event.data === undefined) return 'nothing'
   if (event.type === 'error') return 'error'
+  if (isBlank(event) || heartbeats.has(event.type)) return 'nothing'
   const chunk = readJson(event)
   if (!chunk) return 'content'
   if (saysSomething(chunk['error'])) return 'error'
+  if (heartbeats.has(chunk['type'])) return 'nothing'
   const choices: unknown = chunk['choices']
   if (!Array.isArray(choices)) return 'content'
   return choices.some((choice) => isObject(choice) && hasContent(choice)) ? 'content' : 'nothing'
@@ -68,14 +78,20 @@ const completions: StreamProtocol = {
   mayEndWith: hasFinished,
 }
 
+/** What is thought or written follows piece by piece; the beginning of other blocks, e.g. a tool's name, is content. */
+function isEmptyBlock(block: Json): boolean {
+  if (block['type'] !== 'text' && block['type'] !== 'thinking') return false
+  return !['text', 'thinking', 'signature'].some((name) => saysSomething(block[name]))
+}
+
 const messages: StreamProtocol = {
   readOpening: (event) => {
     const type = typeOf(event)
     if (type === 'error') return 'error'
-    if (event.data === undefined || type === 'ping' || type === 'message_start') return 'nothing'
+    if (isBlank(event) || heartbeats.has(type) || type === 'message_start') return 'nothing'
     if (type !== 'content_block_start') return 'content'
     const block = readJson(event)?.['content_block']
-    return isObject(block) && block['type'] === 'text' && !saysSomething(block['text']) ? 'nothing' : 'content'
+    return isObject(block) && isEmptyBlock(block) ? 'nothing' : 'content'
   },
   readEnd: (event) => {
     const type = typeOf(event)
@@ -105,22 +121,33 @@ const responses: StreamProtocol = {
     if (event.data === undefined) return 'nothing'
     const type = typeOf(event)
     if (type === 'error' || type === 'response.failed') return 'error'
-    return preludes.has(type) ? 'nothing' : 'content'
+    return isBlank(event) || heartbeats.has(type) || preludes.has(type) ? 'nothing' : 'content'
   },
   readEnd: (event) => responseEnds.get(typeOf(event)) ?? null,
   endMarks: marks(...responseEnds.keys()),
   mayEndWith: () => false,
 }
 
-/** Transcription, speech and images: their own event types, or chunks that end with `[DONE]`. */
+const lastType = /\.(?:completed|done)$/
+const partialEvent = /(?:^event: ?|"type"\s*:\s*")[\w.-]+\.(?:partial_image|delta)\b/m
+/** An event that ends the stream and came with all of its lines. Of a long one that names its type late, the end was not seen. */
+const lastEvent = /"type"\s*:\s*"[\w.-]+\.(?:completed|done)"[^]*[\r\n]{2}$/
+
+/**
+ * Transcription, speech and images: their own event types, or chunks that end with `[DONE]`.
+ *
+ * https://platform.openai.com/docs/api-reference/images-streaming, …/docs/api-reference/audio.
+ */
 const others: StreamProtocol = {
   readOpening: (event) => {
     if (event.data === undefined) return 'nothing'
-    return readDoneOrError(event) === 'failed' ? 'error' : 'content'
+    if (readDoneOrError(event) === 'failed') return 'error'
+    return isBlank(event) || heartbeats.has(typeOf(event)) ? 'nothing' : 'content'
   },
-  readEnd: readDoneOrError,
-  endMarks: marks('[DONE]', 'error'),
-  mayEndWith: () => true,
+  readEnd: (event) => (lastType.test(typeOf(event)) ? 'whole' : readDoneOrError(event)),
+  endMarks: marks('[DONE]', 'error', '.completed', '.done'),
+  // Where no event has said that it is a part, nobody knows what the last one would be.
+  mayEndWith: (text) => !partialEvent.test(text) || lastEvent.test(text),
 }
 
 export function streamProtocolOf(operation: Operation): StreamProtocol {

@@ -68,6 +68,8 @@ test.each<[string, string, string]>([
   ['/chat/completions', 'upstream_not_found', errorOf({ code: 'model_not_found' })],
   ['/chat/completions', 'server_error', errorOf({ code: '__proto__', type: 'constructor' })],
   ['/chat/completions', 'server_error', 'event: error\ndata: out of memory\n\n'],
+  ['/chat/completions', 'server_error', 'data: [{"error":{"code":503,"message":"busy","status":"UNAVAILABLE"}}]\n\n'],
+  ['/chat/completions', 'rate_limited', 'data: [{"error":{"code":429,"status":"RESOURCE_EXHAUSTED"}}]\n\n'],
 ])('%s: the first event says %s: %s', async (path, trigger, event) => {
   await using pair = await openPair()
   pair.main.answerNext(chunks([event], sse))

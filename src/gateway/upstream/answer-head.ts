@@ -18,6 +18,8 @@ export class AnswerHead {
   connection = ''
   transferEncoding = ''
   keepAlive = ''
+  /** Names that `Connection` lists: they were meant for the gateway alone (RFC 9110 § 7.6.1). Null: none. */
+  #dropped: ReadonlySet<string> | null = null
 
   constructor(status: number) {
     this.status = status
@@ -35,6 +37,7 @@ export class AnswerHead {
         return this.#readLength(value)
       case 'connection':
         this.connection = joined(this.connection, value)
+        if (!isUsual.test(value)) this.#dropListed()
         return true
       case 'transfer-encoding':
         this.transferEncoding = joined(this.transferEncoding, value)
@@ -56,8 +59,16 @@ export class AnswerHead {
         break
       default:
     }
-    this.passed.push(name, value)
+    if (!this.#dropped?.has(name)) this.passed.push(name, value)
     return true
+  }
+
+  /** Those that came before, and those that will. */
+  #dropListed(): void {
+    const dropped = new Set(this.connection.split(',').map((name) => name.trim().toLowerCase()))
+    this.#dropped = dropped
+    const kept = this.passed.filter((_, at) => !dropped.has(this.passed[at - (at % 2)]!))
+    this.passed.splice(0, this.passed.length, ...kept)
   }
 
   /** The same length twice says no more than once (RFC 9110 § 8.6); two lengths are an attack, or as bad as one. */
@@ -69,6 +80,9 @@ export class AnswerHead {
     return isSame
   }
 }
+
+/** What `Connection` nearly always says, and which is no header's name. */
+const isUsual = /^(?:keep-alive|close)$/i
 
 const knownNames = namesAsWritten([...passedNames, 'connection', 'content-length', 'keep-alive', 'transfer-encoding'])
 

@@ -1,4 +1,5 @@
-import { findEventEnd, readEvent, type ServerSentEvent } from '../sse.ts'
+import { PendingBytes } from '../pending-bytes.ts'
+import { findEventEnd, placeToGoOn, readEvent, type ServerSentEvent } from '../sse.ts'
 import type { OpeningEvent, StreamProtocol } from '../stream-protocol.ts'
 
 /** More than this is not held back: whatever it is, it is an answer. */
@@ -9,7 +10,10 @@ export class StreamOpening {
   /** What upstream began with instead of content. */
   errorEvent: ServerSentEvent | null = null
   readonly #protocol: StreamProtocol
-  #rest: Buffer = Buffer.alloc(0)
+  /** The event that has not ended. */
+  readonly #rest = new PendingBytes()
+  /** Up to here it was looked through: however small the pieces are, no byte is looked at again for each of them. */
+  #searched = 0
   #heldBytes = 0
 
   constructor(protocol: StreamProtocol) {
@@ -19,23 +23,27 @@ export class StreamOpening {
   /** What is known of the stream after its next bytes. */
   push(chunk: Buffer): OpeningEvent {
     this.#heldBytes += chunk.length
-    const bytes = this.#rest.length > 0 ? Buffer.concat([this.#rest, chunk]) : chunk
-    let start = 0
-    for (;;) {
-      const end = findEventEnd(bytes, start)
-      if (end < 0) break
-      const event = readEvent(bytes.subarray(start, end))
+    this.#rest.append(chunk)
+    for (let event = this.#nextEvent(); event; event = this.#nextEvent()) {
       const meaning = this.#protocol.readOpening(event)
       if (meaning === 'error') this.errorEvent = event
       if (meaning !== 'nothing') return meaning
-      start = end
     }
-    this.#rest = bytes.subarray(start)
     return this.#heldBytes > maxHeldBytes ? 'content' : 'nothing'
   }
+
+  #nextEvent(): ServerSentEvent | null {
+    const { bytes } = this.#rest
+    const end = findEventEnd(bytes, 0, this.#searched)
+    this.#searched = end < 0 ? placeToGoOn(bytes) : 0
+    if (end < 0) return null
+    this.#rest.take(end)
+    return readEvent(bytes.subarray(0, end))
+  }
+
   /** Nothing more comes: the last event may have been an error that only lacks its empty line. */
   end(): void {
-    const event = readEvent(this.#rest)
+    const event = readEvent(this.#rest.bytes)
     if (this.#protocol.readOpening(event) === 'error') this.errorEvent = event
   }
 }

@@ -30,8 +30,22 @@ function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
 }
 
 const part = fc.constantFrom(
-  ...['\n', '\r', '\r\n', '\n\n', '\r\r', '\r\n\r\n', ': x', 'event: ping', 'event: error', 'event: x', 'data:', 'data: '],
-  ...['data: {"choices":[]}', 'data: {"choices":[{"text":"\u00e9"}]}', 'data: {"error":"x"}', 'data: {"type":"ping"}'],
+  '\n',
+  '\r',
+  '\r\n',
+  '\n\n',
+  '\r\r',
+  '\r\n\r\n',
+  ': x',
+  'event: ping',
+  'event: error',
+  'event: x',
+  'data:',
+  'data: ',
+  'data: {"choices":[]}',
+  'data: {"choices":[{"text":"\u00e9"}]}',
+  'data: {"error":"x"}',
+  'data: {"type":"ping"}',
 )
 
 test('a stream begins the same wherever it is cut', () => {
@@ -74,3 +88,45 @@ test.each([
 function expectNothing(meaning: OpeningEvent): void {
   if (meaning !== 'nothing') throw new Error(meaning)
 }
+
+const [chat, messages, responses, images] = paths as [string, string, string, string]
+const data = (value: unknown) => `data: ${JSON.stringify(value)}\n\n`
+const blockStart = (content_block: object) =>
+  `event: content_block_start\n${data({ type: 'content_block_start', index: 0, content_block })}`
+
+test.each<[string, string, string]>([
+  ...paths.flatMap((path): [string, string, string][] => [
+    [path, 'a keepalive', 'event: keepalive\ndata: {"type":"keepalive","sequence_number":1}\n\n'],
+    [path, 'a keepalive without a name', data({ type: 'keepalive', sequence_number: 1 })],
+    [path, 'a ping', 'event: ping\ndata: {"type": "ping"}\n\n'],
+    [path, 'empty data', 'data:\n\ndata\n\ndata: \n\ndata:   \ndata:\n\n'],
+    [path, 'empty data with a name', 'event: x\ndata:\n\n'],
+  ]),
+  [messages, 'an empty thought', blockStart({ type: 'thinking', thinking: '' })],
+  [messages, 'an empty thought that is not signed', blockStart({ type: 'thinking', thinking: '', signature: '' })],
+  [messages, 'an empty text', blockStart({ type: 'text', text: '' })],
+])('%s: %s is no content yet', (path, _, text) => {
+  expect(openText(path, text)).toBe('nothing')
+})
+
+test.each<[string, string, string]>([
+  [messages, 'a thought', blockStart({ type: 'thinking', thinking: 'Hm' })],
+  [messages, 'a signature', blockStart({ type: 'thinking', thinking: '', signature: 'c2ln' })],
+  [messages, 'a thought that may not be read', blockStart({ type: 'redacted_thinking', data: 'x' })],
+  [messages, 'a tool', blockStart({ type: 'tool_use', id: 'x', name: 'y', input: {} })],
+  [chat, 'content beside an error that is false', data({ error: false, choices: [{ delta: { content: 'x' } }] })],
+  [images, 'content beside an error that is false', data({ error: false, b64_json: 'x' })],
+  [chat, 'a list without an error', data([{ choices: [] }])],
+])('%s: %s is content', (path, _, text) => {
+  expect(openText(path, text)).toBe('content')
+})
+
+test.each<[string, string, string]>([
+  [chat, 'an error in a list', data([{ error: { code: 503, message: 'x', status: 'UNAVAILABLE' } }])],
+  [images, 'an error in a list', data([{ error: { code: 503, message: 'x', status: 'UNAVAILABLE' } }])],
+  [chat, 'an error event without data', 'event: error\ndata:\n\n'],
+  [messages, 'an error behind a thought', blockStart({ type: 'thinking', thinking: '' }) + data({ type: 'error' })],
+  [responses, 'an error behind a keepalive', data({ type: 'keepalive' }) + data({ type: 'error' })],
+])('%s: %s is an error', (path, _, text) => {
+  expect(openText(path, text)).toBe('error')
+})
