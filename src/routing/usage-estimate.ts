@@ -122,13 +122,17 @@ export interface AnswerSample {
 const writtenMembers = /"(?:content|text|delta|reasoning_content|reasoning|thinking|arguments|partial_json)"\s*:\s*"/g
 
 /**
- * Tokens that a model wrote. The middle of a long answer was not kept: it is taken to have as many per byte as its ends have.
+ * Tokens that a model wrote. The middle of a long answer was not kept: if both ends are of one long string, it is taken to be
+ * like the string's begin, and else to have as many tokens per byte as the ends have.
  */
 export function estimateAnswerTokens({ bytes, head, tail }: AnswerSample): number {
   const kept = head.length + tail.length
-  if (kept === 0) return 0
-  const tokens = estimateWritten(head) + estimateWritten(tail)
-  return Math.ceil((tokens * Math.max(bytes, kept)) / kept)
+  if (bytes <= kept) return estimateWritten(head + tail)
+  const { tokens: tailTokens, bytes: tailBytes, isInString } = estimateTail(head, tail)
+  const tokens = estimateWritten(head) + tailTokens
+  const known = head.length + tailBytes
+  const density = (isInString ? densityOfOpenString(head) : null) ?? tokens / Math.max(1, known)
+  return Math.ceil(tokens + (bytes - known) * density)
 }
 
 function estimateWritten(json: string): number {
@@ -139,4 +143,53 @@ function estimateWritten(json: string): number {
     if (!isBinary(json, start, end)) tokens += estimateJsonString(json, start, end)
   }
   return tokens
+}
+
+interface TailEstimate {
+  readonly tokens: number
+  /** In so many bytes at the tail's end. */
+  readonly bytes: number
+  /** Whether the tail begins inside a written string. */
+  readonly isInString: boolean
+}
+
+function estimateTail(head: string, tail: string): TailEstimate {
+  const end = endOfCutString(tail)
+  const isInString = end === tail.length ? startOfOpenString(head) >= 0 : end >= shortestCutString
+  if (isInString) {
+    const tokens = isBinary(tail, 0, end) ? 0 : estimateJsonString(tail, 0, end)
+    return { tokens: tokens + estimateWritten(tail.slice(end)), bytes: tail.length, isInString }
+  }
+  // The event that began in what was not kept is like the others there, unless little else would be left.
+  const lineEnd = tail.search(/[\r\n]/) + 1
+  const events = lineEnd * 2 < tail.length ? tail.slice(lineEnd) : tail
+  return { tokens: estimateWritten(events), bytes: events.length, isInString }
+}
+
+/** Of a shorter one nobody can tell whether it is a text, or e.g. an identifier. */
+const shortestCutString = 256
+
+/** Where the string ends in which the tail begins; its length: that has not come; -1: it begins in none. */
+function endOfCutString(tail: string): number {
+  // A quotation mark at its very begin may belong to an escape that was cut.
+  const cutEscape = /^\\*"/.exec(tail)?.[0].length ?? 0
+  const end = endOfString(tail, cutEscape - 1)
+  const hasLineBreak = /[\r\n]/.test(tail.slice(0, end))
+  return !hasLineBreak && /^(?:$|"\s*[,}\]])/.test(tail.slice(end, end + 8)) ? end : -1
+}
+
+/** Where the inside of a written string begins whose end is not in the head; -1: there is none. */
+function startOfOpenString(head: string): number {
+  const last = [...head.matchAll(writtenMembers)].at(-1)
+  if (!last) return -1
+  const start = last.index + last[0].length
+  return endOfString(head, start - 1) === head.length ? start : -1
+}
+
+/** Tokens per byte; null: it is not most of the head, so that what was not kept may be many such strings. */
+function densityOfOpenString(head: string): number | null {
+  const start = startOfOpenString(head)
+  const length = head.length - start
+  if (start < 0 || length * 2 < head.length || isBinary(head, start, head.length)) return null
+  return sumJsonString(head, start, head.length) / length
 }

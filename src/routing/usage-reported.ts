@@ -59,8 +59,23 @@ function skipBlanks(text: string, from: number): number {
   return at
 }
 
+/** No request takes more tokens than this: a larger number would only spoil the sums. */
+const maxTokens = 1_000_000_000
+
 function hasCount(usage: Json): boolean {
-  for (const name in usage) if (name.endsWith('tokens') && toCount(usage[name]) !== undefined) return true
+  return someCount(usage, (count) => count >= 0)
+}
+
+/** Where one number makes no sense, the others are not to be trusted either. */
+function hasTooMany(usage: Json): boolean {
+  return someCount(usage, (count) => count > maxTokens)
+}
+
+function someCount(usage: Json, test: (count: number) => boolean): boolean {
+  for (const name in usage) {
+    const count = usage[name]
+    if (name.endsWith('tokens') && typeof count === 'number' && test(count)) return true
+  }
   return false
 }
 
@@ -102,11 +117,12 @@ function asObject(value: unknown): Json | null {
 
 /** A whole number of tokens; undefined if it is none. */
 function toCount(value: unknown): number | undefined {
-  if (typeof value !== 'number' || !(value >= 0) || value > Number.MAX_SAFE_INTEGER) return undefined
+  if (typeof value !== 'number' || !(value >= 0) || value > maxTokens) return undefined
   return Math.round(value)
 }
 
 function readUsage(usage: Json): TokenUsage | null {
+  if (hasTooMany(usage)) return null
   const total = toCount(usage['total_tokens'])
   const input = toCount(usage['prompt_tokens']) ?? toCount(usage['input_tokens'])
   const output = toCount(usage['completion_tokens']) ?? toCount(usage['output_tokens'])
@@ -140,13 +156,16 @@ function readCached(usage: Json): number {
  * event and the output, as a running total, in the last one; a plain answer has both in one place.
  */
 function readMessageUsage(first: Json | null, last: Json | null): TokenUsage | null {
+  if ((first && hasTooMany(first)) || (last && hasTooMany(last))) return null
   const output = toCount(last?.['output_tokens']) ?? toCount(first?.['output_tokens'])
   const uncached = toCount(last?.['input_tokens']) ?? toCount(first?.['input_tokens'])
   if (output === undefined || uncached === undefined) return null
   const ofCache = (name: string) => toCount(last?.[name]) ?? toCount(first?.[name]) ?? 0
   const cachedInputTokens = ofCache('cache_read_input_tokens')
+  const inputTokens = toCount(uncached + cachedInputTokens + ofCache('cache_creation_input_tokens'))
+  if (inputTokens === undefined) return null
   return toTokenUsage({
-    inputTokens: uncached + cachedInputTokens + ofCache('cache_creation_input_tokens'),
+    inputTokens,
     cachedInputTokens,
     outputTokens: output,
     reasoningTokens: 0,

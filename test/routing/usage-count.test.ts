@@ -68,6 +68,34 @@ describe('reported tokens', () => {
       null,
     ],
     ['counting is no use', 'none', '{"input_tokens":2095}', null],
+    ['a billion tokens', 'completion', '{"usage":{"prompt_tokens":1000000000}}', [1_000_000_000, 0, 0, 0]],
+    ['more than a billion tokens', 'completion', '{"usage":{"prompt_tokens":1000000001}}', null],
+    ['a number that no count is', 'completion', '{"usage":{"prompt_tokens":5,"completion_tokens":1e400}}', null],
+    [
+      'a total that makes no sense',
+      'completion',
+      '{"usage":{"prompt_tokens":5,"total_tokens":9007199254740991}}',
+      null,
+    ],
+    [
+      'nonsense behind counts that made sense',
+      'completion',
+      'data: {"usage":{"prompt_tokens":5,"completion_tokens":1}}\n\ndata: {"usage":{"prompt_tokens":9007199254740991}}\n\n',
+      null,
+    ],
+    [
+      'a message whose counts make no sense together',
+      'message',
+      '{"usage":{"input_tokens":600000000,"cache_creation_input_tokens":600000000,"output_tokens":1}}',
+      null,
+    ],
+    [
+      'a message whose last count makes no sense',
+      'message',
+      'data: {"message":{"usage":{"input_tokens":5,"output_tokens":1}}}\n\ndata: {"usage":{"output_tokens":9007199254740991}}\n\n',
+      null,
+    ],
+    ['rerank with nonsense', 'rerank', '{"meta":{"tokens":{"input_tokens":1e300}}}', null],
   ])('%s', (_name, kind, text, expected) => {
     expect(reported(kind, text)).toEqual(expected)
   })
@@ -167,6 +195,105 @@ describe('estimates', () => {
   })
 })
 
+describe('estimates of long answers', () => {
+  const letters = fc.constantFrom('a', 'n', 'T', '9', '-', '"', '\n', '\\', '\u00e9', '\u0436', '\u4f60', '\u{1f642}')
+  const word = fc.string({ unit: letters, minLength: 1, maxLength: 9 })
+  const sentences = fc.array(word, { minLength: 2, maxLength: 20 }).map((words) => `${words.join(' ')}. `)
+  const inside = (text: string) => utf8(JSON.stringify(text).slice(1, -1))
+  /** As the gateway keeps it: the beginning of its first packet, and the end. */
+  const estimate = (whole: string, firstPacket = 4096) => {
+    const rest = whole.slice(firstPacket)
+    return estimateAnswerTokens({ bytes: whole.length, head: whole.slice(0, firstPacket), tail: rest.slice(-4096) })
+  }
+  const plain = (text: string) =>
+    `{"id":"chatcmpl-1","object":"chat.completion","choices":[{"index":0,"message":{"role":"assistant","content":"${text}"},"finish_reason":"stop"}]}`
+  const opening = 'data: {"id":"chatcmpl-1","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
+  const event = (text: string) =>
+    `data: {"id":"chatcmpl-1","choices":[{"index":0,"delta":{"content":"${text}"},"finish_reason":null}]}\n\n`
+  const streamed = (text: string, count: number) => `${opening}${event(text).repeat(count)}data: [DONE]\n\n`
+
+  /** How often, for answers that are short, near the border of what is kept, and far behind it. */
+  const countsFor = (bytesEach: number) => {
+    const near = Array.from({ length: Math.ceil(12_000 / bytesEach) }, (_, i) => Math.ceil(1024 / bytesEach) + i)
+    return [...near, ...[20_000, 100_000, 1_000_000].map((bytes) => Math.ceil(bytes / bytesEach))]
+  }
+
+  test('of a plain answer, they grow with its text, and each byte of it counts the same', () => {
+    fc.assert(
+      fc.property(sentences, fc.constantFrom(4096, 700), (sentence, firstPacket) => {
+        const text = inside(sentence)
+        const each = estimate(plain(text.repeat(20))) / 20
+        let before = 0
+        for (const count of countsFor(text.length)) {
+          const tokens = estimate(plain(text.repeat(count)), firstPacket)
+          expect(tokens).toBeGreaterThanOrEqual(before)
+          expect(Math.abs(tokens / count / each - 1)).toBeLessThan(0.1)
+          before = tokens
+        }
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  test('of a stream, they grow with its events, and each of them counts the same', () => {
+    fc.assert(
+      fc.property(sentences, fc.constantFrom(4096, opening.length), (sentence, firstPacket) => {
+        const text = inside(sentence)
+        const each = estimate(event(text))
+        let before = 0
+        for (const count of countsFor(event(text).length)) {
+          const tokens = estimate(streamed(text, count), firstPacket)
+          expect(tokens).toBeGreaterThanOrEqual(before)
+          expect(Math.abs(tokens / count / each - 1)).toBeLessThan(0.1)
+          before = tokens
+        }
+      }),
+      { numRuns: 50 },
+    )
+  })
+
+  test('one more letter of a plain answer is never fewer tokens', () => {
+    const text = 'The quick, brown fox jumps over 13 lazy dogs; they sleep. '.repeat(20_000)
+    let before = 0
+    for (const from of [7_500, 100_000, 1_000_000]) {
+      for (let length = from; length < from + 800; length++) {
+        const tokens = estimate(plain(text.slice(0, length)))
+        expect(tokens).toBeGreaterThanOrEqual(before)
+        before = tokens
+      }
+    }
+  })
+
+  test('of a stream of words, and of long events, they are what the text is worth', () => {
+    const isNear = (estimated: number, tokens: number) => expect(Math.abs(estimated / tokens - 1)).toBeLessThan(0.1)
+    const words = 'The quick brown fox jumps over the lazy dog and runs away again. '
+    const pieces = words.match(/\S+ /g)!
+    const each = pieces.reduce((sum, piece) => sum + estimateTokens(piece), 0)
+    const round = pieces.map(event).join('')
+    for (const rounds of [1, 3, 4, 5, 30, 500])
+      isNear(estimate(opening + round.repeat(rounds), opening.length), each * rounds)
+    for (const repeats of [50, 100, 130, 1_000, 5_000]) {
+      const text = words.repeat(repeats)
+      for (const events of [1, 7]) {
+        const whole = opening + event(text).repeat(events)
+        isNear(estimate(whole), estimateTokens(text) * events)
+        isNear(estimate(whole, opening.length), estimateTokens(text) * events)
+      }
+      isNear(estimate(plain(text).slice(0, -200)), estimateTokens(text))
+    }
+  })
+
+  test('what a tail begins in is no text if it is base64, numbers, or too short to tell', () => {
+    const of = (tail: string) => estimateAnswerTokens({ bytes: 1_000_000, head: '{"data":[', tail })
+    expect(of(`${'iVBORw0KGgo'.repeat(300)}"}]}`)).toBe(0)
+    expect(of(`${'0.25,-1,'.repeat(300)}3]}]}`)).toBe(0)
+    expect(of(`${'0.25,-1,'.repeat(300)}3],"index":3}]}`)).toBe(0)
+    expect(of(`mpl-1","object":"x"}\n\n`)).toBe(0)
+    expect(of('')).toBe(0)
+    expect(estimateAnswerTokens({ bytes: 9, head: '', tail: '' })).toBe(0)
+  })
+})
+
 describe('the count of a request', () => {
   const stream = 'data: {"choices":[{"delta":{"content":"Hello"}}]}\n\n'
   const usage = 'data: {"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}}\n\n'
@@ -207,6 +334,14 @@ describe('the count of a request', () => {
       const parts = { head: text.slice(0, seam), tail: text.slice(seam) }
       expect(countTokens({ ...answer(text, true), ...parts }).provenance).toBe('REPORTED')
     }
+  })
+
+  test('is estimated if what upstream reported makes no sense', () => {
+    const nonsense = usage.replaceAll(/\d+/g, '9007199254740991')
+    const { provenance, tokens } = countTokens(answer(stream + nonsense, true))
+    expect(provenance).toBe('ESTIMATED')
+    expect(tokens).toMatchObject({ outputTokens: 2, cachedInputTokens: 0 })
+    expect(tokens!.inputTokens).toBeLessThan(100)
   })
 
   test('is none where nothing has tokens', () => {
