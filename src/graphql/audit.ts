@@ -6,7 +6,7 @@ import { builder } from './builder.ts'
 import { connect, connectionType, pageArgs, pageCost } from './connection.ts'
 import { loadNode } from './node.ts'
 import { AuditEntryRef, NodeRef } from './refs.ts'
-import { TimeRangeInput } from './usage-input.ts'
+import { requireForwards, TimeRangeInput } from './usage-input.ts'
 
 const AuditChangeRef = builder.objectRef<AuditChange>('AuditChange').implement({
   description: 'What a change did to one field.',
@@ -60,6 +60,7 @@ builder.queryField('auditLog', (t) =>
     },
     resolve: (_root, args, context, info) => {
       const { range, subjectId } = args
+      if (range) requireForwards(range)
       const filter = { from: range?.from ?? null, to: range?.to ?? null, subjectId: subjectId ?? null }
       const source = {
         list: 'auditLog',

@@ -96,11 +96,11 @@ const PageInfo = builder.objectRef<Connection<{ readonly id: string }>>('PageInf
   fields: (t) => ({
     hasNextPage: t.boolean({
       description: 'Whether there are more behind the page.',
-      resolve: ({ source, request, page }) => (request.fromEnd ? isAnyBeyond(source, request, page) : page.hasMore),
+      resolve: (connection) => isAnyBeyond(connection, 'end'),
     }),
     hasPreviousPage: t.boolean({
       description: 'Whether there are more before the page.',
-      resolve: ({ source, request, page }) => (request.fromEnd ? page.hasMore : isAnyBeyond(source, request, page)),
+      resolve: (connection) => isAnyBeyond(connection, 'begin'),
     }),
     startCursor: t.string({
       description: 'The cursor of the first one; null if the page is empty.',
@@ -115,20 +115,32 @@ const PageInfo = builder.objectRef<Connection<{ readonly id: string }>>('PageInf
   }),
 })
 
-/** Whether there are rows on the side that the page was entered from. */
+type Side = 'begin' | 'end'
+
+/** Whether there are rows between the page and an end of its list, within `after` and `before` or not. */
 async function isAnyBeyond<Node extends { readonly id: string }>(
-  source: ListSource<Node>,
-  { fromEnd, after, before }: PageRequest,
-  { rows }: Page<Node>,
+  { source, request, page }: Connection<Node>,
+  side: Side,
 ): Promise<boolean> {
-  const cursor = fromEnd ? before : after
-  if (cursor === null) return false
-  const edge = rows.at(fromEnd ? -1 : 0)?.id ?? null
-  // An empty page has its whole list on the other side.
-  const beyond: PageRequest = fromEnd
-    ? { limit: 1, after: edge, before: null, fromEnd: false }
-    : { limit: 1, after: null, before: edge, fromEnd: true }
-  return (await source.read(beyond)).rows.length > 0
+  const { after, before, fromEnd } = request
+  const [opposite, bound, entry]: [Side, string | null, string | null] =
+    side === 'end' ? ['begin', before, after] : ['end', after, before]
+  const isReadTowards = fromEnd === (side === 'begin')
+  if (isReadTowards && page.hasMore) return true
+  if (bound === null) return false
+  // An empty page stands at the cursor that it was entered from, whose row may have been deleted.
+  const placeOfEmpty = async () => (isReadTowards ? entry : ((await nextRow(source, bound, opposite))?.id ?? null))
+  const edge = page.rows.at(side === 'end' ? -1 : 0)?.id ?? (await placeOfEmpty())
+  return (await nextRow(source, edge, side)) !== undefined
+}
+
+/** The row next to the one with this id, towards a side; null: the row that is farthest from that side. */
+async function nextRow<Node>(source: ListSource<Node>, id: string | null, side: Side): Promise<Node | undefined> {
+  const request: PageRequest =
+    side === 'end'
+      ? { limit: 1, after: id, before: null, fromEnd: false }
+      : { limit: 1, after: null, before: id, fromEnd: true }
+  return (await source.read(request)).rows[0]
 }
 
 function cursorOf<Node extends { readonly id: string }>(

@@ -1,7 +1,6 @@
 /** Bounds on what a document may look like, on top of the rules of the GraphQL specification. */
 import {
   type ASTVisitor,
-  type DocumentNode,
   type FieldNode,
   type FragmentDefinitionNode,
   Kind,
@@ -79,6 +78,16 @@ function countFields(
   return count
 }
 
+/** An object that variables are put into would not keep it, and the cost would be that of another value than the executed one. */
+export function VariableNamesRule(context: ValidationContext): ASTVisitor {
+  return {
+    VariableDefinition({ variable }) {
+      if (variable.name.value !== '__proto__') return
+      context.reportError(fault('BAD_USER_INPUT', 'A variable cannot be named `__proto__`.', { nodes: variable }))
+    },
+  }
+}
+
 /** The strings of the document itself; those of the variables are looked at when it runs. */
 export function TextRule(context: ValidationContext): ASTVisitor {
   return {
@@ -97,10 +106,4 @@ export function CodedValuesRule(context: ValidationContext): ASTVisitor {
     context.reportError(error)
   }
   return ValuesOfCorrectTypeRule(Object.create(context, { reportError: { value: reportError } }) as ValidationContext)
-}
-
-/** The operation of a document with the fragments, without the other operations. */
-export function documentOf(document: DocumentNode, operation: OperationDefinitionNode): DocumentNode {
-  const fragments = document.definitions.filter((definition) => definition.kind === Kind.FRAGMENT_DEFINITION)
-  return { kind: Kind.DOCUMENT, definitions: [operation, ...fragments] }
 }

@@ -22,7 +22,7 @@ export const graphqlFaults = {
   },
   BAD_REQUEST: {
     meaning:
-      'What came is no request of GraphQL over HTTP: malformed JSON, an unknown or wrong member, an array (HTTP 400), or another method than its operation takes (HTTP 405).',
+      'What came is no request of GraphQL over HTTP: malformed JSON, no `query`, an unknown or wrong member, an array (HTTP 400), or another method than the operation or the path takes (HTTP 405).',
     remedy: 'Send one JSON object with `query`, and `variables`, `operationName` and `extensions` if need be, by POST.',
   },
   OPERATION_RESOLUTION_FAILURE: {
@@ -38,20 +38,26 @@ export const graphqlFaults = {
     remedy: 'Mend the syntax at the place that `locations` names.',
   },
   GRAPHQL_VALIDATION_FAILED: {
-    meaning: 'The document does not fit the schema.',
+    meaning: 'The document does not fit the schema; of its faults at most 100 are told.',
     remedy: 'Compare it with `schema.graphql`; the message names what is unknown.',
   },
   BAD_USER_INPUT: {
-    meaning: 'A value of an argument or variable is of the wrong type or out of its bounds.',
+    meaning: 'A value of an argument or variable is of the wrong type, null where it cannot be, or out of its bounds.',
     remedy: 'Send what the message asks for, at the place that it names.',
   },
   QUERY_TOO_COMPLEX: {
-    meaning: 'The operation asks for more than one may: by cost, depth, aliases, directives or fields of a mutation.',
+    meaning:
+      'The operation asks for more than one may: by cost, depth, aliases, directives, repeated fields or fields of a mutation.',
     remedy: 'Ask for less at a time; `extensions.cost` tells the price of an operation.',
   },
   NOT_FOUND: {
     meaning: 'What the field needs does not exist, or not any more; an unknown path (HTTP 404).',
     remedy: 'Read again what there is.',
+  },
+  NOT_ACCEPTABLE: {
+    meaning:
+      'The `Accept` header takes nothing that the answer could be; a subscription is `text/event-stream` (HTTP 406).',
+    remedy: 'Send `accept: application/graphql-response+json`, or `text/event-stream` for a subscription.',
   },
   UNSUPPORTED_MEDIA_TYPE: {
     meaning: 'The body of a POST is not JSON (HTTP 415).',

@@ -15,10 +15,17 @@ mutation AddDeployment {
   }
 }
 
-# Whether it works: what the gateway would do with a request.
+# Which key you have set: its id, for the next step.
+query WhoAmI {
+  viewer { actor { ... on ApiKey { id name } } scopes }
+}
+
+# Whether it works: what the gateway would do with a request that brings your key; \`refusal: null\` is that it would be sent.
+# Without \`apiKeyId\` it is about a caller without a key, whom only a public route lets in: 401.
 query Explain {
-  routeExplain(input: { model: "llama-3.3-70b" }) {
+  routeExplain(input: { model: "llama-3.3-70b", apiKeyId: "ID OF YOUR KEY" }) {
     refusal
+    refusalCode
     candidates { backend { label } probability availability upstreamModel }
   }
 }

@@ -12,12 +12,8 @@ interface Page {
 
 let page: Promise<Page> | undefined
 
-/** Answers with GraphiQL, which loads nothing from elsewhere. */
+/** Answers a GET or HEAD with GraphiQL, which loads nothing from elsewhere. */
 export async function answerGraphiQL(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
-    response.writeHead(405, { allow: 'GET, HEAD' }).end()
-    return
-  }
   page ??= renderPage().catch((error: unknown) => {
     page = undefined
     throw error

@@ -1,9 +1,11 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { randomUUID } from 'node:crypto'
 import { actorOf, hashApiKey } from '../control/actor.ts'
 import type { Actor, Control } from '../control/control.ts'
+import { accepts, answerTypes } from './accept.ts'
 import { createCursorCodec } from './cursor.ts'
+import type { FaultCode } from './fault.ts'
 import { answerGraphiQL } from './graphiql.ts'
 import { type GraphQLLog, requestIds } from './masked-errors.ts'
 import type { LivePorts } from './ports.ts'
@@ -51,22 +53,28 @@ export function createGraphQLHandler({
   }
   const sockets = createGraphQLWebSockets({ yoga, log, authenticate, createRequestId: randomUUID })
 
-  const answerGraphQL = (request: IncomingMessage, response: ServerResponse) => {
-    const requestId = randomUUID()
-    response.setHeader('x-request-id', requestId)
+  const answerGraphQL = (request: IncomingMessage, response: ServerResponse, requestId: string) => {
     const actor = authenticate(request.headers.authorization)
     if (!actor) return refuse(response, unauthenticated)
-    if (request.method === 'POST' && !isJson(request)) return refuse(response, unsupportedMediaType)
+    if (!accepts(request.headers.accept, answerTypes)) return refuse(response, notAcceptable)
+    if (request.method === 'POST') {
+      if (!isJson(request)) return refuse(response, unsupportedMediaType)
+      // Yoga knows it in this spelling only.
+      request.headers['content-type'] = 'application/json'
+    }
     void requestIds.run(requestId, () => yoga(request, response, { actor, requestId }))
   }
 
   return {
     handle(request, response) {
+      const requestId = randomUUID()
+      response.setHeader('x-request-id', requestId)
       setSecurityHeaders(response)
       switch (pathOf(request)) {
         case graphqlPath:
-          return answerGraphQL(request, response)
+          return answerGraphQL(request, response, requestId)
         case '/':
+          if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(response, methodNotAllowed)
           answerGraphiQL(request, response).catch((error: unknown) => {
             log.error({ err: error }, 'GraphiQL could not be rendered')
             response.destroy()
@@ -79,9 +87,9 @@ export function createGraphQLHandler({
     upgrade(request, socket, head) {
       // An error of a socket that nobody listens to would end the process.
       socket.on('error', (error) => log.debug({ err: error }, 'a socket failed'))
-      if (pathOf(request) !== graphqlPath) return refuseUpgrade(socket, '404 Not Found')
+      if (pathOf(request) !== graphqlPath) return refuseUpgrade(socket, notFound)
       const { authorization } = request.headers
-      if (authorization !== undefined && !authenticate(authorization)) return refuseUpgrade(socket, '401 Unauthorized')
+      if (authorization !== undefined && !authenticate(authorization)) return refuseUpgrade(socket, unauthenticated)
       return sockets.upgrade(request, socket, head)
     },
     async [Symbol.asyncDispose]() {
@@ -120,7 +128,7 @@ function setSecurityHeaders(response: ServerResponse): void {
 
 interface RefusedRequest {
   readonly status: number
-  readonly code: string
+  readonly code: FaultCode
   readonly message: string
   readonly headers?: Readonly<Record<string, string>>
 }
@@ -131,10 +139,21 @@ const unauthenticated: RefusedRequest = {
   message: 'Send the key of an active user as `Authorization: Bearer …`.',
   headers: { 'www-authenticate': 'Bearer' },
 }
+const notAcceptable: RefusedRequest = {
+  status: 406,
+  code: 'NOT_ACCEPTABLE',
+  message: `An answer comes as one of these: ${answerTypes.join(', ')}.`,
+}
 const unsupportedMediaType: RefusedRequest = {
   status: 415,
   code: 'UNSUPPORTED_MEDIA_TYPE',
   message: 'The body of a request is JSON: send `content-type: application/json`.',
+}
+const methodNotAllowed: RefusedRequest = {
+  status: 405,
+  code: 'BAD_REQUEST',
+  message: 'GraphiQL is a page: open it in a browser. The API is at /graphql.',
+  headers: { allow: 'GET, HEAD' },
 }
 const notFound: RefusedRequest = {
   status: 404,
@@ -142,11 +161,26 @@ const notFound: RefusedRequest = {
   message: 'There is nothing here: the API is at /graphql, GraphiQL at /.',
 }
 
-function refuse(response: ServerResponse, { status, code, message, headers }: RefusedRequest): void {
-  const body = JSON.stringify({ errors: [{ message, extensions: { code } }] })
-  response.writeHead(status, { 'content-type': 'application/json; charset=utf-8', ...headers }).end(body)
+function refuse(response: ServerResponse, refused: RefusedRequest): void {
+  response.writeHead(refused.status, headersOf(refused)).end(bodyOf(refused))
 }
 
-function refuseUpgrade(socket: Duplex, status: string): void {
-  socket.end(`HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-length: 0\r\n\r\n`)
+function refuseUpgrade(socket: Duplex, refused: RefusedRequest): void {
+  const body = bodyOf(refused)
+  const headers = Object.entries({
+    ...headersOf(refused),
+    'x-request-id': randomUUID(),
+    'content-length': Buffer.byteLength(body),
+    connection: 'close',
+  })
+  const lines = headers.map(([name, value]) => `${name}: ${value}`)
+  socket.end([`HTTP/1.1 ${refused.status} ${STATUS_CODES[refused.status]}`, ...lines, '', body].join('\r\n'))
+}
+
+function headersOf({ headers }: RefusedRequest): Record<string, string> {
+  return { 'content-type': 'application/json; charset=utf-8', ...headers }
+}
+
+function bodyOf({ message, code }: RefusedRequest): string {
+  return JSON.stringify({ errors: [{ message, extensions: { code } }] })
 }

@@ -1,21 +1,26 @@
 import type { Plugin } from 'graphql-yoga'
 import { complexityFromQuery } from '@pothos/plugin-complexity'
-import { type ExecutionArgs, getOperationAST, type GraphQLError, ValuesOfCorrectTypeRule } from 'graphql'
+import { type DocumentNode, type ExecutionArgs, getOperationAST, GraphQLError, ValuesOfCorrectTypeRule } from 'graphql'
+import { accepts, eventStream } from './accept.ts'
+import { bindOperation } from './bound-operation.ts'
 import {
   AliasesRule,
   CodedValuesRule,
   DirectivesRule,
-  documentOf,
   maxTokens,
   RootMutationFieldsRule,
   TextRule,
+  VariableNamesRule,
 } from './document-rules.ts'
-import { badUserInput, fault } from './fault.ts'
+import { fault, type FaultCode } from './fault.ts'
 import { findTextProblem } from './text-bounds.ts'
 
 /** Fields that an operation may ask for, with each page counted as if it were full. */
 const maxCost = 50_000
 const maxDepth = 20
+
+/** By GraphQL over HTTP the status is 400, but 200 if the answer is `application/json`: that is what `spec` tells yoga. */
+const refused = { http: { status: 400, spec: true } }
 
 interface Cost {
   readonly complexity: number
@@ -27,34 +32,39 @@ export function useRequestLimits(): Plugin {
   return {
     onParse({ parseFn, setParseFn }) {
       setParseFn((source, options) => parseFn(source, { ...options, maxTokens }))
+      return ({ result }) => {
+        if (result instanceof GraphQLError)
+          Object.assign(result.extensions, { code: 'GRAPHQL_PARSE_FAILED', ...refused })
+      }
     },
     onValidate({ addValidationRule, validateFn, setValidationFn }) {
-      for (const rule of [AliasesRule, DirectivesRule, RootMutationFieldsRule, TextRule]) addValidationRule(rule)
+      for (const rule of [AliasesRule, DirectivesRule, RootMutationFieldsRule, TextRule, VariableNamesRule])
+        addValidationRule(rule)
       setValidationFn((schema, document, rules, ...rest) =>
-        validateFn(schema, document, rules?.map(withCodes), ...rest),
+        validateFn(schema, document, rules?.map(withCodes), ...rest).map(explained),
       )
     },
     onExecute({ args, setResultAndStopExecution }) {
-      const { cost, error } = measure(args)
-      if (error) return setResultAndStopExecution({ errors: [error], ...(cost && costExtensions(cost)) })
+      const { cost, errors } = measure(args)
+      if (errors) return setResultAndStopExecution({ errors, ...(cost && costExtensions(cost)) })
       return {
         onExecuteDone({ result, setResult }) {
           if (Symbol.asyncIterator in result) return
-          if (result.data === undefined) result.errors?.forEach(codeAsBadInput)
           if (cost) setResult({ ...result, ...costExtensions(cost, result.extensions) })
         },
       }
     },
     onSubscribe({ args, setResultAndStopExecution }) {
-      const { cost, error } = measure(args)
-      if (error) setResultAndStopExecution({ errors: [error], ...(cost && costExtensions(cost)) })
+      const { cost, errors = whyNotStreamed(args.contextValue) } = measure(args)
+      if (errors) setResultAndStopExecution({ errors, ...(cost && costExtensions(cost)) })
     },
   }
 }
 
-/** What ends an operation before its first field are values that do not fit the variables. */
-function codeAsBadInput(error: GraphQLError): void {
-  error.extensions['code'] ??= 'BAD_USER_INPUT'
+/** The validator compares all fields of one name with one another, and gives up at some point with hardly a word. */
+function explained(error: GraphQLError): GraphQLError {
+  if (error.message !== 'Validation aborted.') return error
+  return fault('QUERY_TOO_COMPLEX', 'The document has the same fields too often: write each of them once.')
 }
 
 function withCodes<Rule>(rule: Rule): Rule | typeof CodedValuesRule {
@@ -65,43 +75,54 @@ function costExtensions({ complexity }: Cost, extensions: object = {}) {
   return { extensions: { ...extensions, cost: { requested: complexity, limit: maxCost } } }
 }
 
-function measure(args: ExecutionArgs): { readonly cost?: Cost; readonly error?: GraphQLError } {
+interface Measured {
+  readonly cost?: Cost
+  /** Why the operation is not run. */
+  readonly errors?: readonly GraphQLError[]
+}
+
+/** What cannot be measured is not run: whatever is thrown here ends the request. */
+function measure(args: ExecutionArgs): Measured {
   const operation = getOperationAST(args.document, args.operationName)
-  if (!operation) return { error: badRequest('Name one of the operations of the document as `operationName`.') }
+  if (!operation) return { errors: [unnamed()] }
   const problem = findTextProblem(args.variableValues, 'variables')
-  if (problem) return { error: badRequest(problem) }
-  const cost = costOf(args, operation)
-  if (cost && cost.depth > maxDepth)
-    return {
-      cost,
-      error: fault('QUERY_TOO_COMPLEX', `An operation has at most ${maxDepth} levels; this one: ${cost.depth}.`),
-    }
-  if (cost && cost.complexity > maxCost)
-    return {
-      cost,
-      error: fault(
-        'QUERY_TOO_COMPLEX',
-        `An operation costs at most ${maxCost}; this one: ${cost.complexity}. Ask for less.`,
-      ),
-    }
-  return cost ? { cost } : {}
+  if (problem) return { errors: [refusal('BAD_USER_INPUT', problem)] }
+  const bound = bindOperation(args, operation)
+  if (bound.errors) return { errors: bound.errors.map(asBadInput) }
+  const cost = costOf(args, bound.document)
+  const excess = excessOf(cost)
+  return excess === undefined ? { cost } : { cost, errors: [refusal('QUERY_TOO_COMPLEX', excess)] }
 }
 
-function badRequest(message: string): GraphQLError {
-  const error = badUserInput(message)
-  error.extensions['http'] = { status: 400, spec: true }
-  return error
+/** Told before it begins: nobody would end a subscription whose answer cannot be sent. A WebSocket has no request here. */
+function whyNotStreamed({ request }: { readonly request?: Request }): readonly GraphQLError[] | undefined {
+  if (!request || accepts(request.headers.get('accept'), [eventStream])) return undefined
+  const message = 'A subscription is answered as `text/event-stream`: send that as `accept`, or use a WebSocket.'
+  return [fault('NOT_ACCEPTABLE', message, { extensions: { http: { status: 406 } } })]
 }
 
-/** Undefined if the variables do not fit: execution says what is wrong with them. */
-function costOf(args: ExecutionArgs, operation: NonNullable<ReturnType<typeof getOperationAST>>): Cost | undefined {
-  try {
-    return complexityFromQuery(documentOf(args.document, operation), {
-      schema: args.schema,
-      ctx: args.contextValue as object,
-      variables: { ...args.variableValues },
-    })
-  } catch {
-    return undefined
-  }
+function excessOf({ complexity, depth }: Cost): string | undefined {
+  if (depth > maxDepth) return `An operation has at most ${maxDepth} levels; this one: ${depth}.`
+  if (complexity > maxCost) return `An operation costs at most ${maxCost}; this one: ${complexity}. Ask for less.`
+  return undefined
+}
+
+function refusal(code: FaultCode, message: string): GraphQLError {
+  return fault(code, message, { extensions: refused })
+}
+
+function unnamed(): GraphQLError {
+  return refusal('OPERATION_RESOLUTION_FAILURE', 'Name one of the operations of the document as `operationName`.')
+}
+
+function asBadInput(error: GraphQLError): GraphQLError {
+  return fault('BAD_USER_INPUT', error.message, { originalError: error, nodes: error.nodes, extensions: refused })
+}
+
+function costOf(args: ExecutionArgs, document: DocumentNode): Cost {
+  return complexityFromQuery(document, {
+    schema: args.schema,
+    ctx: args.contextValue as object,
+    variables: { ...args.variableValues },
+  })
 }

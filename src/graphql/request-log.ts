@@ -5,7 +5,7 @@ import { builder } from './builder.ts'
 import { connect, connectionType, pageArgs, pageCost } from './connection.ts'
 import { FallbackTrigger, RequestOutcome, UsageProvenance } from './enums.ts'
 import { ApiKeyRef, NodeRef, RequestLogRef, RouteRef, RouteTargetRef, UserRef } from './refs.ts'
-import { TimeRangeInput, UsageFilterInput } from './usage-input.ts'
+import { requireForwards, TimeRangeInput, UsageFilterInput } from './usage-input.ts'
 import { maySeeUsage, visibleUsage } from './usage-visibility.ts'
 
 const RequestAttempt = builder.objectRef<AttemptRecord & { readonly number: number }>('RequestAttempt').implement({
@@ -132,6 +132,7 @@ builder.queryFields((t) => ({
       filter: t.arg({ type: UsageFilterInput, description: 'Omitted: all requests.' }),
     },
     resolve: (_root, { range, filter, ...args }, context, info) => {
+      if (range) requireForwards(range)
       const query = {
         from: range?.from ?? null,
         to: range?.to ?? null,

@@ -1,5 +1,6 @@
 import { builder } from './builder.ts'
 import { RequestOutcome } from './enums.ts'
+import { badUserInput } from './fault.ts'
 
 export const TimeRangeInput = builder.inputType('TimeRangeInput', {
   description: 'The interval `[from, to)`.',
@@ -8,6 +9,13 @@ export const TimeRangeInput = builder.inputType('TimeRangeInput', {
     to: t.field({ type: 'DateTime', description: 'Null or omitted: now.' }),
   }),
 })
+
+export const reversedRange = 'The range ends before it begins.'
+
+/** Throws `BAD_USER_INPUT` for a range that ends before it begins. */
+export function requireForwards({ from, to }: { readonly from: Date; readonly to?: Date | null | undefined }): void {
+  if (from > (to ?? new Date())) throw badUserInput(reversedRange)
+}
 
 export const UsageFilterInput = builder.inputType('UsageFilterInput', {
   description: 'Fields combine with AND, the values of one field with OR.',

@@ -14,7 +14,7 @@ import { badUserInput } from './fault.ts'
 import { PercentilesRef } from './percentiles.ts'
 import { ApiKeyRef, DeploymentRef, ProviderRef, RouteBackendRef, RouteRef, RouteTargetRef, UserRef } from './refs.ts'
 import { isAnySelected } from './selected-fields.ts'
-import { TimeRangeInput, UsageFilterInput } from './usage-input.ts'
+import { reversedRange, TimeRangeInput, UsageFilterInput } from './usage-input.ts'
 import { visibleUsage } from './usage-visibility.ts'
 
 const maxRows = 10_000
@@ -156,18 +156,20 @@ builder.queryField('usage', (t) =>
         type: [UsageDimension],
         required: true,
         defaultValue: [],
-        description: 'One row for each combination of these.',
+        description: 'One row for each combination of these; none twice.',
       }),
       filter: t.arg({ type: UsageFilterInput, description: 'Omitted: all requests.' }),
       limit: t.arg.int({ required: true, defaultValue: 1000, description: 'Most rows, 1 to 10,000.' }),
     },
     resolve: async (_root, { range, bucket, groupBy, filter, limit }, { control, actor }, info) => {
       if (limit < 1 || limit > maxRows) throw badUserInput(`\`limit\` is 1 to ${maxRows}.`)
+      const twice = groupBy.find((dimension, index) => groupBy.indexOf(dimension) < index)
+      if (twice) throw badUserInput(`\`groupBy\` names ${twice} twice.`)
       const result = await getUsageReport(control.db, {
         from: range.from,
         to: range.to ?? new Date(),
         bucket,
-        groupBy: [...new Set(groupBy)],
+        groupBy,
         filter: visibleUsage(actor, filter),
         limit,
         withPercentiles: isAnySelected(info, percentileFields),
@@ -181,7 +183,7 @@ builder.queryField('usage', (t) =>
 function describe(refusal: UsageRefusal): string {
   switch (refusal.kind) {
     case 'RANGE_REVERSED':
-      return 'The range ends before it begins.'
+      return reversedRange
     case 'TOO_MANY_BUCKETS':
       return `The range has ${refusal.buckets} buckets of this width, and at most ${refusal.maxBuckets} can be asked for: take wider ones.`
   }

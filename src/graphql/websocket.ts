@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { DocumentNode, ExecutionArgs, GraphQLError, GraphQLSchema } from 'graphql'
+import { type DocumentNode, type ExecutionArgs, type ExecutionResult, GraphQLError, type GraphQLSchema } from 'graphql'
 import { CloseCode, handleProtocols, makeServer, type OperationResult } from 'graphql-ws'
 import { type WebSocket, WebSocketServer } from 'ws'
 import type { Actor } from '../control/control.ts'
 import { badUserInput, fault } from './fault.ts'
-import { type GraphQLLog, requestIds } from './masked-errors.ts'
+import { createErrorMask, type GraphQLLog, requestIds } from './masked-errors.ts'
 import { maxBodyBytes, type RequestFacts, type Yoga } from './yoga.ts'
 
 /** Longer silences of a client end its connection. */
@@ -36,6 +36,7 @@ export function createGraphQLWebSockets({
   authenticate,
   createRequestId,
 }: WebSocketOptions): GraphQLWebSockets {
+  const maskError = createErrorMask(log)
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: maxBodyBytes,
@@ -52,7 +53,7 @@ export function createGraphQLWebSockets({
       if (Object.keys(subscriptions).length > maxOperationsPerSocket)
         return [badUserInput(`A connection has at most ${maxOperationsPerSocket} operations at a time.`)]
       const facts: RequestFacts = { actor, requestId: createRequestId() }
-      return prepare(yoga, facts, { query, operationName, variables })
+      return requestIds.run(facts.requestId, () => prepare(yoga, maskError, facts, { query, operationName, variables }))
     },
     execute: (args) => runPrepared(args, 'execute'),
     subscribe: (args) => runPrepared(args, 'subscribe'),
@@ -115,6 +116,7 @@ interface Prepared {
 /** The arguments of the execution, or what is wrong with the request. */
 async function prepare(
   yoga: Yoga,
+  maskError: (error: unknown) => Error,
   facts: RequestFacts,
   { query, operationName, variables }: Params,
 ): Promise<ExecutionArgs | readonly GraphQLError[]> {
@@ -123,7 +125,7 @@ async function prepare(
   try {
     const document = parse(query) as DocumentNode
     const errors = validate(schema, document) as readonly GraphQLError[]
-    if (errors.length > 0) return errors
+    if (errors.length > 0) return errors.map(withoutInternals)
     return {
       schema: schema as GraphQLSchema,
       document,
@@ -133,7 +135,7 @@ async function prepare(
       rootValue: { enveloped, requestId: facts.requestId } satisfies Prepared,
     }
   } catch (error) {
-    return [error as GraphQLError]
+    return [withoutInternals(maskError(error) as GraphQLError)]
   }
 }
 
@@ -143,19 +145,36 @@ async function runPrepared(args: ExecutionArgs, how: 'execute' | 'subscribe') {
     requestId,
     () => enveloped[how]({ ...args, rootValue: undefined }) as OperationResult,
   )
-  return Symbol.asyncIterator in result ? underRequestId(result, requestId) : result
+  return Symbol.asyncIterator in result ? underRequestId(result, requestId) : shown(result)
 }
 
 /** Each event is made when it is asked for, and by then the run above is over. */
-function underRequestId<Value>(events: AsyncIterable<Value>, requestId: string): AsyncIterableIterator<Value> {
+function underRequestId(
+  events: AsyncIterable<ExecutionResult>,
+  requestId: string,
+): AsyncIterableIterator<ExecutionResult> {
   const iterator = events[Symbol.asyncIterator]()
   return {
-    next: () => requestIds.run(requestId, () => iterator.next()),
+    async next() {
+      const event = await requestIds.run(requestId, () => iterator.next())
+      return event.done ? event : { value: shown(event.value) }
+    },
     return: async () => (await iterator.return?.()) ?? { done: true, value: undefined },
     [Symbol.asyncIterator]() {
       return this
     },
   }
+}
+
+function shown(result: ExecutionResult): ExecutionResult {
+  return result.errors ? { ...result, errors: result.errors.map(withoutInternals) } : result
+}
+
+/** Yoga leaves out over HTTP what it tells itself in an error. The error may be one that it keeps: it must not be changed. */
+function withoutInternals(error: GraphQLError): GraphQLError {
+  const { http: _http, unexpected: _unexpected, ...extensions } = error.extensions
+  const { message, nodes, source, positions, path } = error
+  return new GraphQLError(message, { nodes, source, positions, path, extensions })
 }
 
 /** A reader that does not read must not fill the memory. */

@@ -4,6 +4,7 @@ import type { GraphQLContext } from './context.ts'
 import { createLoaders } from './loaders.ts'
 import { createErrorMask, type GraphQLLog } from './masked-errors.ts'
 import { useRequestLimits } from './request-limits.ts'
+import { useRequestShape } from './request-shape.ts'
 import { schema } from './schema.ts'
 
 /** Most bytes of a request's body, and of a WebSocket message. */
@@ -31,6 +32,6 @@ export function createGraphQLEngine(shared: Omit<GraphQLContext, 'actor' | 'requ
     logging: false,
     maskedErrors: { maskError: createErrorMask(log) },
     context: ({ actor, requestId }) => ({ ...shared, actor, requestId, loaders: createLoaders(shared.control.db) }),
-    plugins: [useRequestLimits()],
+    plugins: [useRequestShape(), useRequestLimits()],
   })
 }

@@ -80,6 +80,21 @@ test('the tab that was open before a reload is open after it, typed in or not', 
   }
 })
 
+test('the first example tells a newcomer the truth: with the id of the key that was set, the request would be sent', async () => {
+  const { query } = exampleTabs[0]!
+  const run = async (operationName: string, document = query) => {
+    const { body } = await api.graphql.post({ query: document, operationName })
+    expect(body.errors).toBeUndefined()
+    return body.data as Record<string, Record<string, unknown>>
+  }
+  expect((await run('AddDeployment'))['deploymentCreate']).toMatchObject({ userErrors: [] })
+  const { id } = (await run('WhoAmI'))['viewer']!['actor'] as { id: string }
+  const explained = await run('Explain', query.replace('ID OF YOUR KEY', id))
+  expect(explained['routeExplain']).toMatchObject({ refusal: null, candidates: [{ availability: 'AVAILABLE' }] })
+  const withoutKey = await run('Explain', query.replace(', apiKeyId: "ID OF YOUR KEY"', ''))
+  expect(withoutKey['routeExplain']).toMatchObject({ refusal: 401 })
+})
+
 test.each(exampleTabs.map(({ query }) => [query.split('\n')[0]!, query] as const))(
   'the example "%s" fits the schema',
   (_, query) => {

@@ -71,10 +71,72 @@ describe('a request', () => {
     'multipart/form-data; boundary=x',
     'application/jsonp',
   ])('with the content type %s is refused with 415', async (type) => {
-    const { status, body } = await api.graphql.post(JSON.stringify({ query: viewer }), { 'content-type': type })
+    const { status, body, headers } = await api.graphql.post(JSON.stringify({ query: viewer }), {
+      'content-type': type,
+    })
     expect(status).toBe(415)
     expect(body.errors?.[0]?.extensions).toEqual({ code: 'UNSUPPORTED_MEDIA_TYPE' })
+    expect(headers.get('x-request-id')).toBeTruthy()
   })
+
+  test.each([
+    'Application/JSON',
+    'application/JSON',
+    'application/json ; charset=utf-8',
+    'application/json;charset=UTF-8',
+  ])('with the content type %s is taken', async (type) => {
+    const { status, body } = await api.graphql.post(JSON.stringify({ query: viewer }), { 'content-type': type })
+    expect(status).toBe(200)
+    expect(body.data).toHaveProperty('viewer')
+  })
+
+  test.each(['*/*', 'application/json', 'application/graphql-response+json', 'text/html, application/*;q=0.5'])(
+    'without a query is refused with 400, also where the client accepts %s',
+    async (accept) => {
+      for (const text of ['{}', '{"query":null}']) {
+        const { status, body } = await api.graphql.post(text, { accept })
+        expect([status, body.errors?.[0]?.extensions]).toEqual([400, { code: 'BAD_REQUEST' }])
+      }
+      for (const search of ['', '?query=', `?query=${encodeURIComponent(viewer)}&variables=x`])
+        expect(await get(`/graphql${search}`, accept)).toEqual([400, 'BAD_REQUEST'])
+    },
+  )
+
+  test.each(['text/html', 'multipart/mixed', 'application/json; charset=utf-16', 'image/*;q=0.5'])(
+    'whose answer may only be %s is refused with 406, and changes nothing',
+    async (accept) => {
+      const query = 'mutation { userCreate(input: { name: "not-acceptable" }) { userErrors { code } } }'
+      const { status, body, headers } = await api.graphql.post({ query }, { accept })
+      expect([status, body.errors?.[0]?.extensions]).toEqual([406, { code: 'NOT_ACCEPTABLE' }])
+      expect(headers.get('x-request-id')).toBeTruthy()
+      const { users } = await api.graphql.request<{ users: { totalCount: number } }>(
+        '{ users(search: "not-acceptable") { totalCount } }',
+      )
+      expect(users.totalCount).toBe(0)
+    },
+  )
+
+  test.each([
+    ['no GraphQL', '{', {}],
+    ['no document of this schema', '{ nothing }', {}],
+    ['a wrong literal', '{ routes(first: "x") { totalCount } }', {}],
+    ['a wrong variable', 'query ($a: Int) { routes(first: $a) { totalCount } }', { a: 'x' }],
+    ['a variable that is null', `query ($a: String) { route(by: { name: $a }) { id } }`, { a: null }],
+    ['too many aliases', `{ ${Array.from({ length: 51 }, (_, i) => `a${i}: viewer { scopes }`).join(' ')} }`, {}],
+    [
+      'too much',
+      '{ routes(first: 100) { edges { node { revisions(first: 100) { edges { node { id number reason } } } } } } }',
+      {},
+    ],
+  ])(
+    'that is refused before it is run, for %s, is 400, but 200 as application/json',
+    async (_what, query, variables) => {
+      const statusAs = async (accept: string) => (await api.graphql.post({ query, variables }, { accept })).status
+      expect(await statusAs('application/graphql-response+json')).toBe(400)
+      expect(await statusAs('application/json')).toBe(200)
+      expect(await statusAs('*/*')).toBe(200)
+    },
+  )
 
   test('of more than 1 MiB is refused with 413, with and without a length', async () => {
     const body = JSON.stringify({ query: viewer, variables: { text: 'x'.repeat(1_100_000) } })
@@ -156,6 +218,18 @@ describe('every answer', () => {
     expect(ids.every((id) => id !== null && id.length > 0)).toBe(true)
   })
 
+  test.each([
+    ['GET', '/nothing-here', 404, 'NOT_FOUND'],
+    ['POST', '/nothing-here', 404, 'NOT_FOUND'],
+    ['POST', '/', 405, 'BAD_REQUEST'],
+    ['PUT', '/graphql', 405, 'BAD_REQUEST'],
+  ])('to %s %s has a request id, and a body with a code', async (method, path, status, code) => {
+    const response = await fetch(api.url + path, { method, headers: { authorization: `Bearer ${api.adminKey}` } })
+    expect(response.status).toBe(status)
+    expect(response.headers.get('x-request-id')).toBeTruthy()
+    expect(await response.json()).toEqual({ errors: [{ message: expect.any(String), extensions: { code } }] })
+  })
+
   test('tells what it cost', async () => {
     const { body } = await api.graphql.post({ query: '{ routes(first: 50) { edges { node { id } } } }' })
     expect(body.extensions?.['cost']).toEqual({ requested: 151, limit: 50_000 })
@@ -165,6 +239,13 @@ describe('every answer', () => {
 describe('a document', () => {
   test('with too many tokens is refused', async () => {
     expect(await codeOf(`{ ${'viewer { scopes } '.repeat(4_000)} }`)).toBe('GRAPHQL_PARSE_FAILED')
+  })
+
+  test('with more fields than the validator compares is refused, and told why', async () => {
+    const { body } = await api.graphql.post({ query: `{ ${'viewer { scopes } '.repeat(2_000)} }` })
+    expect(body.errors).toEqual([
+      { message: expect.stringContaining('too often'), extensions: { code: 'QUERY_TOO_COMPLEX' } },
+    ])
   })
 
   test('with too many aliases is refused', async () => {
@@ -244,6 +325,12 @@ test('what is wrong here is masked, and the log has it under the same request id
   expect(JSON.stringify(body)).not.toContain('SECRET-ENGINE')
   expect(api.faults).toEqual([expect.objectContaining({ requestId })])
 })
+
+async function get(path: string, accept: string): Promise<[number, unknown]> {
+  const response = await fetch(api.url + path, { headers: { authorization: `Bearer ${api.adminKey}`, accept } })
+  const { errors } = (await response.json()) as { errors: { extensions: { code: string } }[] }
+  return [response.status, errors[0]!.extensions.code]
+}
 
 function statusOf(body: string, headers: Record<string, string>): Promise<number | undefined> {
   const { promise, resolve, reject } = Promise.withResolvers<number | undefined>()

@@ -84,7 +84,30 @@ describe('a list', () => {
     expect(namesOf(await routes({ ...between, last: 3 }))).toEqual(names.slice(7, 10))
     const all = await routes({ ...between, first: 100 })
     expect(namesOf(all)).toEqual(names.slice(5, 10))
-    expect(all.pageInfo).toMatchObject({ hasPreviousPage: true, hasNextPage: false })
+    expect(all.pageInfo).toMatchObject({ hasPreviousPage: true, hasNextPage: true })
+  })
+
+  test('says of each page whether there are more before and behind it, whatever its bounds', async () => {
+    const part = await routes({ first: 100, search: 'walk-02' })
+    const cursors = part.edges.map(({ cursor }) => cursor)
+    const bounds = [undefined, ...cursors.keys()]
+    const cursorAt = (index: number | undefined) => (index === undefined ? null : cursors[index])
+    const list = namesOf(part)
+    for (const after of bounds)
+      for (const before of bounds)
+        for (const size of [{ first: 0 }, { first: 2 }, { first: 100 }, { last: 0 }, { last: 2 }, { last: 100 }]) {
+          const args = { ...size, after: cursorAt(after), before: cursorAt(before), search: 'walk-02' }
+          const page = await routes(args)
+          const names = namesOf(page)
+          // An empty page stands where it was entered.
+          const entry = 'first' in size ? (after ?? -1) + 1 : (before ?? list.length)
+          const [begin, end] =
+            names.length > 0 ? [list.indexOf(names[0]!), list.indexOf(names.at(-1)!) + 1] : [entry, entry]
+          expect({ ...args, ...page.pageInfo }).toMatchObject({
+            hasPreviousPage: begin > 0,
+            hasNextPage: end < list.length,
+          })
+        }
   })
 
   test('has a default page of 20, and an empty one where nobody asked for more', async () => {

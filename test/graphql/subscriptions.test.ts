@@ -1,4 +1,6 @@
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { json } from 'node:stream/consumers'
 import { createClient as createWebSocketClient } from 'graphql-ws'
 import { WebSocket } from 'ws'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -269,6 +271,16 @@ describe.each(transports)('over %s', (_, subscribe) => {
   })
 })
 
+test.each(['application/json', 'application/graphql-response+json', 'multipart/mixed, application/json'])(
+  'a subscription whose answer may only be %s is refused with 406, and leaves nothing behind',
+  async (accept) => {
+    const { status, body } = await api.graphql.post({ query: 'subscription { configChanged { version } }' }, { accept })
+    expect(status).toBe(406)
+    expect(body.errors).toMatchObject([{ extensions: { code: 'NOT_ACCEPTABLE' } }])
+    expect(api.live.snapshotListeners()).toBe(0)
+  },
+)
+
 test('500 connects and disconnects leave nothing behind', async () => {
   for (let round = 0; round < 20; round++) {
     const subscriptions = await Promise.all(
@@ -306,8 +318,7 @@ describe('a WebSocket', () => {
 
   test('with a wrong key in the upgrade is refused with 401', async () => {
     const socket = open({ authorization: 'Bearer nobody' })
-    const [, response] = (await once(socket, 'unexpected-response')) as [unknown, { statusCode: number }]
-    expect(response.statusCode).toBe(401)
+    expect(await refusalOf(socket)).toEqual([401, 'UNAUTHENTICATED'])
     socket.on('error', () => {})
     socket.terminate()
   })
@@ -356,8 +367,7 @@ describe('a WebSocket', () => {
 
   test('at another path is refused', async () => {
     const socket = new WebSocket(`${api.url.replace('http', 'ws')}/elsewhere`, 'graphql-transport-ws')
-    const [, response] = (await once(socket, 'unexpected-response')) as [unknown, { statusCode: number }]
-    expect(response.statusCode).toBe(404)
+    expect(await refusalOf(socket)).toEqual([404, 'NOT_FOUND'])
     socket.on('error', () => {})
     socket.terminate()
   })
@@ -387,6 +397,14 @@ describe('the queue of a subscription', () => {
     expect([newest.dropped, oldest.dropped]).toEqual([2, 2])
   })
 })
+
+/** How an upgrade was refused: as every other answer, with a request id and a body. */
+async function refusalOf(socket: WebSocket): Promise<[status: number | undefined, code: unknown]> {
+  const [, response] = (await once(socket, 'unexpected-response')) as [unknown, IncomingMessage]
+  expect(response.headers['x-request-id']).toBeTruthy()
+  const { errors } = (await json(response)) as { errors: { extensions: { code: string } }[] }
+  return [response.statusCode, errors[0]!.extensions.code]
+}
 
 async function pushSoon(push: (record: ReturnType<typeof usageRecord>) => void): Promise<undefined> {
   const { promise, resolve } = Promise.withResolvers<undefined>()

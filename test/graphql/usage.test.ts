@@ -83,7 +83,7 @@ describe('a report', () => {
     [`usage(${range}, limit: 0)`],
     [`usage(${range}, limit: 10001)`],
     ['usage(range: { from: "2026-01-01T00:00:00Z", to: "2026-02-01T00:00:00Z" }, bucket: MINUTE)'],
-    ['usage(range: { from: "2026-02-01T00:00:00Z", to: "2026-01-01T00:00:00Z" })'],
+    [`usage(${range}, groupBy: [ROUTE, USER, ROUTE])`],
   ])('%s is refused', async (field) => {
     const { body } = await api.graphql.post({ query: `{ ${field} { truncated } }` })
     expect(body.errors?.map(({ extensions }) => extensions?.['code'])).toEqual(['BAD_USER_INPUT'])
@@ -94,6 +94,28 @@ describe('a report', () => {
       `{ usage(${range}, filter: { routeIds: [] }) { totals { requests cost firstByteMs { p50 } } } }`,
     )
     expect(usage).toEqual({ totals: { requests: 0, cost: null, firstByteMs: null } })
+  })
+})
+
+describe.each([
+  ['usage', 'truncated'],
+  ['requestLogs', 'edges { cursor }'],
+  ['auditLog', 'edges { cursor }'],
+])('the range of %s', (field, fields) => {
+  const post = async (bounds: string) =>
+    (await api.graphql.post({ query: `{ ${field}(range: { ${bounds} }) { ${fields} } }` })).body
+
+  test.each([
+    ['before it begins', 'from: "2026-02-01T00:00:00Z", to: "2026-01-01T00:00:00Z"'],
+    ['now, and begins later', 'from: "9999-01-01T00:00:00Z"'],
+  ])('that ends %s is refused', async (_what, bounds) => {
+    expect((await post(bounds)).errors).toMatchObject([
+      { message: 'The range ends before it begins.', extensions: { code: 'BAD_USER_INPUT' } },
+    ])
+  })
+
+  test('may be empty', async () => {
+    expect((await post('from: "2026-01-01T00:00:00Z", to: "2026-01-01T00:00:00Z"')).errors).toBeUndefined()
   })
 })
 

@@ -1,0 +1,26 @@
+import type { Plugin } from 'graphql-yoga'
+import type { GraphQLError } from 'graphql'
+import { fault } from './fault.ts'
+
+/** Refuses what is no request of GraphQL over HTTP with 400, whatever the client accepts; yoga leaves these two out. */
+export function useRequestShape(): Plugin {
+  return {
+    onRequestParse({ request, requestParser, setRequestParser }) {
+      if (request.method !== 'GET' || !requestParser) return
+      setRequestParser(async (each) => {
+        try {
+          return await requestParser(each)
+        } catch (error) {
+          throw error instanceof SyntaxError ? noRequest('`variables` and `extensions` are JSON.') : error
+        }
+      })
+    },
+    onParams({ params }) {
+      if (params.query == null) throw noRequest('There is no `query`: send the text of an operation in it.')
+    },
+  }
+}
+
+function noRequest(message: string): GraphQLError {
+  return fault('BAD_REQUEST', message, { extensions: { http: { status: 400 } } })
+}
