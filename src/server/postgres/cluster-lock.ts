@@ -89,10 +89,22 @@ async function readPidFile(folder: string): Promise<PidFile | undefined> {
 async function removePidFile(folder: string, pid: number): Promise<void> {
   if (!isTaken(pid)) return
   const [file, stale] = [join(folder, 'postmaster.pid'), join(folder, `postmaster.pid.stale-${process.pid}`)]
-  await rename(file, stale)
+  // One that ends in order takes its file away itself, and has its number for a moment longer.
+  if (!(await renamed(file, stale))) return
   const text = await readFile(stale, 'utf8')
   if (Number.parseInt(text, 10) !== pid) await link(stale, file)
   await rm(stale)
+}
+
+/** Whether there was such a file. */
+async function renamed(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to)
+    return true
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return false
+    throw error
+  }
 }
 
 function isTaken(pid: number): boolean {
