@@ -60,7 +60,7 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
   readonly #exchange: Exchange
   readonly #path: string
   readonly #query: string
-  /** All attempts see the same configuration; read again only by a request that waited in vain before its first one. */
+  /** All attempts see the same configuration. Until the first one is made it is read again when time has passed. */
   #snapshot: Snapshot
   readonly #usage: RequestUsage
   #operation: Operation = modelsOperation
@@ -125,13 +125,22 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
   // ── 2. who asks ──
 
   #identify(operation: Operation): void {
-    const caller = authenticate(this.#snapshot, this.#keyHash(), this.#usage.startedAtMs)
-    if (isRefusal(caller)) return this.#refuse({ code: caller.code })
-    this.#usage.caller = caller
-    if (operation.upstreamPath === null) return this.#answerModels(caller)
+    if (!this.#authenticate()) return
+    if (operation.upstreamPath === null) return this.#answerModels(this.#usage.caller)
     const unfit = bodyFault(this.#exchange.head, operation, this.#context.limits.maxRequestBytes)
     if (unfit) this.#refuse(unfit)
     else this.#receive()
+  }
+
+  /** False: it has been refused. */
+  #authenticate(): boolean {
+    const caller = authenticate(this.#snapshot, this.#keyHash(), this.#usage.startedAtMs)
+    if (isRefusal(caller)) {
+      this.#refuse({ code: caller.code })
+      return false
+    }
+    this.#usage.caller = caller
+    return true
   }
 
   #keyHash(): string | null {
@@ -184,6 +193,7 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     if (this.#reception) usage.receivingMs = monotonicMs() - this.#reception.body.beganAtMs
     usage.stream = received.stream
     usage.requestedModel = received.model
+    if (!this.#isStillKnown()) return
     const route = matchRoute(this.#snapshot, received.model)
     const refusal = authorise(route, usage.caller)
     usage.route = route ?? null
@@ -195,6 +205,14 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     usage.open()
     this.#context.live.recordRequest(route!.id)
     this.#ask(route!, received)
+  }
+
+  /** Its body may have taken minutes to come. False: meanwhile its key was revoked, and it has been refused. */
+  #isStillKnown(): boolean {
+    const snapshot = this.#context.ports.snapshot()
+    if (snapshot === this.#snapshot) return true
+    this.#snapshot = snapshot
+    return this.#authenticate()
   }
 
   #holdBytes(bytes: number): void {

@@ -115,3 +115,26 @@ test('the estimate of a long prompt does not depend on how it was cut on its way
   expect(new Set(estimates).size).toBe(1)
   expect(estimates[0]).toBeGreaterThan(30_000)
 })
+
+test('a request whose body took its time goes where its route leads by then, if its key is still good', async () => {
+  await using before = await openUpstream({ name: 'before' })
+  await using behind = await openUpstream({ name: 'behind' })
+  const deployments = [deployment('before', [before.baseUrl]), deployment('behind', [behind.baseUrl])]
+  const leading = (name: string) => ({ deployments, routes: [route('chat', [`dep_${name}`])] })
+  await using gateway = await openTestGateway(leading('before'))
+  const body = JSON.stringify({ model: 'chat', messages: [] })
+  const askSlowly = async (change: () => void) => {
+    const socket = await begin(gateway, body.length)
+    socket.write(body.slice(0, 10))
+    await until(() => gateway.gateway.inFlight === 1)
+    change()
+    socket.write(body.slice(10))
+    await until(() => gateway.gateway.inFlight === 0)
+    socket.destroy()
+    return gateway.records.at(-1)!
+  }
+  const moved = await askSlowly(() => gateway.use(leading('behind')))
+  expect(moved).toMatchObject({ outcome: 'OK', backendId: 'dep_behind' })
+  const revoked = await askSlowly(() => gateway.use({ ...leading('behind'), apiKeys: [] }))
+  expect(revoked).toMatchObject({ outcome: 'DENIED', status: 401, attempts: [] })
+})
