@@ -9,12 +9,14 @@ import { createRequestId } from './request-id.ts'
 export function answerToFault(fault: HeadFault, detail: string, target: string): Buffer {
   const { status } = gatewayErrors[fault]
   const id = createRequestId(Date.now())
-  const body = errorBody(fault, protocolOf(target.split('?', 1)[0]!), id, detail)
+  const protocol = protocolOf(target.split('?', 1)[0]!)
+  const body = errorBody(fault, protocol, id, detail)
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     'content-type: application/json',
     `content-length: ${body.length}`,
     `x-request-id: ${id}`,
+    ...(protocol === 'anthropic' ? [`request-id: ${id}`] : []),
     'x-signalbox-attempts: 0',
     'connection: close',
   ]

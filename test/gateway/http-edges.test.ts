@@ -297,4 +297,5 @@ test('what is wrong with a head is said in the words of the operation that it na
   expect(await exchange(gateway.port, twice)).toContain('"code":"bad_request"')
   const ofAnthropic = await exchange(gateway.port, twice.replace('/v1/chat/completions', '/v1/messages?beta=true'))
   expect(ofAnthropic).toContain('{"type":"error","error":{"type":"invalid_request_error"')
+  expect(ofAnthropic).toMatch(/\r\nrequest-id: req_/)
 })
