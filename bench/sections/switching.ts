@@ -1,4 +1,5 @@
 /** Traffic switches under load: nothing may fail, and after the answer nothing new may go by the old weights. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { startProduct } from '../../test/support/product.ts'
 import { createDeployment, createKey, createRoute, gatewayAddress, setTraffic } from '../configure.ts'
 import { serverCore } from '../cpu.ts'
@@ -24,17 +25,21 @@ export const switchSection: Section = {
     const address = gatewayAddress(product, await createKey(graphql))
 
     // What a request that starts now must be served by; undefined while a switch is on its way.
-    let expected: string | undefined = 'blue'
-    const expectations: (string | undefined)[] = []
+    let expected: string | undefined
+    /** Grows with each beginning and end of a switch: a request is judged if none came between its start and its answer. */
+    let epoch = 0
+    const startedIn: number[] = []
+    let judged = 0
     let stale = 0
     const load = await openClosedLoop({
       port: address.port,
       requests: [requestBytes(address, chatBody('switched', 900))],
       connections: clients,
-      onSend: (client) => void (expectations[client] = expected),
+      onSend: (client) => void (startedIn[client] = epoch),
       onAnswer: ({ head, status }, client) => {
-        const wanted = expectations[client]
-        if (status === 200 && wanted !== undefined && backendOf(head) !== wanted) stale++
+        if (status !== 200 || expected === undefined || startedIn[client] !== epoch) return
+        judged++
+        if (backendOf(head) !== expected) stale++
       },
     })
     const switches = bench.isQuick ? 100 : 1_000
@@ -42,14 +47,19 @@ export const switchSection: Section = {
     for (let i = 0; i < switches; i++) {
       const next = i % 2 === 0 ? 'green' : 'blue'
       expected = undefined
+      epoch++
       const startedAtMs = performance.now()
       await setTraffic(graphql, 'switched', { blue: next === 'blue' ? 1 : 0, green: next === 'green' ? 1 : 0 })
       latenciesMs.push(performance.now() - startedAtMs)
       expected = next
+      epoch++
+      // About one request of each client.
+      const enough = judged + clients
+      while (judged < enough) await sleep(1)
     }
     load.stop()
 
-    const what = `${switches} switches, ${load.answers()} requests`
+    const what = `${switches} switches, ${load.answers()} requests, ${judged} of them between two switches`
     const row = (name: string, unit: string, value: number): Row => ({
       what: `${what}: ${name}`,
       unit,
