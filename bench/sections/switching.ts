@@ -1,6 +1,6 @@
 /** Traffic switches under load: nothing may fail, and after the answer nothing new may go by the old weights. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { startProduct } from '../../test/support/product.ts'
+import { until } from '../../test/support/until.ts'
 import { createDeployment, createKey, createRoute, gatewayAddress, setTraffic } from '../configure.ts'
 import { serverCore } from '../cpu.ts'
 import { openClosedLoop } from '../load/closed-loop.ts'
@@ -55,7 +55,7 @@ export const switchSection: Section = {
       epoch++
       // About one request of each client.
       const enough = judged + clients
-      while (judged < enough) await sleep(1)
+      await until(() => judged >= enough, { everyMs: 1 })
     }
     load.stop()
 
