@@ -105,11 +105,8 @@ describe.each([
   const post = async (bounds: string) =>
     (await api.graphql.post({ query: `{ ${field}(range: { ${bounds} }) { ${fields} } }` })).body
 
-  test.each([
-    ['before it begins', 'from: "2026-02-01T00:00:00Z", to: "2026-01-01T00:00:00Z"'],
-    ['now, and begins later', 'from: "9999-01-01T00:00:00Z"'],
-  ])('that ends %s is refused', async (_what, bounds) => {
-    expect((await post(bounds)).errors).toMatchObject([
+  test('that ends before it begins is refused', async () => {
+    expect((await post('from: "2026-02-01T00:00:00Z", to: "2026-01-01T00:00:00Z"')).errors).toMatchObject([
       { message: 'The range ends before it begins.', extensions: { code: 'BAD_USER_INPUT' } },
     ])
   })
@@ -120,6 +117,12 @@ describe.each([
 })
 
 describe('the log', () => {
+  test('from a moment that has not come is empty, and no error', async () => {
+    const range = 'range: { from: "9999-01-01T00:00:00Z" }'
+    const query = `{ requestLogs(${range}) { edges { cursor } } auditLog(${range}) { edges { cursor } } }`
+    expect(await api.graphql.request(query)).toEqual({ requestLogs: { edges: [] }, auditLog: { edges: [] } })
+  })
+
   test('is newest first, walked both ways, and shows a request by the id that its client saw', async () => {
     const ids = records.map(({ id }) => id).toReversed()
     const page = async (args: string) => {

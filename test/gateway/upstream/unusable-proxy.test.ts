@@ -1,5 +1,6 @@
 /** Providers whose proxy cannot be used, e.g. because its address may not be called any more. */
 import { once } from 'node:events'
+import { createServer as createHttpServer } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { Readable } from 'node:stream'
 import { expect, test } from 'vitest'
@@ -62,4 +63,23 @@ test('the fallback answers for a provider whose proxy may not be called, as for 
   expect(answer.status).toBe(200)
   expect(answer.headers.get('x-signalbox-fallback')).toBe('connect_error')
   expect(gateway.logs.filter(({ level }) => level === 'error')).toEqual([])
+})
+
+test('the fallback answers for a provider whose proxy wants to know who asks', async () => {
+  const proxy = createHttpServer((_, response) => response.writeHead(407).end()).listen(0, '127.0.0.1')
+  await once(proxy, 'listening')
+  const own = `http://127.0.0.1:${(proxy.address() as AddressInfo).port}`
+  await using good = await openUpstream({ name: 'good' })
+  await using gateway = await openTestGateway({
+    providers: [provider('a', 'http://a.invalid/v1', { proxyUrl: own }), provider('good', good.baseUrl)],
+    routes: [route('chat', ['pmd_a'], { fallback: ['pmd_good'] }), route('alone', ['pmd_a'])],
+  })
+  const answer = await gateway.post('/chat/completions', { model: 'chat', messages: [] })
+  expect(answer.status).toBe(200)
+  expect(answer.headers.get('x-signalbox-fallback')).toBe('connect_error')
+  const alone = await gateway.post('/chat/completions', { model: 'alone', messages: [] })
+  expect(alone.status).toBe(502)
+  expect(await alone.json()).toMatchObject({ error: { code: 'upstream_unreachable' } })
+  proxy.close()
+  proxy.closeAllConnections()
 })
