@@ -1,6 +1,8 @@
 /**
  * Weighted round robin that is exact: over the requests that saw the same set of open members with the same weights, each
- * member is within one request of its exact share after every single one of them.
+ * member is within one request of its exact share after every single one of them. Of many sets that alternate, as when many
+ * members are full now and then, the rare ones share one account: over their requests together each member stays near the sum
+ * of its exact shares (1.4 requests were seen at most).
  *
  * nginx's smooth round robin takes the member that is furthest behind. With many unequal weights that falls more than one
  * request behind (1.22 was seen with 13 members), so here a member is taken only when its share has begun to be due, and the
@@ -33,13 +35,18 @@ interface Wheel {
    */
   readonly evenness: number
   isFresh: boolean
+  /** The turn of the rotation that it took last. */
+  usedAt: number
 }
 
 /** How many requests each member is behind its share, by id. */
 type Lags = Map<string, number>
 
-/** Sets of open members that a rotation remembers. Beyond them the oldest starts afresh. */
+/** Sets of open members that have an account of their own. */
 const wheelsKept = 16
+
+/** After so many turns without a request a set may lose its place to another. */
+const idleAfterTurns = 1_000
 
 /** Members that a rotation remembers while they are away. */
 const absentKept = 64
@@ -51,7 +58,9 @@ export class Rotation {
   #weightedCount = 0
   readonly #wheels: Wheel[] = []
   #configured: Wheel | null = null
-  #oldest = 0
+  /** What each item is behind its shares, in requests, over all sets that have no wheel. */
+  #crowd = new Float64Array(0)
+  #turns = 0
   /** Of sets whose wheel went with a change of the items, until one is made for the same set; the oldest first. */
   readonly #remembered: Lags[] = []
   readonly #wholeLags: Lags = new Map()
@@ -85,8 +94,9 @@ export class Rotation {
   /** The index of the chosen item; -1 if none is open. */
   next(): number {
     if (this.#openCount === 0) return -1
+    this.#turns++
     const wheel = this.#wheelOf()
-    return wheel.members[this.#turn(wheel)]!
+    return wheel ? wheel.members[this.#turn(wheel)]! : this.#turnOfCrowd()
   }
 
   /** The index that would be chosen if all items were open; it has its own round robin. -1 if no item has weight. */
@@ -102,6 +112,7 @@ export class Rotation {
   #adopt(items: readonly Weighted[]): void {
     if (!haveSameWeights(this.#items, items)) {
       this.#retireWheels()
+      this.#crowd = carried(this.#crowd, this.#items, items)
       this.#open = new Uint32Array(Math.max(1, Math.ceil(items.length / 32)))
       this.#weightedCount = items.reduce((count, item) => count + (item.weight > 0 ? 1 : 0), 0)
     }
@@ -109,15 +120,16 @@ export class Rotation {
   }
 
   #retireWheels(): void {
-    for (const wheel of this.#wheels) {
-      const lags = this.#lagsOf(wheel)
-      this.#remember(lags)
-      if (lags.size === this.#weightedCount) update(this.#wholeLags, lags)
-    }
+    for (const wheel of this.#wheels) this.#retire(wheel)
     if (this.#configured) update(this.#configuredLags, this.#lagsOf(this.#configured))
     this.#wheels.length = 0
     this.#configured = null
-    this.#oldest = 0
+  }
+
+  #retire(wheel: Wheel): void {
+    const lags = this.#lagsOf(wheel)
+    this.#remember(lags)
+    if (lags.size === this.#weightedCount) update(this.#wholeLags, lags)
   }
 
   #lagsOf({ members, behind, total }: Wheel): Lags {
@@ -135,19 +147,48 @@ export class Rotation {
     return place === -1 ? null : this.#remembered.splice(place, 1)[0]!
   }
 
-  #wheelOf(): Wheel {
+  /** Null: there are so many sets that this one has no account of its own. */
+  #wheelOf(): Wheel | null {
     for (const wheel of this.#wheels) {
-      if (equal(wheel.mask, this.#open)) return wheel
+      if (!equal(wheel.mask, this.#open)) continue
+      wheel.usedAt = this.#turns
+      return wheel
     }
-    const members = this.#membersThat((index) => (this.#open[index >> 5]! & (1 << (index & 31))) !== 0)
+    const place = this.#placeForWheel()
+    if (place === -1) return null
+    const members = this.#membersThat((index) => this.#isOpen(index))
     const wheel = this.#makeWheel(members, this.#startOf(members))
-    if (this.#wheels.length < wheelsKept) {
-      this.#wheels.push(wheel)
-    } else {
-      this.#wheels[this.#oldest] = wheel
-      this.#oldest = (this.#oldest + 1) % wheelsKept
-    }
+    this.#wheels[place] = wheel
     return wheel
+  }
+
+  /** Among the wheels, for a new one; -1: all places are in use. The whole set always gets one. */
+  #placeForWheel(): number {
+    if (this.#wheels.length < wheelsKept) return this.#wheels.length
+    let idlest = 0
+    for (let i = 1; i < wheelsKept; i++) if (this.#wheels[i]!.usedAt < this.#wheels[idlest]!.usedAt) idlest = i
+    const wheel = this.#wheels[idlest]!
+    if (!this.isWhole && this.#turns - wheel.usedAt < idleAfterTurns) return -1
+    this.#retire(wheel)
+    return idlest
+  }
+
+  /** The one that is furthest behind: with sets that change each time there are no deadlines to plan for. */
+  #turnOfCrowd(): number {
+    let total = 0
+    for (let i = 0; i < this.#items.length; i++) if (this.#isOpen(i)) total += this.#items[i]!.weight
+    let chosen = -1
+    for (let i = 0; i < this.#items.length; i++) {
+      if (!this.#isOpen(i)) continue
+      this.#crowd[i]! += this.#items[i]!.weight / total
+      if (chosen === -1 || this.#crowd[i]! > this.#crowd[chosen]!) chosen = i
+    }
+    this.#crowd[chosen]! -= 1
+    return chosen
+  }
+
+  #isOpen(index: number): boolean {
+    return (this.#open[index >> 5]! & (1 << (index & 31))) !== 0
   }
 
   #membersThat(isMember: (index: number) => boolean): readonly number[] {
@@ -170,7 +211,7 @@ export class Rotation {
     const known = members.map((index) => lags?.get(this.#items[index]!.id))
     const isFresh = known.every((lag) => lag === undefined)
     const behind = isFresh ? this.#freshStart(weights) : Float64Array.from(known, (lag = 0) => lag * total)
-    return { mask, members, weights, total, behind, evenness: isFresh ? 0 : (2 * total) / members.length, isFresh }
+    return { mask, members, weights, total, behind, evenness: isFresh ? 0 : (2 * total) / members.length, isFresh, usedAt: this.#turns }
   }
 
   /** Of two members the start is a random phase; of more, the first turn is drawn. */
@@ -259,6 +300,12 @@ function update(account: Lags, lags: Lags): void {
     if (account.size <= lags.size + absentKept) return
     account.delete(id)
   }
+}
+
+/** An account by place in `before`, by place in `after`. */
+function carried(account: Float64Array, before: readonly Weighted[], after: readonly Weighted[]): Float64Array<ArrayBuffer> {
+  const byId = new Map(before.map(({ id }, index) => [id, account[index]!]))
+  return Float64Array.from(after, ({ id }) => byId.get(id) ?? 0)
 }
 
 function haveSameWeights(a: readonly Weighted[], b: readonly Weighted[]): boolean {

@@ -146,6 +146,28 @@ describe('the split', () => {
     )
   })
 
+  test('of more sets than a rotation keeps accounts of is exact over the whole set, and has no favourite over all', () => {
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 6, maxLength: 9 }), seeds, (weights, seed) => {
+        const rotation = new Rotation(seed)
+        const items = itemsOf(weights)
+        const whole = new Ledger(weights)
+        const all = new Account()
+        for (let i = 0; i < 5_000; i++) {
+          // Each member is out in a fifth of the turns, by a pattern that has nothing to do with the others'.
+          const isOpen = (index: number) => Math.imul(i * 16 + index + 1, 0x9e3779b1) >>> 0 >= 0x33333333
+          const open = items.map((item, index) => (isOpen(index) ? item : { ...item, weight: 0 }))
+          const pick = turn(rotation, items, isOpen)
+          if (pick === -1) continue
+          if (open.every(({ weight }) => weight > 0)) expect(whole.add(pick)).toBeLessThan(1 + 1e-9)
+          // A request for each of the sets that have an account of their own, and a few for all others.
+          expect(all.add(open, pick)).toBeLessThan(16)
+        }
+      }),
+      { numRuns: 20 },
+    )
+  })
+
   test('holds, as a difference of two accounts, from each change of weights and members on: nothing comes as a burst', () => {
     const changes = fc.array(
       fc.record({
