@@ -211,7 +211,16 @@ export class Rotation {
     const known = members.map((index) => lags?.get(this.#items[index]!.id))
     const isFresh = known.every((lag) => lag === undefined)
     const behind = isFresh ? this.#freshStart(weights) : Float64Array.from(known, (lag = 0) => lag * total)
-    return { mask, members, weights, total, behind, evenness: isFresh ? 0 : (2 * total) / members.length, isFresh, usedAt: this.#turns }
+    return {
+      mask,
+      members,
+      weights,
+      total,
+      behind,
+      evenness: isFresh ? 0 : (2 * total) / members.length,
+      isFresh,
+      usedAt: this.#turns,
+    }
   }
 
   /** Of two members the start is a random phase; of more, the first turn is drawn. */
@@ -303,7 +312,11 @@ function update(account: Lags, lags: Lags): void {
 }
 
 /** An account by place in `before`, by place in `after`. */
-function carried(account: Float64Array, before: readonly Weighted[], after: readonly Weighted[]): Float64Array<ArrayBuffer> {
+function carried(
+  account: Float64Array,
+  before: readonly Weighted[],
+  after: readonly Weighted[],
+): Float64Array<ArrayBuffer> {
   const byId = new Map(before.map(({ id }, index) => [id, account[index]!]))
   return Float64Array.from(after, ({ id }) => byId.get(id) ?? 0)
 }
