@@ -78,9 +78,10 @@ export function parseRetryAfter(value: string | undefined, nowMs: number): numbe
   return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), longestOpenMs)
 }
 
-/** `Date.parse` alone reads far more than dates, e.g. `-1`. */
+/** `Date.parse` alone reads far more than dates, e.g. `-1`, and the form without a zone by the clock of this place. */
 function parseHttpDate(text: string): number {
-  return /^[A-Z][a-z]+,? .*\d\d:\d\d:\d\d/.test(text) ? Date.parse(text) : NaN
+  if (!/^[A-Z][a-z]+,? .*\d\d:\d\d:\d\d/.test(text)) return NaN
+  return Date.parse(/(GMT|UTC|[+-]\d{4})$/.test(text) ? text : `${text} GMT`)
 }
 
 /**

@@ -74,6 +74,8 @@ describe('Retry-After', () => {
     ['Sun, 22 Nov 2026 10:00:30 GMT', 30_000],
     ['Sunday, 22-Nov-26 10:00:30 GMT', 30_000],
     ['Sun Nov 22 10:00:30 2026 GMT', 30_000],
+    ['Sun, 22 Nov 2026 10:00:30 UTC', 30_000],
+    ['Sun, 22 Nov 2026 11:00:30 +0100', 30_000],
     ['Sun, 22 Nov 2020 10:00:30 GMT', 0],
     ['Sun, 22 Nov 2030 10:00:30 GMT', 300_000],
     ['', null],
@@ -86,6 +88,15 @@ describe('Retry-After', () => {
     [undefined, null],
   ])('%j asks for %j ms', (value, expected) => {
     expect(parseRetryAfter(value, nowMs)).toBe(expected)
+  })
+
+  test('without a zone is GMT, wherever the gateway is', () => {
+    const zone = process.env['TZ']
+    process.env['TZ'] = 'America/New_York'
+    const ms = parseRetryAfter('Sun Nov 22 10:00:30 2026', nowMs)
+    if (zone === undefined) delete process.env['TZ']
+    else process.env['TZ'] = zone
+    expect(ms).toBe(30_000)
   })
 
   test('is null or between 0 and 5 min, whatever it says', () => {
