@@ -6,8 +6,8 @@ import type { ReceivedRequest } from './received-request.ts'
 import { join } from './relay.ts'
 import { beginning } from './splice.ts'
 
-/** So much of a prompt decides which endpoint has it in its prefix cache. */
-const prefixBytes = 1024
+/** So much of a prompt decides which endpoint has it in its prefix cache: what is shorter is hardly worth caching. */
+const prefixBytes = 256
 /** The prompt is looked for in so much of the body. */
 const searchedBytes = 64 * 1024
 
