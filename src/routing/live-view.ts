@@ -12,6 +12,8 @@ export interface LiveView {
   hasCapacity(endpointId: string, maxInFlight: number | null): boolean
   /** Requests in flight at an endpoint. */
   inFlight(endpointId: string): number
+  /** Requests in a deployment's waiting room. */
+  waiting(deploymentId: string): number
   /** When its open circuit or its bench is due to be tried again, in milliseconds since the epoch; 0: it is not out. */
   retryAtMs(id: string): number
   /** When it was last ejected, in milliseconds since the epoch; 0: it is not. Decides who was ejected least recently. */

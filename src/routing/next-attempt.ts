@@ -68,6 +68,8 @@ export interface WaitPlan {
   readonly target: Target | null
   readonly backend: DeploymentBackend
   readonly isFallback: boolean
+  /** For an ejected endpoint, since all are: what goes there has no room either. */
+  readonly isLastResort: boolean
   readonly divergence: Divergence | null
 }
 
@@ -120,7 +122,7 @@ function withoutTarget(question: AttemptQuestion): NextAttempt {
   const stage = stageWithoutTarget(question.snapshot, question.route, question.live)
   if (stage.waiting.length > 0) {
     const target = drawTarget(stage.waiting, question.random())!
-    return planWait(target, backendOf(question, target)!, false)
+    return planWait({ target, backend: backendOf(question, target)!, isFallback: false })
   }
   return nextFallback(question, stage.trigger) ?? lastResort(question, stage.trigger) ?? stop(question)
 }
@@ -128,7 +130,7 @@ function withoutTarget(question: AttemptQuestion): NextAttempt {
 /** What is left for a request that no target with weight can take now. */
 export interface StageWithoutTarget {
   readonly trigger: 'SATURATED' | 'UNAVAILABLE'
-  /** Saturated targets that have a waiting room. */
+  /** Saturated targets that have a place left in their waiting room. */
   readonly waiting: readonly Target[]
 }
 
@@ -136,12 +138,12 @@ export function stageWithoutTarget(snapshot: Snapshot, route: Route, live: LiveV
   const saturated = route.targets.filter(
     (target) => target.weight > 0 && backendAvailability(snapshot.backends.get(target.backendId), live) === 'SATURATED',
   )
-  const waiting = saturated.filter((target) => hasWaitingRoom(snapshot.backends.get(target.backendId)))
+  const waiting = saturated.filter((target) => hasPlaceToWait(snapshot.backends.get(target.backendId), live))
   return { trigger: saturated.length > 0 ? 'SATURATED' : 'UNAVAILABLE', waiting }
 }
 
-function hasWaitingRoom(backend: Backend | undefined): backend is DeploymentBackend {
-  return backend?.kind === 'deployment' && backend.queue.maxWaiting > 0
+function hasPlaceToWait(backend: Backend | undefined, live: LiveView): boolean {
+  return backend?.kind === 'deployment' && live.waiting(backend.id) < backend.queue.maxWaiting
 }
 
 /** A 401, 403 or 429 speaks against the credential: the provider's next one, as long as there is one that is not benched. */
@@ -201,10 +203,10 @@ function nextFallback(question: AttemptQuestion, trigger: FallbackTrigger): Next
   const backend = fallbackFor(question.snapshot, question.route, question.live, trigger, tried)
   if (!backend) return null
   const plan = planBackend(question, backend, { target: null, isFallback: true, isRepeat: false })
-  return plan ?? planWait(null, backend, true)
+  return plan ?? planWait({ target: null, backend, isFallback: true })
 }
 
-/** The first of the fallback's backends, without `tried`, that is available; else the first with a waiting room. */
+/** The first of the fallback's backends, without `tried`, that is available; else the first with a place to wait. */
 export function fallbackFor(
   snapshot: Snapshot,
   { fallback }: Route,
@@ -219,12 +221,12 @@ export function fallbackFor(
     if (!backend || tried?.has(id)) continue
     const availability = backendAvailability(backend, live)
     if (availability === 'AVAILABLE') return backend
-    if (availability === 'SATURATED' && hasWaitingRoom(backend)) waiting ??= backend
+    if (availability === 'SATURATED' && hasPlaceToWait(backend, live)) waiting ??= backend
   }
   return waiting
 }
 
-/** Everything is ejected and nothing was sent: the least recently ejected of what the request may go to. */
+/** Everything is ejected and nothing was sent: the least recently ejected of what the request may go to, or a wait for it. */
 function lastResort(question: AttemptQuestion, trigger: FallbackTrigger): NextAttempt | null {
   if (sentCount(question) > 0) return null
   const candidate = leastRecentCandidate(question.snapshot, question.route, question.live, trigger)
@@ -235,7 +237,8 @@ function lastResort(question: AttemptQuestion, trigger: FallbackTrigger): NextAt
     return planOf({ target, backend, credential: selectCredential(backend.provider, question.live), isFallback })
   }
   const endpoint = leastRecentlyEjected(backend, question.live)
-  return endpoint && planOf({ target, backend, endpoint, isFallback })
+  if (endpoint) return planOf({ target, backend, endpoint, isFallback })
+  return planWait({ target, backend, isFallback, isLastResort: true })
 }
 
 export interface EjectedCandidate {
@@ -244,21 +247,31 @@ export interface EjectedCandidate {
   readonly backend: Backend
 }
 
-/** Of the targets with weight, and of the fallback if it may be used for `trigger`, the one ejected longest ago. */
+/**
+ * Of the targets with weight, and of the fallback if it may be used for `trigger`, the one ejected longest ago that has room;
+ * else the first with a place to wait. Null while anything is well and only full.
+ */
 export function leastRecentCandidate(
   snapshot: Snapshot,
   route: Route,
   live: LiveView,
   trigger: FallbackTrigger,
 ): EjectedCandidate | null {
+  if (trigger === 'SATURATED') return null
   let first: EjectedCandidate | null = null
   let firstAtMs = Infinity
+  let waiting: EjectedCandidate | null = null
   const offer = (target: Target | null, backendId: string): void => {
     const backend = snapshot.backends.get(backendId)
+    if (!backend) return
     const atMs = firstEjectedAtMs(backend, live)
-    if (!backend || atMs === null || atMs >= firstAtMs) return
-    first = { target, backend }
-    firstAtMs = atMs
+    if (atMs === null) {
+      const isFull = backendAvailability(backend, live) === 'UNHEALTHY'
+      if (isFull && hasPlaceToWait(backend, live)) waiting ??= { target, backend }
+    } else if (atMs < firstAtMs) {
+      first = { target, backend }
+      firstAtMs = atMs
+    }
   }
   for (const target of route.targets) {
     if (target.weight > 0) offer(target, target.backendId)
@@ -266,7 +279,7 @@ export function leastRecentCandidate(
   if (route.fallback?.triggers.has(trigger)) {
     for (const id of route.fallback.backendIds) offer(null, id)
   }
-  return first
+  return first ?? waiting
 }
 
 function planTarget(
@@ -304,8 +317,16 @@ function planOf(plan: PlanTemplate & Pick<AttemptPlan, 'backend'>): AttemptPlan 
   }
 }
 
-function planWait(target: Target | null, backend: Backend, isFallback: boolean): WaitPlan {
-  return { kind: 'wait', target, backend: backend as DeploymentBackend, isFallback, divergence: null }
+/** In the room of a backend that has one: a deployment. */
+function planWait(plan: PlanTemplate & Pick<AttemptPlan, 'backend'> & { readonly isLastResort?: boolean }): WaitPlan {
+  return {
+    kind: 'wait',
+    target: plan.target,
+    backend: plan.backend as DeploymentBackend,
+    isFallback: plan.isFallback,
+    isLastResort: plan.isLastResort ?? false,
+    divergence: null,
+  }
 }
 
 function withDivergence(step: NextAttempt, divergence: Divergence | null): NextAttempt {

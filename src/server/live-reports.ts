@@ -26,6 +26,7 @@ export function createLiveReports(own: OwnLiveState, others: () => readonly Gate
       hasCapacity: (id, maxInFlight) =>
         own.hasCapacity(id, maxInFlight) && (maxInFlight === null || inFlight(id) < maxInFlight),
       inFlight,
+      waiting: (id) => own.waiting(id),
       retryAtMs: (id) => Math.max(own.retryAtMs(id), ...others().map(({ health }) => health[id]?.retryAtMs ?? 0)),
       ejectedAtMs: (id) => Math.max(own.ejectedAtMs(id), ...others().map(({ health }) => health[id]?.ejectedAtMs ?? 0)),
     },

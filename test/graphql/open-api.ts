@@ -106,6 +106,7 @@ function createTestLive(store: SnapshotStore): { ports: LivePorts; live: TestLiv
       view: {
         isHealthy: (id) => health.get(id)?.circuit !== 'OPEN',
         hasCapacity: (id, maxInFlight) => maxInFlight === null || (inFlight.get(id) ?? 0) < maxInFlight,
+        waiting: () => 0,
         inFlight: (id) => inFlight.get(id) ?? 0,
         retryAtMs: (id) => health.get(id)?.retryAtMs ?? 0,
         ejectedAtMs: () => 0,

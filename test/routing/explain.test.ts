@@ -118,6 +118,15 @@ describe('the chances', () => {
       (live) => live.ejected.set('one-1', 9).set('two-1', 8).set('two-2', 7).set('paid-model', 9),
       { two: 1 },
     ],
+    [
+      'a full deployment has a waiting room that is full',
+      'queued',
+      (live) => {
+        live.full.add('one-1').add('patient-1')
+        live.queued.set('patient', 99)
+      },
+      {},
+    ],
     ['a full deployment has a waiting room', 'waits', (live) => live.full.add('patient-1'), { patient: 1 }],
     [
       'target and fallback are full, and the fallback has a waiting room',

@@ -22,6 +22,7 @@ const deployments = [
   deployment('twin', { endpoints: [endpoint('twin-1'), endpoint('twin-2'), endpoint('twin-3')] }),
   deployment('spare', { endpoints: [endpoint('spare-1'), endpoint('spare-2')] }),
   deployment('patient', { queue: { maxWaiting: 5, maxWaitMs: 1_000 } }),
+  deployment('calm', { queue: { maxWaiting: 5, maxWaitMs: 1_000 } }),
   deployment('empty', { endpoints: [] }),
   deployment('off', { state: 'DISABLED' }),
 ]
@@ -334,6 +335,22 @@ describe('with nothing available', () => {
     expect(walk.step()).toBe('fallback paid-model/paid-key')
   })
 
+  test('of two full deployments the one with a place to wait is waited for; with none the fallback serves at once', () => {
+    const walk = new Walk(route({ patient: 1, calm: 9 }, { fallback: fallback(['paid-model']) }))
+    walk.live.full.add('patient-1').add('calm-1')
+    walk.live.queued.set('calm', 5)
+    for (let i = 0; i < 20; i++) expect(walk.step()).toBe('wait patient')
+    walk.live.queued.set('patient', 5)
+    expect(walk.step()).toBe('fallback paid-model/paid-key')
+  })
+
+  test('a full endpoint does not send its overflow to one beside it that is ejected', () => {
+    const walk = new Walk(route({ twin: 1, other: 1 }))
+    walk.live.full.add('twin-1')
+    walk.live.ejected.set('twin-2', 1).set('twin-3', 1).set('other-1', 1)
+    expect(walk.step()).toBe('no_target_available')
+  })
+
   test('a full deployment without fallback ends in 503 with a Retry-After', () => {
     const walk = new Walk(route({ patient: 1 }))
     walk.live.full.add('patient-1')
@@ -367,6 +384,17 @@ describe('with nothing available', () => {
     const walk = new Walk(route({ one: 1 }))
     walk.live.ejected.set('one-1', 10)
     walk.live.full.add('one-1')
+    expect(walk.step()).toBe('no_target_available')
+  })
+
+  test('an ejected endpoint that is full is waited for, if there is a place and nothing else is left', () => {
+    const walk = new Walk(route({ one: 1, patient: 1 }))
+    walk.live.ejected.set('one-1', 10).set('patient-1', 5)
+    walk.live.full.add('patient-1')
+    expect(walk.step()).toBe('one/one-1')
+    walk.live.full.add('one-1')
+    expect(walk.next()).toMatchObject({ kind: 'wait', backend: { id: 'patient' }, isLastResort: true })
+    walk.live.queued.set('patient', 5)
     expect(walk.step()).toBe('no_target_available')
   })
 

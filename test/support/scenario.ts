@@ -122,6 +122,8 @@ export function routeOf(snapshot: Snapshot, name = 'model'): Route {
 export class WrittenLive implements LiveView {
   readonly full = new Set<string>()
   readonly busy = new Map<string, number>()
+  /** Requests in waiting rooms, by deployment. */
+  readonly queued = new Map<string, number>()
   /** Instants of ejection by id; what is here is unhealthy. */
   readonly ejected = new Map<string, number>()
   readonly dueAtMs = new Map<string, number>()
@@ -132,6 +134,10 @@ export class WrittenLive implements LiveView {
 
   hasCapacity(endpointId: string): boolean {
     return !this.full.has(endpointId)
+  }
+
+  waiting(deploymentId: string): number {
+    return this.queued.get(deploymentId) ?? 0
   }
 
   inFlight(endpointId: string): number {

@@ -2,11 +2,12 @@
  * The gateway's live state: circuits, requests in flight, waiting rooms, benches, checks, rotations and retry budgets. It
  * is keyed by identity and outlives every snapshot; what is gone from the snapshot is forgotten after a while.
  */
-import { backendAvailability } from '../../routing/availability.ts'
+import { backendAvailability, leastRecentlyEjected, type BackendAvailability } from '../../routing/availability.ts'
 import type { BackendHealthReport } from '../../routing/backend-health.ts'
 import { allowsRequest, observe as observeCircuit, type CircuitEvent } from '../../routing/circuit.ts'
 import { benchesCredential, countsForCircuit, heedsRetryAfter } from '../../routing/classify.ts'
 import { benchCredential, notBenched } from '../../routing/credential-bench.ts'
+import type { EndpointConfiguration } from '../../routing/configuration.ts'
 import type { LiveView } from '../../routing/live-view.ts'
 import type { AttemptPlan, WaitPlan } from '../../routing/next-attempt.ts'
 import {
@@ -81,11 +82,11 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
 
   /** While requests wait for a deployment, its endpoints have no room for others: nobody overtakes. */
   hasCapacity(endpointId: string, maxInFlight: number | null): boolean {
-    if (maxInFlight === null) return true
+    if (maxInFlight === null && this.#occupiedRooms.size === 0) return true
     const subject = this.#subjects.get(endpointId)
-    if (subject === undefined) return maxInFlight > 0
+    if (subject === undefined) return maxInFlight === null || maxInFlight > 0
     if (subject.room !== null && subject.room.size > 0 && !this.#isPumping) return false
-    return subject.inFlight < this.#shareOf(maxInFlight)
+    return maxInFlight === null || subject.inFlight < this.#shareOf(maxInFlight)
   }
 
   inFlight(id: string): number {
@@ -111,11 +112,15 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
   open(plan: AttemptPlan): Permit {
     const subject = this.#subjectOf(plan.endpoint?.id ?? plan.backend.id, plan.backend.id)
     const isTrial = subject.circuit.state !== 'CLOSED'
-    const isTrying = isTrial && allowsRequest(subject.circuit, this.#now())
-    if (isTrying) this.#turn(subject, { type: 'trialStarted' })
+    const nowMs = this.#now()
+    const permit = new Permit(this, subject, plan, isTrial, nowMs)
+    if (isTrial && allowsRequest(subject.circuit, nowMs)) {
+      this.#turn(subject, { type: 'trialStarted' })
+      subject.trial = permit
+    }
     subject.inFlight++
     this.#inFlight++
-    return new Permit(this, subject, plan, isTrial, isTrying)
+    return permit
   }
 
   /** Waits for an endpoint of a saturated deployment, until `deadlineAtMs` (milliseconds since the epoch) at most. */
@@ -123,7 +128,7 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     const room = this.#roomOf(plan.backend.id)
     const { maxWaiting, maxWaitMs } = plan.backend.queue
     const waiter = new Waiter(room, plan, prefixHash)
-    for (const endpoint of plan.backend.endpoints) this.#subjectOf(endpoint.id, plan.backend.id).room = room
+    this.#lead(room, plan.backend)
     this.#pump(room)
     if (room.size === 0 && this.#serve(waiter)) return waiter
     if (room.size >= maxWaiting) {
@@ -155,8 +160,9 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
       this.#bench(plan, classification, heeded)
       if (this.#hasOtherCredential(plan)) return
     }
-    this.#turn(subject, { type: 'failed', isTrial: permit.isTrial, retryAfterMs: heeded })
-    permit.isTrying = false
+    const retryAfterForAllMs = heeded === null ? null : Math.min(heeded, this.#untilCredentialMs(plan))
+    this.#turn(subject, { type: 'failed', isTrial: permit.isTrial, retryAfterMs: retryAfterForAllMs })
+    if (subject.trial === permit) subject.trial = null
   }
 
   complete({ subject, isTrial }: Permit, status: number): void {
@@ -169,8 +175,10 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     const { subject } = permit
     subject.inFlight--
     this.#inFlight--
-    if (permit.isTrying) this.#turn(subject, { type: 'trialAbandoned' })
-    permit.isTrying = false
+    if (subject.trial === permit) {
+      subject.trial = null
+      this.#turn(subject, { type: 'trialAbandoned' })
+    }
     if (subject.room !== null && subject.room.size > 0) this.#pump(subject.room)
   }
 
@@ -195,6 +203,7 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
   /** Follows a new snapshot. Cheap: what has to look through the backends comes a moment later, and once for many. */
   apply(snapshot: Snapshot): void {
     this.#snapshot = snapshot
+    for (const room of this.#occupiedRooms) this.#follow(room)
     if (snapshot.backends === this.#checkedBackends || this.#applyTimer) return
     this.#applyTimer = setTimeout(() => this.#applyBackends(), applyAfterMs).unref()
   }
@@ -281,11 +290,12 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     const { subject, plan } = permit
     if (subject.circuit.state !== 'CLOSED') {
       this.#turn(subject, { type: 'answered', isTrial: permit.isTrial })
-      permit.isTrying = false
+      if (subject.trial === permit) subject.trial = null
     }
     if (!plan.credential || plan.backend.kind !== 'providerModel') return
     const credential = this.#subjectOf(plan.credential.id, plan.backend.provider.id)
-    credential.bench = notBenched
+    // What began before upstream spoke against the credential says nothing about now.
+    if (permit.openedAtMs > credential.bench.benchedAtMs) credential.bench = notBenched
     credential.observedAtMs = this.#now()
   }
 
@@ -302,6 +312,12 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
   #hasOtherCredential({ backend, credential }: AttemptPlan): boolean {
     if (backend.kind !== 'providerModel') return false
     return backend.provider.credentials.some(({ id }) => id !== credential?.id && this.isHealthy(id))
+  }
+
+  /** Until the first of the provider's credentials may be used again. */
+  #untilCredentialMs({ backend }: AttemptPlan): number {
+    if (backend.kind !== 'providerModel') return Infinity
+    return Math.min(...backend.provider.credentials.map(({ id }) => this.retryAtMs(id))) - this.#now()
   }
 
   #budgetOf(routeId: string): RetryBudget {
@@ -322,6 +338,18 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     return room
   }
 
+  /** Who comes to an endpoint of the deployment stands behind those who wait. */
+  #lead(room: WaitingRoom, backend: DeploymentBackend): void {
+    for (const endpoint of backend.endpoints) this.#subjectOf(endpoint.id, backend.id).room = room
+  }
+
+  /** What a change of the deployment brings is for those who wait, before others come. */
+  #follow(room: WaitingRoom): void {
+    const backend = room.first && this.#currentOf(room.first.plan.backend)
+    if (backend) this.#lead(room, backend)
+    this.#pump(room)
+  }
+
   /** Serves those who wait, in order, as far as there is room. Where there will be none they look for something else. */
   #pump(room: WaitingRoom): void {
     if (this.#isPumping) return
@@ -334,9 +362,14 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     const backend = this.#currentOf(waiter.plan.backend)
     this.#isPumping = true
     const availability = backendAvailability(backend, this)
-    const isGranted = availability === 'AVAILABLE' && this.#grant(waiter, backend!)
+    const isWaitedFor =
+      availability === 'AVAILABLE' ||
+      availability === 'SATURATED' ||
+      (availability === 'UNHEALTHY' && waiter.plan.isLastResort)
+    const endpoint = isWaitedFor ? this.#roomyEndpoint(waiter, backend!, availability) : null
+    if (endpoint) this.#grant(waiter, backend!, endpoint)
     this.#isPumping = false
-    if (isGranted || availability === 'AVAILABLE' || availability === 'SATURATED') return isGranted
+    if (isWaitedFor) return endpoint !== null
     waiter.end({ kind: 'unavailable' })
     return true
   }
@@ -347,12 +380,18 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     return current?.kind === 'deployment' ? current : undefined
   }
 
-  #grant(waiter: Waiter, backend: DeploymentBackend): boolean {
-    const { target, isFallback } = waiter.plan
+  #roomyEndpoint(
+    waiter: Waiter,
+    backend: DeploymentBackend,
+    availability: BackendAvailability,
+  ): EndpointConfiguration | null {
+    if (availability === 'UNHEALTHY') return leastRecentlyEjected(backend, this)
     const { rotations, random } = this
-    const question = { live: this, rotations, random, prefixHash: waiter.prefixHash }
-    const endpoint = selectEndpoint(backend, question)
-    if (!endpoint) return false
+    return selectEndpoint(backend, { live: this, rotations, random, prefixHash: waiter.prefixHash })
+  }
+
+  #grant(waiter: Waiter, backend: DeploymentBackend, endpoint: EndpointConfiguration): void {
+    const { target, isFallback } = waiter.plan
     const plan: AttemptPlan = {
       kind: 'attempt',
       target,
@@ -364,7 +403,6 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
       divergence: null,
     }
     waiter.end({ kind: 'granted', plan, permit: this.open(plan) })
-    return true
   }
 
   /** Room also comes by time alone: a circuit that is due, a gateway less to share with. */

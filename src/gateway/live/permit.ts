@@ -26,17 +26,17 @@ export class Permit implements Disposable {
   readonly plan: AttemptPlan
   /** Whether it went where the circuit was not closed: only such a one can close it. */
   readonly isTrial: boolean
-  /** Whether the one trial at a time is this, and undecided. */
-  isTrying: boolean
+  /** In milliseconds since the epoch. */
+  readonly openedAtMs: number
   readonly #keeper: PermitKeeper
   #isReturned = false
 
-  constructor(keeper: PermitKeeper, subject: Subject, plan: AttemptPlan, isTrial: boolean, isTrying: boolean) {
+  constructor(keeper: PermitKeeper, subject: Subject, plan: AttemptPlan, isTrial: boolean, openedAtMs: number) {
     this.#keeper = keeper
     this.subject = subject
     this.plan = plan
     this.isTrial = isTrial
-    this.isTrying = isTrying
+    this.openedAtMs = openedAtMs
   }
 
   /**

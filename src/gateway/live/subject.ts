@@ -2,6 +2,7 @@ import { closedCircuit, allowsRequest, circuitRetryAtMs, type Circuit } from '..
 import { isBenched, notBenched, type CredentialBench } from '../../routing/credential-bench.ts'
 import type { BackendHealthReport } from '../../routing/backend-health.ts'
 import { passingCheck, type CheckState } from './check-state.ts'
+import type { Permit } from './permit.ts'
 import type { WaitingRoom } from './waiting-room.ts'
 
 /** All that is live of one id: an endpoint, a provider model, or a credential. */
@@ -11,6 +12,8 @@ export class Subject {
   readonly ownerId: string
   inFlight = 0
   circuit: Circuit = closedCircuit
+  /** The one trial at a time, while it is undecided. */
+  trial: Permit | null = null
   /** Of a credential. */
   bench: CredentialBench = notBenched
   /** Of an endpoint. */

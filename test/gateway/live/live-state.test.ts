@@ -53,8 +53,8 @@ function planWith(credentialId: string): AttemptPlan {
   return { ...plainPlan, backend, endpoint: null, credential }
 }
 
-function waitPlan(id = 'dep'): WaitPlan {
-  return { kind: 'wait', target: null, backend: deploymentOf(id), isFallback: false, divergence: null }
+function waitPlan(id = 'dep', isLastResort = false): WaitPlan {
+  return { kind: 'wait', target: null, backend: deploymentOf(id), isFallback: false, isLastResort, divergence: null }
 }
 
 function answered(status: number, retryAfterMs: number | null = null): AttemptResult {
@@ -168,6 +168,21 @@ describe('circuits', () => {
     expect(bench.live.healthOf('e1')?.circuit).toBe('HALF_OPEN')
   })
 
+  test('let one trial through at a time, also when an older one, overtaken by a failure, is left late', async () => {
+    await using bench = new Bench()
+    const { live } = bench
+    bench.failTimes(5)
+    bench.nowMs = live.retryAtMs('e1')
+    const [older] = bench.open('e1')
+    // A last resort beside it.
+    bench.failTimes(1)
+    bench.nowMs = live.retryAtMs('e1')
+    bench.open('e1')
+    expect(live.isHealthy('e1')).toBe(false)
+    older![Symbol.dispose]()
+    expect(live.isHealthy('e1')).toBe(false)
+  })
+
   test('are closed by a last resort that succeeds before they are due', async () => {
     await using bench = new Bench()
     bench.failTimes(5)
@@ -257,6 +272,25 @@ describe('credentials', () => {
     expect(bench.live.isHealthy('cloud-model')).toBe(false)
   })
 
+  test('that are all benched keep the model out until the first of them is due', async () => {
+    await using bench = new Bench()
+    bench.attempt(planWith('key-1'), answered(429, 2_000))
+    bench.attempt(planWith('key-2'), answered(429, 250_000))
+    expect(bench.live.isHealthy('cloud-model')).toBe(false)
+    bench.nowMs += 2_000
+    expect([bench.live.isHealthy('cloud-model'), bench.live.isHealthy('key-1')]).toEqual([true, true])
+    expect(bench.live.isHealthy('key-2')).toBe(false)
+  })
+
+  test('stay benched when an answer comes that began before', async () => {
+    await using bench = new Bench()
+    using slow = bench.live.open(planWith('key-1'))
+    bench.nowMs += 10
+    bench.attempt(planWith('key-1'), answered(429, 200_000))
+    slow.observe(answered(200))
+    expect(bench.live.isHealthy('key-1')).toBe(false)
+  })
+
   test('that are all benched leave the blame to the model', async () => {
     await using bench = new Bench()
     bench.attempt(planWith('key-1'), answered(401))
@@ -323,6 +357,39 @@ describe('a waiting room', () => {
     last![Symbol.dispose]()
     await wait.result
     expect(bench.live.hasCapacity('e1', 9)).toBe(true)
+  })
+
+  test.each([
+    [
+      'an endpoint',
+      [endpoint('e1', { maxInFlight: 2 }), endpoint('e2', { maxInFlight: 1 }), endpoint('e3', { maxInFlight: 1 })],
+      'e3',
+    ],
+    ['the end of a bound', [endpoint('e1', { maxInFlight: 2 }), endpoint('e2')], 'e2'],
+  ])('gives %s that is new to those who wait, and to nobody who comes later', async (_, endpoints, expected) => {
+    await using bench = new Bench()
+    bench.open('e1', 'e1', 'e2')
+    const waits = [1, 2, 3].map(() => bench.live.wait(waitPlan(), null, Infinity))
+    bench.live.apply(snapshotOf({ deployments: [deployment('dep', { endpoints })] }))
+    expect(await waits[0]!.result).toMatchObject({ kind: 'granted', plan: { endpoint: { id: expected } } })
+    const added = endpoints.at(-1)!
+    expect(bench.live.hasCapacity(added.id, added.maxInFlight)).toBe(added.maxInFlight === null)
+    expect(bench.live.waiting('dep')).toBe(added.maxInFlight === null ? 0 : 2)
+  })
+
+  test('serves a last resort one after the other while everything is ejected, and sends others away', async () => {
+    await using bench = new Bench()
+    const [last] = bench.open('h1')
+    const [patient, other] = [
+      bench.live.wait(waitPlan('hasty', true), null, Infinity),
+      bench.live.wait(waitPlan('hasty'), null, Infinity),
+    ]
+    last!.observe(answered(503, 120_000))
+    expect(bench.live.isHealthy('h1')).toBe(false)
+    last![Symbol.dispose]()
+    expect(await patient.result).toMatchObject({ kind: 'granted', plan: { endpoint: { id: 'h1' } } })
+    expect(await other.result).toEqual({ kind: 'unavailable' })
+    expect(bench.live.inFlight('h1')).toBe(1)
   })
 
   test('grants at once where room came in between', async () => {
