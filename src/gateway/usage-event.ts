@@ -10,8 +10,13 @@ const countName = Buffer.from('_tokens"')
 export function withoutUsageEvents(events: Buffer): Buffer {
   let kept = events
   for (let at = kept.indexOf(countName); at >= 0;) {
-    const start = wholeEventsLength(kept.subarray(0, at))
-    const end = findEventEnd(kept, start)
+    let start = wholeEventsLength(kept.subarray(0, at))
+    let end = findEventEnd(kept, start)
+    // More than one empty line may stand before the event.
+    while (end >= 0 && end <= at) {
+      start = end
+      end = findEventEnd(kept, start)
+    }
     if (end < 0) return kept
     const isExtra = isUsageEvent(kept.subarray(start, end))
     if (isExtra) kept = without(kept, start, end)

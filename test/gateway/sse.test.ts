@@ -97,3 +97,14 @@ test('events with the usage and no choice are left out, and nothing else', () =>
   ]
   for (const event of kept) expect(drop(event + done)).toBe(event + done)
 })
+
+test('events with the usage are left out behind empty lines too', () => {
+  const drop = (text: string) => withoutUsageEvents(Buffer.from(text)).toString()
+  const a = 'data: {"choices":[{"delta":{"content":"a"}}],"x":{"queue_tokens":1}}\n\n'
+  const usage = 'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n'
+  for (const blank of ['\n', '\r\n', '\r', '\n\r', '\n\n\n', '\r\n\r\n\r\n']) {
+    expect(drop(blank + usage)).toBe(blank)
+    expect(drop(blank + a + blank + usage + blank + usage)).toBe(blank + a + blank + blank)
+    expect(drop(blank + a)).toBe(blank + a)
+  }
+})
