@@ -10,7 +10,8 @@ export interface Parameter {
 const leading = /^[!#$%&'*+\-./^_`|~0-9A-Za-z]+/
 const parameter =
   /[ \t]*;[ \t]*([!#$%&'*+\-.^_`|~0-9A-Za-z]+)[ \t]*=[ \t]*(?:"([^"\\]*(?:\\.[^"\\]*)*)"|([^\s;"\\]+))/gy
-const trailing = /^[ \t]*;?[ \t]*$/
+// One way to read each text: else a long run of blanks would be tried in all ways.
+const trailing = /^[ \t]*(?:;[ \t]*)?$/
 
 /**
  * The parameters of `value; name=value; name="value"` (RFC 2045 § 5.1, RFC 6266 § 4.1); undefined if it is not that. Values
