@@ -16,10 +16,11 @@ export class AnswerHead {
   hasDate = false
   /** Lists of tokens as upstream wrote them, joined where there are several; empty: there is none. */
   connection = ''
-  transferEncoding = ''
   keepAlive = ''
-  /** Names that `Connection` lists: they were meant for the gateway alone (RFC 9110 § 7.6.1). Null: none. */
-  #dropped: ReadonlySet<string> | null = null
+  /** Null: there is none, not even an empty one. */
+  transferEncoding: string | null = null
+  /** Whether `Connection` may list names of headers. */
+  #hasListed = false
 
   constructor(status: number) {
     this.status = status
@@ -37,10 +38,10 @@ export class AnswerHead {
         return this.#readLength(value)
       case 'connection':
         this.connection = joined(this.connection, value)
-        if (!isUsual.test(value)) this.#dropListed()
+        this.#hasListed ||= !isUsual.test(value)
         return true
       case 'transfer-encoding':
-        this.transferEncoding = joined(this.transferEncoding, value)
+        this.transferEncoding = joined(this.transferEncoding ?? '', value)
         return true
       case 'keep-alive':
         this.keepAlive = joined(this.keepAlive, value)
@@ -59,14 +60,14 @@ export class AnswerHead {
         break
       default:
     }
-    if (!this.#dropped?.has(name)) this.passed.push(name, value)
+    this.passed.push(name, value)
     return true
   }
 
-  /** Those that came before, and those that will. */
-  #dropListed(): void {
+  /** All headers were added: those that `Connection` lists were meant for the gateway alone (RFC 9110 § 7.6.1). */
+  end(): void {
+    if (!this.#hasListed) return
     const dropped = new Set(this.connection.split(',').map((name) => name.trim().toLowerCase()))
-    this.#dropped = dropped
     const kept = this.passed.filter((_, at) => !dropped.has(this.passed[at - (at % 2)]!))
     this.passed.splice(0, this.passed.length, ...kept)
   }
@@ -109,5 +110,6 @@ export function readAnswerHead(lines: string): AnswerHead | null {
     if (!head.add(lines.slice(at, colon), fieldValue(lines, colon + 1, end))) return null
     at = end + 2
   }
+  head.end()
   return head
 }

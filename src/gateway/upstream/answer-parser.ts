@@ -114,12 +114,12 @@ export class AnswerParser {
     const { status, contentLength, transferEncoding } = head
     this.#isPersistent = isHttp11 ? !lists(head.connection, 'close') : lists(head.connection, 'keep-alive')
     this.#left = contentLength ?? 0
-    if (transferEncoding !== '') {
+    if (transferEncoding !== null) {
       const isChunked = isHttp11 && contentLength === null && transferEncoding.toLowerCase() === 'chunked'
       if (!isChunked) return 'malformed'
     }
     if (status === 204 || status === 304) return 'whole'
-    if (transferEncoding !== '') {
+    if (transferEncoding !== null) {
       this.#chunks = new ChunkedDecoder()
       return 'chunkedBody'
     }

@@ -31,3 +31,8 @@ test('a value like a listed name passes, and the framing of the body is read wha
   expect(head.passed).toEqual(['content-language', 'date'])
   expect(head.contentLength).toBe(3)
 })
+
+test('a head of many Connection headers is read in one go', () => {
+  const lines = Array.from({ length: 50_000 }, (_, i) => `connection: x-${i}`)
+  expect(read(...lines, ...headers, 'connection: retry-after').passed).toHaveLength(4)
+})

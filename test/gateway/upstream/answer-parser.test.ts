@@ -257,7 +257,7 @@ test('of the headers only what is of use is kept, in the order in which it came'
     retryAfter: '4',
     hasDate: false,
     connection: '',
-    transferEncoding: '',
+    transferEncoding: null,
     keepAlive: 'timeout=5',
   })
   expect(readText(`${ok}content-encoding: gzip\r\ndate: x\r\n\r\n`).heads[0]).toMatchObject({
@@ -273,4 +273,10 @@ test('parts of a body are the bytes that came, not copies', () => {
   new AnswerParser({ onHead: () => {}, onBody: (part) => void parts.push(part) }).push(bytes)
   expect(parts.map(String)).toEqual(['abc', 'de'])
   expect(parts.every(({ buffer }) => buffer === bytes.buffer)).toBe(true)
+})
+
+test('an empty Transfer-Encoding tells no body', () => {
+  const head = 'HTTP/1.1 200 OK\r\ncontent-length: 1\r\n'
+  expect(readText(`${head}transfer-encoding:\r\n\r\na`).progress).toBe('malformed')
+  expect(readText(`${head}\r\na`)).toMatchObject({ progress: 'whole', body: 'a' })
 })
