@@ -126,7 +126,7 @@ function headersOfProvider({ credential }: AttemptPlan, provider: ProviderUpstre
 }
 
 function clientLines({ forwarded, requestId }: ClientPart, own: OwnHeaders): string {
-  let lines = `x-request-id: ${requestId}\r\n`
+  let lines = own.names.has('x-request-id') ? '' : `x-request-id: ${requestId}\r\n`
   for (let i = 0; i < forwarded.length; i += 2) {
     const name = forwarded[i]!
     if (!own.names.has(name)) lines += `${name}: ${forwarded[i + 1]!}\r\n`

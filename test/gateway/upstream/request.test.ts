@@ -37,6 +37,13 @@ test('what a service demands is sent unless the client says otherwise, and what 
   expect(valuesOf('host', sent)).toEqual([`127.0.0.1:${upstream.port}`])
 })
 
+test('the id of the request goes upstream once, and the operator may set it', async () => {
+  await using upstream = await openUpstream()
+  expect(valuesOf('x-request-id', await headersWith(upstream, []))).toEqual([expect.stringMatching(/^req_/)])
+  const configured = [{ name: 'X-Request-Id', value: 'fixed' }]
+  expect(valuesOf('x-request-id', await headersWith(upstream, configured))).toEqual(['fixed'])
+})
+
 test('the query of a base URL stands before the query of the client', async () => {
   await using upstream = await openUpstream()
   await using gateway = await openTestGateway({
