@@ -2,6 +2,7 @@
 import { lookup as lookUp, type LookupAddress, type LookupOptions } from 'node:dns'
 import { isIP, type Socket } from 'node:net'
 import { Agent, buildConnector, type Dispatcher, ProxyAgent } from 'undici'
+import { monotonicMs } from '../monotonic.ts'
 import { ClosedWay } from './closed-way.ts'
 import type { OpenSocket } from './connection.ts'
 import type { UpstreamWay } from './exchange.ts'
@@ -26,10 +27,14 @@ const longestConnectMs = 60_000
 const deploymentKeepAliveMs = 4_000
 const providerKeepAliveMs = 30_000
 
+/** A proxy that nobody used for so long is let go when the next one is opened. */
+const letProxyGoAfterMs = 600_000
+
 const common = { pipelining: 1, allowH2: false, headersTimeout: 0, bodyTimeout: 0 } as const
 
 export class UpstreamConnections implements AsyncDisposable {
   readonly #isAllowed: IsAllowedAddress
+  readonly #proxyIdleMs: number
   readonly #connect: GuardedConnector
   readonly #deployments = new Map<string, UpstreamPool>()
   readonly #providers = new Map<string, UpstreamPool>()
@@ -37,8 +42,9 @@ export class UpstreamConnections implements AsyncDisposable {
   /** Apart from requests: a probe must not take the connection that a request would have. */
   readonly #probes: Agent
 
-  constructor(isAllowed: IsAllowedAddress) {
+  constructor(isAllowed: IsAllowedAddress, proxyIdleMs = letProxyGoAfterMs) {
     this.#isAllowed = isAllowed
+    this.#proxyIdleMs = proxyIdleMs
     this.#connect = guardedConnector(isAllowed)
     this.#probes = new Agent({ ...common, connect: this.#connect, keepAliveTimeout: deploymentKeepAliveMs })
   }
@@ -82,7 +88,9 @@ export class UpstreamConnections implements AsyncDisposable {
   }
 
   #wayThrough(proxyUrl: string): ProxiedWay {
-    return this.#proxies.get(proxyUrl) ?? this.#openProxy(proxyUrl)
+    const way = this.#proxies.get(proxyUrl) ?? this.#openProxy(proxyUrl)
+    way.usedAtMs = monotonicMs()
+    return way
   }
 
   /** The proxy's own address is guarded; where it connects to is beyond the gateway's sight. */
@@ -98,8 +106,19 @@ export class UpstreamConnections implements AsyncDisposable {
       proxyTls: { lookup },
     })
     const way = new ProxiedWay(agent)
+    this.#closeIdleProxies()
     this.#proxies.set(uri, way)
     return way
+  }
+
+  /** Proxies come and go with the configuration, and their URLs may hold credentials. What is in flight runs to its end. */
+  #closeIdleProxies(): void {
+    const idleSinceMs = monotonicMs() - this.#proxyIdleMs
+    for (const [uri, way] of this.#proxies) {
+      if (way.usedAtMs > idleSinceMs) continue
+      this.#proxies.delete(uri)
+      void way.agent.close()
+    }
   }
 }
 

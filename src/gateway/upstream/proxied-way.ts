@@ -8,6 +8,8 @@ import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from 
 /** Carries requests through a proxy, by undici: few take this way, and proxies are many things. */
 export class ProxiedWay implements UpstreamWay {
   readonly agent: ProxyAgent
+  /** `monotonicMs`. */
+  usedAtMs = 0
 
   constructor(agent: ProxyAgent) {
     this.agent = agent

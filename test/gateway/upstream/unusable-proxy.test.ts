@@ -83,3 +83,13 @@ test('the fallback answers for a provider whose proxy wants to know who asks', a
   proxy.close()
   proxy.closeAllConnections()
 })
+
+test('a proxy that nobody uses any more is let go', async () => {
+  await using connections = new UpstreamConnections(() => true, 0)
+  const former = connections.throughProxy('http://127.0.0.1:1')
+  const next = connections.throughProxy('http://127.0.0.1:2')
+  const ask = { origin: 'http://a.invalid', path: '/', method: 'GET' } as const
+  await expect(former.request(ask)).rejects.toThrow('closed')
+  await expect(next.request(ask)).rejects.toThrow('ECONNREFUSED')
+  expect(connections.throughProxy('http://127.0.0.1:1')).not.toBe(former)
+})
