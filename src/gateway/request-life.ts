@@ -193,21 +193,27 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     if (this.#reception) usage.receivingMs = monotonicMs() - this.#reception.body.beganAtMs
     usage.stream = received.stream
     usage.requestedModel = received.model
-    if (!this.#isStillKnown()) return
-    const route = matchRoute(this.#snapshot, received.model)
-    const refusal = authorise(route, usage.caller)
-    usage.route = route ?? null
-    if (refusal) {
-      this.#hidesRoute = refusal.status === 401 || refusal.status === 404
-      const detail = `\`${encodeURI(received.model.toWellFormed())}\``
-      return this.#refuse({ code: refusal.code, detail }, refusal.status === 503 ? 1_000 : null)
-    }
+    const route = this.#findRoute(received)
+    if (!route) return
     usage.open()
-    this.#context.live.recordRequest(route!.id)
-    this.#ask(route!, received)
+    this.#context.live.recordRequest(route.id)
+    this.#ask(route, received)
   }
 
-  /** Its body may have taken minutes to come. False: meanwhile its key was revoked, and it has been refused. */
+  /** By the configuration of now. Null: there is none, or the caller may not use it, and it has been refused. */
+  #findRoute({ model }: ReceivedRequest): Route | null {
+    if (!this.#isStillKnown()) return null
+    const route = matchRoute(this.#snapshot, model)
+    const refusal = authorise(route, this.#usage.caller)
+    if (route) this.#usage.route = route
+    if (!refusal) return route!
+    this.#hidesRoute = refusal.status === 401 || refusal.status === 404
+    const detail = `\`${encodeURI(model.toWellFormed())}\``
+    this.#refuse({ code: refusal.code, detail }, refusal.status === 503 ? 1_000 : null)
+    return null
+  }
+
+  /** Its body, or a place, may have taken minutes to come. False: meanwhile its key was revoked, and it has been refused. */
   #isStillKnown(): boolean {
     const snapshot = this.#context.ports.snapshot()
     if (snapshot === this.#snapshot) return true
@@ -263,15 +269,12 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     }
   }
 
-  /** The wait was in vain. If nothing was sent yet, what the route means by now counts. */
+  /** The wait was in vain. If nothing was sent yet, it goes on as if it came now. */
   #lookAgain(question: RequestQuestion): void {
-    const snapshot = this.#context.ports.snapshot()
-    const route = snapshot.routesById.get(question.route.id)
-    if (!route || snapshot === this.#snapshot || this.#usage.attempts.some(({ wasSent }) => wasSent))
-      return this.#next(question)
-    this.#snapshot = snapshot
-    this.#usage.route = route
-    this.#ask(route, this.#received!)
+    const isUnchanged = this.#context.ports.snapshot() === this.#snapshot
+    if (isUnchanged || this.#usage.attempts.some(({ wasSent }) => wasSent)) return this.#next(question)
+    const route = this.#findRoute(this.#received!)
+    if (route) this.#ask(route, this.#received!)
   }
 
   #attempt(plan: AttemptPlan, permit: Permit, { route }: RequestQuestion): void {

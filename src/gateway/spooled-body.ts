@@ -44,11 +44,6 @@ export class SpooledBody implements Disposable {
     return this.#written
   }
 
-  /** The first bytes, as far as they are in memory. */
-  get head(): readonly Buffer[] {
-    return this.#memory
-  }
-
   /** The bytes from `start` up to, and without, `end`. */
   async *read(start: number, end: number): AsyncGenerator<Buffer> {
     let at = 0

@@ -190,3 +190,41 @@ test('those who wait for a deployment that is taken out go where the route leads
   expect(backends).toEqual(['own', 'next', 'next', 'next'])
   expect(answers.map(({ headers }) => headers.get('x-signalbox-revision'))).toEqual(['7', '8', '8', '8'])
 })
+
+test('those who waited in vain are refused like those who come now: their route is off, or their key revoked', async () => {
+  await using cloud = await openUpstream({ name: 'cloud' })
+  for (const [changed, status, code] of [
+    [{ routes: [route('chat', ['dep_own'], { state: 'DISABLED', fallback: ['pmd_cloud'] })] }, 404, 'model_not_found'],
+    [{ routes: [] }, 404, 'model_not_found'],
+    [{ routes: [route('chat', ['dep_own'], { fallback: ['pmd_cloud'] })], apiKeys: [] }, 401, 'invalid_api_key'],
+  ] as const) {
+    await using test = await openWithWaiting(2)
+    test.change({
+      deployments: [{ ...test.configured(1), state: 'DISABLED' }],
+      providers: [provider('cloud', cloud.baseUrl)],
+      ...changed,
+    })
+    for (const answer of await Promise.all(test.answers.slice(1))) {
+      expect(answer.status).toBe(status)
+      expect(await answer.json()).toMatchObject({ error: { code } })
+    }
+    test.gate.resolve()
+    expect((await test.answers[0]!).status).toBe(200)
+    await until(() => test.gateway.records.length === 3)
+    expect(test.gateway.traffic.filter(({ kind }) => kind === 'ended')).toHaveLength(3)
+  }
+  expect(cloud.requests).toHaveLength(0)
+})
+
+test('while everything is ejected, those who find no room wait for it', async () => {
+  await using own = await openUpstream({ name: 'own', script: () => status(503, {}, { 'retry-after': '120' }) })
+  await using gateway = await openTestGateway({
+    deployments: [deployment('own', [own.baseUrl], { maxInFlight: 1, queue: patient })],
+    routes: [route('chat', ['dep_own'])],
+  })
+  expect((await gateway.post('/chat/completions', request)).status).toBe(503)
+  expect(gateway.gateway.live.healthOf('end_own_0')?.circuit).toBe('OPEN')
+  own.setScript(undefined)
+  const answers = await Promise.all(Array.from({ length: 6 }, () => gateway.post('/chat/completions', request)))
+  expect(answers.map((answer) => answer.status)).toEqual([200, 200, 200, 200, 200, 200])
+})
