@@ -137,6 +137,33 @@ test('without its database the gateway serves, starts again and loses no record'
   await untilCounted(again, 17)
 })
 
+test('a start that loses one connection to its database at a bad moment is current all the same', async () => {
+  const env = { ...environment(), SIGNALBOX_LOG_LEVEL: 'debug' }
+  const first = opened.use(await startProduct({ env }))
+  await setUp(first)
+  await setWeights(first, { blue: 1, green: 0 })
+  await until(() => first.logs().some(({ msg }) => msg?.includes('is on disk')))
+  await first.stop()
+
+  // Behind the one that migrates.
+  database.breakOne(1)
+  const again = opened.use(await startProduct({ env, dataDir: first.dataDir }))
+  await until(async () => (await fetch(`${again.apiUrl}/readyz`)).ok)
+  await setWeights(again, { blue: 0, green: 1 })
+  expect(await ask(again, again.adminKey)).toEqual({ status: 200, backend: 'green' })
+  await untilCounted(again, 1)
+})
+
+test('a database whose connections hang keeps nobody from stopping', { timeout: 40_000 }, async () => {
+  const product = opened.use(await startProduct({ env: environment() }))
+  await setUp(product)
+  await setWeights(product, { blue: 1, green: 0 })
+  database.hang()
+  expect(await ask(product, product.adminKey)).toEqual({ status: 200, backend: 'blue' })
+  await product.stop()
+  expect(product.logs().at(-1)?.msg).toBe('stopped')
+})
+
 function environment(): Record<string, string> {
   return { DATABASE_URL: database.url, SIGNALBOX_ENCRYPTION_KEY: encryptionKey }
 }

@@ -85,8 +85,7 @@ export function openConfigFollower(options: {
       await running
     },
     async reload() {
-      await loadLatest(options, undefined, publish)
-      schedule()
+      await loadLatest(options, undefined, publish).finally(schedule)
     },
     async [Symbol.asyncDispose]() {
       isClosed = true

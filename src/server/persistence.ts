@@ -59,16 +59,36 @@ export async function openPersistence(
  * Returns the names of what was run. Throws `MigrationError`, and `StartError` if the server refuses us.
  */
 export async function migrateWhenReachable(url: string, log: Log, signal?: AbortSignal): Promise<string[]> {
+  const run = async () => {
+    const ran = await migrate({ url })
+    if (ran.length > 0) log.info({ migrations: ran }, 'The database was migrated')
+    return ran
+  }
+  const explain = (error: unknown): never => {
+    const why = describeRefusal(error)
+    throw why ? new StartError(`The database at DATABASE_URL cannot be used: ${why}`, { cause: error }) : error
+  }
+  return whenUsable(() => run().catch(explain), log, { signal })
+}
+
+/**
+ * Repeats a step that can be repeated until it succeeds, each second, as long as the server is only away, or `always`. Throws an
+ * `AbortError` once `signal` says no more.
+ */
+export async function whenUsable<T>(
+  step: () => Promise<T>,
+  log: Log,
+  { always = false, signal }: { readonly always?: boolean; readonly signal?: AbortSignal | undefined } = {},
+): Promise<T> {
   for (let tries = 0; ; tries++) {
     try {
-      const ran = await migrate({ url })
-      if (ran.length > 0) log.info({ migrations: ran }, 'The database was migrated')
-      return ran
+      return await step()
     } catch (error) {
-      const why = describeRefusal(error)
-      if (why) throw new StartError(`The database at DATABASE_URL cannot be used: ${why}`, { cause: error })
-      if (!isAway(error) || signal?.aborted) throw error
-      const message = 'The database cannot be reached; trying again each second'
+      signal?.throwIfAborted()
+      if (!always && !isAway(error)) throw error
+      const message = isAway(error)
+        ? 'The database cannot be reached; trying again each second'
+        : 'The database cannot be used; trying again each second'
       if (tries % LOG_EVERY_TRIES === 0) log.warn({ error: (error as Error).message }, message)
       await sleep(RETRY_MS, undefined, { signal })
     }
@@ -78,7 +98,7 @@ export async function migrateWhenReachable(url: string, log: Log, signal?: Abort
 /** Is the database only away for now: not reachable, starting, or full? */
 export function isAway(error: unknown): boolean {
   const { code, message } = error as { code?: string; message?: string }
-  return AWAY_CODES.has(code ?? '') || /^(Connection terminated|timeout expired)/.test(message ?? '')
+  return AWAY_CODES.has(code ?? '') || /^(Connection terminated|timeout expired|Query read timeout)/.test(message ?? '')
 }
 
 // Node's, and PostgreSQL's: too many connections, shutting down (57P01 to 57P03), a broken connection (08…).

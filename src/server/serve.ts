@@ -18,7 +18,7 @@ import type { Log } from './log.ts'
 import { createMetrics } from './metrics/metrics.ts'
 import { createRequestMetrics } from './metrics/request-metrics.ts'
 import { observedSink } from './observed-sink.ts'
-import { migrateWhenReachable, openPersistence, type Persistence } from './persistence.ts'
+import { migrateWhenReachable, openPersistence, type Persistence, whenUsable } from './persistence.ts'
 import { createRequestFeed } from './request-feed.ts'
 import { createSnapshotStore, type SnapshotStore } from './snapshot-store.ts'
 import { openTrafficHub } from './traffic-hub.ts'
@@ -29,6 +29,9 @@ import { openUsage } from './usage.ts'
 
 /** A gateway that knows a configuration waits no longer for its database to come with the latest one. */
 const databasePatienceMs = 2_000
+
+/** What is last said to the database at the end must not keep the process: it may hang. */
+const lastWordsMs = 3_000
 
 /** The running product. Disposing ends it at once; `drain` before that loses no request. */
 export interface Served extends AsyncDisposable {
@@ -126,18 +129,20 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
   // What needs the database comes when it is there; closed first, because it speaks of everything else.
   const online = opened.use(new AsyncDisposableStack())
   let isOnline = false
+  // A gateway that serves already goes on trying, whatever is wrong: nobody else would make it current again.
+  const untilUsable = <T>(step: () => Promise<T>) => whenUsable(step, log, { always: isKnown, signal })
   const goOnline = async () => {
-    await migrateWhenReachable(databaseUrl, log, signal)
-    await follower.reload()
+    await untilUsable(() => migrateWhenReachable(databaseUrl, log, signal))
+    await untilUsable(() => follower.reload())
     online.use(followNotifications({ databaseUrl, follower, registry, feed, log }))
-    await usage.start()
+    await untilUsable(() => usage.start())
     await registry.start(() => ({
       inFlight: gateway.inFlight,
       pendingUsageRecords: usage.spool.state().pending,
       health: gateway.live.healthReport(),
       endpointInFlight: gateway.live.inFlightReport(),
     }))
-    const administrator = await ensureFirstAdministrator(control, config.adminKey ?? null)
+    const administrator = await untilUsable(() => ensureFirstAdministrator(control, config.adminKey ?? null))
     // Of several processes that start at once another one may have made the key.
     await follower.catchUp()
     isOnline = true
@@ -187,7 +192,10 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
     async drain() {
       await Promise.all([gateway.drain(), api.drain(config.drainTimeoutMs)])
     },
-    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+    async [Symbol.asyncDispose]() {
+      const late = setTimeout(() => persistence.database.abandon(), lastWordsMs)
+      await stack.disposeAsync().finally(() => clearTimeout(late))
+    },
   }
 }
 

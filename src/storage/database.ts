@@ -1,5 +1,6 @@
 import { type KyselyPlugin, Kysely, PostgresDialect, type Transaction } from 'kysely'
-import { type ClientConfig, Pool, type PoolConfig, TypeOverrides, types as pgTypes } from 'pg'
+import { type ClientConfig, Pool, type PoolClient, type PoolConfig, TypeOverrides, types as pgTypes } from 'pg'
+import { breakConnection } from './break-connection.ts'
 import { PreparingClient } from './prepared-statement.ts'
 import type { Tables } from './tables.ts'
 
@@ -15,6 +16,8 @@ export type Database = AsyncDisposable & {
   /** Of the server, as `postgres://` URL. It may hold a password: not for logs. */
   readonly url: string
   readonly pool: () => PoolState
+  /** Ends all connections at once, so that nobody waits any longer for a server that does not answer. */
+  abandon(): void
 }
 
 /** Connections of a pool, and the queries that wait for one. */
@@ -56,12 +59,28 @@ export function openDatabase(options: DatabaseOptions): Database {
   // between two statements, would end the process. The pool listens to its idle connections only, and tells again.
   pool.on('connect', (client) => client.on('error', (error) => options.onConnectionError?.(error)))
   pool.on('error', () => undefined)
+  const clients = new Set<PoolClient>()
+  let isAbandoned = false
+  pool.on('connect', (client) => {
+    clients.add(client)
+    if (isAbandoned) breakConnection(client)
+  })
+  pool.on('remove', (client) => clients.delete(client))
   const db: Db = new Kysely<Tables>({
     dialect: new PostgresDialect({ pool }),
     plugins: options.plugins ?? [],
     log: (event) => options.onStatement?.({ sql: event.query.sql, durationMs: event.queryDurationMillis }),
   })
-  return { db, url: options.url, pool: () => poolState(pool), [Symbol.asyncDispose]: () => db.destroy() }
+  return {
+    db,
+    url: options.url,
+    pool: () => poolState(pool),
+    abandon() {
+      isAbandoned = true
+      for (const client of clients) breakConnection(client)
+    },
+    [Symbol.asyncDispose]: () => db.destroy(),
+  }
 }
 
 function poolState({ totalCount, idleCount, waitingCount }: Pool): PoolState {

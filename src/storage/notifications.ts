@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
 import { Client } from 'pg'
+import { breakConnection } from './break-connection.ts'
 import { clientConfig, type Db } from './database.ts'
 
 export interface NotificationOptions {
@@ -15,6 +16,8 @@ export interface NotificationOptions {
 
 const reconnectMs = 250
 const maxReconnectMs = 5_000
+/** For the end of a connection that may hang. */
+const lastWordsMs = 1_000
 
 /** Listens on a connection of its own, and comes back by itself for as long as it is not disposed. */
 export function openNotifications(options: NotificationOptions): AsyncDisposable {
@@ -54,7 +57,10 @@ export function openNotifications(options: NotificationOptions): AsyncDisposable
     async [Symbol.asyncDispose]() {
       isClosed = true
       clearTimeout(timer)
-      await client?.end().catch(() => undefined)
+      if (!client) return
+      const hung = setTimeout(breakConnection, lastWordsMs, client)
+      await client.end().catch(() => undefined)
+      clearTimeout(hung)
     },
   }
 }

@@ -1,4 +1,5 @@
 import { Client } from 'pg'
+import { breakConnection } from './break-connection.ts'
 
 /**
  * A statement whose text begins so is parsed and planned once per connection instead of each time, under this name: for those that
@@ -8,16 +9,31 @@ export function prepared(name: string, text: string): string {
   return `/* prepared: ${name} */ ${text}`
 }
 
+/** What the driver says when `query_timeout` is over. */
+const readTimeout = 'Query read timeout'
+
 const preparedName = /^\/\* prepared: (\w+) \*\//
 
-/** The driver prepares what has a name, but the query builder hands it texts only. */
+/**
+ * The driver prepares what has a name, but the query builder hands it texts only. And it keeps a connection on which an answer did not
+ * come in time: the next one to use it would wait behind that answer.
+ */
 export class PreparingClient extends Client {
   // The signature of the driver has ten overloads: what is not a prepared text passes through as it came.
   override query = ((config: unknown, ...rest: unknown[]): unknown => {
     const name = typeof config === 'string' ? preparedName.exec(config)?.[1] : undefined
-    if (name === undefined) return this.#query(config, ...rest)
+    if (name === undefined) return this.#watched(this.#query(config, ...rest))
     const [values, callback] = rest
-    return this.#query({ name, text: config, values }, callback)
+    return this.#watched(this.#query({ name, text: config, values }, callback))
   }) as Client['query']
+
+  #watched(result: unknown): unknown {
+    if (result instanceof Promise)
+      result.catch((error: unknown) => {
+        if ((error as Error).message === readTimeout) breakConnection(this)
+      })
+    return result
+  }
+
   readonly #query = super.query.bind(this) as (...args: readonly unknown[]) => unknown
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { openDatabase } from '../../src/storage/database.ts'
 import { prepared } from '../../src/storage/prepared-statement.ts'
 import { openTestDatabase } from '../support/database.ts'
+import { openDatabaseProxy } from '../support/database-proxy.ts'
 
 describe('openDatabase', () => {
   test('a bigint is a number, and one that is too large is an error, never a wrong number', async () => {
@@ -54,6 +55,16 @@ describe('openDatabase', () => {
       await sql`select 1`.execute(tx)
     })
     await expect(transaction).rejects.toThrow(/connection error|terminat/)
+    expect((await sql`select 1 as one`.execute(database.db)).rows).toEqual([{ one: 1 }])
+  })
+
+  test('a connection on which no answer comes is replaced after that query', { timeout: 30_000 }, async () => {
+    await using server = await openTestDatabase()
+    await using proxy = await openDatabaseProxy(server.url)
+    await using database = openDatabase({ url: proxy.url, maxConnections: 1, statementTimeoutMs: 10 })
+    await sql`select 1`.execute(database.db)
+    proxy.hang()
+    await expect(sql`select 1`.execute(database.db)).rejects.toThrow('Query read timeout')
     expect((await sql`select 1 as one`.execute(database.db)).rows).toEqual([{ one: 1 }])
   })
 

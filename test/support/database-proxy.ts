@@ -9,14 +9,19 @@ export interface DatabaseProxy extends AsyncDisposable {
   /** Breaks all connections and refuses new ones. */
   cut(): void
   restore(): void
+  /** The connections of now carry nothing any more, and stay open; new ones work. */
+  hang(): void
+  /** Breaks the next connection but `after`, at once. */
+  breakOne(after: number): void
 }
 
 /** `url` names the server as `openTestDatabase` does: a Unix socket's folder, or a host. */
 export async function openDatabaseProxy(url: string): Promise<DatabaseProxy> {
   const sockets = new Set<Socket>()
   let isCut = false
+  let untilBroken = Infinity
   const server = createServer((client) => {
-    if (isCut) return client.destroy()
+    if (isCut || untilBroken-- === 0) return client.destroy()
     const upstream = connect(addressOf(url))
     for (const [from, to] of [
       [client, upstream],
@@ -43,6 +48,12 @@ export async function openDatabaseProxy(url: string): Promise<DatabaseProxy> {
     },
     restore() {
       isCut = false
+    },
+    hang() {
+      for (const socket of sockets) socket.unpipe().pause()
+    },
+    breakOne(after) {
+      untilBroken = after
     },
     async [Symbol.asyncDispose]() {
       server.close()

@@ -22,6 +22,7 @@ export async function openTestDatabase({
     db: database.db,
     url: database.url,
     pool: database.pool,
+    abandon: database.abandon,
     [Symbol.asyncDispose]: async () => {
       await database[Symbol.asyncDispose]()
       await administer(serverUrl, `drop database ${name} with (force)`)
