@@ -7,6 +7,7 @@ import type { AnswerHead } from './answer-head.ts'
 import { maxWholeBytes, streamOf } from './body-stream.ts'
 import { BodyUpload, type UploadOwner } from './body-upload.ts'
 import { type AnswerReceiver, type CallRequest, ExchangeError, type UpstreamExchange } from './exchange.ts'
+import { readOn } from './read-on.ts'
 
 /**
  * Opens a socket to an origin and tells when it is ready, or why it is not. The socket itself, for those who no longer want to
@@ -38,6 +39,10 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
   #isConnected = false
   #isClosed = false
   #isPaused = false
+  /** Whether it does when upstream takes no more. */
+  #readsOn = false
+  /** By which upstream took no more. */
+  #writeError: NodeJS.ErrnoException | null = null
   #request: CallRequest | null = null
   #receiver: AnswerReceiver | null = null
   #upload: BodyUpload | null = null
@@ -105,6 +110,8 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
   }
 
   onHead(head: AnswerHead): void {
+    // Upstream reads no more of it (RFC 9112 § 9.5), and would answer with a reset that can overtake the rest of this.
+    if (head.status >= 400 && !this.#parser.isPersistent) this.#upload?.stop()
     this.#receiver?.onHead(head)
   }
 
@@ -145,6 +152,7 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     const head = `POST ${target} HTTP/1.1\r\n${headers}connection: keep-alive\r\ncontent-length: ${length}\r\n\r\n`
     this.#receiver!.onSending()
     if (this.#isClosed) return
+    if (length > maxCopiedBytes) this.#readOn(socket)
     if (body instanceof Readable || length > maxWholeBytes) {
       socket.write(head, 'latin1')
       this.#upload = new BodyUpload(streamOf(body), length, socket, this)
@@ -157,6 +165,13 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     }
     this.#unsent = joined(head, body, length)
     sendUpstream.add(this)
+  }
+
+  /** What does not go out at once may be refused, and the answer that says so is to be read. */
+  #readOn(socket: Socket): void {
+    if (this.#readsOn) return
+    this.#readsOn = true
+    readOn(socket, (error) => void (this.#writeError = error))
   }
 
   #writePieces(socket: Socket, head: string, pieces: readonly Buffer[]): void {
@@ -202,8 +217,11 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
 
   #readEnd(): void {
     this.#arrivals.read()
-    if (this.#receiver && this.#parser.endOfConnection()) this.#finish()
-    else this.close()
+    const error = this.#writeError
+    // A reset says nothing of where a body ends; with `EPIPE`, upstream had ended its side before.
+    const isInOrder = error === null || error.code === 'EPIPE'
+    if (this.#receiver && isInOrder && this.#parser.endOfConnection()) this.#finish()
+    else this.close(error ?? undefined)
   }
 
   #endWith(error?: Error): void {

@@ -1,13 +1,14 @@
 /** Connections to upstreams: kept, guarded against addresses that may not be called, and never following a redirect. */
 import { lookup as lookUp, type LookupAddress, type LookupOptions } from 'node:dns'
 import { isIP, type Socket } from 'node:net'
-import { Agent, buildConnector, type Dispatcher, ProxyAgent } from 'undici'
+import { Agent, buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici'
 import { monotonicMs } from '../monotonic.ts'
 import { ClosedWay } from './closed-way.ts'
 import type { OpenSocket } from './connection.ts'
 import type { UpstreamWay } from './exchange.ts'
 import { UpstreamPool } from './pool.ts'
 import { ProxiedWay } from './proxied-way.ts'
+import { readOn } from './read-on.ts'
 
 export type IsAllowedAddress = (address: string) => boolean
 
@@ -104,6 +105,7 @@ export class UpstreamConnections implements AsyncDisposable {
       connectTimeout,
       keepAliveTimeout: providerKeepAliveMs,
       proxyTls: { lookup },
+      factory: (origin, options) => new Pool(origin, readingOn(options)),
     })
     const way = new ProxiedWay(agent)
     this.#closeIdleProxies()
@@ -136,6 +138,19 @@ function socketsTo(origin: string, connect: GuardedConnector): OpenSocket {
   const { protocol, host, hostname, port } = new URL(origin)
   const address = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
   return (opened) => connect({ protocol, host, hostname: address, port }, opened)
+}
+
+/** Of connections that undici opens through a proxy. */
+function readingOn(options: Pool.Options): Pool.Options {
+  const connect = options.connect as buildConnector.connector
+  return {
+    ...options,
+    connect: (to, opened) =>
+      connect(to, (...result) => {
+        if (result[1]) readOn(result[1], () => {})
+        opened(...result)
+      }),
+  }
 }
 
 function guardedConnector(isAllowed: IsAllowedAddress): GuardedConnector {
