@@ -3,13 +3,14 @@ import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Exchange } from './downstream/exchange.ts'
 import { Listener } from './downstream/listener.ts'
-import { answerToFault } from './fault-answer.ts'
 import type { GatewayContext, GatewayLimits } from './gateway-context.ts'
 import { LiveState } from './live/live-state.ts'
 import { isMetricsUrl, metricsAnswer } from './metrics-answer.ts'
 import { monotonicMs } from './monotonic.ts'
+import { answerNoRequest } from './no-request.ts'
 import type { GatewayPorts } from './ports.ts'
 import { SilenceWatch } from './request-body.ts'
+import type { Fault } from './request-edges.ts'
 import { RequestLife } from './request-life.ts'
 import { Roster } from './roster.ts'
 import { UpstreamConnections } from './upstream/connections.ts'
@@ -72,7 +73,10 @@ class HttpGateway implements Gateway {
       heldBytes: 0,
       isDraining: false,
     }
-    this.#listener = new Listener({ onExchange: (exchange) => this.#handle(exchange), answerTo: answerToFault })
+    this.#listener = new Listener({
+      onExchange: (exchange) => this.#handle(exchange),
+      onFault: (exchange, code, detail) => this.#refuse(exchange, { code, detail }),
+    })
     this.#followTimer = setInterval(() => this.follow(), followEveryMs).unref()
     this.follow()
   }
@@ -98,6 +102,12 @@ class HttpGateway implements Gateway {
     }
     this.follow()
     new RequestLife(this.#context, exchange).begin()
+  }
+
+  /** Whoever asked for something is told, and finds it in the log; it is a request, if a malformed one. */
+  #refuse(exchange: Exchange, fault: Fault): void {
+    if (exchange.head.target === '') answerNoRequest(exchange, fault)
+    else new RequestLife(this.#context, exchange).refuse(fault)
   }
 
   follow(): void {

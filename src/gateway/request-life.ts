@@ -99,6 +99,14 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     this.#guard(() => this.#enter())
   }
 
+  /** Begins it, and ends it: its head cannot be read. Never throws. */
+  refuse(fault: Fault): void {
+    this.#guard(() => {
+      this.#name()
+      this.#refuse(fault)
+    })
+  }
+
   /** The gateway is closing and waits no longer. */
   expire(): void {
     if (this.#relay) this.#relay.cut()
@@ -110,9 +118,7 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
 
   #enter(): void {
     const { limits, lives, heldBytes } = this.#context
-    const operation = findOperation(this.#path)
-    if (operation) this.#operation = operation
-    this.#usage.operation = operation?.path ?? 'unknown'
+    const operation = this.#name()
     const malformed = messageFault(this.#exchange.head)
     if (malformed) return this.#refuse(malformed)
     if (!operation) return this.#refuse({ code: 'unknown_url', detail: encodeURI(this.#path) })
@@ -120,6 +126,14 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
       return this.#refuse({ code: 'overloaded' }, 1_000)
     if (!takesMethod(operation, this.#exchange.head.method)) return this.#refuse({ code: 'method_not_allowed' })
     this.#identify(operation)
+  }
+
+  /** Undefined: there is no such operation. */
+  #name(): Operation | undefined {
+    const operation = findOperation(this.#path)
+    if (operation) this.#operation = operation
+    this.#usage.operation = operation?.path ?? 'unknown'
+    return operation
   }
 
   // ── 2. who asks ──
@@ -401,6 +415,8 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     const headers = ['content-type', 'application/json']
     if (retryAfterMs !== null) headers.push('retry-after', String(Math.ceil(retryAfterMs / 1000)))
     if (code === 'method_not_allowed') headers.push('allow', this.#operation.method)
+    // Another program may have seen another request in it, and the next one elsewhere.
+    if (code === 'bad_request') this.#exchange.keepsAlive = false
     const body = errorBody(code, protocolOf(this.#path), this.id, detail)
     this.#end(outcomeOfError(code), status, code, () => this.#write(status, headers, body))
   }

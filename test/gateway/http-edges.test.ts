@@ -1,6 +1,7 @@
 import { connect } from 'node:net'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
+import { type GatewayErrorCode, gatewayErrors } from '../../src/routing/errors.ts'
 import { raw } from '../support/replies.ts'
 import { openUpstream } from '../support/upstream.ts'
 import { until } from '../support/until.ts'
@@ -67,6 +68,71 @@ test.each([
   expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
   expect(answer).toMatch(/x-request-id: req_[0-9a-z]{26}/i)
   expect(upstream.requests).toHaveLength(0)
+})
+
+const chat = '/v1/chat/completions'
+
+test.each([
+  ['large headers', post([json, length, `x-a: ${'a'.repeat(20_000)}`]), chat, 'headers_too_large'],
+  ['a long target', `GET /v1/models/${'a'.repeat(20_000)}`, '/v1/models/{name}', 'headers_too_large'],
+  ['a long query', `\r\nPOST ${chat}?${'a'.repeat(20_000)}`, chat, 'headers_too_large'],
+  ['folding', post([json, length, 'x-a: 1\r\n 2']), chat, 'bad_request'],
+  ['two media types', post([json, json, length]), chat, 'bad_request'],
+  ['a control character', post([json, length, 'x-a: \x01']), chat, 'bad_request'],
+  ['lines that end with LF alone', `GET /v1/models HTTP/1.1\nhost: a\n\n`, '/v1/models', 'bad_request'],
+  ['a path that is none', `GET /v1/nothing HTTP/1.1\r\nhost : a\r\n\r\n`, 'unknown', 'bad_request'],
+  ['two Hosts', post(['host: b', json, length]), chat, 'bad_request'],
+])('a request that is refused for its head leaves a record: %s', async (_, text, operation, errorCode) => {
+  await using gateway = await open('http://127.0.0.1:9/v1')
+  const answer = await exchange(gateway.port, text)
+  const id = /\r\nx-request-id: (\S+)\r\n/.exec(answer)?.[1]
+  const { status } = gatewayErrors[errorCode as GatewayErrorCode]
+  expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} [^]*"code":"${errorCode}"`))
+  const caller = { apiKeyId: null, userId: null, requestedModel: null, routeId: null, attempts: [] }
+  expect(gateway.records).toMatchObject([{ id, operation, status, errorCode, outcome: 'CLIENT_ERROR', ...caller }])
+})
+
+test('the answer to a head that cannot be read waits for its record, as every other does', async () => {
+  const releases: (() => void)[] = []
+  await using gateway = await openTestGateway({}, { append: (_, written) => void releases.push(written) })
+  let isAnswered = false
+  const answered = exchange(gateway.port, post([json, json, length])).finally(() => (isAnswered = true))
+  await until(() => releases.length === 1)
+  expect(await gateway.get('/healthz').then(({ status }) => status)).toBe(200)
+  expect(isAnswered).toBe(false)
+  releases[0]!()
+  expect(await answered).toMatch(/^HTTP\/1.1 400 /)
+  expect(gateway.gateway.inFlight).toBe(0)
+})
+
+test('what did not begin as a request, or was not answered, leaves no record', async () => {
+  await using gateway = await open('http://127.0.0.1:9/v1')
+  const clientHello = Buffer.from('16030100f8010000f40303a10d0a0d0a', 'hex')
+  for (const text of ['hello\r\n\r\n', 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n', clientHello, 'x'.repeat(20_000)])
+    expect(await exchange(gateway.port, text)).toMatch(/^HTTP\/1.1 4\d\d /)
+  const left = connect(gateway.port, '127.0.0.1')
+  left.end('POST /v1/chat/completions HTTP/1.1\r\nhost: a\r\n')
+  await once(left.resume(), 'close')
+  expect(gateway.records).toEqual([])
+})
+
+const modelsOf = (lines: readonly string[], version = '1.1') =>
+  `GET /v1/models HTTP/${version}\r\n${lines.map((line) => `${line}\r\n`).join('')}\r\n`
+
+test.each([
+  ['two Hosts', modelsOf(['host: a', 'host: b'])],
+  ['no Host', modelsOf([])],
+  ['an absolute target', modelsOf(['host: a']).replace(' /v1', ' http://a/v1')],
+  ['a GET with a body', `${modelsOf(['host: a', 'content-length: 2'])}{}`],
+  [
+    'chunks on HTTP/1.0',
+    `${modelsOf(['connection: keep-alive', 'host: a', 'transfer-encoding: chunked'], '1.0')}0\r\n\r\n`,
+  ],
+])('behind what two programs could read in two ways no other request is served: %s', async (_, text) => {
+  await using gateway = await open('http://127.0.0.1:9/v1')
+  const answer = await exchange(gateway.port, text + modelsOf(['host: a', `authorization: Bearer ${testKey}`]))
+  expect(answer.match(/HTTP\/1.1 \d+/g)).toHaveLength(1)
+  expect(answer).toMatch(/\r\nconnection: close\r\n/)
 })
 
 test('HEAD of the models has the headers and no body', async () => {

@@ -45,16 +45,20 @@ test.concurrent(
   { timeout },
   async () => {
     await using gateway = await openTestGateway({})
-    const [silent, dripping] = await Promise.all([
+    const stopped = await Promise.all([
       stopBehind(gateway.port, head),
       stopBehind(gateway.port, `${head}\r\nx-slow: `, 'a'),
+      stopBehind(gateway.port, 'hello'),
     ])
-    for (const { answer, closedAfterMs } of [silent, dripping]) {
+    for (const { answer, closedAfterMs } of stopped) {
       expect(answer).toMatch(/^HTTP\/1.1 408 /)
       expect(answer).toContain('"code":"request_timeout"')
       expect(closedAfterMs).toBeGreaterThan(14_000)
       expect(closedAfterMs).toBeLessThan(30_000)
     }
+    // The third one never began to ask for anything.
+    const record = { operation: '/v1/chat/completions', outcome: 'CLIENT_ERROR', errorCode: 'request_timeout' }
+    expect(gateway.records).toMatchObject([record, record])
   },
 )
 

@@ -6,17 +6,20 @@ import { monotonicMs } from '../monotonic.ts'
 import type { Member } from '../roster.ts'
 import { maxStagedBytes, readClients, sendClients } from '../turn.ts'
 import { type ClientMemory, Exchange, type ExchangeCarrier, keepAliveSeconds } from './exchange.ts'
-import { RequestHead } from './request-head.ts'
+import { headOfBeginning, RequestHead } from './request-head.ts'
 
-/** What is wrong with something that is no request. */
+/** What is wrong with a head that cannot be read. */
 export type HeadFault = 'bad_request' | 'headers_too_large' | 'request_timeout'
 
 /** Who is told of a client's requests. */
 export interface ConnectionOwner {
   /** A request has begun: its head is here. */
   onExchange(exchange: Exchange): void
-  /** What came is no request: the answer to it, in bytes. `target`: what it asks for, as far as that could be read. */
-  answerTo(fault: HeadFault, detail: string, target: string): Buffer
+  /**
+   * A head cannot be read, or was too slow to come. The exchange is to be answered, and the connection ends behind it. Of its
+   * head only method and target are known; both are empty if what came did not begin as a request.
+   */
+  onFault(exchange: Exchange, fault: HeadFault, detail: string): void
   onClosed(connection: Connection): void
 }
 
@@ -88,7 +91,8 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
         if (forMs > (this.#isFirst ? headTimeoutMs : idleTimeoutMs)) this.destroy()
         return
       case 'head':
-        if (forMs > headTimeoutMs) this.#refuse('request_timeout', 'its head did not come in time')
+        if (forMs > headTimeoutMs)
+          this.#refuse('request_timeout', 'its head did not come in time', this.#waiting ?? nothing)
         return
       case 'lingering':
         if (forMs > lingerMs) this.destroy()
@@ -239,7 +243,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
     if (end < 0) return this.#awaitHead(bytes, start) ? from : bytes.length
     const head = new RequestHead()
     const fault = head.read(bytes.toString('latin1', start, end))
-    if (fault) this.#refuse('bad_request', fault, head.target)
+    if (fault) this.#refuse('bad_request', fault, bytes.subarray(start, end))
     else this.#begin(head)
     return end + headEnd.length
   }
@@ -251,10 +255,12 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
       // A client's first head is timed from the moment when it connected.
       if (!this.#isFirst) this.#sinceMs = monotonicMs()
     }
-    if (bytes.length - start > maxHeadBytes) this.#refuse('headers_too_large', 'its head is too long')
+    const isTooLong = bytes.length - start > maxHeadBytes
     // Without a CR before them, its lines would be waited for in vain.
-    else if (hasBareLineFeed(bytes, start)) this.#refuse('bad_request', 'its lines do not end with CR LF')
-    else return true
+    if (!isTooLong && !hasBareLineFeed(bytes, start)) return true
+    const beginning = bytes.subarray(start)
+    if (isTooLong) this.#refuse('headers_too_large', 'its head is too long', beginning)
+    else this.#refuse('bad_request', 'its lines do not end with CR LF', beginning)
     return false
   }
 
@@ -352,9 +358,14 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
     this.#sinceMs = monotonicMs()
   }
 
-  #refuse(fault: HeadFault, detail: string, target = ''): void {
-    this.#socket.write(this.#owner.answerTo(fault, detail, target))
-    this.#linger()
+  /** `beginning`: of the head, as far as it has come. */
+  #refuse(fault: HeadFault, detail: string, beginning: Buffer): void {
+    const exchange = new Exchange(headOfBeginning(beginning.toString('latin1', 0, maxHeadBytes)), this)
+    exchange.keepsAlive = false
+    this.#waiting = null
+    this.#stage = 'answering'
+    this.#exchange = exchange
+    this.#owner.onFault(exchange, fault, detail)
   }
 }
 

@@ -7,7 +7,7 @@ import type { Exchange } from './exchange.ts'
 
 export interface ListenerOptions {
   readonly onExchange: (exchange: Exchange) => void
-  readonly answerTo: ConnectionOwner['answerTo']
+  readonly onFault: ConnectionOwner['onFault']
 }
 
 const backlog = 4_096
@@ -46,8 +46,8 @@ export class Listener implements ConnectionOwner, Disposable {
     this.#options.onExchange(exchange)
   }
 
-  answerTo(fault: HeadFault, detail: string, target: string): Buffer {
-    return this.#options.answerTo(fault, detail, target)
+  onFault(exchange: Exchange, fault: HeadFault, detail: string): void {
+    this.#options.onFault(exchange, fault, detail)
   }
 
   onClosed(connection: Connection): void {

@@ -3,7 +3,7 @@
  * RFC 9112 lets a server be lenient: a head that two programs could read in two ways is refused.
  */
 
-import { fieldValue, isToken, namesAsWritten } from '../http/header-lines.ts'
+import { fieldValue, isToken, namesAsWritten, token } from '../http/header-lines.ts'
 
 /** All that passes from clients to upstreams. Keys, cookies and hop-by-hop headers are not here, and so never pass. */
 const forwardedNames = [
@@ -37,6 +37,21 @@ const knownNames = namesAsWritten([...forwardedNames, ...readNames])
 
 /** Without control characters, and without a CR or LF that lacks the other. */
 const headShape = /^[\t\x20-\x7e\x80-\xff]*(?:\r\n[\t\x20-\x7e\x80-\xff]*)*$/
+
+/** The first line of a request, as far as it has come; empty lines may stand before it (RFC 9112 § 2.2). */
+const beginningShape = new RegExp(`^[\\r\\n]*(${token}) ([\\x21-\\x7e\\x80-\\xff]+)(?:$| HTTP/1\\.[01](?:[\\r\\n]|$))`)
+
+/**
+ * Of a head that is not read any further: its method and its target, by the beginning of its text. Both are empty if that is not
+ * the beginning of a request.
+ */
+export function headOfBeginning(text: string): RequestHead {
+  const head = new RequestHead()
+  const [, method = '', target = ''] = beginningShape.exec(text) ?? []
+  head.method = method
+  head.target = target
+  return head
+}
 
 export class RequestHead {
   method = ''
@@ -72,6 +87,8 @@ export class RequestHead {
   /** Whether the client would send another request on this connection. */
   get keepsAlive(): boolean {
     if (this.#connection === '') return !this.isHttp10
+    // RFC 9112 § 6.1: another program might not have read its body by its chunks, and seen another request in it.
+    if (this.isHttp10 && this.isChunked) return false
     return this.isHttp10 ? /\bkeep-alive\b/i.test(this.#connection) : !/\bclose\b/i.test(this.#connection)
   }
 

@@ -1,6 +1,7 @@
 /** Header lines on the wire (RFC 9110 § 5.5, RFC 9112 § 5): no other bytes than these are sent or read. */
 
-const token = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+"
+/** A token (RFC 9110 § 5.6.2), as a part of a pattern. */
+export const token = "[!#$%&'*+\\-.^_`|~0-9A-Za-z]+"
 const text = '[\\t\\x20-\\x7e\\x80-\\xff]*'
 
 const nameShape = new RegExp(`^${token}$`)

@@ -38,6 +38,7 @@ test.each([
   ['HTTP/1.1', ['connection: keep-alive, close'], false],
   ['HTTP/1.0', [], false],
   ['HTTP/1.0', ['connection: Keep-Alive'], true],
+  ['HTTP/1.0', ['connection: Keep-Alive', 'transfer-encoding: chunked'], false],
 ])('%s with %j keeps its connection: %s', (version, lines, keepsAlive) => {
   expect(read(lines, `GET / ${version}`)).toMatchObject({ keepsAlive })
 })

@@ -1,0 +1,12 @@
+import { gatewayErrors } from '../routing/errors.ts'
+import type { Exchange } from './downstream/exchange.ts'
+import { errorBody } from './error-answer.ts'
+import type { Fault } from './request-edges.ts'
+import { createRequestId } from './request-id.ts'
+
+/** The answer to what did not even begin as a request: nobody will look for it, so nothing is recorded. */
+export function answerNoRequest(exchange: Exchange, { code, detail }: Fault): void {
+  const id = createRequestId(Date.now())
+  const headers = ['content-type', 'application/json', 'x-request-id', id, 'x-signalbox-attempts', '0']
+  exchange.answer(gatewayErrors[code].status, headers, errorBody(code, 'openai', id, detail))
+}
