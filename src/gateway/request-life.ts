@@ -121,7 +121,8 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     const operation = this.#name()
     const malformed = messageFault(this.#exchange.head)
     if (malformed) return this.#refuse(malformed)
-    if (!operation) return this.#refuse({ code: 'unknown_url', detail: encodeURI(this.#path) })
+    // Printable ASCII, or it would be malformed.
+    if (!operation) return this.#refuse({ code: 'unknown_url', detail: this.#path })
     if (lives.size > limits.maxRequestsInFlight || heldBytes > limits.maxHeldBytes)
       return this.#refuse({ code: 'overloaded' }, 1_000)
     if (!takesMethod(operation, this.#exchange.head.method)) return this.#refuse({ code: 'method_not_allowed' })

@@ -135,6 +135,17 @@ test.each([
   expect(answer).toMatch(/\r\nconnection: close\r\n/)
 })
 
+test('an unknown path is shown as it came, but not at any length', async () => {
+  await using gateway = await open('http://127.0.0.1:9/v1')
+  const messageFor = async (path: string) => {
+    const answer = await exchange(gateway.port, `POST ${path} HTTP/1.1\r\nhost: a\r\n\r\n`, '"code"')
+    return (JSON.parse(answer.slice(answer.indexOf('{'))) as { error: { message: string } }).error.message
+  }
+  const encoded = '/v1/chat%2Fcompletions'
+  expect(await messageFor(`${encoded}?secret`)).toBe(`There is no such operation: ${encoded}.`)
+  expect(await messageFor(`/${'"<%'.repeat(1_000)}`)).toMatch(/^There is no such operation: \/(?:"<%){53}.{1,3}\.$/)
+})
+
 test('HEAD of the models has the headers and no body', async () => {
   await using gateway = await open('http://127.0.0.1:9/v1')
   const answer = await fetch(`${gateway.origin}/v1/models`, {
