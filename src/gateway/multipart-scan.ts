@@ -5,6 +5,7 @@
  * served by the other.
  */
 import { isUtf8 } from 'node:buffer'
+import type { StreamFlag } from '../routing/operation.ts'
 import { type PartHead, readPartHead } from './multipart-part-head.ts'
 import { PendingBytes } from './pending-bytes.ts'
 import type { Fault } from './request-edges.ts'
@@ -38,6 +39,7 @@ const headEnd = Buffer.from('\r\n\r\n')
 
 export class MultipartScan {
   readonly #boundary: Buffer
+  readonly #streamFlag: StreamFlag | null
   readonly #pending = new PendingBytes()
   #state: State = 'preamble'
   /** Where the pending bytes begin in the body; it begins as if a line ended before it, where the first delimiter may stand. */
@@ -56,8 +58,10 @@ export class MultipartScan {
   #modelSpan: Span = { start: 0, end: 0 }
   #stream = false
 
-  constructor(boundary: string) {
+  /** `streamFlag`: what asks for a stream; null: nothing does. */
+  constructor(boundary: string, streamFlag: StreamFlag | null) {
     this.#boundary = Buffer.from(`--${boundary}`, 'latin1')
+    this.#streamFlag = streamFlag
     this.#pending.append(lineEnd)
   }
 
@@ -178,7 +182,7 @@ export class MultipartScan {
       if (isEncoded) return this.#break('its `model` has a Content-Transfer-Encoding')
       this.#models++
     }
-    this.#name = name === 'model' || name === 'stream' ? name : ''
+    this.#name = name === 'model' || name === this.#streamFlag?.name ? name : ''
     this.#contentStart = this.#offset
     this.#state = 'content'
     return true
@@ -197,11 +201,10 @@ export class MultipartScan {
   #endPart(span: Span): void {
     if (this.#name === '') return
     const value = Buffer.concat(this.#captured)
-    if (this.#name === 'stream') this.#stream = value.toString('latin1') === 'true'
-    else {
+    if (this.#name === 'model') {
       this.#model = modelOf(value)
       this.#modelSpan = span
-    }
+    } else this.#stream = value.toString('latin1') === this.#streamFlag?.value
     this.#name = ''
     this.#captured = []
     this.#capturedBytes = 0

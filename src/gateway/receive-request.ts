@@ -65,11 +65,12 @@ class JsonReception implements Reception, BoundedBodyReader {
   readonly #operation: Operation
   readonly #hold: ReceiveOptions['hold']
   readonly #received: Received
-  readonly #scan = new RequestScan()
+  readonly #scan: RequestScan
   #chunks: Buffer[] = []
 
   constructor(options: ReceiveOptions, received: Received) {
     this.#operation = options.operation
+    this.#scan = new RequestScan(options.operation.streamFlag)
     this.#hold = options.hold
     this.#received = received
     this.body = openBody(options, this)
@@ -107,7 +108,7 @@ class FormReception implements Reception, BoundedBodyReader {
   constructor(options: ReceiveOptions, boundary: string, received: Received) {
     this.#options = options
     this.#received = received
-    this.#scan = new MultipartScan(boundary)
+    this.#scan = new MultipartScan(boundary, options.operation.streamFlag)
     this.body = openBody(options, this)
   }
 

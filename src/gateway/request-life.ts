@@ -367,7 +367,6 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
   }
 
   #relayStream(call: UpstreamCall, sink: AnswerSink): StreamRelay {
-    this.#usage.stream = true
     return new StreamRelay(call, sink, {
       protocol: streamProtocolOf(this.#operation),
       dropsUsageEvent: this.#received!.addsUsage,

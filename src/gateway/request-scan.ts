@@ -1,10 +1,12 @@
 /**
- * What the gateway must know of a JSON request, found in its raw bytes: the top-level `model`, `stream` and `stream_options`.
+ * What the gateway must know of a JSON request, found in its raw bytes: the top-level `model`, `stream_options`, and the member
+ * that asks for a stream.
  *
  * The bytes may come in any pieces. The whole body is walked, because a second `model` member at its end would be routed by one
  * name and served by the other. Nothing is parsed that is not needed: `9007199254740993` and `1e400` stay what they are.
  */
 import { isUtf8 } from 'node:buffer'
+import type { StreamFlag } from '../routing/operation.ts'
 
 /** A range of bytes of the body: from `start` up to, and without, `end`. */
 export interface Span {
@@ -73,11 +75,12 @@ const shortString = 8
 
 const byteOrderMark = [0xef, 0xbb, 0xbf]
 
-type Member = 'model' | 'stream' | 'stream_options' | 'include_usage' | undefined
+type Member = 'model' | 'streamFlag' | 'stream_options' | 'include_usage' | undefined
 
 const words: Readonly<Record<number, string>> = { 0x74: 'true', 0x66: 'false', 0x6e: 'null' }
 
 export class RequestScan {
+  readonly #streamFlag: StreamFlag | null
   /** Bytes that came before the current chunk. */
   #offset = 0
   #state = beforeObject
@@ -108,6 +111,11 @@ export class RequestScan {
   #streamOptionsStart = 0
   #streamOptionsIsEmpty = true
   #includeUsage: IncludeUsage | 'unusable' | null = null
+
+  /** `streamFlag`: what asks for a stream; null: nothing does. */
+  constructor(streamFlag: StreamFlag | null) {
+    this.#streamFlag = streamFlag
+  }
 
   /** The next bytes of the body. */
   push(chunk: Buffer): void {
@@ -191,7 +199,7 @@ export class RequestScan {
     this.#tokenStart = this.#offset + at
     if (byte === quote) {
       this.#isKey = false
-      this.#captures = this.#member === 'model'
+      this.#captures = this.#member === 'model' || (this.#member === 'streamFlag' && this.#streamFlag!.value[0] === '"')
       this.#state = inString
     } else if (byte === openBrace || byte === openBracket) {
       if (this.#member === 'stream_options' && byte === openBrace) this.#beginStreamOptions()
@@ -238,7 +246,8 @@ export class RequestScan {
     if (end < 0) return chunk.length
     if (this.#isKey) this.#endKey()
     else {
-      if (this.#captures) this.#endModel(this.#offset + end + 1)
+      if (this.#captures && this.#member === 'model') this.#endModel(this.#offset + end + 1)
+      else if (this.#captures) this.#endFlag()
       else if (this.#member) this.#endScalar(this.#offset + end + 1, undefined)
       this.#state = afterValue
     }
@@ -281,21 +290,27 @@ export class RequestScan {
     this.#state = colon
     this.#member = undefined
     if (this.#captured.length === 0) return
-    const name = this.#readKey(this.#takeCaptured())
+    const name = this.#readShort(this.#takeCaptured())
     if (this.#nesting.length === 2) {
       if (name === 'include_usage') this.#member = 'include_usage'
       return
     }
     // Servers written in Go take `Model` for `model`.
     if (name.length === 5 && name.toLowerCase() === 'model') this.#modelNames++
-    if (name === 'model' || name === 'stream' || name === 'stream_options') this.#member = name
+    if (name === 'model' || name === 'stream_options') this.#member = name
+    else if (name === this.#streamFlag?.name) this.#member = 'streamFlag'
     if (name === 'stream_options') this.#streamOptionsCount++
   }
 
-  #readKey(bytes: Buffer): string {
+  #readShort(bytes: Buffer): string {
     if (bytes.length > maxCapturedBytes) return ''
     if (!bytes.includes(backslash)) return bytes.toString('latin1')
     return this.#unescape(bytes) ?? ''
+  }
+
+  #endFlag(): void {
+    this.#stream = `"${this.#readShort(this.#takeCaptured())}"` === this.#streamFlag!.value
+    this.#member = undefined
   }
 
   #endModel(end: number): void {
@@ -340,7 +355,7 @@ export class RequestScan {
   /** A member of interest has a string, number or word as its value; `word` is null, true or false. */
   #endScalar(end: number, word: string | undefined): void {
     const span = { start: this.#tokenStart, end }
-    if (this.#member === 'stream') this.#stream = word === 'true'
+    if (this.#member === 'streamFlag') this.#stream = word === this.#streamFlag!.value
     if (this.#member === 'include_usage')
       this.#includeUsage =
         word === undefined ? 'unusable' : { ...span, value: word === 'null' ? null : word === 'true' }
@@ -380,8 +395,9 @@ function mayNameMember(chunk: Buffer, start: number, end: number): boolean {
   const length = end - start
   if (length < 5) return false
   const first = chunk[start]! | 0x20
-  // m(odel), s(tream), s(tream_options), i(nclude_usage)
-  if ((first === 0x6d && length === 5) || (first === 0x73 && (length === 6 || length === 14))) return true
+  // m(odel), s(tream), s(tream_format), s(tream_options), i(nclude_usage)
+  if ((first === 0x6d && length === 5) || (first === 0x73 && (length === 6 || length >= 13) && length <= 14))
+    return true
   if (first === 0x69 && length === 13) return true
   for (let at = start; at < end; at++) if (chunk[at] === backslash) return true
   return false

@@ -18,6 +18,12 @@ export type StreamKind = 'choices' | 'typedEvents' | 'none'
  */
 export type UsageKind = 'completion' | 'inputOutput' | 'message' | 'rerank' | 'none'
 
+/** The top-level member or form field that asks for a stream, and its value as JSON text. */
+export interface StreamFlag {
+  readonly name: string
+  readonly value: string
+}
+
 export interface Operation {
   /** As clients call it; it is the operation's name in usage and log. */
   readonly path: string
@@ -26,8 +32,8 @@ export interface Operation {
   readonly bodies: readonly BodyKind[]
   readonly protocol: Protocol
   readonly stream: StreamKind
-  /** The top-level member or form field that asks for a stream, and its value as JSON text. */
-  readonly streamFlag: { readonly name: string; readonly value: string } | null
+  /** Null: it has no streams. */
+  readonly streamFlag: StreamFlag | null
   readonly usage: UsageKind
   /** Whether `stream_options.include_usage` makes a stream report its tokens. */
   readonly hasIncludeUsage: boolean

@@ -7,7 +7,7 @@ import { openUpstream } from '../support/upstream.ts'
 import { deployment, openTestGateway, provider, route } from './open-test-gateway.ts'
 
 function scan(chunks: readonly Buffer[], boundary = 'b0und') {
-  const scan = new MultipartScan(boundary)
+  const scan = new MultipartScan(boundary, { name: 'stream', value: 'true' })
   for (const chunk of chunks) scan.push(chunk)
   return scan.finish()
 }
@@ -354,7 +354,7 @@ test('a form may have thousands of parts, but not any number', () => {
 test('forms that are made to be slow are read about as fast as they can be sent', () => {
   const byte = Buffer.from('a')
   const beganAtMs = performance.now()
-  const slow = new MultipartScan('b')
+  const slow = new MultipartScan('b', null)
   for (let i = 0; i < 60; i++) {
     slow.push(Buffer.from('--b\r\n'))
     for (let j = 0; j < 16_000; j++) slow.push(byte)

@@ -2,9 +2,12 @@ import { expect, test } from 'vitest'
 import * as fc from 'fast-check'
 import { RequestScan, type ScanResult } from '../../src/gateway/request-scan.ts'
 import { type Edit, splice, usageEdit } from '../../src/gateway/splice.ts'
+import { operations } from '../../src/routing/operation.ts'
+
+const streamTrue = { name: 'stream', value: 'true' }
 
 function scan(...chunks: Buffer[]): ScanResult {
-  const scan = new RequestScan()
+  const scan = new RequestScan(streamTrue)
   for (const chunk of chunks) scan.push(chunk)
   return scan.finish()
 }
@@ -85,6 +88,23 @@ test('whatever the JSON and wherever it is cut, only the value of the top-level 
       },
     ),
     { numRuns: 2000 },
+  )
+})
+
+test('what asks for a stream is found for each operation, wherever the body is cut', () => {
+  const flags = operations.flatMap(({ streamFlag }) => streamFlag ?? [])
+  const member = fc
+    .constantFrom(...flags)
+    .chain((flag) => fc.tuple(fc.constant(flag), stringText(fc.constant(flag.name))))
+  fc.assert(
+    fc.property(member, fc.option(jsonValue), fc.array(fc.nat(), { maxLength: 8 }), ([flag, name], other, cuts) => {
+      const scan = new RequestScan(flag)
+      const text = `{"model":"m",${name}: ${other ?? flag.value} }`
+      for (const chunk of cut(Buffer.from(text), cuts)) scan.push(chunk)
+      const asked = JSON.stringify((JSON.parse(text) as Record<string, unknown>)[flag.name]) === flag.value
+      expect(scan.finish()).toMatchObject({ ok: true, request: { stream: asked } })
+    }),
+    { numRuns: 500 },
   )
 })
 

@@ -45,6 +45,43 @@ test.each([
   ])
 })
 
+const field = (name: string, value: string) =>
+  `--b\r\ncontent-disposition: form-data; name="${name}"\r\n\r\n${value}\r\n`
+const form = (value: string) => `${field('stream', value)}${field('model', 'chat')}--b--\r\n`
+
+test.each<[string, object | string, boolean]>([
+  ['/chat/completions', { stream: true }, true],
+  ['/chat/completions', {}, false],
+  ['/chat/completions', { stream: 'true' }, false],
+  ['/chat/completions', { stream_format: 'sse' }, false],
+  ['/embeddings', { stream: true }, false],
+  ['/messages/count_tokens', { stream: true }, false],
+  ['/audio/speech', { stream_format: 'sse' }, true],
+  ['/audio/speech', '{"model":"chat","stream\\u005fformat":"\\u0073se"}', true],
+  ['/audio/speech', { stream_format: 'audio' }, false],
+  ['/audio/speech', { stream_format: ['sse'] }, false],
+  ['/audio/speech', { stream_format: 'sse'.repeat(1_000) }, false],
+  ['/audio/speech', { stream: true }, false],
+  ['/audio/transcriptions', form('true'), true],
+  ['/audio/transcriptions', form('false'), false],
+  ['/audio/translations', form('true'), false],
+])('%s with %j: the record says whether a stream was asked for, whatever came', async (path, body, asked) => {
+  await using upstream = await openUpstream()
+  await using gateway = await openTestGateway(configuration(upstream.baseUrl))
+  const events = ['data: {"choices":[{"delta":{"content":"x"}}]}\n\n', 'data: [DONE]\n\n']
+  upstream.answerNext(stream(events), status(422), status(200, {}))
+  const isForm = typeof body === 'string' && body.startsWith('--b')
+  const headers = { 'content-type': isForm ? 'multipart/form-data; boundary=b' : 'application/json' }
+  for (let i = 0; i < 3; i++)
+    await (await gateway.post(path, typeof body === 'string' ? body : { model: 'chat', ...body }, headers)).text()
+  expect(gateway.records.map((record) => [record.status, record.stream])).toEqual([
+    [200, asked],
+    [422, asked],
+    [200, asked],
+  ])
+  expect(gateway.opened.map((request) => request.start().stream)).toEqual([asked, asked, asked])
+})
+
 test('a stream that the client left, or that reports nothing, is counted and marked as estimated', async () => {
   const never = Promise.withResolvers<void>()
   const content = { choices: [{ delta: { content: 'some words of an answer' } }] }
