@@ -32,6 +32,13 @@ export class AnswerBytes {
     return text
   }
 
+  /** The last 4 KiB or more of all that came, one character each, without the last `dropped` bytes. */
+  last(dropped: number): string {
+    const tail = this.tail()
+    const text = tail.length < keptTailBytes ? this.head() + tail : tail
+    return text.slice(0, Math.max(0, text.length - dropped))
+  }
+
   #addTail(chunk: Buffer): void {
     this.#tail.push(chunk)
     this.#tailBytes += chunk.length

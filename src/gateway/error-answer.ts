@@ -23,13 +23,22 @@ const aboutModel: ReadonlySet<GatewayErrorCode> = new Set([
   'route_not_allowed',
 ])
 
-/** An error as the last event of a stream. Streams of responses have a form of their own; the rest is the envelope. */
-export function errorEvent(code: GatewayErrorCode, operation: Operation, requestId: string): Buffer {
+/**
+ * An error as the last event of a stream. Streams of responses have a form of their own, with a number (`ResponseErrorEvent` of
+ * OpenAI's clients); the rest is the envelope. `passed`: the last bytes that the client has.
+ */
+export function errorEvent(code: GatewayErrorCode, operation: Operation, requestId: string, passed: string): Buffer {
   const data =
     operation.path === '/v1/responses'
-      ? { type: 'error', code, message: gatewayErrorMessage(code), param: null }
+      ? { type: 'error', code, message: gatewayErrorMessage(code), param: null, sequence_number: nextNumber(passed) }
       : envelope(code, operation.protocol, requestId)
   return Buffer.from(`event: error\ndata: ${JSON.stringify(data)}\n\n`)
+}
+
+/** One more than the last event's; 0: it is not to be seen. Quoted in a text, the name would have a backslash before its quotes. */
+function nextNumber(passed: string): number {
+  const last = [...passed.matchAll(/"sequence_number"\s*:\s*(\d{1,15})\b/g)].at(-1)
+  return last ? Number(last[1]) + 1 : 0
 }
 
 /** How a request ended that got this error. */

@@ -370,7 +370,7 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     return new StreamRelay(call, sink, {
       protocol: streamProtocolOf(this.#operation),
       dropsUsageEvent: this.#received!.addsUsage,
-      errorEvent: (code) => errorEvent(code, this.#operation, this.id),
+      errorEvent: (code, passed) => errorEvent(code, this.#operation, this.id, passed),
     })
   }
 

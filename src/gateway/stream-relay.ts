@@ -12,8 +12,8 @@ export interface StreamOptions {
   readonly protocol: StreamProtocol
   /** Whether to keep the extra event with the usage from the client. */
   readonly dropsUsageEvent: boolean
-  /** The event that ends a stream which upstream did not finish. */
-  readonly errorEvent: (code: GatewayErrorCode) => Buffer
+  /** The event that ends a stream which upstream did not finish. `passed`: the last bytes before it, one character each. */
+  readonly errorEvent: (code: GatewayErrorCode, passed: string) => Buffer
 }
 
 /** A longer event is passed on in pieces, as it comes: images and audio are whole events of megabytes. */
@@ -82,7 +82,7 @@ export class StreamRelay implements AnswerReader, Relay {
     if (this.#isEnding) return this.#endIfReleased()
     // The half event that the client has already must end, or the error event would be a part of it.
     if (this.#long) this.#last.push(Buffer.from('\n\n'))
-    this.#last.push(this.#options.errorEvent(errorOfEnd[end]))
+    this.#last.push(this.#options.errorEvent(errorOfEnd[end], this.bytes.last(this.#rest.length)))
     this.#finish(end)
   }
 

@@ -190,3 +190,24 @@ test('what throws while an answer is read ends that request, and no other', asyn
   isBroken = false
   expect(await ask()).toBe(finished + done)
 })
+
+const delta = (sequence_number: number, delta: string) =>
+  named('response.output_text.delta', { sequence_number, delta })
+const quoted = JSON.stringify('{"sequence_number":99}')
+
+test.each<[string, number, readonly string[]]>([
+  ['the number behind the last', 8, [delta(6, 'a') + delta(7, 'b')]],
+  ['a number behind that of all its packets', 12, [delta(0, 'a'), delta(11, 'b'.repeat(3_000))]],
+  ['none of what is quoted', 4, [delta(3, quoted)]],
+  ['none of an event that did not end', 4, [delta(3, 'a'), delta(4, 'b').trimEnd().slice(0, -9)]],
+  ['none of a long event that did not end', 0, [delta(3, 'a'), delta(4, 'b'.repeat(9_000)).trimEnd()]],
+  ['a number in a long stream', 301, [Array.from({ length: 301 }, (_, i) => delta(i, 'a')).join('')]],
+  ['0 if there was none', 0, [hello]],
+])('the error behind a stream of responses has %s: %i', async (_, expected, pieces) => {
+  await using upstream = await openUpstream({ script: () => chunks(pieces, sse) })
+  await using gateway = await openWith(upstream.baseUrl)
+  const text = await (await gateway.post('/responses', requests['/responses']!)).text()
+  const event = JSON.parse(text.slice(text.lastIndexOf('data: ') + 'data: '.length)) as unknown
+  const rest = { message: expect.any(String), param: null }
+  expect(event).toEqual({ type: 'error', code: 'upstream_truncated', sequence_number: expected, ...rest })
+})
