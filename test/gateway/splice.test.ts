@@ -141,6 +141,12 @@ test('a repeated model is refused, however it is written', () => {
   for (const body of bodies) expect(scanText(body)).toEqual({ ok: false, fault: 'duplicate_model' })
 })
 
+test('a body may be nested 1,000 deep, its own object included', () => {
+  const nested = (depth: number) => scanText(`{"model":"m","x":${'['.repeat(depth - 1)}${']'.repeat(depth - 1)}}`)
+  expect(nested(1_000)).toMatchObject({ ok: true })
+  expect(nested(1_001)).toEqual({ ok: false, fault: 'invalid_json' })
+})
+
 test('a nested model is not the model', () => {
   const bodies = ['{}', '{"a":{"model":"x"}}', '{"model":null}', '{"model":5}', '{"model":["x"]}', '{"MODEL":"x"}']
   for (const body of bodies) expect(scanText(body)).toEqual({ ok: false, fault: 'missing_model' })
