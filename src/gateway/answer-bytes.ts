@@ -1,47 +1,69 @@
-/** What of an answer is kept while it passes: enough to find its token counts, as references to chunks and not as copies. */
-const keptHeadBytes = 4 * 1024
-const keptTailBytes = 4 * 1024
+/** What of an answer is kept while it passes: enough to find its token counts, wherever its chunks were cut. */
+const headBytes = 4 * 1024
+const tailBytes = 16 * 1024
 
+const none = Buffer.alloc(0)
+
+/**
+ * The first and last bytes of an answer. A copy, unless it came in one chunk: of small chunks, each costs some hundred bytes
+ * beside its own, and as long as one is kept it survives the cheap collections of memory.
+ */
 export class AnswerBytes {
   /** Bytes that came from upstream. */
   total = 0
-  #head: Buffer | null = null
-  readonly #tail: Buffer[] = []
-  #tailBytes = 0
+  /** The only chunk; or the head, and behind it a ring with the tail, as large as it had to be so far. */
+  #kept: Buffer = none
+  #isCopy = false
 
   add(chunk: Buffer): void {
+    const at = this.total
     this.total += chunk.length
-    if (this.#head) return this.#addTail(chunk)
-    const isLonger = chunk.length > keptHeadBytes
-    this.#head = isLonger ? chunk.subarray(0, keptHeadBytes) : chunk
-    if (isLonger) this.#addTail(chunk.subarray(keptHeadBytes))
-  }
-
-  /** The first bytes, one character each: up to 4 KiB of what came first. */
-  head(): string {
-    return this.#head?.toString('latin1') ?? ''
-  }
-
-  /** The last 4 KiB of what came behind `head`, one character each. */
-  tail(): string {
-    let text = ''
-    for (let i = this.#tail.length - 1; i >= 0 && text.length < keptTailBytes; i--) {
-      const chunk = this.#tail[i]!
-      text = chunk.toString('latin1', Math.max(0, chunk.length - keptTailBytes + text.length)) + text
+    if (at === 0) {
+      this.#kept = chunk
+      return
     }
-    return text
+    if (!this.#isCopy || this.#kept.length < Math.min(this.total, headBytes + tailBytes)) this.#grow(at)
+    this.#write(chunk, at)
   }
 
-  /** The last 4 KiB or more of all that came, one character each, without the last `dropped` bytes. */
+  /** The last 16 KiB or more of all that came, one character each, without the last `dropped` bytes. */
   last(dropped: number): string {
     const tail = this.tail()
-    const text = tail.length < keptTailBytes ? this.head() + tail : tail
+    const text = tail.length < tailBytes ? this.head() + tail : tail
     return text.slice(0, Math.max(0, text.length - dropped))
   }
 
-  #addTail(chunk: Buffer): void {
-    this.#tail.push(chunk)
-    this.#tailBytes += chunk.length
-    while (this.#tailBytes - this.#tail[0]!.length >= keptTailBytes) this.#tailBytes -= this.#tail.shift()!.length
+  /** The first 4 KiB, one character each. */
+  head(): string {
+    return this.#kept.toString('latin1', 0, Math.min(this.total, headBytes))
   }
+
+  /** The last 16 KiB of what came behind `head`, one character each. */
+  tail(): string {
+    if (this.total <= this.#kept.length)
+      return this.#kept.toString('latin1', Math.max(headBytes, this.total - tailBytes), this.total)
+    const begin = placeOf(this.total)
+    return this.#kept.toString('latin1', begin) + this.#kept.toString('latin1', headBytes, begin)
+  }
+
+  /** `length`: of what came so far. */
+  #grow(length: number): void {
+    const before = this.#kept
+    this.#kept = Buffer.allocUnsafeSlow(Math.min(headBytes + tailBytes, Math.max(headBytes, 2 * this.total)))
+    this.#isCopy = true
+    this.#write(before.subarray(0, length), 0)
+  }
+
+  /** `at`: where in the answer the chunk begins. */
+  #write(chunk: Buffer, at: number): void {
+    const end = at + chunk.length
+    if (at < headBytes) chunk.copy(this.#kept, at, 0, headBytes - at)
+    for (let next = Math.max(at, headBytes, end - tailBytes); next < end;)
+      next += chunk.copy(this.#kept, placeOf(next), next - at)
+  }
+}
+
+/** Where in what is kept the byte is that has this place in the answer, behind the head. */
+function placeOf(place: number): number {
+  return headBytes + ((place - headBytes) % tailBytes)
 }

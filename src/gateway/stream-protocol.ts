@@ -130,8 +130,10 @@ const responses: StreamProtocol = {
 
 const lastType = /\.(?:completed|done)$/
 const partialEvent = /(?:^event: ?|"type"\s*:\s*")[\w.-]+\.(?:partial_image|delta)\b/m
-/** An event that ends the stream and came with all of its lines. Of a long one that names its type late, the end was not seen. */
-const lastEvent = /"type"\s*:\s*"[\w.-]+\.(?:completed|done)"[^]*[\r\n]{2}$/
+/** An event that ends the stream. Of a long one that names its type late, the end was not seen. */
+const lastEvent = /"type"\s*:\s*"[\w.-]+\.(?:completed|done)"/
+/** With all of its lines. */
+const emptyLine = /[\r\n]{2}$/
 
 /**
  * Transcription, speech and images: their own event types, or chunks that end with `[DONE]`.
@@ -147,7 +149,7 @@ const others: StreamProtocol = {
   readEnd: (event) => (lastType.test(typeOf(event)) ? 'whole' : readDoneOrError(event)),
   endMarks: marks('[DONE]', 'error', '.completed', '.done'),
   // Where no event has said that it is a part, nobody knows what the last one would be.
-  mayEndWith: (text) => !partialEvent.test(text) || lastEvent.test(text),
+  mayEndWith: (text) => !partialEvent.test(text) || (emptyLine.test(text) && lastEvent.test(text)),
 }
 
 export function streamProtocolOf(operation: Operation): StreamProtocol {
