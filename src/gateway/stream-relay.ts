@@ -64,7 +64,8 @@ export class StreamRelay implements AnswerReader, Relay {
     this.#isUpstreamOver = true
     if (this.#isEnding) return this.#endIfReleased()
     if (!this.#hasAll()) return this.#break('broken')
-    if (this.#rest.length > 0) this.#last.push(this.#rest)
+    const rest = this.#withoutUsage(this.#rest)
+    if (rest.length > 0) this.#last.push(rest)
     this.#finish('whole')
   }
 
@@ -128,13 +129,16 @@ export class StreamRelay implements AnswerReader, Relay {
   }
 
   #take(whole: Buffer): void {
-    const { protocol, dropsUsageEvent } = this.#options
-    const events = dropsUsageEvent ? withoutUsageEvents(whole) : whole
+    const events = this.#withoutUsage(whole)
     if (events.length === 0) return
-    const found = this.#isEnding ? null : findStreamEnd(events, protocol)
+    const found = this.#isEnding ? null : findStreamEnd(events, this.#options.protocol)
     if (!found) return this.#pass(events)
     if (found.start > 0) this.#write(events.subarray(0, found.start))
     this.#endWith(events.subarray(found.start), found.end)
+  }
+
+  #withoutUsage(events: Buffer): Buffer {
+    return this.#options.dropsUsageEvent ? withoutUsageEvents(events) : events
   }
 
   #endWith(last: Buffer, end: StreamEnd): void {

@@ -4,20 +4,20 @@ import { findEventEnd, wholeEventsLength } from './sse.ts'
 const countName = Buffer.from('_tokens"')
 
 /**
- * Whole events without the extra ones that carry a stream's usage and no choice: the client did not ask for it, the gateway
- * did (https://platform.openai.com/docs/api-reference/chat/create#stream_options).
+ * Events without the extra ones that carry a stream's usage and no choice: the client did not ask for it, the gateway
+ * did (https://platform.openai.com/docs/api-reference/chat/create#stream_options). The last one may lack its end.
  */
 export function withoutUsageEvents(events: Buffer): Buffer {
   let kept = events
   for (let at = kept.indexOf(countName); at >= 0;) {
     let start = wholeEventsLength(kept.subarray(0, at))
-    let end = findEventEnd(kept, start)
+    let found = findEventEnd(kept, start)
     // More than one empty line may stand before the event.
-    while (end >= 0 && end <= at) {
-      start = end
-      end = findEventEnd(kept, start)
+    while (found >= 0 && found <= at) {
+      start = found
+      found = findEventEnd(kept, start)
     }
-    if (end < 0) return kept
+    const end = found < 0 ? kept.length : found
     const isExtra = isUsageEvent(kept.subarray(start, end))
     if (isExtra) kept = without(kept, start, end)
     at = kept.indexOf(countName, isExtra ? start : end)
@@ -31,7 +31,10 @@ function without(events: Buffer, start: number, end: number): Buffer {
   return Buffer.concat([events.subarray(0, start), events.subarray(end)])
 }
 
+/** Where JSON goes on in another line of an event. */
+const continuedLine = /[\r\n]data:/g
+
 function isUsageEvent(event: Buffer): boolean {
-  const text = event.toString('latin1')
+  const text = event.toString('latin1').replace(continuedLine, '')
   return /"usage"\s*:\s*\{/.test(text) && /"choices"\s*:\s*\[\s*\]/.test(text)
 }

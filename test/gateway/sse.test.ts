@@ -80,10 +80,13 @@ test('events with the usage and no choice are left out, and nothing else', () =>
   const usage = [
     '{"choices":[],"usage":{"prompt_tokens":1}}',
     '{"usage" : {"x":{}, "total_tokens": 1}, "choices" : [ ]}',
+    '{"choices": [\ndata: ],\ndata: "usage":\ndata: {"prompt_tokens": 1\ndata: }}',
   ]
   for (const extra of usage) {
     const event = `data: ${extra}\n\n`
     expect(drop(event)).toBe('')
+    expect(drop(a + event.slice(0, -1))).toBe(a)
+    expect(drop(a + event.slice(0, -2))).toBe(a)
     expect(drop(a + event + done)).toBe(a + done)
     expect(drop(event + done)).toBe(done)
     expect(drop(a + event)).toBe(a)
