@@ -6,6 +6,7 @@ import type { ReceivedRequest } from './received-request.ts'
 /** An answer that began to go to the client. */
 export interface PassedAnswer {
   readonly kind: UsageKind
+  readonly isStream: boolean
   readonly bytes: AnswerBytes
   readonly isWhole: boolean
   readonly request: ReceivedRequest
@@ -14,14 +15,22 @@ export interface PassedAnswer {
 /** The tokens of a request; `answer` is null if nothing was served. */
 export function tokensOf(answer: PassedAnswer | null): TokenCount {
   if (!answer || answer.kind === 'none') return noTokens
-  const { kind, bytes, isWhole, request } = answer
+  const { kind, isStream, bytes, isWhole, request } = answer
   let sampled = 0
   const prompt = () => {
     const text = request.promptText()
     sampled = text.length
     return text
   }
-  const count = countTokens({ kind, isWhole, bytes: bytes.total, head: bytes.head(), tail: bytes.tail(), prompt })
+  const count = countTokens({
+    kind,
+    isStream,
+    isWhole,
+    bytes: bytes.total,
+    head: bytes.head(),
+    tail: bytes.tail(),
+    prompt,
+  })
   return sampled > 0 && sampled < request.size ? scaled(count, request.size / sampled) : count
 }
 

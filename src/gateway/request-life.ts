@@ -455,7 +455,8 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     const isContent = status < 300 && status !== 204 && outcome !== 'CLIENT_ERROR' && outcome !== 'UPSTREAM_ERROR'
     if (!this.#relay || !request || !isContent) return null
     const isWhole = outcome === 'OK' || outcome === 'OK_BY_FALLBACK'
-    return { kind: this.#operation.usage, bytes: this.#relay.bytes, isWhole, request }
+    const isStream = this.#relay instanceof StreamRelay
+    return { kind: this.#operation.usage, isStream, bytes: this.#relay.bytes, isWhole, request }
   }
 
   /** An answer that is not relayed, whole. */

@@ -13,10 +13,10 @@ export type StreamKind = 'choices' | 'typedEvents' | 'none'
 /**
  * Where upstreams report tokens. `completion`: `usage.prompt_tokens` and `completion_tokens`, in a stream only in an extra
  * chunk that must be asked for. `inputOutput`: `usage.input_tokens` and `output_tokens`, nested in the last event of a
- * stream. `message`: the same as Anthropic spells it, over two events. `rerank`: `usage.total_tokens` or `meta.tokens`.
- * `none`: nothing is reported, or nothing is used.
+ * stream. `message`: the same as Anthropic spells it, over two events. `input`: of models that write nothing,
+ * `usage.prompt_tokens`, `usage.total_tokens` or `meta.tokens`. `none`: nothing is reported, or nothing is used.
  */
-export type UsageKind = 'completion' | 'inputOutput' | 'message' | 'rerank' | 'none'
+export type UsageKind = 'completion' | 'inputOutput' | 'message' | 'input' | 'none'
 
 /** The top-level member or form field that asks for a stream, and its value as JSON text. */
 export interface StreamFlag {
@@ -72,13 +72,13 @@ export const operations: readonly Operation[] = [
     hasIncludeUsage: true,
   }),
   post('/v1/completions', { stream: 'choices', streamFlag: streamTrue, usage: 'completion', hasIncludeUsage: true }),
-  post('/v1/embeddings', { usage: 'completion' }),
+  post('/v1/embeddings', { usage: 'input' }),
   post('/v1/responses', { stream: 'typedEvents', streamFlag: streamTrue, usage: 'inputOutput' }),
   post('/v1/messages', { stream: 'typedEvents', streamFlag: streamTrue, usage: 'message' }),
   post('/v1/messages/count_tokens'),
-  post('/v1/rerank', { usage: 'rerank' }),
-  post('/v2/rerank', { usage: 'rerank', upstreamPath: '../v2/rerank' }),
-  post('/v1/score', { usage: 'completion' }),
+  post('/v1/rerank', { usage: 'input' }),
+  post('/v2/rerank', { usage: 'input', upstreamPath: '../v2/rerank' }),
+  post('/v1/score', { usage: 'input' }),
   post('/v1/moderations'),
   post('/v1/images/generations', { stream: 'typedEvents', streamFlag: streamTrue, usage: 'inputOutput' }),
   post('/v1/images/edits', {

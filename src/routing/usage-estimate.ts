@@ -7,6 +7,8 @@
  * Texts are latin1 strings of UTF-8 bytes: one character per byte.
  */
 
+import { backslash, endOfBlock, endOfEvent, endOfString, startOfEvent } from './answer-text.ts'
+
 /** Parts of a token that each byte is worth, in twelfths. A character counts by its first byte. */
 const weights = new Uint8Array(256)
 const twelfths = 12
@@ -62,7 +64,6 @@ function sumJsonString(json: string, start: number, end: number): number {
   return Math.ceil(sum / twelfths)
 }
 
-const backslash = 0x5c
 const lowerU = 0x75
 
 /** `\u4f60` is one character; each half of a pair is half an emoji. */
@@ -74,11 +75,12 @@ function weightOfEscape(hex: string): number {
 }
 
 /**
- * Tokens of a prompt: of all texts in the request's JSON, a little for each of them, and nothing for images and files. A body
- * that is cut off counts as far as it goes.
+ * Tokens of a prompt: of all texts in the request's JSON, a little for each of them, and nothing for images and files; or as
+ * many as the client made of its text itself. A body that is cut off counts as far as it goes.
  */
 export function estimatePromptTokens(json: string): number {
   let tokens = 0
+  for (const [list] of json.matchAll(tokenLists)) tokens += list.match(/\d+/g)?.length ?? 0
   for (let at = json.indexOf('"'); at >= 0; at = json.indexOf('"', at)) {
     const end = endOfString(json, at)
     if (!isMemberName(json, end) && !isBinary(json, at + 1, end)) tokens += estimateJsonString(json, at + 1, end)
@@ -87,15 +89,8 @@ export function estimatePromptTokens(json: string): number {
   return tokens
 }
 
-function endOfString(json: string, start: number): number {
-  for (let at = start + 1; ; at++) {
-    at = json.indexOf('"', at)
-    if (at < 0) return json.length
-    let escapes = 0
-    while (json.charCodeAt(at - 1 - escapes) === backslash) escapes++
-    if (escapes % 2 === 0) return at
-  }
-}
+/** A text as the numbers of its tokens, or several of them. */
+const tokenLists = /"(?:input|prompt)"\s*:\s*\[[\s\d,[\]]*/g
 
 function isMemberName(json: string, end: number): boolean {
   let at = end + 1
@@ -119,7 +114,12 @@ export interface AnswerSample {
 }
 
 /** Members that hold what a model wrote, in every protocol; in a stream, piece by piece. */
-const writtenMembers = /"(?:content|text|delta|reasoning_content|reasoning|thinking|arguments|partial_json)"\s*:\s*"/g
+const writtenMembers = /"(content|text|delta|reasoning_content|reasoning|thinking|arguments|partial_json)"\s*:\s*"/g
+
+/** Whether there is something in it that a model wrote. */
+export function saysWritten(json: string): boolean {
+  return json.matchAll(writtenMembers).some((match) => json[match.index + match[0].length] !== '"')
+}
 
 /**
  * Tokens that a model wrote. The middle of a long answer was not kept: if both ends are of one long string, it is taken to be
@@ -135,14 +135,61 @@ export function estimateAnswerTokens({ bytes, head, tail }: AnswerSample): numbe
   return Math.ceil(tokens + (bytes - known) * density)
 }
 
+/** What is said twice in a row under two names, e.g. as `reasoning` and `reasoning_content`, was written once. */
 function estimateWritten(json: string): number {
+  const answer = withoutSegments(json)
   let tokens = 0
-  for (const match of json.matchAll(writtenMembers)) {
+  let last = { name: '', text: '' }
+  for (const match of answer.matchAll(writtenMembers)) {
+    const name = match[1]!
     const start = match.index + match[0].length
-    const end = endOfString(json, start - 1)
-    if (!isBinary(json, start, end)) tokens += estimateJsonString(json, start, end)
+    const end = endOfString(answer, start - 1)
+    const text = answer.slice(start, end)
+    if (text === '' || (name !== last.name && text === last.text) || isBinary(answer, start, end)) continue
+    last = { name, text }
+    tokens += estimateJsonString(answer, start, end)
   }
   return tokens
+}
+
+/** A transcript has its text whole, and once more in pieces with their times. */
+function withoutSegments(json: string): string {
+  const match = /"segments"\s*:\s*\[/.exec(json)
+  if (!match) return json
+  const end = endOfBlock(json, match.index + match[0].length - 1)
+  return json.slice(0, match.index) + (end < 0 ? '' : json.slice(end))
+}
+
+/**
+ * The same for a stream of OpenAI's typed events. Its deltas say everything, and the events that end a part, an item or the
+ * answer say it again: the deltas alone count, and where there are none, the last of those that say it again.
+ */
+export function estimateTypedStreamTokens(sample: AnswerSample): number {
+  const { bytes, head, tail } = sample
+  const ends = [estimateDeltas(head), estimateDeltas(tail)]
+  const tokens = ends.reduce((sum, deltas) => sum + deltas.tokens, 0)
+  const known = ends.reduce((sum, deltas) => sum + deltas.bytes, 0)
+  if (known > 0) return Math.ceil(tokens + ((bytes - head.length - tail.length) * tokens) / known)
+  const repeat = [...tail.matchAll(repeatingType)].at(-1)
+  if (!repeat) return estimateAnswerTokens(sample)
+  return estimateTail('', tail.slice(startOfEvent(tail, repeat.index), endOfEvent(tail, repeat.index))).tokens
+}
+
+const repeatingType = /"type"\s*:\s*"[\w.]+\.(?:done|completed|incomplete)"/g
+const deltaMembers = /"delta"\s*:\s*"/g
+
+/** `bytes`: from the first event with a delta to the last one. */
+function estimateDeltas(events: string): { readonly tokens: number; readonly bytes: number } {
+  let tokens = 0
+  let start = -1
+  let end = 0
+  for (const match of events.matchAll(deltaMembers)) {
+    if (start < 0) start = startOfEvent(events, match.index)
+    const from = match.index + match[0].length
+    end = endOfString(events, from - 1)
+    if (!isBinary(events, from, end)) tokens += estimateJsonString(events, from, end)
+  }
+  return start < 0 ? { tokens, bytes: 0 } : { tokens, bytes: endOfEvent(events, end) - start }
 }
 
 interface TailEstimate {

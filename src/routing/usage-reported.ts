@@ -4,39 +4,73 @@
  * OpenAI: https://platform.openai.com/docs/api-reference/chat/object and …/responses/object; Anthropic:
  * https://docs.anthropic.com/en/api/messages and …/docs/build-with-claude/streaming; Cohere: https://docs.cohere.com/reference/rerank.
  */
+import { endOfBlock, endOfEvent } from './answer-text.ts'
 import type { UsageKind } from './operation.ts'
+import { saysWritten } from './usage-estimate.ts'
 import type { TokenUsage } from './usage-record.ts'
 
 /** The begin and the end of an answer's bytes, as latin1 strings: one character per byte. They may overlap. */
 export interface AnswerEnds {
   readonly head: string
   readonly tail: string
+  readonly isStream: boolean
+}
+
+export interface ReportedTokens {
+  readonly tokens: TokenUsage
+  /** Whether it is the whole answer's: in a stream, numbers that more was written behind are only how far it was. */
+  readonly isFinal: boolean
 }
 
 type Json = Readonly<Record<string, unknown>>
 
 /** What the upstream reported, or null: nothing, or nothing that makes sense. */
-export function findReportedTokens(kind: UsageKind, { head, tail }: AnswerEnds): TokenUsage | null {
+export function findReportedTokens(kind: UsageKind, ends: AnswerEnds): ReportedTokens | null {
   if (kind === 'none') return null
-  if (kind === 'message') return readMessageUsage(findUsage(head, 'first'), findUsage(tail, 'last'))
-  const usage = findUsage(tail, 'last') ?? findUsage(head, 'last')
-  const tokens = usage && readUsage(usage)
-  if (tokens || kind !== 'rerank') return tokens
+  const { head, tail, isStream } = ends
+  const last = findUsage(tail, 'last')
+  const tokens = kind === 'message' ? readMessage(findUsage(head, 'first'), last) : readOne(kind, last, ends)
+  return tokens && { tokens, isFinal: !isStream || (last !== null && isFinal(kind, last, tail)) }
+}
+
+function readOne(kind: UsageKind, last: FoundUsage | null, { head, tail }: AnswerEnds): TokenUsage | null {
+  const found = last ?? findUsage(head, 'last')
+  const tokens = found && readUsage(found.usage)
+  if (tokens || kind !== 'input') return tokens
   return readMetaTokens(tail) ?? readMetaTokens(head)
 }
 
+function isFinal(kind: UsageKind, { usage, start }: FoundUsage, tail: string): boolean {
+  if (saysWritten(tail.slice(endOfEvent(tail, start)))) return false
+  if (kind !== 'message') return true
+  // The output in the first event stands for what is yet to come.
+  const isFirst = tail.lastIndexOf('message_start', start) > tail.lastIndexOf('message_delta', start)
+  return !isFirst && toCount(usage['output_tokens']) !== undefined
+}
+
+interface FoundUsage {
+  readonly usage: Json
+  /** Where it begins. */
+  readonly start: number
+}
+
 /** The first or last `"usage"` object with a count in it. In a text that a model wrote its quotes would be escaped. */
-function findUsage(text: string, which: 'first' | 'last'): Json | null {
+function findUsage(text: string, which: 'first' | 'last'): FoundUsage | null {
   const next = which === 'last' ? findBefore : findAfter
   for (let at = next(text, undefined); at >= 0; at = next(text, at)) {
-    const start = startOfValue(text, at + usageName.length)
-    const usage = text[start] === '{' ? parseObjectAt(text, start) : null
-    if (usage && hasCount(usage)) return usage
+    beginOfUsage.lastIndex = at
+    if (!beginOfUsage.test(text)) continue
+    const start = beginOfUsage.lastIndex
+    const usage = parseObjectAt(text, start)
+    if (usage && hasCount(usage)) return { usage, start }
   }
   return null
 }
 
 const usageName = '"usage"'
+/** Up to its brace. The JSON of an event may go on in a new `data` line wherever it has a blank. */
+const beginOfUsage = /"usage"(?:\s|[\r\n]data:)*:(?:\s|[\r\n]data:)*(?=\{)/y
+const continuedLine = /[\r\n]data:/g
 
 function findBefore(text: string, from: number | undefined): number {
   return from === 0 ? -1 : text.lastIndexOf(usageName, from === undefined ? undefined : from - 1)
@@ -44,19 +78,6 @@ function findBefore(text: string, from: number | undefined): number {
 
 function findAfter(text: string, from: number | undefined): number {
   return text.indexOf(usageName, from === undefined ? 0 : from + 1)
-}
-
-/** Behind the colon and the blanks that follow a name. */
-function startOfValue(text: string, from: number): number {
-  let at = skipBlanks(text, from)
-  if (text[at] === ':') at = skipBlanks(text, at + 1)
-  return at
-}
-
-function skipBlanks(text: string, from: number): number {
-  let at = from
-  while (text.charCodeAt(at) <= 0x20) at++
-  return at
 }
 
 /** No request takes more tokens than this: a larger number would only spoil the sums. */
@@ -79,28 +100,12 @@ function someCount(usage: Json, test: (count: number) => boolean): boolean {
   return false
 }
 
-const quote = 0x22
-const backslash = 0x5c
-const openBrace = 0x7b
-const closeBrace = 0x7d
-
 /** The object that begins there; null if its end is cut off. */
 function parseObjectAt(text: string, start: number): Json | null {
-  let depth = 0
-  for (let at = start; at < text.length; at++) {
-    const char = text.charCodeAt(at)
-    if (char === quote) at = endOfString(text, at)
-    else if (char === openBrace) depth++
-    else if (char === closeBrace && --depth === 0) return parseObject(text.slice(start, at + 1))
-  }
-  return null
-}
-
-function endOfString(text: string, start: number): number {
-  let at = start + 1
-  for (let char = text.charCodeAt(at); at < text.length && char !== quote; char = text.charCodeAt(at))
-    at += char === backslash ? 2 : 1
-  return at
+  const end = endOfBlock(text, start)
+  if (end < 0) return null
+  const json = text.slice(start, end)
+  return parseObject(json) ?? parseObject(json.replace(continuedLine, ''))
 }
 
 function parseObject(json: string): Json | null {
@@ -155,7 +160,9 @@ function readCached(usage: Json): number {
  * Anthropic counts what was read from its cache, or written to it, beside the input. In a stream the input comes in the first
  * event and the output, as a running total, in the last one; a plain answer has both in one place.
  */
-function readMessageUsage(first: Json | null, last: Json | null): TokenUsage | null {
+function readMessage(begin: FoundUsage | null, end: FoundUsage | null): TokenUsage | null {
+  const first = begin?.usage
+  const last = end?.usage
   if ((first && hasTooMany(first)) || (last && hasTooMany(last))) return null
   const output = toCount(last?.['output_tokens']) ?? toCount(first?.['output_tokens'])
   const uncached = toCount(last?.['input_tokens']) ?? toCount(first?.['input_tokens'])

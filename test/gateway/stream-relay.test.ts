@@ -86,6 +86,20 @@ test('a stream that ends without its last event, but with a reason to finish, is
   expect(gateway.records).toMatchObject([{ outcome: 'OK' }])
 })
 
+test('usage that nobody asked for is kept back and counted, in several lines and without its empty line', async () => {
+  const last = 'data: {"choices": [\ndata: ],"usage":\ndata: {"prompt_tokens":3,\ndata: "completion_tokens":2}}\n'
+  await using upstream = await openUpstream()
+  await using gateway = await openWith(upstream.baseUrl)
+  const before = bytes.subarray(0, bytes.indexOf('data: {"choices":[],"usage"'))
+  for (const end of [last, `${last}\ndata: [DONE]\n\n`]) {
+    upstream.answerNext(chunks([before, end], sse))
+    const text = await (await gateway.post('/chat/completions', request)).text()
+    expect(text).toBe(before.toString() + end.slice(last.length + 1))
+  }
+  const counted = { outcome: 'OK', provenance: 'REPORTED', tokens: { inputTokens: 3, outputTokens: 2 } }
+  expect(gateway.records).toMatchObject([counted, counted])
+})
+
 test('the record is written before the last event goes out', async () => {
   const releases: (() => void)[] = []
   await using upstream = await openUpstream()

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { modelAnswer } from '../support/model-answers.ts'
-import { hang, status, stream } from '../support/replies.ts'
+import { chunks, hang, inPiecesOf, status, stream } from '../support/replies.ts'
 import { openUpstream } from '../support/upstream.ts'
 import { until } from '../support/until.ts'
 import { deployment, openTestGateway, provider, route } from './open-test-gateway.ts'
@@ -80,6 +80,88 @@ test.each<[string, object | string, boolean]>([
     [200, asked],
   ])
   expect(gateway.opened.map((request) => request.start().stream)).toEqual([asked, asked, asked])
+})
+
+const counts = { input_tokens: 36, output_tokens: 87, total_tokens: 123 }
+const metadata = Object.fromEntries(Array.from({ length: 16 }, (_, i) => [`key${i}`, 'v'.repeat(512)]))
+const response = { object: 'response', instructions: 'x'.repeat(5_000), output: [], usage: counts, metadata }
+const named = (type: string, data: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`
+const delta = named('response.output_text.delta', { delta: 'Hello' })
+const running = (tokens: number) =>
+  `data: ${JSON.stringify({ usage: { prompt_tokens: 36, completion_tokens: tokens }, search_results: 'x'.repeat(7_000), choices: [{ delta: { content: 'word' } }] })}\n\n`
+const block = named('content_block_delta', { delta: { type: 'text_delta', text: 'some words ' } })
+const message = (last: object) =>
+  named('message_start', { message: { usage: { input_tokens: 36, output_tokens: 1 } } }) +
+  block.repeat(100) +
+  named('message_delta', { delta: { stop_reason: 'end_turn' }, ...last }) +
+  named('message_stop', {})
+const edits = 'x'.repeat(5_000)
+const chat = {
+  usage: { prompt_tokens: 36, completion_tokens: 87 },
+  choices: [{ message: { content: 'w '.repeat(10_000) } }],
+}
+
+test.each<[string, string, object, string]>([
+  ['metadata behind it', '/responses', { input: 'hi' }, JSON.stringify(response)],
+  [
+    'metadata behind it in a stream',
+    '/responses',
+    { input: 'hi', stream: true },
+    named('response.created', { response: { ...response, usage: null } }) +
+      delta +
+      named('response.completed', { response }),
+  ],
+  ['a long answer behind it', '/chat/completions', { messages: [] }, JSON.stringify(chat)],
+  [
+    'running counts and long events',
+    '/chat/completions',
+    { messages: [], stream: true },
+    `${[1, 2, 3, 87].map(running).join('')}data: [DONE]\n\n`,
+  ],
+  [
+    'much behind it in its event',
+    '/messages',
+    { messages: [], stream: true },
+    message({ usage: { output_tokens: 87 }, context_management: { edits } }),
+  ],
+])('usage with %s is found however the answer was cut', async (_name, path, body, text) => {
+  await using upstream = await openUpstream()
+  await using gateway = await openTestGateway(configuration(upstream.baseUrl))
+  const type = text.startsWith('{') ? 'application/json' : 'text/event-stream'
+  const cuts = [[text], [text.slice(0, 1), text.slice(1)], inPiecesOf(1_000, text), inPiecesOf(90, text)]
+  for (const pieces of cuts) {
+    upstream.answerNext(chunks(pieces, { 'content-type': type }))
+    await (await gateway.post(path, { model: 'chat', ...body })).text()
+  }
+  for (const record of gateway.records)
+    expect(record).toMatchObject({ provenance: 'REPORTED', tokens: { inputTokens: 36, outputTokens: 87 } })
+  expect(gateway.records).toHaveLength(cuts.length)
+})
+
+test('a streamed message whose end reports nothing has its input as reported, and its output estimated', async () => {
+  await using upstream = await openUpstream()
+  await using gateway = await openTestGateway(configuration(upstream.baseUrl))
+  upstream.answerNext(chunks([message({})], { 'content-type': 'text/event-stream' }))
+  await (await gateway.post('/messages', { model: 'chat', messages: [], stream: true })).text()
+  const [record] = gateway.records
+  expect(record).toMatchObject({ outcome: 'OK', provenance: 'ESTIMATED', tokens: { inputTokens: 36 } })
+  expect(record!.tokens!.outputTokens).toBeGreaterThan(200)
+})
+
+test('rankings and embeddings without counts have no output, and tokens as a prompt count as what they are', async () => {
+  await using upstream = await openUpstream()
+  await using gateway = await openTestGateway(configuration(upstream.baseUrl))
+  const results = [{ index: 0, document: { text: 'A document that the model was given, and did not write.' } }]
+  for (const [path, body] of [
+    ['/rerank', { query: 'a', documents: ['b'] }],
+    ['/score', { text_1: 'a', text_2: 'b' }],
+    ['/embeddings', { input: Array.from({ length: 500 }, (_, token) => token) }],
+  ] as const) {
+    upstream.answerNext(status(200, { results }))
+    await gateway.post(path, { model: 'chat', ...body })
+    expect(gateway.records.at(-1)).toMatchObject({ provenance: 'ESTIMATED', tokens: { outputTokens: 0 } })
+  }
+  expect(gateway.records.at(-1)!.tokens!.inputTokens).toBeGreaterThanOrEqual(500)
 })
 
 test('a stream that the client left, or that reports nothing, is counted and marked as estimated', async () => {

@@ -2,13 +2,19 @@ import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import type { UsageKind } from '../../src/routing/operation.ts'
 import { countTokens } from '../../src/routing/usage-count.ts'
-import { estimateAnswerTokens, estimatePromptTokens, estimateTokens } from '../../src/routing/usage-estimate.ts'
+import {
+  estimateAnswerTokens,
+  estimatePromptTokens,
+  estimateTokens,
+  estimateTypedStreamTokens,
+} from '../../src/routing/usage-estimate.ts'
 import { findReportedTokens } from '../../src/routing/usage-reported.ts'
 
 const utf8 = (text: string) => Buffer.from(text).toString('latin1')
 
 function reported(kind: UsageKind, tail: string, head = tail) {
-  const tokens = findReportedTokens(kind, { head: utf8(head), tail: utf8(tail) })
+  const isStream = !head.startsWith('{')
+  const tokens = findReportedTokens(kind, { head: utf8(head), tail: utf8(tail), isStream })?.tokens ?? null
   return tokens && [tokens.inputTokens, tokens.cachedInputTokens, tokens.outputTokens, tokens.reasoningTokens]
 }
 
@@ -39,10 +45,10 @@ describe('reported tokens', () => {
       '{"content":[],"usage":{"input_tokens":10,"cache_creation_input_tokens":5,"cache_read_input_tokens":100,"output_tokens":20}}',
       [115, 100, 20, 0],
     ],
-    ['rerank by total', 'rerank', '{"results":[],"usage":{"total_tokens":15}}', [15, 0, 0, 0]],
+    ['rerank by total', 'input', '{"results":[],"usage":{"total_tokens":15}}', [15, 0, 0, 0]],
     [
       'rerank as Cohere says it',
-      'rerank',
+      'input',
       '{"results":[],"meta":{"billed_units":{"search_units":1},"tokens":{"input_tokens":52,"output_tokens":0}}}',
       [52, 0, 0, 0],
     ],
@@ -95,7 +101,7 @@ describe('reported tokens', () => {
       'data: {"message":{"usage":{"input_tokens":5,"output_tokens":1}}}\n\ndata: {"usage":{"output_tokens":9007199254740991}}\n\n',
       null,
     ],
-    ['rerank with nonsense', 'rerank', '{"meta":{"tokens":{"input_tokens":1e300}}}', null],
+    ['rerank with nonsense', 'input', '{"meta":{"tokens":{"input_tokens":1e300}}}', null],
   ])('%s', (_name, kind, text, expected) => {
     expect(reported(kind, text)).toEqual(expected)
   })
@@ -106,6 +112,64 @@ describe('reported tokens', () => {
     const tail =
       'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":15}}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
     expect(reported('message', tail, head)).toEqual([28, 3, 15, 0])
+  })
+
+  const isFinal = (kind: UsageKind, text: string) =>
+    findReportedTokens(kind, { head: text, tail: text, isStream: true })?.isFinal
+  const delta = 'event: content_block_delta\ndata: {"delta":{"type":"text_delta","text":"Hello"}}\n\n'
+  const messageStart =
+    'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":25,"output_tokens":1}}}\n\n'
+  const messageDelta = (usage: string) => `event: message_delta\ndata: {"type":"message_delta","delta":{}${usage}}\n\n`
+  const stop = 'event: message_stop\ndata: {"type":"message_stop"}\n\n'
+
+  test.each<[string, boolean, UsageKind, string]>([
+    [
+      'with which a stream ends',
+      true,
+      'message',
+      messageStart + delta + messageDelta(',"usage":{"output_tokens":15}') + stop,
+    ],
+    [
+      'of a stream that only its last event reports',
+      true,
+      'message',
+      delta + messageDelta(',"usage":{"input_tokens":2,"output_tokens":15}'),
+    ],
+    ['that stand for what is yet to come', false, 'message', messageStart + delta + messageDelta('') + stop],
+    ['that stand for what did not come', false, 'message', messageStart + messageDelta('') + stop],
+    ['that leave the output out', false, 'message', messageStart + messageDelta(',"usage":{"input_tokens":25}') + stop],
+    [
+      'with text behind them in the same event',
+      true,
+      'completion',
+      'data: {"usage":{"prompt_tokens":5,"completion_tokens":1},"choices":[{"delta":{"content":"a"}}]}\n\ndata: [DONE]\n\n',
+    ],
+    [
+      'with more text behind their event',
+      false,
+      'completion',
+      'data: {"usage":{"prompt_tokens":5,"completion_tokens":0},"choices":[]}\r\n\r\ndata: {"choices":[{"delta":{"content":"a"}}]}\r\n\r\n',
+    ],
+  ])('numbers %s: final %s', (_name, expected, kind, text) => {
+    expect(isFinal(kind, text)).toBe(expected)
+  })
+
+  test('numbers from the beginning are final in a plain answer, and not in a stream whose end has none', () => {
+    const head = '{"usage":{"prompt_tokens":5,"completion_tokens":1},"choices":['
+    const of = (isStream: boolean) => findReportedTokens('completion', { head, tail: '"}}]}', isStream })
+    expect(of(false)).toMatchObject({ isFinal: true, tokens: { outputTokens: 1 } })
+    expect(of(true)).toMatchObject({ isFinal: false, tokens: { outputTokens: 1 } })
+  })
+
+  test('numbers are found in an event whose JSON has several lines, wherever they break', () => {
+    const tokens = ['"usage"', ':', '{', '"prompt_tokens"', ':', '5', ',', '"completion_tokens"', ':', '2', '}', '}']
+    const gap = fc.constantFrom('', ' ', '\ndata:', '\r\ndata: ', '\rdata:  ')
+    fc.assert(
+      fc.property(fc.array(gap, { minLength: tokens.length, maxLength: tokens.length }), (gaps) => {
+        const text = `data: {${tokens.map((token, i) => token + gaps[i]!).join('')}\n\n`
+        expect(reported('completion', text)).toEqual([5, 0, 2, 0])
+      }),
+    )
   })
 
   test('no bytes whatever make it throw', () => {
@@ -119,10 +183,11 @@ describe('reported tokens', () => {
       fc.property(
         bytes,
         bytes,
-        fc.constantFrom<UsageKind>('completion', 'inputOutput', 'message', 'rerank'),
-        (head, tail, kind) => {
-          const tokens = findReportedTokens(kind, { head, tail })
-          for (const count of Object.values(tokens ?? {})) expect(count).toSatisfy(Number.isSafeInteger)
+        fc.constantFrom<UsageKind>('completion', 'inputOutput', 'message', 'input'),
+        fc.boolean(),
+        (head, tail, kind, isStream) => {
+          const found = findReportedTokens(kind, { head, tail, isStream })
+          for (const count of Object.values(found?.tokens ?? {})) expect(count).toSatisfy(Number.isSafeInteger)
         },
       ),
     )
@@ -173,6 +238,20 @@ describe('estimates', () => {
       )
     expect(prompt(`data:image/png;base64,${'iVBORw0KGgo'.repeat(1000)}`)).toBeLessThan(10)
     expect(prompt('A'.repeat(100_000))).toBeLessThan(10)
+  })
+
+  test('a prompt of tokens has as many as it says', () => {
+    const words = estimatePromptTokens('{"model":"m"}')
+    const some = fc.array(fc.nat(), { maxLength: 50 })
+    fc.assert(
+      fc.property(fc.constantFrom('input', 'prompt'), fc.array(some), fc.nat(2), (name, lists, space) => {
+        const of = (value: unknown) =>
+          estimatePromptTokens(JSON.stringify({ model: 'm', [name]: value }, null, space)) - words
+        expect(of(lists)).toBe(lists.flat().length)
+        expect(of(lists.flat())).toBe(lists.flat().length)
+      }),
+    )
+    expect(estimatePromptTokens('{"dimensions":512,"input":"one"}')).toBe(1)
   })
 
   test('any bytes as a prompt, cut anywhere, give a number of tokens', () => {
@@ -294,11 +373,74 @@ describe('estimates of long answers', () => {
   })
 })
 
+describe('what is said several times was written once', () => {
+  const words = Array.from({ length: 60 }, (_, i) => `word${i % 7} `)
+  const text = words.join('')
+  const whole = (answer: string) => ({ bytes: answer.length, head: '', tail: answer })
+  const typed = (type: string, data: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`
+  const part = { type: 'output_text', text }
+  const item = { type: 'message', content: [part] }
+  const deltas = words
+    .map((delta) => typed('response.output_text.delta', { item_id: 'msg_0', output_index: 0, content_index: 0, delta }))
+    .join('')
+  const repeats = [
+    typed('response.output_text.done', { text }),
+    typed('response.content_part.done', { part }),
+    typed('response.output_item.done', { item }),
+    typed('response.completed', { response: { output: [item], usage: null } }),
+  ]
+  const each = words.reduce((sum, word) => sum + estimateTokens(word), 0)
+
+  test('in a response, whichever of the events that repeat its text came', () => {
+    for (let count = 0; count <= repeats.length; count++)
+      expect(estimateTypedStreamTokens(whole(deltas + repeats.slice(0, count).join('')))).toBe(each)
+    for (let count = 1; count <= repeats.length; count++)
+      expect(estimateTypedStreamTokens(whole(repeats.slice(0, count).join('')))).toBe(estimateTokens(text))
+  })
+
+  test('in a long response, of which only the ends are known', () => {
+    for (const count of [100, 1000]) {
+      const parts = repeats.map((event) => event.replaceAll(text, text.repeat(count)))
+      const stream = typed('response.created', { response: { instructions: text } }) + deltas.repeat(count)
+      for (const answer of [stream, stream + parts[0], stream + parts.join('')]) {
+        const kept = { bytes: answer.length, head: answer.slice(0, 4096), tail: answer.slice(4096).slice(-16_384) }
+        expect(Math.abs(estimateTypedStreamTokens(kept) / (each * count) - 1)).toBeLessThan(0.2)
+      }
+    }
+  })
+
+  test('in typed events without any of OpenAI names, or without a delta of text', () => {
+    const chunk = 'data: {"choices":[{"delta":{"content":"some words"}}]}\n\n'
+    expect(estimateTypedStreamTokens(whole(chunk.repeat(9)))).toBe(9 * estimateTokens('some words'))
+    expect(estimateTypedStreamTokens(whole(typed('image_generation.completed', { b64_json: 'iVBORw0' })))).toBe(0)
+  })
+
+  test('under two names in a row', () => {
+    const twice = (delta: object) => `data: ${JSON.stringify({ choices: [{ delta }] })}\n\n`
+    const of = (write: (word: string) => object) =>
+      estimateAnswerTokens(whole(words.map((word) => twice(write(word))).join('')))
+    expect(of((reasoning) => ({ reasoning, reasoning_content: reasoning }))).toBe(each)
+    expect(of((reasoning) => ({ content: '', reasoning, reasoning_details: [{ text: reasoning }] }))).toBe(each)
+    // The same again under the same name was written again.
+    expect(of(() => ({ content: 'no ' }))).toBe(60 * estimateTokens('no '))
+  })
+
+  test('in the segments of a transcript, wherever they stand', () => {
+    const segments = words.map((word, id) => ({ id, text: word, tokens: [1, [2]] }))
+    const of = (answer: object) => estimateAnswerTokens(whole(JSON.stringify(answer)))
+    expect(of({ text, segments, language: 'en' })).toBe(estimateTokens(text))
+    expect(of({ segments, text })).toBe(estimateTokens(text))
+    const cut = JSON.stringify({ text, segments })
+    expect(estimateAnswerTokens(whole(cut.slice(0, -200)))).toBe(estimateTokens(text))
+  })
+})
+
 describe('the count of a request', () => {
   const stream = 'data: {"choices":[{"delta":{"content":"Hello"}}]}\n\n'
   const usage = 'data: {"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}}\n\n'
   const answer = (text: string, isWhole: boolean) => ({
     kind: 'completion' as const,
+    isStream: true,
     bytes: text.length,
     head: '',
     tail: text,
@@ -342,6 +484,21 @@ describe('the count of a request', () => {
     expect(provenance).toBe('ESTIMATED')
     expect(tokens).toMatchObject({ outputTokens: 2, cachedInputTokens: 0 })
     expect(tokens!.inputTokens).toBeLessThan(100)
+  })
+
+  test('has an output that is estimated if only its beginning was reported', () => {
+    const begin = 'data: {"usage":{"prompt_tokens":5,"completion_tokens":0},"choices":[]}\n\n'
+    expect(countTokens(answer(begin + stream, true))).toMatchObject({
+      provenance: 'ESTIMATED',
+      tokens: { inputTokens: 5, outputTokens: 2 },
+    })
+  })
+
+  test('has no output where a model writes nothing', () => {
+    const ranked = '{"results":[{"document":{"text":"A document of the request"}}]}'
+    const { tokens } = countTokens({ ...answer(ranked, true), kind: 'input', isStream: false })
+    expect(tokens).toMatchObject({ outputTokens: 0 })
+    expect(tokens!.inputTokens).toBeGreaterThan(0)
   })
 
   test('is none where nothing has tokens', () => {
