@@ -13,8 +13,10 @@ export function endOfString(json: string, start: number): number {
 
 const quote = 0x22
 export const backslash = 0x5c
-const openings: ReadonlySet<number> = new Set([0x5b, 0x7b])
-const closings: ReadonlySet<number> = new Set([0x5d, 0x7d])
+const openBracket = 0x5b
+const closeBracket = 0x5d
+const openBrace = 0x7b
+const closeBrace = 0x7d
 
 /** Behind the object or list that begins at `start`; -1: its end is cut off. */
 export function endOfBlock(json: string, start: number): number {
@@ -22,8 +24,8 @@ export function endOfBlock(json: string, start: number): number {
   for (let at = start; at < json.length; at++) {
     const char = json.charCodeAt(at)
     if (char === quote) at = endOfString(json, at)
-    else if (openings.has(char)) depth++
-    else if (closings.has(char) && --depth === 0) return at + 1
+    else if (char === openBrace || char === openBracket) depth++
+    else if ((char === closeBrace || char === closeBracket) && --depth === 0) return at + 1
   }
   return -1
 }

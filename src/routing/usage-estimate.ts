@@ -114,11 +114,13 @@ export interface AnswerSample {
 }
 
 /** Members that hold what a model wrote, in every protocol; in a stream, piece by piece. */
-const writtenMembers = /"(content|text|delta|reasoning_content|reasoning|thinking|arguments|partial_json)"\s*:\s*"/g
+const writtenNames = 'content|text|delta|reasoning_content|reasoning|thinking|arguments|partial_json'
+const writtenMembers = new RegExp(`"(${writtenNames})"\\s*:\\s*"`, 'g')
+const writtenText = new RegExp(`"(?:${writtenNames})"\\s*:\\s*"[^"]`)
 
 /** Whether there is something in it that a model wrote. */
 export function saysWritten(json: string): boolean {
-  return json.matchAll(writtenMembers).some((match) => json[match.index + match[0].length] !== '"')
+  return writtenText.test(json)
 }
 
 /**

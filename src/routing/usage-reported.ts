@@ -57,9 +57,11 @@ interface FoundUsage {
 /** The first or last `"usage"` object with a count in it. In a text that a model wrote its quotes would be escaped. */
 function findUsage(text: string, which: 'first' | 'last'): FoundUsage | null {
   const next = which === 'last' ? findBefore : findAfter
-  for (let at = next(text, undefined); at >= 0; at = next(text, at)) {
+  let tries = 0
+  for (let at = next(text, undefined); at >= 0 && tries < maxTries; at = next(text, at)) {
     beginOfUsage.lastIndex = at
     if (!beginOfUsage.test(text)) continue
+    tries++
     const start = beginOfUsage.lastIndex
     const usage = parseObjectAt(text, start)
     if (usage && hasCount(usage)) return { usage, start }
@@ -67,6 +69,8 @@ function findUsage(text: string, which: 'first' | 'last'): FoundUsage | null {
   return null
 }
 
+/** Of objects without a count, or without an end: each may be as long as the text. */
+const maxTries = 16
 const usageName = '"usage"'
 /** Up to its brace. The JSON of an event may go on in a new `data` line wherever it has a blank. */
 const beginOfUsage = /"usage"(?:\s|[\r\n]data:)*:(?:\s|[\r\n]data:)*(?=\{)/y

@@ -172,6 +172,12 @@ describe('reported tokens', () => {
     )
   })
 
+  test('many objects that have no end are not all looked at', () => {
+    const usage = '{"usage":{"prompt_tokens":5}'
+    expect(reported('completion', usage + ',"usage":{'.repeat(9))).toEqual([5, 0, 0, 0])
+    expect(reported('completion', usage + ',"usage":{'.repeat(1_000))).toBeNull()
+  })
+
   test('no bytes whatever make it throw', () => {
     const bytes = fc.oneof(
       fc.string({ unit: 'binary' }),
