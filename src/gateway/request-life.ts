@@ -24,6 +24,7 @@ import type { Permit } from './live/permit.ts'
 import type { Wait, WaitResult } from './live/waiting-room.ts'
 import { modelBody, modelNameOf, modelsBody } from './models-answer.ts'
 import { monotonicMs } from './monotonic.ts'
+import { isOwnShortage } from './own-shortage.ts'
 import { PlainRelay } from './plain-relay.ts'
 import { isFault, type Reception, receiveRequest } from './receive-request.ts'
 import type { ReceivedRequest } from './received-request.ts'
@@ -328,6 +329,7 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     const attempt = this.#usage.attempts.at(-1)!
     const classification = classifyCall(call, opening, question.route)
     attempt.status = call.status || null
+    if (opening === 'unreachable' && isOwnShortage(call.failure)) return this.#turnAway(attempt)
     // A request that had hardly any time left says nothing about its upstream.
     if (opening !== 'expired') this.#observe(classification, call)
     if (classification === 'answer') return this.#pass(call)
@@ -338,6 +340,14 @@ export class RequestLife implements Member, CallOwner, ExchangeWatcher {
     if (isAnswer) this.#keep(call, attempt)
     if (!isAnswer || call.isComplete || call.isStream) this.#leaveUpstream()
     this.#next(question)
+  }
+
+  /** The gateway itself has no room for a connection: another upstream could not be reached either. */
+  #turnAway(attempt: AttemptLog): void {
+    attempt.trigger = 'CONNECT_ERROR'
+    attempt.endedAtMs = monotonicMs()
+    this.#leaveUpstream()
+    this.#refuse({ code: 'overloaded' }, 1_000)
   }
 
   #observe(classification: Classification, call: UpstreamCall): void {

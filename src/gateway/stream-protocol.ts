@@ -9,8 +9,11 @@ import type { Operation } from '../routing/operation.ts'
 import { isObject, type Json, readJson, saysSomething, typeOf } from './event-json.ts'
 import type { ServerSentEvent } from './sse.ts'
 
-/** `nothing`: held back until there is more; `content`: the answer has begun; `error`: upstream failed instead. */
-export type OpeningEvent = 'nothing' | 'content' | 'error'
+/**
+ * `nothing`: held back until there is more; `content`: the answer has begun; `error`: upstream failed instead; `over`: it ended the
+ * stream without either.
+ */
+export type OpeningEvent = 'nothing' | 'content' | 'error' | 'over'
 
 export interface StreamProtocol {
   /** What an event says as long as none with content came. */
@@ -35,6 +38,7 @@ function readCompletionOpening(event: ServerSentEvent): OpeningEvent {
   if (event.data === undefined) return 'nothing'
   if (event.type === 'error') return 'error'
   if (isBlank(event) || heartbeats.has(event.type)) return 'nothing'
+  if (isDone(event)) return 'over'
   const chunk = readJson(event)
   if (!chunk) return 'content'
   if (saysSomething(chunk['error'])) return 'error'
@@ -144,6 +148,7 @@ const others: StreamProtocol = {
   readOpening: (event) => {
     if (event.data === undefined) return 'nothing'
     if (readDoneOrError(event) === 'failed') return 'error'
+    if (isDone(event)) return 'over'
     return isBlank(event) || heartbeats.has(typeOf(event)) ? 'nothing' : 'content'
   },
   readEnd: (event) => (lastType.test(typeOf(event)) ? 'whole' : readDoneOrError(event)),

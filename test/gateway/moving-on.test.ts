@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { hang, reset, status } from '../support/replies.ts'
+import { hang, reset, status, stream } from '../support/replies.ts'
 import { openUpstream, refusingBaseUrl } from '../support/upstream.ts'
 import { until } from '../support/until.ts'
 import { deployment, openTestGateway, provider, route } from './open-test-gateway.ts'
@@ -176,6 +176,25 @@ test('a provider is called through its proxy, over a connection that is kept', a
   expect(targets).toEqual([1, 2].map(() => `${upstream.baseUrl}/chat/completions`))
   expect(connections).toBe(1)
   proxy.close()
+})
+
+test('a stream that says its end without content is no answer, and its upstream need not close it', async () => {
+  const role = 'data: {"choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
+  const never = Promise.withResolvers<void>().promise
+  const beforeEvent = (index: number) => (index === 2 ? never : undefined)
+  await using empty = await openUpstream({
+    script: () => stream([role, 'data: [DONE]\n\n', ': behind it\n\n'], { beforeEvent }),
+  })
+  await using good = await openUpstream({ name: 'good' })
+  await using gateway = await openTestGateway({
+    deployments: [deployment('empty', [empty.baseUrl])],
+    providers: [provider('good', good.baseUrl)],
+    routes: [route('chat', ['dep_empty'], { fallback: ['pmd_good'] })],
+  })
+  const answer = await gateway.post('/chat/completions', { ...request, stream: true })
+  expect(answer.headers.get('x-signalbox-fallback')).toBe('server_error')
+  expect(await answer.text()).toContain('hello')
+  await empty.requests[0]!.closed
 })
 
 test('a stream that comes compressed passes as it is', async () => {

@@ -2,6 +2,7 @@
 import type { Dispatcher } from 'undici'
 import type { EndpointConfiguration, HealthCheck } from '../../routing/configuration.ts'
 import type { DeploymentBackend, Snapshot } from '../../routing/snapshot.ts'
+import { isOwnShortage } from '../own-shortage.ts'
 
 /** The connections that requests use as well, with their guard against forbidden addresses. */
 export interface ProbeConnections {
@@ -152,9 +153,11 @@ class EndpointChecks {
   async #check(): Promise<void> {
     const error = await this.#probe()
     if (this.#isStopped) return
+    // Then nothing was asked: the gateway has no room for a connection.
+    const isAsked = !isOwnShortage(error)
     const { endpointId, deploymentId, healthCheck } = this.settings
     const nextInMs = healthCheck.intervalMs * (1 - jitter + 2 * jitter * this.#random())
-    this.#listener({ endpointId, deploymentId, healthCheck, error, nextInMs })
+    if (isAsked) this.#listener({ endpointId, deploymentId, healthCheck, error, nextInMs })
     this.#timer = this.#schedule(nextInMs)
   }
 

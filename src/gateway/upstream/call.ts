@@ -221,7 +221,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   #readOpening(opening: StreamOpening, chunk: Buffer): void {
     const meaning = opening.push(chunk)
     if (meaning === 'content') this.#begin('answering')
-    if (meaning === 'error') this.#failStream(opening)
+    if (meaning === 'error' || meaning === 'over') this.#failStream(opening)
   }
 
   #endOpening(opening: StreamOpening): void {

@@ -109,6 +109,13 @@ test.each<[string, string, string]>([
   expect(openText(path, text)).toBe('nothing')
 })
 
+test.each([chat, images])('%s: a stream that says its end before any content is over', (path) => {
+  const empty = data({ choices: [{ delta: { role: 'assistant', content: '' }, finish_reason: null }] })
+  const done = 'data: [DONE]\n\n'
+  expect(openText(path, done)).toBe('over')
+  expect(openText(chat, empty + done)).toBe('over')
+})
+
 test.each<[string, string, string]>([
   [messages, 'a thought', blockStart({ type: 'thinking', thinking: 'Hm' })],
   [messages, 'a signature', blockStart({ type: 'thinking', thinking: '', signature: 'c2ln' })],
