@@ -26,6 +26,12 @@ export class AnswerBytes {
     this.#write(chunk, at)
   }
 
+  /** The first 4 KiB and the last 16 KiB, one character each, without the last `dropped` bytes. */
+  ends(dropped: number): string {
+    const last = this.last(dropped)
+    return last.length + dropped < this.total ? this.head() + last : last
+  }
+
   /** The last 16 KiB or more of all that came, one character each, without the last `dropped` bytes. */
   last(dropped: number): string {
     const tail = this.tail()

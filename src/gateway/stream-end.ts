@@ -54,6 +54,19 @@ export function endOfLongEvent(beginning: Buffer, protocol: StreamProtocol): Str
   return streamEndOf({ type: name, data: undefined }, protocol)
 }
 
+/** Whether this beginning of an event is JSON that breaks off. */
+export function isHalfEvent(rest: Buffer): boolean {
+  const event = readEvent(rest)
+  const { data } = event
+  if (data === undefined || isDone(event) || !/^\s*[{[]/.test(data)) return false
+  try {
+    JSON.parse(data)
+    return false
+  } catch {
+    return true
+  }
+}
+
 /** Whether upstream ended the stream with an event that only lacks its empty line. Half an event ends nothing. */
 export function isWholeEnd(rest: Buffer, protocol: StreamProtocol): boolean {
   const event = readEvent(rest)

@@ -3,7 +3,7 @@ import { AnswerBytes } from './answer-bytes.ts'
 import { monotonicMs } from './monotonic.ts'
 import { type AnswerSink, type BrokenEnd, errorOfEnd, join, type Relay, type RelayEnd, writePart } from './relay.ts'
 import { firstEventEnd, wholeEventsLength } from './sse.ts'
-import { endOfLongEvent, findStreamEnd, isWholeEnd, type StreamEnd } from './stream-end.ts'
+import { endOfLongEvent, findStreamEnd, isHalfEvent, isWholeEnd, type StreamEnd } from './stream-end.ts'
 import type { StreamProtocol } from './stream-protocol.ts'
 import type { AnswerReader, UpstreamCall } from './upstream/call.ts'
 import { withoutUsageEvents } from './usage-event.ts'
@@ -65,7 +65,7 @@ export class StreamRelay implements AnswerReader, Relay {
     if (this.#isEnding) return this.#endIfReleased()
     if (!this.#hasAll()) return this.#break('broken')
     const rest = this.#withoutUsage(this.#rest)
-    if (rest.length > 0) this.#last.push(rest)
+    if (rest.length > 0 && !isHalfEvent(rest)) this.#last.push(rest)
     this.#finish('whole')
   }
 
@@ -156,7 +156,8 @@ export class StreamRelay implements AnswerReader, Relay {
   #hasAll(): boolean {
     const { protocol } = this.#options
     if (this.#long) return false
-    return isWholeEnd(this.#rest, protocol) || protocol.mayEndWith(this.bytes.head() + this.bytes.tail())
+    if (isWholeEnd(this.#rest, protocol)) return true
+    return protocol.mayEndWith(this.bytes.ends(isHalfEvent(this.#rest) ? this.#rest.length : 0))
   }
 
   #write(bytes: Buffer): void {

@@ -200,7 +200,7 @@ test.each<[string, number, readonly string[]]>([
   ['a number behind that of all its packets', 12, [delta(0, 'a'), delta(11, 'b'.repeat(3_000))]],
   ['none of what is quoted', 4, [delta(3, quoted)]],
   ['none of an event that did not end', 4, [delta(3, 'a'), delta(4, 'b').trimEnd().slice(0, -9)]],
-  ['none of a long event that did not end', 0, [delta(3, 'a'), delta(4, 'b'.repeat(9_000)).trimEnd()]],
+  ['none of a long event that did not end', 0, [delta(3, 'a'), delta(4, 'b'.repeat(30_000)).trimEnd()]],
   ['a number in a long stream', 301, [Array.from({ length: 301 }, (_, i) => delta(i, 'a')).join('')]],
   ['0 if there was none', 0, [hello]],
 ])('the error behind a stream of responses has %s: %i', async (_, expected, pieces) => {
@@ -211,3 +211,22 @@ test.each<[string, number, readonly string[]]>([
   const rest = { message: expect.any(String), param: null }
   expect(event).toEqual({ type: 'error', code: 'upstream_truncated', sequence_number: expected, ...rest })
 })
+
+const half = choice(0, 'stop').slice(0, -20)
+
+test.each<[string, string, string]>([
+  ['its finishing event', choice(0, null) + half, choice(0, null)],
+  ['the event behind its last', finished + usage.slice(0, -20), finished],
+])(
+  'a stream that stops inside %s has no half event in it, and is whole only if it had finished',
+  async (_, sent, kept) => {
+    await using upstream = await openUpstream({ script: () => chunks([sent], sse) })
+    await using gateway = await openWith(upstream.baseUrl)
+    const body = { ...requests['/chat/completions'], stream_options: { include_usage: true } }
+    const text = await (await gateway.post('/chat/completions', body)).text()
+    const isWhole = kept === finished
+    expect(text.startsWith(kept)).toBe(true)
+    expect(text.slice(kept.length)).toMatch(isWhole ? /^$/ : /^event: error\ndata: \{.*\}\n\n$/)
+    expect(gateway.records).toMatchObject([{ outcome: isWhole ? 'OK' : 'TRUNCATED' }])
+  },
+)
