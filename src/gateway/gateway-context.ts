@@ -12,6 +12,8 @@ export interface GatewayLimits {
   readonly maxRequestsInFlight: number
   /** Bodies held at once, in bytes; more is turned away as well. */
   readonly maxHeldBytes: number
+  /** How long a client may leave so much of its answer that nothing more goes out. */
+  readonly untakenMs: number
 }
 
 /** What all requests of a gateway share. */

@@ -41,7 +41,7 @@ export interface Gateway extends AsyncDisposable {
   drain(): Promise<void>
 }
 
-const defaultLimits = { maxRequestsInFlight: 20_000, maxHeldBytes: 1024 * 1024 * 1024 }
+const defaultLimits = { maxRequestsInFlight: 20_000, maxHeldBytes: 1024 * 1024 * 1024, untakenMs: 300_000 }
 const followEveryMs = 1_000
 /** Clients that were told nothing yet may be about to send on a connection that is idle. */
 const idleGraceMs = 500
@@ -76,6 +76,7 @@ class HttpGateway implements Gateway {
     this.#listener = new Listener({
       onExchange: (exchange) => this.#handle(exchange),
       onFault: (exchange, code, detail) => this.#refuse(exchange, { code, detail }),
+      untakenMs: this.#context.limits.untakenMs,
     })
     this.#followTimer = setInterval(() => this.follow(), followEveryMs).unref()
     this.follow()

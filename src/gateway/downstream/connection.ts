@@ -35,9 +35,6 @@ const idleTimeoutMs = keepAliveSeconds * 1000
 /** How long a client may go on sending what nobody reads: closed at once, it might never read its answer. */
 const lingerMs = 1_000
 
-/** A client that takes nothing of its answer for so long is taken for gone. */
-const deafTimeoutMs = 65_000
-
 const headEnd = Buffer.from('\r\n\r\n')
 const nothing = Buffer.alloc(0)
 
@@ -52,6 +49,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   readonly memory: ClientMemory = { key: null, keyHash: null }
   readonly #socket: Socket
   readonly #owner: ConnectionOwner
+  readonly #untakenMs: number
   #stage: Stage = 'idle'
   /** When the stage began, as far as it has a limit (`monotonicMs`). */
   #sinceMs = monotonicMs()
@@ -72,9 +70,14 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   /** Since when what was sent waits for the client to take it (`monotonicMs`); 0: nothing does. */
   #waitsSinceMs = 0
 
-  constructor(socket: Socket, owner: ConnectionOwner) {
+  /**
+   * `untakenMs`: a client for which more waits for so long is taken for gone. It is long, since a slow one that takes some all the
+   * time looks the same: the system says that there is room again when a large part of its buffers, up to megabytes, has gone.
+   */
+  constructor(socket: Socket, owner: ConnectionOwner, untakenMs: number) {
     this.#socket = socket
     this.#owner = owner
+    this.#untakenMs = untakenMs
     socket.on('data', (bytes: Buffer) => this.#arrivals.push(bytes))
     socket.on('drain', () => this.#drain())
     socket.on('end', () => this.#leave())
@@ -85,7 +88,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   /** Ends what has taken too long; to be called now and then. */
   check(nowMs: number): void {
     const forMs = nowMs - this.#sinceMs
-    if (this.#waitsSinceMs > 0 && nowMs - this.#waitsSinceMs > deafTimeoutMs) return this.destroy()
+    if (this.#waitsSinceMs > 0 && nowMs - this.#waitsSinceMs > this.#untakenMs) return this.destroy()
     switch (this.#stage) {
       case 'idle':
         if (forMs > (this.#isFirst ? headTimeoutMs : idleTimeoutMs)) this.destroy()
@@ -100,7 +103,8 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
       case 'body':
       case 'answering':
         // It is over but for a client that does not read its answer, or does not send the rest of its body.
-        if (this.#isAnswered && forMs > idleTimeoutMs) this.destroy()
+        if (this.#isAnswered && forMs > (this.#socket.writableLength > 0 ? this.#untakenMs : idleTimeoutMs))
+          this.destroy()
         return
       case 'closed':
     }

@@ -8,6 +8,7 @@ import type { Exchange } from './exchange.ts'
 export interface ListenerOptions {
   readonly onExchange: (exchange: Exchange) => void
   readonly onFault: ConnectionOwner['onFault']
+  readonly untakenMs: number
 }
 
 const backlog = 4_096
@@ -62,7 +63,7 @@ export class Listener implements ConnectionOwner, Disposable {
   }
 
   #accept(socket: Socket): void {
-    this.#connections.add(new Connection(socket, this))
+    this.#connections.add(new Connection(socket, this, this.#options.untakenMs))
   }
 
   #check(): void {
