@@ -17,7 +17,7 @@ export type Database = AsyncDisposable & {
   readonly url: string
   readonly pool: () => PoolState
   /** Ends all connections at once, so that nobody waits any longer for a server that does not answer. */
-  abandon(): void
+  readonly abandon: () => void
 }
 
 /** Connections of a pool, and the queries that wait for one. */
