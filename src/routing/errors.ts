@@ -163,7 +163,8 @@ export const gatewayErrors = {
     type: 'server_error',
     anthropicType: 'overloaded_error',
     message: 'The gateway has too many requests in flight.',
-    remedy: 'Try again after `retry-after`.',
+    remedy:
+      'Try again after `retry-after`. If it comes with few requests: the gateway has no file descriptors left (`process_open_fds` in `/metrics`); raise its `ulimit -n`.',
   },
   shutting_down: {
     status: 503,
