@@ -64,11 +64,17 @@ export function firstEventEnd(bytes: Buffer): number {
   return end
 }
 
+/** A stream may begin with it (WHATWG HTML § 9.2.5). */
+const byteOrderMark = /^\uFEFF/
+
 /** Reads one whole event. */
 export function readEvent(bytes: Buffer): ServerSentEvent {
   let type = ''
   let data: string | undefined
-  for (const line of bytes.toString().split(/\r\n|\n|\r/)) {
+  for (const line of bytes
+    .toString()
+    .replace(byteOrderMark, '')
+    .split(/\r\n|\n|\r/)) {
     const colon = line.indexOf(':')
     if (colon === 0) continue
     const field = colon < 0 ? line : line.slice(0, colon)

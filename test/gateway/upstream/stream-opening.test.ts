@@ -109,6 +109,10 @@ test.each<[string, string, string]>([
   expect(openText(path, text)).toBe('nothing')
 })
 
+test.each([chat, images])('%s: a byte order mark hides no content', (path) => {
+  expect(openText(path, `\uFEFF${data({ choices: [{ delta: { content: 'x' } }] })}`)).toBe('content')
+})
+
 test.each([chat, images])('%s: a stream that says its end before any content is over', (path) => {
   const empty = data({ choices: [{ delta: { role: 'assistant', content: '' }, finish_reason: null }] })
   const done = 'data: [DONE]\n\n'
