@@ -1,6 +1,8 @@
 /** What of an answer is kept while it passes: enough to find its token counts, wherever its chunks were cut. */
 const headBytes = 4 * 1024
 const tailBytes = 16 * 1024
+/** So many bytes are copied at once: each chunk for itself would touch cold memory for each event of a stream. */
+const copiedBytes = 4 * 1024
 
 const none = Buffer.alloc(0)
 
@@ -14,16 +16,20 @@ export class AnswerBytes {
   /** The only chunk; or the head, and behind it a ring with the tail, as large as it had to be so far. */
   #kept: Buffer = none
   #isCopy = false
+  /** What came last, and is not copied yet. */
+  #pending: Buffer[] = []
+  #pendingBytes = 0
 
   add(chunk: Buffer): void {
-    const at = this.total
+    const isFirst = this.total === 0
     this.total += chunk.length
-    if (at === 0) {
+    if (isFirst) {
       this.#kept = chunk
       return
     }
-    if (!this.#isCopy || this.#kept.length < Math.min(this.total, headBytes + tailBytes)) this.#grow(at)
-    this.#write(chunk, at)
+    this.#pending.push(chunk)
+    this.#pendingBytes += chunk.length
+    if (this.#pendingBytes >= copiedBytes) this.#copyPending()
   }
 
   /** The first 4 KiB and the last 16 KiB, one character each, without the last `dropped` bytes. */
@@ -41,18 +47,32 @@ export class AnswerBytes {
 
   /** The first 4 KiB, one character each. */
   head(): string {
+    this.#copyPending()
     return this.#kept.toString('latin1', 0, Math.min(this.total, headBytes))
   }
 
   /** The last 16 KiB of what came behind `head`, one character each. */
   tail(): string {
+    this.#copyPending()
     if (this.total <= this.#kept.length)
       return this.#kept.toString('latin1', Math.max(headBytes, this.total - tailBytes), this.total)
     const begin = placeOf(this.total)
     return this.#kept.toString('latin1', begin) + this.#kept.toString('latin1', headBytes, begin)
   }
 
-  /** `length`: of what came so far. */
+  #copyPending(): void {
+    let at = this.total - this.#pendingBytes
+    if (at === this.total) return
+    if (!this.#isCopy || this.#kept.length < Math.min(this.total, headBytes + tailBytes)) this.#grow(at)
+    for (const chunk of this.#pending) {
+      this.#write(chunk, at)
+      at += chunk.length
+    }
+    this.#pending = []
+    this.#pendingBytes = 0
+  }
+
+  /** `length`: of what was copied so far. */
   #grow(length: number): void {
     const before = this.#kept
     this.#kept = Buffer.allocUnsafeSlow(Math.min(headBytes + tailBytes, Math.max(headBytes, 2 * this.total)))
