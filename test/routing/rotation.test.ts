@@ -123,48 +123,16 @@ describe('the split', () => {
     )
   })
 
-  test('holds for each set of open members, however they come and go', () => {
-    const masks = fc.array(fc.integer({ min: 1, max: 15 }), { minLength: 50, maxLength: 300 })
+  test('holds for any set of open members that stays, from the first request on', () => {
     fc.assert(
-      fc.property(
-        fc.array(fc.integer({ min: 1, max: 500 }), { minLength: 4, maxLength: 4 }),
-        masks,
-        seeds,
-        (weights, sequence, seed) => {
-          const rotation = new Rotation(seed)
-          const ledgers = new Map<number, Ledger>()
-          for (const mask of sequence) {
-            const open = weights.map((weight, i) => (mask & (1 << i) ? weight : 0))
-            const ledger = ledgers.get(mask) ?? new Ledger(open)
-            ledgers.set(mask, ledger)
-            const pick = turn(rotation, itemsOf(weights), (i) => (mask & (1 << i)) !== 0)
-            expect(open[pick]).toBeGreaterThan(0)
-            expect(ledger.add(pick)).toBeLessThan(1 + 1e-9)
-          }
-        },
-      ),
-    )
-  })
-
-  test('of more sets than a rotation keeps accounts of is exact over the whole set, and has no favourite over all', () => {
-    fc.assert(
-      fc.property(fc.array(fc.integer({ min: 1, max: 9 }), { minLength: 6, maxLength: 9 }), seeds, (weights, seed) => {
+      fc.property(weightLists, fc.array(fc.boolean(), { minLength: 40 }), seeds, (weights, bits, seed) => {
+        const open = weights.map((weight, i) => (bits[i] ? weight : 0))
+        if (open.every((weight) => weight === 0)) return
         const rotation = new Rotation(seed)
-        const items = itemsOf(weights)
-        const whole = new Ledger(weights)
-        const all = new Account()
-        for (let i = 0; i < 5_000; i++) {
-          // Each member is out in a fifth of the turns, by a pattern that has nothing to do with the others'.
-          const isOpen = (index: number) => Math.imul(i * 16 + index + 1, 0x9e3779b1) >>> 0 >= 0x33333333
-          const open = items.map((item, index) => (isOpen(index) ? item : { ...item, weight: 0 }))
-          const pick = turn(rotation, items, isOpen)
-          if (pick === -1) continue
-          expect(open.every(({ weight }) => weight > 0) ? whole.add(pick) : 0).toBeLessThan(1 + 1e-9)
-          // A request for each of the sets that have an account of their own, and a few for all others.
-          expect(all.add(open, pick)).toBeLessThan(16)
-        }
+        const ledger = new Ledger(open)
+        for (let i = 0; i < 300; i++)
+          expect(ledger.add(turn(rotation, itemsOf(weights), (index) => bits[index]!))).toBeLessThan(1 + 1e-9)
       }),
-      { numRuns: 20 },
     )
   })
 
@@ -249,19 +217,6 @@ describe('across changes of the items, the split', () => {
     const older = ['a', 'b', 'c'].map((id) => ({ id, weight: 1 }))
     const newer = ['a', 'd', 'e'].map((id) => ({ id, weight: 1 }))
     for (const seed of manySeeds) expect(worstOfTurns(new Rotation(seed), [older, newer], 1)).toBeLessThan(1)
-  })
-
-  test('of a set of open members goes on after changes that it did not see', () => {
-    const open = (index: number): boolean => index < 3
-    for (const seed of manySeeds) {
-      const rotation = new Rotation(seed)
-      const counts = [0, 0, 0, 0]
-      for (let i = 0; i < 90; i++) {
-        counts[turn(rotation, itemsOf([5, 3, 1, i + 1]), open)]!++
-        turn(rotation, itemsOf([5, 3, 1, i + 1, 7]), () => true)
-      }
-      expect(counts).toEqual([50, 30, 10, 0])
-    }
   })
 
   test('that the weights ask for goes on as well', () => {
