@@ -5,6 +5,7 @@ import {
   type Configuration,
   type DeploymentConfiguration,
   defaultMaxAttempts,
+  defaultRequestRules,
   defaultTimeouts,
   defaultTriggers,
   type RouteConfiguration,
@@ -88,6 +89,10 @@ function createDeployment(index: number): DeploymentConfiguration {
     upstreamModel: 'bench',
     categories: ['LLM'],
     pricing: null,
+    operations: null,
+    contextTokens: null,
+    requestRules: defaultRequestRules,
+    caCertificates: null,
     state: 'ACTIVE',
     loadBalancing: 'LEAST_IN_FLIGHT',
     healthCheck: null,
@@ -111,6 +116,9 @@ function createRoute(index: number, backendIdOf: (index: number) => string): Rou
     ],
     fallback: { backendIds: [backendIdOf(index + 2)], triggers: defaultTriggers, maxAttempts: defaultMaxAttempts },
     timeouts: defaultTimeouts,
+    affinity: 'NONE',
+    balancing: 'WEIGHTED',
+    rewritesModel: false,
     access: { policy: 'AUTHENTICATED', userIds: [], apiKeyIds: [] },
   }
 }

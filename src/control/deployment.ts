@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { DeploymentConfiguration } from '../routing/configuration.ts'
+import { type DeploymentConfiguration, defaultRequestRules } from '../routing/configuration.ts'
 import { defaultHealthCheck } from '../routing/engine.ts'
 import type { DeploymentEngine, LoadBalancing, ModelCategory, ServingState } from '../routing/vocabulary.ts'
 import { createId } from '../storage/create-id.ts'
@@ -87,6 +87,10 @@ function draftDeployment(control: Control, input: DeploymentCreateInput): Deploy
     upstreamModel: input.upstreamModel ?? input.name,
     categories: input.categories ?? ['LLM'],
     pricing: resolvePricing(input.pricing, ['input', 'pricing']),
+    operations: null,
+    contextTokens: null,
+    requestRules: defaultRequestRules,
+    caCertificates: null,
     state: 'ACTIVE',
     loadBalancing: input.loadBalancing ?? 'LEAST_IN_FLIGHT',
     healthCheck:

@@ -123,11 +123,14 @@ async function revisionStateOf(change: Change, route: RouteDraft): Promise<Route
       maxAttempts: route.fallback.maxAttempts,
     },
     timeouts: route.timeouts,
+    affinity: route.affinity,
+    balancing: route.balancing,
+    rewritesModel: route.rewritesModel,
   }
 }
 
 /** What the audit log shows of a route. */
 export function auditedMembers(route: RouteDraft): object {
-  const { name, description, categories, state, targets, fallback, timeouts, access } = route
-  return { name, description, categories, state, targets, fallback, timeouts, access }
+  const { id: _id, revision: _revision, createdAtMs: _createdAt, createdWithId: _createdWith, ...members } = route
+  return members
 }

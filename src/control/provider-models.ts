@@ -41,6 +41,8 @@ export function resolveModels(
       upstreamModel,
       categories: input.categories ? [...new Set(input.categories)] : guessCategories(upstreamModel),
       pricing: resolvePricing(input.pricing, [...at, 'pricing']),
+      operations: null,
+      contextTokens: null,
     }
   })
 }

@@ -1,4 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
+import { defaultRequestRules } from '../routing/configuration.ts'
 import type { ProviderKind } from '../routing/provider-kind.ts'
 import type { ServingState } from '../routing/vocabulary.ts'
 import { createId } from '../storage/create-id.ts'
@@ -63,6 +64,8 @@ function draftProvider(control: Control, input: ProviderCreateInput): ProviderDr
     baseUrl: resolveBaseUrl(input.baseUrl, kind, ['input', 'baseUrl'], control.upstreams),
     state: 'ACTIVE',
     proxyUrl: resolveProxyUrl(control, input.proxyUrl ?? null),
+    requestRules: defaultRequestRules,
+    caCertificates: null,
     credentials: resolveCredentials(input.secrets ?? [], [], ['input', 'secrets']),
     headers: resolveHeaders(input.headers ?? [], kind, ['input', 'headers']),
     models: resolveModels(input.models ?? [], [], ['input', 'models']),

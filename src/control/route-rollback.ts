@@ -48,6 +48,10 @@ async function restore(change: Change, route: RouteDraft, number: number): Promi
       triggers: state.fallback.triggers,
       maxAttempts: state.fallback.maxAttempts,
     },
-    timeouts: state.timeouts,
+    // What a revision of an earlier version does not say stays as it is.
+    timeouts: { ...route.timeouts, ...state.timeouts },
+    affinity: state.affinity ?? route.affinity,
+    balancing: state.balancing ?? route.balancing,
+    rewritesModel: state.rewritesModel ?? route.rewritesModel,
   }
 }

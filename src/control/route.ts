@@ -22,7 +22,7 @@ export interface RouteTargetInput {
   readonly weight?: number
 }
 
-/** Omitted or null members stay, or take their default. */
+/** Omitted or null members stay, or take their default; `keepAliveMs` null: none. */
 export type RouteTimeoutsInput = { readonly [Name in keyof Timeouts]?: number | null | undefined }
 
 export interface RouteCreateInput {
@@ -77,6 +77,9 @@ export function newRoute(name: string): RouteDraft {
     targets: [],
     fallback: null,
     timeouts: defaultTimeouts,
+    affinity: 'NONE',
+    balancing: 'WEIGHTED',
+    rewritesModel: false,
     access: { policy: 'AUTHENTICATED', userIds: [], apiKeyIds: [] },
     createdWithId: null,
   }
@@ -100,8 +103,10 @@ function mergeTimeouts(base: Timeouts, input: RouteTimeoutsInput | null | undefi
   return {
     connectMs: input?.connectMs ?? base.connectMs,
     firstByteMs: input?.firstByteMs ?? base.firstByteMs,
+    answerMs: input?.answerMs ?? base.answerMs,
     idleMs: input?.idleMs ?? base.idleMs,
     totalMs: input?.totalMs ?? base.totalMs,
+    keepAliveMs: input?.keepAliveMs === undefined ? base.keepAliveMs : input.keepAliveMs,
   }
 }
 

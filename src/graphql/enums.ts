@@ -135,9 +135,12 @@ export const TargetAvailability = builder.enumType('TargetAvailability', {
     AVAILABLE: { description: 'It could.' },
     NO_WEIGHT: { description: 'Its weight is 0.' },
     NOT_SERVING: { description: 'It or its provider is disabled or draining.' },
+    OPERATION_NOT_SERVED: { description: 'It does not serve the operation.' },
     NO_ENDPOINT: { description: 'It has no endpoints.' },
     UNHEALTHY: { description: 'Its circuit is open, or all its endpoints are unhealthy.' },
     SATURATED: { description: 'All its endpoints are at their `maxInFlight`.' },
+    RATE_LIMITED: { description: 'A limit of it has no room.' },
+    BUDGET_EXHAUSTED: { description: 'A budget of it, or of the caller, is used up.' },
   } satisfies Values<TargetAvailabilityWord>,
 })
 
@@ -188,6 +191,12 @@ export const DivergenceReason = builder.enumType('DivergenceReason', {
     UNHEALTHY: { description: 'The target was left out: unhealthy.' },
     SATURATED: { description: 'The target was left out: saturated.' },
     NOT_SERVING: { description: 'The target was left out: disabled, draining or without endpoints.' },
+    OPERATION_NOT_SERVED: { description: 'The target does not serve the operation.' },
+    RETRIED: { description: 'The target failed and another target of the route served.' },
+    SESSION: { description: 'Kept at the target of its session.' },
+    BALANCING: { description: "Sent to a less busy target, as the route's `balancing` says." },
+    RATE_LIMITED: { description: 'The target was left out: a limit of it has no room.' },
+    BUDGET_EXHAUSTED: { description: 'The target was left out: a budget of it, or of the caller, is used up.' },
   } satisfies Values<DivergenceReasonWord>,
 })
 
@@ -260,6 +269,10 @@ export const RequestOutcome = builder.enumType('RequestOutcome', {
     CANCELLED: { description: 'The client went away.' },
     TRUNCATED: { description: 'The stream broke after its first byte.' },
     GATEWAY_ERROR: { description: 'The gateway itself failed.' },
+    LIMITED: {
+      description:
+        'Refused by a limit or a budget of this installation: 429 `rate_limit_exceeded` or `insufficient_quota`.',
+    },
   } satisfies Values<RequestOutcomeWord>,
 })
 

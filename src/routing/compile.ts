@@ -86,6 +86,8 @@ function compileProviderModels(provider: ProviderConfiguration): ProviderModelBa
     upstreamModelJson: JSON.stringify(model.upstreamModel),
     categories: model.categories,
     pricing: model.pricing,
+    operations: model.operations,
+    contextTokens: model.contextTokens,
     state: provider.state,
     provider: upstream,
   }))

@@ -50,7 +50,14 @@ function providerOf({ modelIds, ...provider }: ProviderUpstream, { backends }: S
   const models = modelIds.flatMap((id) => backends.get(id) ?? [])
   return {
     ...provider,
-    models: models.map(({ id, upstreamModel, categories, pricing }) => ({ id, upstreamModel, categories, pricing })),
+    models: models.map(({ id, upstreamModel, categories, pricing, operations, contextTokens }) => ({
+      id,
+      upstreamModel,
+      categories,
+      pricing,
+      operations,
+      contextTokens,
+    })),
   }
 }
 

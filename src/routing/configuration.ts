@@ -9,6 +9,8 @@ import type {
   FallbackTrigger,
   LoadBalancing,
   ModelCategory,
+  RouteAffinity,
+  RouteBalancing,
   ServingState,
   UserRole,
 } from './vocabulary.ts'
@@ -21,6 +23,18 @@ export interface Pricing {
   readonly cachedInputPerMillion: string | null
 }
 
+/** What the gateway changes in requests to a backend, and what it lets through besides the fixed lists. */
+export interface RequestRules {
+  /** Headers of the client that go to the backend, in lower case. */
+  readonly passHeaders: readonly string[]
+  /** Headers of the backend's answer that go to the client, in lower case. */
+  readonly passResponseHeaders: readonly string[]
+  /** False: `stream_options` is never added to a request. */
+  readonly addStreamUsage: boolean
+}
+
+export const defaultRequestRules: RequestRules = { passHeaders: [], passResponseHeaders: [], addStreamUsage: true }
+
 export interface ProviderConfiguration {
   readonly id: string
   readonly name: string
@@ -28,6 +42,9 @@ export interface ProviderConfiguration {
   readonly baseUrl: string
   readonly state: ServingState
   readonly proxyUrl: string | null
+  readonly requestRules: RequestRules
+  /** PEM of certificate authorities to trust besides the system's; null: none. */
+  readonly caCertificates: string | null
   /** In order of preference. */
   readonly credentials: readonly { readonly id: string; readonly secret: string }[]
   readonly headers: readonly { readonly name: string; readonly value: string }[]
@@ -36,6 +53,10 @@ export interface ProviderConfiguration {
     readonly upstreamModel: string
     readonly categories: readonly ModelCategory[]
     readonly pricing: Pricing | null
+    /** As the operator stated them; null: what its kind is known for. */
+    readonly operations: readonly string[] | null
+    /** Tokens that fit into one request, the answer included; null: unknown. */
+    readonly contextTokens: number | null
   }[]
 }
 
@@ -64,6 +85,13 @@ export interface DeploymentConfiguration {
   readonly upstreamModel: string
   readonly categories: readonly ModelCategory[]
   readonly pricing: Pricing | null
+  /** As the operator stated them; null: what its engine is known for. */
+  readonly operations: readonly string[] | null
+  /** Tokens that fit into one request, the answer included; null: unknown. */
+  readonly contextTokens: number | null
+  readonly requestRules: RequestRules
+  /** PEM of certificate authorities to trust besides the system's; null: none. */
+  readonly caCertificates: string | null
   readonly state: ServingState
   readonly loadBalancing: LoadBalancing
   readonly healthCheck: HealthCheck | null
@@ -74,15 +102,28 @@ export interface DeploymentConfiguration {
 
 export interface Timeouts {
   readonly connectMs: number
+  /** Of a stream: longest wait for its first byte, begun anew by each byte until content comes. */
   readonly firstByteMs: number
+  /** Of a plain answer: longest wait for its head in one attempt. */
+  readonly answerMs: number
+  /** Longest silence inside a stream that has begun. */
   readonly idleMs: number
+  /** Of all attempts together, until an answer begins. */
   readonly totalMs: number
+  /** After so long without content the client of a stream gets status 200 and a comment; null: it waits in silence. */
+  readonly keepAliveMs: number | null
 }
 
-/** DESIGN § 4.2. */
-export const defaultTimeouts: Timeouts = { connectMs: 5_000, firstByteMs: 60_000, idleMs: 60_000, totalMs: 600_000 }
+export const defaultTimeouts: Timeouts = {
+  connectMs: 5_000,
+  firstByteMs: 120_000,
+  answerMs: 300_000,
+  idleMs: 300_000,
+  totalMs: 600_000,
+  keepAliveMs: null,
+}
 
-/** DESIGN § 4.2: everything but `CONTEXT_LENGTH`. */
+/** Everything but `CONTEXT_LENGTH`. */
 export const defaultTriggers: readonly FallbackTrigger[] = [
   'CONNECT_ERROR',
   'TIMEOUT',
@@ -94,7 +135,7 @@ export const defaultTriggers: readonly FallbackTrigger[] = [
   'UNAVAILABLE',
 ]
 
-/** Most upstream attempts of a request, the first included (DESIGN § 4.2). */
+/** Most upstream attempts of a request, the first included. */
 export const defaultMaxAttempts = 3
 
 export interface RouteConfiguration {
@@ -113,6 +154,10 @@ export interface RouteConfiguration {
     readonly maxAttempts: number
   } | null
   readonly timeouts: Timeouts
+  readonly affinity: RouteAffinity
+  readonly balancing: RouteBalancing
+  /** Whether the answer's `model` is the route's name instead of the upstream's. */
+  readonly rewritesModel: boolean
   readonly access: {
     readonly policy: AccessPolicy
     readonly userIds: readonly string[]

@@ -1,5 +1,5 @@
 /** What a route must be to be served. The rules stand here once: `compile` refuses what breaks them, and so nothing that does is committed. */
-import type { RouteConfiguration } from './configuration.ts'
+import type { RouteConfiguration, Timeouts } from './configuration.ts'
 
 export interface Problem {
   /** The id of the object that is at fault. */
@@ -91,8 +91,9 @@ function checkFallback(route: RouteConfiguration, isBackend: (id: string) => boo
 }
 
 function checkTimeouts(route: RouteConfiguration, report: Report): void {
-  for (const [name, value] of Object.entries(route.timeouts)) {
-    if (!Number.isInteger(value) || value < 1 || value > maxTimeoutMs)
+  for (const [name, value] of Object.entries(route.timeouts) as [keyof Timeouts, number | null][]) {
+    if (value === null && name === 'keepAliveMs') continue
+    if (value === null || !Number.isInteger(value) || value < 1 || value > maxTimeoutMs)
       report('INVALID', ['timeouts', name], `${name} is a whole number of milliseconds from 1 to ${maxTimeoutMs}.`)
   }
 }

@@ -51,7 +51,10 @@ function leftOutReason(availability: BackendAvailability): DivergenceReason | nu
     case 'UNHEALTHY':
       return 'UNHEALTHY'
     case 'SATURATED':
-      return 'SATURATED'
+    case 'OPERATION_NOT_SERVED':
+    case 'RATE_LIMITED':
+    case 'BUDGET_EXHAUSTED':
+      return availability
   }
 }
 

@@ -9,6 +9,7 @@ import type {
   EndpointConfiguration,
   HealthCheck,
   Pricing,
+  RequestRules,
   Timeouts,
   UserConfiguration,
 } from './configuration.ts'
@@ -20,6 +21,8 @@ import type {
   FallbackTrigger,
   LoadBalancing,
   ModelCategory,
+  RouteAffinity,
+  RouteBalancing,
   ServingState,
 } from './vocabulary.ts'
 
@@ -63,6 +66,10 @@ export interface Route {
   readonly targets: readonly Target[]
   readonly fallback: Fallback | null
   readonly timeouts: Timeouts
+  readonly affinity: RouteAffinity
+  readonly balancing: RouteBalancing
+  /** Whether the answer's `model` is the route's name instead of the upstream's. */
+  readonly rewritesModel: boolean
   readonly access: {
     readonly policy: AccessPolicy
     readonly userIds: ReadonlySet<string>
@@ -79,6 +86,9 @@ interface BackendBase {
   readonly upstreamModelJson: string
   readonly categories: readonly ModelCategory[]
   readonly pricing: Pricing | null
+  /** As the operator stated them; null: what the provider's kind or the engine is known for. */
+  readonly operations: readonly string[] | null
+  readonly contextTokens: number | null
   readonly state: ServingState
 }
 
@@ -89,6 +99,8 @@ export interface ProviderUpstream {
   readonly baseUrl: string
   readonly state: ServingState
   readonly proxyUrl: string | null
+  readonly requestRules: RequestRules
+  readonly caCertificates: string | null
   readonly credentials: readonly { readonly id: string; readonly secret: string }[]
   readonly headers: readonly { readonly name: string; readonly value: string }[]
   readonly modelIds: readonly string[]
@@ -106,6 +118,8 @@ export interface DeploymentBackend extends BackendBase {
   readonly engine: DeploymentEngine
   readonly loadBalancing: LoadBalancing
   readonly healthCheck: HealthCheck | null
+  readonly requestRules: RequestRules
+  readonly caCertificates: string | null
   readonly queue: { readonly maxWaiting: number; readonly maxWaitMs: number }
   readonly secret: string | null
   readonly endpoints: readonly EndpointConfiguration[]

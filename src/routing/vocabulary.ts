@@ -29,6 +29,14 @@ export type DeploymentEngine = (typeof deploymentEngines)[number]
 export const loadBalancings = ['LEAST_IN_FLIGHT', 'WEIGHTED_ROUND_ROBIN', 'PREFIX_AFFINITY'] as const
 export type LoadBalancing = (typeof loadBalancings)[number]
 
+/** How requests that belong together are kept at one target. */
+export const routeAffinities = ['NONE', 'SESSION'] as const
+export type RouteAffinity = (typeof routeAffinities)[number]
+
+/** How a new request, or a new session, finds its target. */
+export const routeBalancings = ['WEIGHTED', 'LEAST_IN_FLIGHT'] as const
+export type RouteBalancing = (typeof routeBalancings)[number]
+
 export const accessPolicies = ['PUBLIC', 'AUTHENTICATED', 'RESTRICTED'] as const
 export type AccessPolicy = (typeof accessPolicies)[number]
 
@@ -45,7 +53,7 @@ export const apiKeyScopes = [
 ] as const
 export type ApiKeyScope = (typeof apiKeyScopes)[number]
 
-/** Why a request moves on; the rows of the failure contract (DESIGN § 4.2). */
+/** Why a request moves on; the rows of the failure contract. */
 export const fallbackTriggers = [
   'CONNECT_ERROR',
   'TIMEOUT',
@@ -63,13 +71,27 @@ export const targetAvailabilities = [
   'AVAILABLE',
   'NO_WEIGHT',
   'NOT_SERVING',
+  'OPERATION_NOT_SERVED',
   'NO_ENDPOINT',
   'UNHEALTHY',
   'SATURATED',
+  'RATE_LIMITED',
+  'BUDGET_EXHAUSTED',
 ] as const
 export type TargetAvailability = (typeof targetAvailabilities)[number]
 
-export const divergenceReasons = ['FALLBACK', 'UNHEALTHY', 'SATURATED', 'NOT_SERVING'] as const
+export const divergenceReasons = [
+  'FALLBACK',
+  'UNHEALTHY',
+  'SATURATED',
+  'NOT_SERVING',
+  'OPERATION_NOT_SERVED',
+  'RETRIED',
+  'SESSION',
+  'BALANCING',
+  'RATE_LIMITED',
+  'BUDGET_EXHAUSTED',
+] as const
 export type DivergenceReason = (typeof divergenceReasons)[number]
 
 export const circuitStates = ['CLOSED', 'OPEN', 'HALF_OPEN'] as const
@@ -86,6 +108,7 @@ export const requestOutcomes = [
   'CANCELLED',
   'TRUNCATED',
   'GATEWAY_ERROR',
+  'LIMITED',
 ] as const
 export type RequestOutcome = (typeof requestOutcomes)[number]
 

@@ -4,6 +4,7 @@ import type { Configuration } from '../routing/configuration.ts'
 import { configurationParts, joinConfiguration } from '../routing/configuration-of.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
 import type { SecretBox } from '../storage/secret-box.ts'
+import { completeConfiguration } from './complete-configuration.ts'
 import { readSealedFile, writeSealedFile } from './sealed-file.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
 
@@ -26,7 +27,9 @@ interface Log {
 export async function readLastGoodSnapshot(dataDir: string, box: SecretBox, log: Log): Promise<Snapshot | undefined> {
   try {
     const texts = await readSealedFile(join(dataDir, fileName), box, context)
-    const compiled = compileSnapshot(joinConfiguration(texts.map((text) => JSON.parse(text) as Configuration)))
+    const compiled = compileSnapshot(
+      joinConfiguration(texts.map((text) => completeConfiguration(JSON.parse(text) as Configuration))),
+    )
     if (compiled.ok) return compiled.snapshot
     log.warn({ problems: compiled.problems.slice(0, 20) }, 'the last good snapshot on disk does not compile')
   } catch (error) {

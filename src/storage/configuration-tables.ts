@@ -9,6 +9,8 @@ import type {
   FallbackTrigger,
   LoadBalancing,
   ModelCategory,
+  RouteAffinity,
+  RouteBalancing,
   ServingState,
   UserRole,
 } from '../routing/vocabulary.ts'
@@ -87,7 +89,21 @@ interface ApiKeyRouteTable {
   route_id: string
 }
 
-export interface ProviderTable extends VersionedColumns {
+/** What may pass through besides the fixed lists, and whom it trusts. */
+export interface RequestRulesColumns {
+  pass_headers: string[]
+  pass_response_headers: string[]
+  add_stream_usage: boolean
+  ca_certificates: string | null
+}
+
+/** What a model serves; null: not stated. */
+interface AbilityColumns {
+  operations: string[] | null
+  context_tokens: number | null
+}
+
+export interface ProviderTable extends VersionedColumns, RequestRulesColumns {
   name: string
   description: string
   kind: ProviderKind
@@ -113,7 +129,7 @@ interface ProviderHeaderTable {
   sealed_value: Buffer
 }
 
-interface ProviderModelTable extends PricingColumns {
+interface ProviderModelTable extends PricingColumns, AbilityColumns {
   id: string
   provider_id: string
   position: number
@@ -121,7 +137,7 @@ interface ProviderModelTable extends PricingColumns {
   categories: ModelCategory[]
 }
 
-export interface DeploymentTable extends VersionedColumns, PricingColumns {
+export interface DeploymentTable extends VersionedColumns, PricingColumns, AbilityColumns, RequestRulesColumns {
   name: string
   description: string
   engine: DeploymentEngine
@@ -152,8 +168,13 @@ export interface RouteTable extends VersionedColumns {
   state: Generated<ServingState>
   connect_ms: number
   first_byte_ms: number
+  answer_ms: number
   idle_ms: number
   total_ms: number
+  keep_alive_ms: number | null
+  affinity: RouteAffinity
+  balancing: RouteBalancing
+  rewrites_model: boolean
   access_policy: AccessPolicy
   fallback_triggers: FallbackTrigger[] | null
   fallback_max_attempts: number | null
@@ -216,8 +237,15 @@ export interface RouteRevisionState {
     triggers: FallbackTrigger[]
     maxAttempts: number
   } | null
-  timeouts: Timeouts
+  timeouts: StoredTimeouts
+  /** Of these a revision that an earlier version wrote says nothing. */
+  affinity?: RouteAffinity
+  balancing?: RouteBalancing
+  rewritesModel?: boolean
 }
+
+/** `answerMs` and `keepAliveMs` are missing where an earlier version wrote them. */
+type StoredTimeouts = Omit<Timeouts, 'answerMs' | 'keepAliveMs'> & Partial<Timeouts>
 
 interface AuditEntryTable {
   id: string

@@ -7,12 +7,14 @@ import type {
   DeploymentConfiguration,
   Pricing,
   ProviderConfiguration,
+  RequestRules,
   RouteConfiguration,
   SubjectKind,
   UserConfiguration,
 } from '../routing/configuration.ts'
 import { subjectKinds } from '../routing/configuration.ts'
 import { type ObjectType, typeOfId } from '../routing/object-id.ts'
+import type { RequestRulesColumns } from './configuration-tables.ts'
 import type { Db } from './database.ts'
 import type { SecretBox } from './secret-box.ts'
 import type { Tables } from './tables.ts'
@@ -104,6 +106,7 @@ export async function loadProviders(db: Db, box: SecretBox, ids?: readonly strin
   const rows = await db
     .selectFrom('provider')
     .select(['id', 'name', 'kind', 'base_url', 'state', 'proxy_url'])
+    .select(['pass_headers', 'pass_response_headers', 'add_stream_usage', 'ca_certificates'])
     .select((eb) => [
       jsonArrayFrom(
         eb
@@ -122,7 +125,7 @@ export async function loadProviders(db: Db, box: SecretBox, ids?: readonly strin
       jsonArrayFrom(
         eb
           .selectFrom('provider_model')
-          .select(['id', 'upstream_model', 'categories'])
+          .select(['id', 'upstream_model', 'categories', 'operations', 'context_tokens'])
           .select(pricingTexts)
           .whereRef('provider_id', '=', 'provider.id')
           .orderBy('position'),
@@ -138,6 +141,8 @@ export async function loadProviders(db: Db, box: SecretBox, ids?: readonly strin
     baseUrl: row.base_url,
     state: row.state,
     proxyUrl: row.proxy_url,
+    requestRules: requestRulesOf(row),
+    caCertificates: row.ca_certificates,
     credentials: row.credentials.map(({ id, sealed }) => ({ id, secret: box.open(Buffer.from(sealed, 'base64'), id) })),
     headers: row.headers.map(({ id, name, sealed }) => ({ name, value: box.open(Buffer.from(sealed, 'base64'), id) })),
     models: row.models.map((model) => ({
@@ -145,6 +150,8 @@ export async function loadProviders(db: Db, box: SecretBox, ids?: readonly strin
       upstreamModel: model.upstream_model,
       categories: model.categories,
       pricing: pricingOf(model),
+      operations: model.operations,
+      contextTokens: model.context_tokens,
     })),
   }))
 }
@@ -177,6 +184,10 @@ export async function loadDeployments(
     upstreamModel: row.upstream_model,
     categories: row.categories,
     pricing: pricingOf(row),
+    operations: row.operations,
+    contextTokens: row.context_tokens,
+    requestRules: requestRulesOf(row),
+    caCertificates: row.ca_certificates,
     state: row.state,
     loadBalancing: row.load_balancing,
     healthCheck: row.health_check,
@@ -232,9 +243,14 @@ export async function loadRoutes(db: Db, ids?: readonly string[]): Promise<Route
     timeouts: {
       connectMs: row.connect_ms,
       firstByteMs: row.first_byte_ms,
+      answerMs: row.answer_ms,
       idleMs: row.idle_ms,
       totalMs: row.total_ms,
+      keepAliveMs: row.keep_alive_ms,
     },
+    affinity: row.affinity,
+    balancing: row.balancing,
+    rewritesModel: row.rewrites_model,
     access: { policy: row.access_policy, userIds: row.user_ids, apiKeyIds: row.api_key_ids },
   }))
 }
@@ -270,6 +286,15 @@ async function loadApiKeys(db: Db, ids?: readonly string[]): Promise<ApiKeyConfi
     routeIds: row.is_route_bound ? row.route_ids : null,
     expiresAtMs: row.expires_at?.getTime() ?? null,
   }))
+}
+
+/** The request rules of a row. */
+export function requestRulesOf(row: Omit<RequestRulesColumns, 'ca_certificates'>): RequestRules {
+  return {
+    passHeaders: row.pass_headers,
+    passResponseHeaders: row.pass_response_headers,
+    addStreamUsage: row.add_stream_usage,
+  }
 }
 
 /** As texts: JSON would turn an exact decimal into a binary fraction. */

@@ -1,5 +1,6 @@
 import type { DeploymentConfiguration, Pricing } from '../routing/configuration.ts'
 import { loadDeployments } from './configuration.ts'
+import type { RequestRulesColumns } from './configuration-tables.ts'
 import type { Tx } from './database.ts'
 import type { Ref } from './route.ts'
 import type { SecretBox } from './secret-box.ts'
@@ -83,6 +84,9 @@ function columnsOf(draft: DeploymentDraft) {
     upstream_model: draft.upstreamModel,
     categories: [...draft.categories],
     ...pricingColumns(draft.pricing),
+    operations: draft.operations && [...draft.operations],
+    context_tokens: draft.contextTokens,
+    ...requestRulesColumns(draft),
     state: draft.state,
     load_balancing: draft.loadBalancing,
     health_check: draft.healthCheck && JSON.stringify(draft.healthCheck),
@@ -97,6 +101,19 @@ export function pricingColumns(pricing: Pricing | null) {
     input_per_million: pricing?.inputPerMillion ?? null,
     output_per_million: pricing?.outputPerMillion ?? null,
     cached_input_per_million: pricing?.cachedInputPerMillion ?? null,
+  }
+}
+
+/** The columns of what may pass through to a backend, and of whom it trusts. */
+export function requestRulesColumns({
+  requestRules,
+  caCertificates,
+}: Pick<DeploymentConfiguration, 'requestRules' | 'caCertificates'>): RequestRulesColumns {
+  return {
+    pass_headers: [...requestRules.passHeaders],
+    pass_response_headers: [...requestRules.passResponseHeaders],
+    add_stream_usage: requestRules.addStreamUsage,
+    ca_certificates: caCertificates,
   }
 }
 

@@ -3,7 +3,7 @@ import type { ProviderConfiguration } from '../routing/configuration.ts'
 import { loadProviders } from './configuration.ts'
 import { createId } from './create-id.ts'
 import type { Db, Tx } from './database.ts'
-import { pricingColumns } from './deployment.ts'
+import { pricingColumns, requestRulesColumns } from './deployment.ts'
 import type { Ref } from './route.ts'
 import type { SecretBox } from './secret-box.ts'
 
@@ -96,6 +96,7 @@ function columnsOf(draft: ProviderDraft) {
     base_url: draft.baseUrl,
     state: draft.state,
     proxy_url: draft.proxyUrl,
+    ...requestRulesColumns(draft),
   }
 }
 
@@ -166,6 +167,8 @@ async function writeModels(tx: Tx, providerId: string, after: Models, before: Mo
         input_per_million: eb.ref('excluded.input_per_million'),
         output_per_million: eb.ref('excluded.output_per_million'),
         cached_input_per_million: eb.ref('excluded.cached_input_per_million'),
+        operations: eb.ref('excluded.operations'),
+        context_tokens: eb.ref('excluded.context_tokens'),
       })),
     )
     .execute()
@@ -179,5 +182,7 @@ function modelRow(providerId: string, model: Models[number], position: number) {
     upstream_model: model.upstreamModel,
     categories: [...model.categories],
     ...pricingColumns(model.pricing),
+    operations: model.operations && [...model.operations],
+    context_tokens: model.contextTokens,
   }
 }

@@ -15,6 +15,7 @@ import {
 } from '../../src/control/route-targets.ts'
 import { setRouteTraffic, setRouteTrafficBulk } from '../../src/control/route-traffic.ts'
 import { createUser } from '../../src/control/user.ts'
+import { defaultTimeouts } from '../../src/routing/configuration.ts'
 import type { Route } from '../../src/routing/snapshot.ts'
 import {
   administrator,
@@ -73,7 +74,7 @@ test('a new route takes what is given and defaults for the rest', async () => {
     state: 'ACTIVE',
     categories: ['LLM'],
     fallback: null,
-    timeouts: { connectMs: 5_000, firstByteMs: 60_000, idleMs: 60_000, totalMs: 600_000 },
+    timeouts: defaultTimeouts,
     access: { policy: 'AUTHENTICATED' },
   })
   const byFallback = await make(control, {
@@ -85,7 +86,7 @@ test('a new route takes what is given and defaults for the rest', async () => {
   expect(fallback?.maxAttempts).toBe(3)
   expect(fallback?.triggers.has('CONTEXT_LENGTH')).toBe(false)
   expect(fallback?.triggers.size).toBe(8)
-  expect(timeouts).toEqual({ connectMs: 5_000, firstByteMs: 60_000, idleMs: 60_000, totalMs: 30_000 })
+  expect(timeouts).toEqual({ ...defaultTimeouts, totalMs: 30_000 })
   await expectCompiledWhole(control)
 })
 

@@ -7,6 +7,7 @@ import {
   type ApiKeyConfiguration,
   type Configuration,
   defaultMaxAttempts,
+  defaultRequestRules,
   defaultTimeouts,
   defaultTriggers,
   type DeploymentConfiguration,
@@ -49,6 +50,10 @@ export function deployment(
     upstreamModel: `served-${name}`,
     categories: ['LLM'],
     pricing: null,
+    operations: null,
+    contextTokens: null,
+    requestRules: defaultRequestRules,
+    caCertificates: null,
     state: 'ACTIVE',
     loadBalancing: 'LEAST_IN_FLIGHT',
     healthCheck: null,
@@ -77,9 +82,20 @@ export function provider(
     baseUrl,
     state: 'ACTIVE',
     proxyUrl: null,
+    requestRules: defaultRequestRules,
+    caCertificates: null,
     credentials: [{ id: `crd_${name}`, secret: `secret-of-${name}` }],
     headers: [],
-    models: [{ id: `pmd_${name}`, upstreamModel: `model-of-${name}`, categories: ['LLM'], pricing: null }],
+    models: [
+      {
+        id: `pmd_${name}`,
+        upstreamModel: `model-of-${name}`,
+        categories: ['LLM'],
+        pricing: null,
+        operations: null,
+        contextTokens: null,
+      },
+    ],
     ...rest,
   }
 }
@@ -113,6 +129,9 @@ export function route(
       ? { backendIds: fallback, triggers: triggers ?? defaultTriggers, maxAttempts: maxAttempts ?? defaultMaxAttempts }
       : null,
     timeouts: { ...defaultTimeouts, ...timeouts },
+    affinity: 'NONE',
+    balancing: 'WEIGHTED',
+    rewritesModel: false,
     access: { policy: 'AUTHENTICATED', userIds: [], apiKeyIds: [] },
     ...rest,
   }

@@ -9,7 +9,8 @@ const pricing = { inputPerMillion: '2.5', outputPerMillion: '10', cachedInputPer
 const usage = { inputTokens: 1000, outputTokens: 40, cachedInputTokens: 200, reasoningTokens: 7 }
 
 function configuration(baseUrl: string) {
-  const models = [{ id: 'pmd_a', upstreamModel: 'm', categories: ['LLM'], pricing }] as const
+  const abilities = { operations: null, contextTokens: null }
+  const models = [{ id: 'pmd_a', upstreamModel: 'm', categories: ['LLM'], pricing, ...abilities }] as const
   return { providers: [provider('a', baseUrl, { models })], routes: [route('chat', ['pmd_a'])] }
 }
 

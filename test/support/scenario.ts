@@ -1,6 +1,7 @@
 /** Small configurations, compiled as the product compiles them, and live states that a test writes down. */
 import { compileSnapshot } from '../../src/routing/compile.ts'
 import {
+  defaultRequestRules,
   defaultTimeouts,
   defaultTriggers,
   type ApiKeyConfiguration,
@@ -27,6 +28,10 @@ export function deployment(id: string, rest: Partial<DeploymentConfiguration> = 
     upstreamModel: `${id}-model`,
     categories: ['LLM'],
     pricing: null,
+    operations: null,
+    contextTokens: null,
+    requestRules: defaultRequestRules,
+    caCertificates: null,
     state: 'ACTIVE',
     loadBalancing: 'LEAST_IN_FLIGHT',
     healthCheck: null,
@@ -46,9 +51,20 @@ export function provider(id: string, rest: Partial<ProviderConfiguration> = {}):
     baseUrl: 'http://127.0.0.1:9/v1',
     state: 'ACTIVE',
     proxyUrl: null,
+    requestRules: defaultRequestRules,
+    caCertificates: null,
     credentials: [{ id: `${id}-key`, secret: 'secret' }],
     headers: [],
-    models: [{ id: `${id}-model`, upstreamModel: 'upstream', categories: ['LLM'], pricing: null }],
+    models: [
+      {
+        id: `${id}-model`,
+        upstreamModel: 'upstream',
+        categories: ['LLM'],
+        pricing: null,
+        operations: null,
+        contextTokens: null,
+      },
+    ],
     ...rest,
   }
 }
@@ -68,6 +84,9 @@ export function route(
     targets: Object.entries(weights).map(([backendId, weight]) => ({ id: `tgt-${backendId}`, backendId, weight })),
     fallback: null,
     timeouts: defaultTimeouts,
+    affinity: 'NONE',
+    balancing: 'WEIGHTED',
+    rewritesModel: false,
     access: { policy: 'PUBLIC', userIds: [], apiKeyIds: [] },
     ...rest,
   }

@@ -1,0 +1,26 @@
+import { type Configuration, defaultRequestRules, defaultTimeouts } from '../routing/configuration.ts'
+
+const newInModels = { operations: null, contextTokens: null }
+const newInUpstreams = { requestRules: defaultRequestRules, caCertificates: null }
+const newInRoutes = { affinity: 'NONE', balancing: 'WEIGHTED', rewritesModel: false } as const
+
+/**
+ * A configuration with the defaults of what an earlier version did not write: a gateway that was updated starts from the
+ * file of the version before. The type of `stored` promises more than such a file holds.
+ */
+export function completeConfiguration(stored: Configuration): Configuration {
+  return {
+    ...stored,
+    providers: stored.providers.map((provider) => ({
+      ...newInUpstreams,
+      ...provider,
+      models: provider.models.map((model) => ({ ...newInModels, ...model })),
+    })),
+    deployments: stored.deployments.map((deployment) => ({ ...newInModels, ...newInUpstreams, ...deployment })),
+    routes: stored.routes.map((route) => ({
+      ...newInRoutes,
+      ...route,
+      timeouts: { ...defaultTimeouts, ...route.timeouts },
+    })),
+  }
+}
