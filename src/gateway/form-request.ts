@@ -26,11 +26,11 @@ export class FormRequest implements ReceivedRequest {
     this.#body = body
   }
 
-  bodyFor(backend: Backend): { body: Readable; length: number } {
+  bodyFor(backend: Backend): { body: () => Readable; length: number } {
     const { model } = backendFacts(backend)
     const { start, end } = this.#form.modelSpan
     return {
-      body: Readable.from(this.#replaceModel(model), { objectMode: false }),
+      body: () => Readable.from(this.#replaceModel(model), { objectMode: false }),
       length: this.size - (end - start) + model.length,
     }
   }

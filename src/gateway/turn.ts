@@ -50,9 +50,25 @@ const steps = [readClients, sendUpstream, readUpstreams, passAnswers, writeRecor
 
 /** They are about to run, or running. */
 let isDue = false
+let isRunning = false
+/** How often the steps have run. */
+let turn = 0
+
+/** To be asked later with `hasReadSince`. */
+export function nextRead(): number {
+  return isRunning ? turn : turn + 1
+}
+
+/** Whether the event loop has polled all sockets since `nextRead` gave this. False also where that is not known. */
+export function hasReadSince(read: number): boolean {
+  return turn > read
+}
 
 function runSteps(): void {
+  turn++
+  isRunning = true
   for (const step of steps) step.run()
+  isRunning = false
   isDue = steps.some(({ isIdle }) => !isIdle)
   if (isDue) setImmediate(runSteps)
 }

@@ -22,6 +22,11 @@ export interface UpstreamOptions {
   readonly script?: Script
   /** Whether replies begin only when the whole body has arrived. Default: true. */
   readonly waitForBody?: boolean
+  /**
+   * Ends the connection with the last bytes of each answer, after it promised to keep it, as llama-server does.
+   * Default: false.
+   */
+  readonly endsConnections?: boolean
 }
 
 export interface Upstream extends AsyncDisposable {
@@ -76,6 +81,7 @@ export async function openUpstream(options: UpstreamOptions | Script = {}): Prom
     const body = collectBody(message, request)
     if (settings.waitForBody ?? true) await body
     if (request.closedAtMs !== undefined) return
+    if (settings.endsConnections) endWithAnswer(response, message.socket)
     await replyTo(request)({ request, response, socket: message.socket, upstream: identity })
   }
 
@@ -124,6 +130,17 @@ export async function openUpstream(options: UpstreamOptions | Script = {}): Prom
     listenAgain: () => listen(server, port),
     close,
     [Symbol.asyncDispose]: close,
+  }
+}
+
+/** The last bytes and the end of the connection leave together. */
+function endWithAnswer(response: ServerResponse, socket: Socket): void {
+  response.setHeader('keep-alive', 'timeout=5')
+  const end = response.end.bind(response) as (...rest: unknown[]) => ServerResponse
+  response.end = (...rest: unknown[]) => {
+    end(...rest)
+    socket.end()
+    return response
   }
 }
 

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream'
-import type { CallRequest } from './exchange.ts'
+import type { RequestContent } from './exchange.ts'
 
 /** A body in memory up to this goes out at once. Of a longer one, only its parts tell whether a slow upstream still takes it. */
 export const maxWholeBytes = 1024 * 1024
@@ -7,8 +7,8 @@ export const maxWholeBytes = 1024 * 1024
 const partBytes = 64 * 1024
 
 /** What sends the body part by part; to be destroyed when nothing more of it is to be sent. */
-export function streamOf(body: CallRequest['body']): Readable {
-  return body instanceof Readable ? body : new PieceStream(body)
+export function streamOf(body: RequestContent): Readable {
+  return typeof body === 'function' ? body() : new PieceStream(body)
 }
 
 /** Reads pieces in parts of their own memory; one piece may be megabytes long, and would say nothing until all of it has gone. */

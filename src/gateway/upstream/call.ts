@@ -84,6 +84,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   #reader: AnswerReader | null = null
   #flushing: 'no' | 'staged' | 'now' = 'no'
   #brokenBy: 'broken' | 'silent' | 'expired' | null = null
+  #connectingSinceMs: number
   #waitingSinceMs: number
   #errorSinceMs = 0
   #lastByteAtMs = 0
@@ -96,6 +97,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     this.#expiresAtMs = this.startedAtMs + leftMs
     this.#protocol = protocol
     this.#owner = owner
+    this.#connectingSinceMs = this.startedAtMs
     this.#waitingSinceMs = this.startedAtMs
     this.dueAtMs = this.#nextDeadline()
   }
@@ -163,6 +165,14 @@ export class UpstreamCall implements AnswerReceiver, Watched {
 
   onSending(): void {
     this.#stage = 'waiting'
+    this.#watch()
+  }
+
+  onResend(exchange: UpstreamExchange): void {
+    if (this.#stage === 'over') return exchange.abort()
+    this.#exchange = exchange
+    this.#stage = 'connecting'
+    this.#connectingSinceMs = monotonicMs()
     this.#watch()
   }
 
@@ -317,7 +327,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     const { connectMs, firstByteMs, idleMs } = this.#timeouts
     switch (this.#stage) {
       case 'connecting':
-        return this.startedAtMs + connectMs
+        return this.#connectingSinceMs + connectMs
       case 'waiting':
         return this.#waitingSinceMs + firstByteMs
       case 'opening':

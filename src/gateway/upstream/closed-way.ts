@@ -1,4 +1,3 @@
-import { Readable } from 'node:stream'
 import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
 
 /** Leads nowhere: whatever is to take it fails like a call of an upstream that cannot be reached, so that another is asked. */
@@ -9,8 +8,7 @@ export class ClosedWay implements UpstreamWay {
     this.#error = error
   }
 
-  dispatch({ body }: CallRequest, receiver: AnswerReceiver): UpstreamExchange {
-    if (body instanceof Readable) body.destroy()
+  dispatch(_: CallRequest, receiver: AnswerReceiver): UpstreamExchange {
     receiver.onFailure(this.#error)
     return failedExchange
   }

@@ -1,7 +1,6 @@
 import type { Socket } from 'node:net'
-import { Readable } from 'node:stream'
 import { Arrivals } from '../http/arrivals.ts'
-import { readUpstreams, sendUpstream } from '../turn.ts'
+import { hasReadSince, nextRead, readUpstreams, sendUpstream } from '../turn.ts'
 import { type AnswerEvents, AnswerParser } from './answer-parser.ts'
 import type { AnswerHead } from './answer-head.ts'
 import { maxWholeBytes, streamOf } from './body-stream.ts'
@@ -19,6 +18,8 @@ export type OpenSocket = (opened: (error: Error | null, socket: Socket | null) =
 export interface ConnectionOwner {
   /** The answer has been read, and another request may follow. */
   onFree(connection: UpstreamConnection): void
+  /** It had been used before, and ended before a byte of the answer to this request: that needs another connection. */
+  onLost(request: CallRequest, receiver: AnswerReceiver): void
   /** Called once; it is of no more use. */
   onClosed(connection: UpstreamConnection): void
 }
@@ -46,6 +47,12 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
   #request: CallRequest | null = null
   #receiver: AnswerReceiver | null = null
   #upload: BodyUpload | null = null
+  /** The request on a connection that was used before, until a byte of its answer has come. */
+  #resendable: CallRequest | null = null
+  /** By then, what was read behind the last answer is known (`nextRead`). */
+  #freeSince = 0
+  /** Its request waits for that. */
+  #isHeldBack = false
   readonly #arrivals = new Arrivals(readUpstreams, (bytes) => this.#read(bytes))
   /** What goes out in this turn. */
   #unsent: Buffer | null = null
@@ -56,6 +63,7 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
 
   /** Opens it; once. A request may wait for it already. */
   open(openSocket: OpenSocket): void {
+    if (this.#isClosed) return
     const socket = openSocket((error, opened) => {
       if (error) this.close(error)
       else this.#begin(opened!)
@@ -68,7 +76,24 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
   send(request: CallRequest, receiver: AnswerReceiver): void {
     this.#request = request
     this.#receiver = receiver
-    if (this.#isConnected) this.#write(this.#socket!)
+    if (!this.#isConnected) return
+    this.#resendable = request
+    if (hasReadSince(this.#freeSince)) this.#write(this.#socket!)
+    else this.#sendAfterRead()
+  }
+
+  /**
+   * Some servers end their connections right behind an answer and do not say so before. That is read no sooner than the event
+   * loop polls again: whoever waited for this answer to end comes too early.
+   */
+  #sendAfterRead(): void {
+    this.#isHeldBack = true
+    const send = () => {
+      this.#isHeldBack = false
+      if (!this.#isClosed) this.#write(this.#socket!)
+    }
+    // The loop polls between one and the next.
+    setImmediate(() => setImmediate(send))
   }
 
   /** The longest that upstream says it keeps an idle connection, in milliseconds, less what a request needs to arrive. */
@@ -153,7 +178,7 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     this.#receiver!.onSending()
     if (this.#isClosed) return
     if (length > maxCopiedBytes) this.#readOn(socket)
-    if (body instanceof Readable || length > maxWholeBytes) {
+    if (typeof body === 'function' || length > maxWholeBytes) {
       socket.write(head, 'latin1')
       this.#upload = new BodyUpload(streamOf(body), length, socket, this)
       return
@@ -200,7 +225,8 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     this.#arrivals.read()
     if (this.#isClosed) return
     // Nobody asked, or not yet: what came could be taken for the answer to the next request.
-    if (!this.#receiver || this.#unsent) return this.close()
+    if (!this.#receiver || this.#unsent || this.#isHeldBack) return this.#lose()
+    this.#resendable = null
     this.#arrivals.push(bytes)
   }
 
@@ -220,18 +246,30 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     const error = this.#writeError
     // A reset says nothing of where a body ends; with `EPIPE`, upstream had ended its side before.
     const isInOrder = error === null || error.code === 'EPIPE'
-    if (this.#receiver && isInOrder && this.#parser.endOfConnection()) this.#finish()
-    else this.close(error ?? undefined)
+    // While the request is held back, the parser still speaks of the answer before.
+    if (this.#receiver && !this.#isHeldBack && isInOrder && this.#parser.endOfConnection()) this.#finish()
+    else this.#lose(error ?? undefined)
   }
 
   #endWith(error?: Error): void {
     this.#arrivals.read()
-    this.close(error)
+    this.#lose(error)
+  }
+
+  /** The connection has ended; not by what was read from it, nor by the body that was to be sent. */
+  #lose(error?: Error): void {
+    const request = this.#resendable
+    const receiver = this.#receiver
+    if (!request || !receiver || this.#isClosed) return this.close(error)
+    this.#receiver = null
+    this.#owner.onLost(request, receiver)
+    this.close()
   }
 
   #finish(): void {
     const receiver = this.#receiver
     this.#receiver = null
+    this.#freeSince = nextRead()
     if (this.#isPaused) this.resume()
     if (this.#isReusable(this.#socket!)) this.#owner.onFree(this)
     else this.close()
@@ -244,11 +282,10 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
   }
 
   #dropRequest(): void {
-    const body = this.#request?.body
-    if (body instanceof Readable) body.destroy()
     this.#upload?.stop()
     this.#upload = null
     this.#request = null
+    this.#resendable = null
   }
 }
 

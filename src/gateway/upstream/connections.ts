@@ -83,7 +83,9 @@ export class UpstreamConnections implements AsyncDisposable {
 
   #openPool(pools: Map<string, UpstreamPool>, origin: string, keepAliveMs: number): UpstreamPool {
     // Upstreams come and go with the configuration.
-    const pool = new UpstreamPool(socketsTo(origin, this.#connect), keepAliveMs, () => pools.delete(origin))
+    const pool: UpstreamPool = new UpstreamPool(socketsTo(origin, this.#connect), keepAliveMs, () => {
+      if (pools.get(origin) === pool) pools.delete(origin)
+    })
     pools.set(origin, pool)
     return pool
   }

@@ -2,6 +2,9 @@
 import type { Readable } from 'node:stream'
 import type { AnswerHead } from './answer-head.ts'
 
+/** A body in memory, or what opens a stream of it: called again if the request has to be sent once more. */
+export type RequestContent = readonly Buffer[] | (() => Readable)
+
 /** A POST to an upstream. */
 export interface CallRequest {
   readonly origin: string
@@ -9,7 +12,7 @@ export interface CallRequest {
   readonly target: string
   /** Lines, each with its line break, `host` among them; what concerns the connection and the length of the body is not. */
   readonly headers: string
-  readonly body: readonly Buffer[] | Readable
+  readonly body: RequestContent
   /** Bytes of the body. */
   readonly length: number
 }
@@ -39,6 +42,11 @@ export interface AnswerReceiver {
   onBody(chunk: Buffer): void
   onEnd(): void
   onFailure(error: Error): void
+  /**
+   * The connection was one that had been used before, and ended before a byte of an answer: upstream closed it while the request
+   * was on its way. The request goes out once more on a new connection. `exchange` takes the place of the former one.
+   */
+  onResend(exchange: UpstreamExchange): void
 }
 
 /**

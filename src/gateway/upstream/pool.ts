@@ -1,5 +1,11 @@
 import { type ConnectionOwner, type OpenSocket, UpstreamConnection } from './connection.ts'
-import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
+import {
+  type AnswerReceiver,
+  type CallRequest,
+  ExchangeError,
+  type UpstreamExchange,
+  type UpstreamWay,
+} from './exchange.ts'
 import { monotonicMs } from '../monotonic.ts'
 
 const sweepEveryMs = 1_000
@@ -27,11 +33,19 @@ export class UpstreamPool implements UpstreamWay, ConnectionOwner {
 
   dispatch(request: CallRequest, receiver: AnswerReceiver): UpstreamExchange {
     const idle = this.#take()
-    const connection = idle ?? new UpstreamConnection(this)
-    if (!idle) this.#connections++
+    const connection = idle ?? this.#create()
     connection.send(request, receiver)
     if (!idle) connection.open(this.#openSocket)
     return connection
+  }
+
+  /** A new connection, and none of those that are idle: they may be as dead. A new one is never lost in this way. */
+  onLost(request: CallRequest, receiver: AnswerReceiver): void {
+    if (this.#isClosed) return receiver.onFailure(new ExchangeError('UPSTREAM_CLOSED'))
+    const connection = this.#create()
+    connection.send(request, receiver)
+    receiver.onResend(connection)
+    connection.open(this.#openSocket)
   }
 
   /** Closes what is idle, and whatever becomes so. */
@@ -56,6 +70,11 @@ export class UpstreamPool implements UpstreamWay, ConnectionOwner {
     if (this.#connections > 0) return
     this.#stopSweeping()
     this.#onEmpty()
+  }
+
+  #create(): UpstreamConnection {
+    this.#connections++
+    return new UpstreamConnection(this)
   }
 
   /** The one that became so last is the last to expire. The sweep alone would come too late: upstream closes to the second. */

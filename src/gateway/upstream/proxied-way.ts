@@ -16,7 +16,7 @@ export class ProxiedWay implements UpstreamWay {
   }
 
   dispatch({ origin, target, headers, body, length }: CallRequest, receiver: AnswerReceiver): UpstreamExchange {
-    const sent = body instanceof Readable || length > maxWholeBytes ? streamOf(body) : Buffer.concat(body)
+    const sent = typeof body === 'function' || length > maxWholeBytes ? streamOf(body) : Buffer.concat(body)
     const pairs = pairsOf(headers)
     if (sent instanceof Readable) pairs.push('content-length', String(length))
     const exchange = new ProxiedExchange(receiver, sent instanceof Readable ? sent : null)

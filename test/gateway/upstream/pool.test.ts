@@ -12,6 +12,7 @@ function send(pool: UpstreamPool, target: string): Promise<'answered' | 'failed'
     pool.dispatch(
       { origin: '', target, headers: 'host: a\r\n', body: [], length: 0 },
       {
+        onResend: () => {},
         onSending: () => {},
         onSent: () => {},
         onHead: () => {},

@@ -80,6 +80,7 @@ function send(way: UpstreamWay, body: Pick<CallRequest, 'body' | 'length'>): Exc
   way.dispatch(
     { origin: 'http://a.invalid', target: '/v1/x', headers: 'host: a.invalid\r\n', ...body },
     {
+      onResend: () => {},
       onSending: () => {},
       onSent: () => {},
       onHead: ({ status }) => void (exchange.status = status),
@@ -101,7 +102,7 @@ async function sendAndMeet(route: Route, refuse: (socket: Socket) => void): Prom
     refuse(socket)
     for (let i = 0; i < 3; i++) body.push(part)
   })
-  const exchange = send(upstream.way, { body, length })
+  const exchange = send(upstream.way, { body: () => body, length })
   body.push(part)
   await until(() => exchange.outcome, { what: 'the end of the exchange' })
   return [exchange, upstream, body]
@@ -131,7 +132,7 @@ test.each(refusals)(
       })
       expect(exchange).toEqual({ status: 413, body: 'no', outcome: 'whole' })
       await until(() => body.destroyed)
-      const next = send(upstream.way, { body: Readable.from([part]), length: part.length })
+      const next = send(upstream.way, { body: () => Readable.from([part]), length: part.length })
       await until(() => next.outcome)
       expect(next.status).toBe(413)
       expect(upstream.sockets).toHaveLength(2)
@@ -160,7 +161,7 @@ test.each([
 test('nothing more is read of a body whose upstream refuses it and will close', async () => {
   const upstream = await openUpstream('directly', (socket) => socket.write(refusal.slice(0, -1)))
   const body = new Readable({ read() {} })
-  const exchange = send(upstream.way, { body, length })
+  const exchange = send(upstream.way, { body: () => body, length })
   body.push(part)
   await until(() => body.destroyed)
   expect(exchange).toEqual({ status: 413, body: 'n', outcome: null })
@@ -175,7 +176,7 @@ test('a body goes on behind the head of an answer that needs it', async () => {
   )
   let taken = 0
   const body = new Readable({ read() {} })
-  const exchange = send(upstream.way, { body, length: 2 * part.length })
+  const exchange = send(upstream.way, { body: () => body, length: 2 * part.length })
   body.push(part)
   await until(() => exchange.status === 200)
   upstream.sockets[0]!.removeAllListeners('data').on('data', (bytes: Buffer) => (taken += bytes.length))

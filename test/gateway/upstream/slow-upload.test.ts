@@ -114,6 +114,7 @@ function send(way: UpstreamWay, body: Pick<CallRequest, 'body' | 'length'>): Exc
   const exchange = way.dispatch(
     { ...request, ...body },
     {
+      onResend: () => {},
       onSending: () => tell({}),
       onSent: () => tell({ sent: result.sent + 1 }),
       onHead: ({ status }) => tell({ status }),
@@ -153,7 +154,7 @@ function* blocks(): Generator<Buffer> {
 const bodies: readonly (readonly [string, () => CallRequest['body']])[] = [
   ['one piece', () => [whole]],
   ['pieces, some of them empty or long', () => slices(0, 1, 1, 100_000, 3 * megabyte, length, length)],
-  ['a stream', () => Readable.from(blocks(), { objectMode: false })],
+  ['a stream', () => () => Readable.from(blocks(), { objectMode: false })],
 ]
 
 test.each(routes.flatMap((route) => bodies.map(([form, body]) => [form, route, body] as const)))(

@@ -44,6 +44,7 @@ async function bodiesOfChain(way: UpstreamWay, length: number): Promise<string[]
   const ask = () => {
     let body = ''
     const receiver: AnswerReceiver = {
+      onResend: () => {},
       onSending: () => {},
       onSent: () => {},
       onHead: () => {},
