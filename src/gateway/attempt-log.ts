@@ -10,6 +10,9 @@ export class AttemptLog implements Attempt {
   endedAtMs = 0
   status: number | null = null
   trigger: FallbackTrigger | null = null
+  /** What upstream or the connection said, bounded and without secrets; null for an answer. */
+  error: string | null = null
+  upstreamRequestId: string | null = null
 
   constructor(plan: AttemptPlan | WaitPlan) {
     this.plan = plan
@@ -55,6 +58,9 @@ export class AttemptLog implements Attempt {
       status: this.status,
       trigger: isLast ? null : this.trigger,
       durationMs: this.durationMs,
+      credentialHint: plan.kind === 'attempt' ? (plan.credential?.hint ?? null) : null,
+      error: this.error,
+      upstreamRequestId: this.upstreamRequestId,
     }
   }
 }

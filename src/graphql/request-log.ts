@@ -6,7 +6,7 @@ import { connect, connectionType, pageArgs, pageCost } from './connection.ts'
 import { FallbackTrigger, RequestOutcome, UsageProvenance } from './enums.ts'
 import { ApiKeyRef, NodeRef, RequestLogRef, RouteRef, RouteTargetRef, UserRef } from './refs.ts'
 import { requireForwards, TimeRangeInput, UsageFilterInput } from './usage-input.ts'
-import { maySeeUsage, visibleUsage } from './usage-visibility.ts'
+import { maySeeUpstreams, maySeeUsage, visibleUsage } from './usage-visibility.ts'
 
 const RequestAttempt = builder.objectRef<AttemptRecord & { readonly number: number }>('RequestAttempt').implement({
   description: 'One call upstream.',
@@ -31,6 +31,20 @@ const RequestAttempt = builder.objectRef<AttemptRecord & { readonly number: numb
       description: 'Why the next attempt was made; null for the last one.',
     }),
     durationMs: t.exposeFloat('durationMs', { description: 'How long it took.' }),
+    credentialHint: t.string({
+      nullable: true,
+      description: 'The last characters of the credential that was sent; null for a deployment, and for a member.',
+      resolve: ({ credentialHint }, _args, { actor }) => (maySeeUpstreams(actor) ? credentialHint : null),
+    }),
+    error: t.string({
+      nullable: true,
+      description: 'What upstream said, at most 500 characters, without secrets; null for an answer, and for a member.',
+      resolve: ({ error }, _args, { actor }) => (maySeeUpstreams(actor) ? error : null),
+    }),
+    upstreamRequestId: t.exposeString('upstreamRequestId', {
+      nullable: true,
+      description: "Upstream's own id of the request, for its support.",
+    }),
   }),
 })
 
@@ -56,6 +70,10 @@ builder.objectType(RequestLogRef, {
       description: 'Null if none matched or it was deleted.',
       resolve: ({ routeId }, _args, { loaders }) => (routeId === null ? null : loaders.route.load(routeId)),
     }),
+    routeName: t.exposeString('routeName', {
+      nullable: true,
+      description: 'The name of the route at that time; null if none matched.',
+    }),
     routeRevision: t.exposeInt('routeRevision', { nullable: true, description: 'The revision that it was served by.' }),
     apiKey: t.field({
       type: ApiKeyRef,
@@ -63,11 +81,19 @@ builder.objectType(RequestLogRef, {
       description: 'Null if the route is public and no key came, or none was accepted.',
       resolve: ({ apiKeyId }, _args, { loaders }) => (apiKeyId === null ? null : loaders.apiKey.load(apiKeyId)),
     }),
+    apiKeyName: t.exposeString('apiKeyName', {
+      nullable: true,
+      description: 'The name of that key at that time; null if there was none.',
+    }),
     user: t.field({
       type: UserRef,
       nullable: true,
       description: 'The owner of that key.',
       resolve: ({ userId }, _args, { loaders }) => (userId === null ? null : loaders.user.load(userId)),
+    }),
+    userName: t.exposeString('userName', {
+      nullable: true,
+      description: 'The name of that user at that time; null if there was none.',
     }),
     outcome: t.expose('outcome', { type: RequestOutcome, description: 'How it ended.' }),
     status: t.exposeInt('status', { description: 'The status that the client got.' }),

@@ -12,3 +12,8 @@ export function visibleUsage(actor: Actor, filter: UsageFilter | null | undefine
 export function maySeeUsage(actor: Actor, record: Pick<UsageRecord, 'userId'>): boolean {
   return actor.role !== 'MEMBER' || (record.userId !== null && record.userId === actor.userId)
 }
+
+/** Whether the caller may see what is behind a route: a member knows the route and its own use of it, nothing of upstreams. */
+export function maySeeUpstreams(actor: Actor): boolean {
+  return actor.role !== 'MEMBER'
+}

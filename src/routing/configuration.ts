@@ -35,6 +35,13 @@ export interface RequestRules {
 
 export const defaultRequestRules: RequestRules = { passHeaders: [], passResponseHeaders: [], addStreamUsage: true }
 
+export interface CredentialConfiguration {
+  readonly id: string
+  readonly secret: string
+  /** The last characters of the secret, to tell credentials apart: what may be shown. */
+  readonly hint: string
+}
+
 export interface ProviderConfiguration {
   readonly id: string
   readonly name: string
@@ -46,7 +53,7 @@ export interface ProviderConfiguration {
   /** PEM of certificate authorities to trust besides the system's; null: none. */
   readonly caCertificates: string | null
   /** In order of preference. */
-  readonly credentials: readonly { readonly id: string; readonly secret: string }[]
+  readonly credentials: readonly CredentialConfiguration[]
   readonly headers: readonly { readonly name: string; readonly value: string }[]
   readonly models: readonly {
     readonly id: string

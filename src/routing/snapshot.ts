@@ -6,6 +6,7 @@
  */
 import type {
   ApiKeyConfiguration,
+  CredentialConfiguration,
   EndpointConfiguration,
   HealthCheck,
   Pricing,
@@ -101,7 +102,7 @@ export interface ProviderUpstream {
   readonly proxyUrl: string | null
   readonly requestRules: RequestRules
   readonly caCertificates: string | null
-  readonly credentials: readonly { readonly id: string; readonly secret: string }[]
+  readonly credentials: readonly CredentialConfiguration[]
   readonly headers: readonly { readonly name: string; readonly value: string }[]
   readonly modelIds: readonly string[]
 }

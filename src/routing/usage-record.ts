@@ -15,6 +15,12 @@ export interface AttemptRecord {
   /** Why the next attempt was made; null for the last one. */
   readonly trigger: FallbackTrigger | null
   readonly durationMs: number
+  /** The hint of the credential that was sent; null for a deployment, and without a credential. */
+  readonly credentialHint: string | null
+  /** What upstream or the connection said, at most 500 characters, without secrets; null for an answer. */
+  readonly error: string | null
+  /** Upstream's own id of the request; null if it gave none. */
+  readonly upstreamRequestId: string | null
 }
 
 /** Counts of tokens. Cached is part of input, reasoning is part of output. */

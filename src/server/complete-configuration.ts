@@ -1,5 +1,6 @@
 import { type Configuration, defaultRequestRules, defaultTimeouts } from '../routing/configuration.ts'
 
+const newInCredentials = { hint: '****' }
 const newInModels = { operations: null, contextTokens: null }
 const newInUpstreams = { requestRules: defaultRequestRules, caCertificates: null }
 const newInRoutes = { affinity: 'NONE', balancing: 'WEIGHTED', rewritesModel: false } as const
@@ -14,6 +15,7 @@ export function completeConfiguration(stored: Configuration): Configuration {
     providers: stored.providers.map((provider) => ({
       ...newInUpstreams,
       ...provider,
+      credentials: provider.credentials.map((credential) => ({ ...newInCredentials, ...credential })),
       models: provider.models.map((model) => ({ ...newInModels, ...model })),
     })),
     deployments: stored.deployments.map((deployment) => ({ ...newInModels, ...newInUpstreams, ...deployment })),

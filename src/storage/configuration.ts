@@ -111,7 +111,7 @@ export async function loadProviders(db: Db, box: SecretBox, ids?: readonly strin
       jsonArrayFrom(
         eb
           .selectFrom('provider_credential')
-          .select(['id', sql<string>`encode(sealed_secret, 'base64')`.as('sealed')])
+          .select(['id', 'hint', sql<string>`encode(sealed_secret, 'base64')`.as('sealed')])
           .whereRef('provider_id', '=', 'provider.id')
           .orderBy('position'),
       ).as('credentials'),
@@ -143,7 +143,11 @@ export async function loadProviders(db: Db, box: SecretBox, ids?: readonly strin
     proxyUrl: row.proxy_url,
     requestRules: requestRulesOf(row),
     caCertificates: row.ca_certificates,
-    credentials: row.credentials.map(({ id, sealed }) => ({ id, secret: box.open(Buffer.from(sealed, 'base64'), id) })),
+    credentials: row.credentials.map(({ id, hint, sealed }) => ({
+      id,
+      secret: box.open(Buffer.from(sealed, 'base64'), id),
+      hint,
+    })),
     headers: row.headers.map(({ id, name, sealed }) => ({ name, value: box.open(Buffer.from(sealed, 'base64'), id) })),
     models: row.models.map((model) => ({
       id: model.id,

@@ -11,7 +11,6 @@ import type { SecretBox } from './secret-box.ts'
 export interface ProviderDraft extends ProviderConfiguration {
   readonly revision: number
   readonly description: string
-  readonly credentials: readonly { readonly id: string; readonly secret: string; readonly hint: string }[]
 }
 
 /** The provider, locked until the end of the transaction. */
@@ -24,19 +23,7 @@ export async function findProviderForUpdate(tx: Tx, box: SecretBox, ref: Ref): P
     .executeTakeFirst()
   if (!row) return undefined
   const [configuration] = await loadProviders(tx, box, [row.id])
-  const hints = new Map((await listHints(tx, row.id)).map(({ id, hint }) => [id, hint]))
-  return (
-    configuration && {
-      ...configuration,
-      credentials: configuration.credentials.map((credential) => ({ ...credential, hint: hints.get(credential.id)! })),
-      revision: row.revision,
-      description: row.description,
-    }
-  )
-}
-
-function listHints(tx: Tx, providerId: string): Promise<{ id: string; hint: string }[]> {
-  return tx.selectFrom('provider_credential').select(['id', 'hint']).where('provider_id', '=', providerId).execute()
+  return configuration && { ...configuration, revision: row.revision, description: row.description }
 }
 
 /** The provider with its secrets, as it is now. Throws `SecretBoxError` if one of them cannot be opened. */

@@ -90,6 +90,9 @@ function selectRequests(db: Db) {
     ])
 }
 
+/** What an attempt leaves out, because nothing was said or an earlier version wrote it. */
+const unsaid = { credentialHint: null, error: null, upstreamRequestId: null }
+
 type RequestRow = Omit<Selectable<UsageTables['usage_record']>, 'ended_at' | 'dimension'> &
   Omit<Selectable<UsageTables['usage_dimension']>, 'key' | 'number' | 'level'>
 
@@ -118,7 +121,7 @@ function toUsageRecord(row: RequestRow): UsageRecord {
     deploymentName: row.deployment_name,
     status: row.status,
     errorCode: row.error_code,
-    attempts: row.attempts,
+    attempts: row.attempts.map((attempt) => ({ ...unsaid, ...attempt })),
     provenance: row.provenance,
     tokens:
       row.input_tokens === null

@@ -29,11 +29,11 @@ function dimensionKey(level: UsageLevel, dimension: Record<DimensionColumn, Valu
   return hash('md5', JSON.stringify([level, ...values]))
 }
 
-/** Up to the duration, which the line goes on with, if it is a single one. */
+/** Up to the duration, which the line goes on with, if it is a single one. What the line leaves out is null. */
 function beginOfAttempts(attempts: readonly AttemptRecord[]): string {
   if (attempts.length === 0) return '[]'
   if (attempts.length > 1) return ''
-  const { durationMs: _, ...rest } = attempts[0]!
+  const { durationMs: _duration, error: _error, upstreamRequestId: _id, ...rest } = attempts[0]!
   return `[${JSON.stringify(rest).slice(0, -1)},"durationMs":`
 }
 

@@ -100,7 +100,7 @@ function isSame(a: UsageRecord, b: UsageRecord): boolean {
   )
 }
 
-/** Of one attempt only the duration is in the line; of several all is, and of none nothing. */
+/** Of one attempt the duration and what upstream said are in the line; of several all is, and of none nothing. */
 function hasSameAttempts(as: readonly AttemptRecord[], bs: readonly AttemptRecord[]): boolean {
   if (as.length !== bs.length) return false
   if (as.length !== 1) return true
@@ -114,7 +114,8 @@ function hasSameAttempts(as: readonly AttemptRecord[], bs: readonly AttemptRecor
     a.backendId === b.backendId &&
     a.backendLabel === b.backendLabel &&
     a.endpointId === b.endpointId &&
-    a.endpointUrl === b.endpointUrl
+    a.endpointUrl === b.endpointUrl &&
+    a.credentialHint === b.credentialHint
   )
 }
 
@@ -139,8 +140,15 @@ function micros(ms: number): number {
 }
 
 function restOfAttempts(attempts: readonly AttemptRecord[]): string {
-  if (attempts.length === 1) return `${micros(attempts[0]!.durationMs)}e-3}]`
+  if (attempts.length === 1) return restOfAttempt(attempts[0]!)
   return attempts.length === 0 ? '' : literalText(JSON.stringify(attempts))
+}
+
+/** Words of upstream's are in no two lines the same: an about of each would be made for one line. */
+function restOfAttempt({ durationMs, error, upstreamRequestId }: AttemptRecord): string {
+  const duration = `${micros(durationMs)}e-3`
+  if (error === null && upstreamRequestId === null) return `${duration}}]`
+  return literalText(`${duration},${JSON.stringify({ error, upstreamRequestId }).slice(1)}]`)
 }
 
 /** When the request of a line ended, in milliseconds since the epoch; NaN if that is not what the line says. */

@@ -49,8 +49,8 @@ test('another target with weight takes over, one with weight 0 never', async () 
 test('a refused credential gives way to the next one, and the client never sees it', async () => {
   await using upstream = await openUpstream({ name: 'a', secret: 'good' })
   const credentials = [
-    { id: 'crd_bad', secret: 'bad' },
-    { id: 'crd_good', secret: 'good' },
+    { id: 'crd_bad', secret: 'bad', hint: 'bad' },
+    { id: 'crd_good', secret: 'good', hint: 'good' },
   ]
   await using gateway = await openTestGateway({
     providers: [provider('a', upstream.baseUrl, { credentials })],

@@ -84,7 +84,7 @@ export function provider(
     proxyUrl: null,
     requestRules: defaultRequestRules,
     caCertificates: null,
-    credentials: [{ id: `crd_${name}`, secret: `secret-of-${name}` }],
+    credentials: [{ id: `crd_${name}`, secret: `secret-of-${name}`, hint: name.slice(-4) }],
     headers: [],
     models: [
       {

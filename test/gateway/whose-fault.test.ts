@@ -59,8 +59,8 @@ test('an error whose body breaks off is still the error that its status says', a
     providers: [
       provider('cloud', upstream.baseUrl, {
         credentials: [
-          { id: 'crd_1', secret: 'one' },
-          { id: 'crd_2', secret: 'two' },
+          { id: 'crd_1', secret: 'one', hint: 'one' },
+          { id: 'crd_2', secret: 'two', hint: 'two' },
         ],
       }),
     ],

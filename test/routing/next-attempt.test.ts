@@ -26,7 +26,7 @@ const deployments = [
   deployment('empty', { endpoints: [] }),
   deployment('off', { state: 'DISABLED' }),
 ]
-const keys = [1, 2, 3].map((n) => ({ id: `key-${n}`, secret: 's' }))
+const keys = [1, 2, 3].map((n) => ({ id: `key-${n}`, secret: 's', hint: '****' }))
 const providers = [provider('paid'), provider('cloud', { credentials: keys }), provider('bare', { credentials: [] })]
 
 /** Walks one request: `script` says what becomes of each plan, and the steps are told in short. */

@@ -45,6 +45,9 @@ const attempt: fc.Arbitrary<AttemptRecord> = fc.record({
   status: fc.option(fc.integer({ min: 100, max: 599 })),
   trigger: fc.option(fc.constantFrom(...fallbackTriggers)),
   durationMs: ms,
+  credentialHint: name,
+  error: name,
+  upstreamRequestId: name,
 })
 
 const someRecord: fc.Arbitrary<UsageRecord> = fc
@@ -159,12 +162,15 @@ describe('an encoder', () => {
       { attempts: [{ ...attempt!, backendLabel: 'x' }] },
       { attempts: [{ ...attempt!, endpointId: 'x' }] },
       { attempts: [{ ...attempt!, endpointUrl: 'x' }] },
+      { attempts: [{ ...attempt!, credentialHint: 'x' }] },
       { attempts: [{ ...attempt!, isFallback: true }] },
       { attempts: [{ ...attempt!, status: 201 }] },
       { attempts: [{ ...attempt!, trigger: 'TIMEOUT' }] },
     ]
     const abouts = others.map((overrides) => encoder.encode(usageRecord(overrides)).about)
     expect(new Set([about, ...abouts]).size).toBe(others.length + 1)
+    const said = { error: 'overloaded', upstreamRequestId: 'req-7' }
+    expect(encoder.encode(usageRecord({ attempts: [{ ...attempt!, ...said }] })).about).toBe(about)
     for (const [index, overrides] of others.entries()) {
       expect(encoder.encode(usageRecord(overrides)).about).toBe(abouts[index])
     }

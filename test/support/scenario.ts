@@ -53,7 +53,7 @@ export function provider(id: string, rest: Partial<ProviderConfiguration> = {}):
     proxyUrl: null,
     requestRules: defaultRequestRules,
     caCertificates: null,
-    credentials: [{ id: `${id}-key`, secret: 'secret' }],
+    credentials: [{ id: `${id}-key`, secret: 'secret', hint: '****' }],
     headers: [],
     models: [
       {

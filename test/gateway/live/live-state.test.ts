@@ -19,8 +19,8 @@ const snapshot = snapshotOf({
   providers: [
     provider('cloud', {
       credentials: [
-        { id: 'key-1', secret: 's' },
-        { id: 'key-2', secret: 's' },
+        { id: 'key-1', secret: 's', hint: '****' },
+        { id: 'key-2', secret: 's', hint: '****' },
       ],
     }),
   ],
