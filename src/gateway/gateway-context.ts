@@ -1,8 +1,7 @@
 import type { LiveState } from './live/live-state.ts'
 import type { GatewayPorts } from './ports.ts'
 import type { SilenceWatch } from './request-body.ts'
-import type { RequestLife } from './request-life.ts'
-import type { Roster } from './roster.ts'
+import type { Member, Roster } from './roster.ts'
 import type { UpstreamConnections } from './upstream/connections.ts'
 
 export interface GatewayLimits {
@@ -16,6 +15,12 @@ export interface GatewayLimits {
   readonly untakenMs: number
 }
 
+/** A request whose response is not over. */
+export interface RequestInFlight extends Member {
+  /** The gateway is closing and waits no longer. Never throws. */
+  expire(): void
+}
+
 /** What all requests of a gateway share. */
 export interface GatewayContext {
   readonly ports: GatewayPorts
@@ -24,7 +29,7 @@ export interface GatewayContext {
   readonly connections: UpstreamConnections
   readonly silence: SilenceWatch
   /** Requests whose response is not over. */
-  readonly lives: Roster<RequestLife>
+  readonly lives: Roster<RequestInFlight>
   heldBytes: number
   isDraining: boolean
 }

@@ -11,7 +11,7 @@ import { answerNoRequest } from './no-request.ts'
 import type { GatewayPorts } from './ports.ts'
 import { SilenceWatch } from './request-body.ts'
 import type { Fault } from './request-edges.ts'
-import { RequestLife } from './request-life.ts'
+import { RequestLife } from './request/request-life.ts'
 import { Roster } from './roster.ts'
 import { UpstreamConnections } from './upstream/connections.ts'
 

@@ -1,13 +1,13 @@
 import { anonymous, type Caller } from '../routing/access.ts'
 import { costOf } from '../routing/cost.ts'
-import type { AttemptPlan, WaitPlan } from '../routing/next-attempt.ts'
+import type { AttemptPlan } from '../routing/next-attempt.ts'
 import type { Divergence } from '../routing/select-target.ts'
 import type { Route } from '../routing/snapshot.ts'
 import type { TokenCount } from '../routing/usage-count.ts'
 import type { UsageRecord } from '../routing/usage-record.ts'
 import type { FallbackTrigger, RequestOutcome } from '../routing/vocabulary.ts'
 import { type PassedAnswer, tokensOf } from './answer-tokens.ts'
-import { AttemptLog } from './attempt-log.ts'
+import type { RequestAttempt, SentAttempt } from './request/attempt.ts'
 import { monotonicMs } from './monotonic.ts'
 import type { GatewayPorts, OpenRequest, RequestStart, RequestTrace, TrafficPlace } from './ports.ts'
 
@@ -30,7 +30,7 @@ export class RequestUsage implements OpenRequest {
   readonly id: string
   /** Milliseconds since the epoch. */
   readonly startedAtMs: number
-  readonly attempts: AttemptLog[] = []
+  readonly attempts: RequestAttempt[] = []
   operation = ''
   stream = false
   requestedModel: string | null = null
@@ -72,15 +72,12 @@ export class RequestUsage implements OpenRequest {
   }
 
   /** An attempt, or a wait for one, begins. */
-  begin(plan: AttemptPlan | WaitPlan): AttemptLog {
-    const attempt = new AttemptLog(plan)
+  begin(attempt: RequestAttempt): void {
     this.attempts.push(attempt)
-    if (plan.kind === 'attempt') {
-      if (this.#place) this.#ports.traffic.left(this.#place)
-      this.#place = this.#placeOf(plan)
-      this.#ports.traffic.began(this.#place)
-    }
-    return attempt
+    if (!attempt.wasSent) return
+    if (this.#place) this.#ports.traffic.left(this.#place)
+    this.#place = this.#placeOf(attempt.plan)
+    this.#ports.traffic.began(this.#place)
   }
 
   /** Writes it all down; `written` is called when that is safe. */
@@ -146,9 +143,9 @@ export class RequestUsage implements OpenRequest {
     }
   }
 
-  #sentAttempts(): readonly AttemptLog[] {
+  #sentAttempts(): readonly SentAttempt[] {
     const { attempts } = this
-    return attempts.every((attempt) => attempt.wasSent) ? attempts : attempts.filter((attempt) => attempt.wasSent)
+    return attempts.every(isSent) ? attempts : attempts.filter(isSent)
   }
 
   /** What is known of it at its start. */
@@ -204,4 +201,8 @@ export class RequestUsage implements OpenRequest {
       return { targetId: first.targetId, reason: first.trigger === 'UNAVAILABLE' ? 'UNHEALTHY' : 'SATURATED' }
     return { targetId: first.targetId, reason: last.isFallback ? 'FALLBACK' : 'UNHEALTHY' }
   }
+}
+
+function isSent(attempt: RequestAttempt): attempt is SentAttempt {
+  return attempt.wasSent
 }

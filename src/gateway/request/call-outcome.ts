@@ -4,13 +4,13 @@ import {
   classifyStatus,
   mayMeanContextLength,
   saysContextLength,
-} from '../routing/classify.ts'
-import { watchesContextLength } from '../routing/next-attempt.ts'
-import type { Route } from '../routing/snapshot.ts'
-import { join } from './relay.ts'
-import type { ServerSentEvent } from './sse.ts'
-import { statusOfErrorEvent } from './stream-error.ts'
-import type { CallOpening, UpstreamCall } from './upstream/call.ts'
+} from '../../routing/classify.ts'
+import { watchesContextLength } from '../../routing/next-attempt.ts'
+import type { Route } from '../../routing/snapshot.ts'
+import { join } from '../relay.ts'
+import type { ServerSentEvent } from '../sse.ts'
+import { statusOfErrorEvent } from '../stream-error.ts'
+import type { CallOpening, UpstreamCall } from '../upstream/call.ts'
 
 /** What a call means for its request. */
 export function classifyCall(call: UpstreamCall, opening: CallOpening, route: Route): Classification {

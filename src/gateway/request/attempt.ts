@@ -1,0 +1,150 @@
+import { type Classification, parseRetryAfter } from '../../routing/classify.ts'
+import type { Attempt, AttemptPlan, WaitPlan } from '../../routing/next-attempt.ts'
+import type { AttemptRecord } from '../../routing/usage-record.ts'
+import type { FallbackTrigger } from '../../routing/vocabulary.ts'
+import type { Permit } from '../live/permit.ts'
+import type { Wait } from '../live/waiting-room.ts'
+import { monotonicMs } from '../monotonic.ts'
+import type { StreamProtocol } from '../stream-protocol.ts'
+import { type CallOpening, type CallOwner, type CallTimeouts, UpstreamCall } from '../upstream/call.ts'
+
+/** What a request tried: it sent something, or it only waited for a place. */
+export type RequestAttempt = SentAttempt | WaitAttempt
+
+/** Who made an attempt. */
+export interface AttemptOwner {
+  /** Called once, unless the attempt is left before. */
+  onOpening(attempt: SentAttempt, opening: CallOpening): void
+  onFault(error: unknown): void
+}
+
+/** One attempt of a request: the place that it holds, its call, and what the next decision and the usage record need of it. */
+export class SentAttempt implements Attempt, CallOwner {
+  readonly stage = 'attempting'
+  readonly wasSent = true
+  readonly plan: AttemptPlan
+  readonly permit: Permit
+  readonly call: UpstreamCall
+  status: number | null = null
+  trigger: FallbackTrigger | null = null
+  /** What upstream or the connection said, bounded and without secrets; null for an answer. */
+  error: string | null = null
+  upstreamRequestId: string | null = null
+  /** 0: it is under way. */
+  endedAtMs = 0
+  readonly #owner: AttemptOwner
+
+  /** `leftMs`: what is left of the request's time. */
+  constructor(
+    plan: AttemptPlan,
+    permit: Permit,
+    timeouts: CallTimeouts,
+    leftMs: number,
+    protocol: StreamProtocol,
+    owner: AttemptOwner,
+  ) {
+    this.plan = plan
+    this.permit = permit
+    this.call = new UpstreamCall(timeouts, leftMs, protocol, this)
+    this.#owner = owner
+  }
+
+  get targetId(): string | null {
+    return this.plan.target?.id ?? null
+  }
+
+  get backendId(): string {
+    return this.plan.backend.id
+  }
+
+  get endpointId(): string | null {
+    return this.plan.endpoint?.id ?? null
+  }
+
+  get credentialId(): string | null {
+    return this.plan.credential?.id ?? null
+  }
+
+  get isFallback(): boolean {
+    return this.plan.isFallback
+  }
+
+  get durationMs(): number {
+    return (this.endedAtMs || monotonicMs()) - this.call.startedAtMs
+  }
+
+  onOpening(_call: UpstreamCall, opening: CallOpening): void {
+    this.#owner.onOpening(this, opening)
+  }
+
+  onFault(error: unknown): void {
+    this.#owner.onFault(error)
+  }
+
+  /** Tells circuits and benches what came of it. */
+  observe(classification: Classification): void {
+    const { call, status } = this
+    const retryAfter = call.head?.retryAfter ?? null
+    const retryAfterMs = retryAfter === null ? null : parseRetryAfter(retryAfter, Date.now())
+    this.permit.observe({ classification, status, retryAfterMs, error: call.failure })
+  }
+
+  /** It is no answer. */
+  fail(trigger: FallbackTrigger): void {
+    this.trigger = trigger
+    this.endedAtMs = monotonicMs()
+  }
+
+  /** Closes the call if it is open, and gives the place back. */
+  leave(): void {
+    this.call.abandon()
+    this.permit[Symbol.dispose]()
+  }
+
+  toRecord(isLast: boolean): AttemptRecord {
+    const { backend, endpoint, credential, isFallback } = this.plan
+    return {
+      targetId: this.targetId,
+      backendId: backend.id,
+      backendLabel: backend.label,
+      endpointId: this.endpointId,
+      endpointUrl: endpoint?.url ?? null,
+      isFallback,
+      status: this.status,
+      trigger: isLast ? null : this.trigger,
+      durationMs: this.durationMs,
+      credentialHint: credential?.hint ?? null,
+      error: this.error,
+      upstreamRequestId: this.upstreamRequestId,
+    }
+  }
+}
+
+/** A wait for a place at a deployment. In vain, it is an attempt that was not sent. */
+export class WaitAttempt implements Attempt {
+  readonly stage = 'waiting'
+  readonly wasSent = false
+  readonly status = null
+  readonly endpointId = null
+  readonly credentialId = null
+  readonly plan: WaitPlan
+  readonly wait: Wait
+  trigger: FallbackTrigger | null = null
+
+  constructor(plan: WaitPlan, wait: Wait) {
+    this.plan = plan
+    this.wait = wait
+  }
+
+  get targetId(): string | null {
+    return this.plan.target?.id ?? null
+  }
+
+  get backendId(): string {
+    return this.plan.backend.id
+  }
+
+  get isFallback(): boolean {
+    return this.plan.isFallback
+  }
+}

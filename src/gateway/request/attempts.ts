@@ -1,0 +1,267 @@
+import {
+  type AttemptPlan,
+  type AttemptQuestion,
+  type FinalAnswer,
+  nextAttempt,
+  stageWithoutTarget,
+  type WaitPlan,
+} from '../../routing/next-attempt.ts'
+import type { Route, Snapshot } from '../../routing/snapshot.ts'
+import type { FallbackTrigger } from '../../routing/vocabulary.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import type { LiveState } from '../live/live-state.ts'
+import type { Permit } from '../live/permit.ts'
+import type { WaitResult } from '../live/waiting-room.ts'
+import { isOwnShortage } from '../own-shortage.ts'
+import type { ReceivedRequest } from '../received-request.ts'
+import { join } from '../relay.ts'
+import { streamProtocolOf } from '../stream-protocol.ts'
+import type { CallOpening } from '../upstream/call.ts'
+import { upstreamRequest } from '../upstream/request.ts'
+import type { Admission } from './admission.ts'
+import { type AttemptOwner, type RequestAttempt, SentAttempt, WaitAttempt } from './attempt.ts'
+import { classifyCall } from './call-outcome.ts'
+import { promptPrefixHash } from './prompt-prefix.ts'
+import { passedHeaders, Relaying } from './relaying.ts'
+import type { KeptAnswer, Reply } from './reply.ts'
+import { deciding, leaveStage, type Staged } from './stage.ts'
+
+/** Whose attempts they are. */
+export interface AttemptsOwner extends Staged {
+  onFault(error: unknown): void
+}
+
+/**
+ * The attempts of one request, until one is an answer: ask `nextAttempt` what to do, do it, judge what came of it, and ask again.
+ * It is itself the question: what is dear and seldom asked for is found when it is asked for.
+ */
+export class Attempts implements AttemptQuestion, AttemptOwner {
+  snapshot: Snapshot
+  route: Route
+  readonly live: LiveState
+  /** To be set before each question. */
+  nowMs = 0
+  readonly #context: GatewayContext
+  readonly #admission: Admission
+  readonly #received: ReceivedRequest
+  readonly #reply: Reply
+  readonly #query: string
+  readonly #owner: AttemptsOwner
+  #prefixHash: number | null | undefined
+  #kept: KeptAnswer | null = null
+
+  constructor(
+    context: GatewayContext,
+    admission: Admission,
+    route: Route,
+    received: ReceivedRequest,
+    reply: Reply,
+    query: string,
+    owner: AttemptsOwner,
+  ) {
+    this.snapshot = admission.snapshot
+    this.route = route
+    this.live = context.live
+    this.#context = context
+    this.#admission = admission
+    this.#received = received
+    this.#reply = reply
+    this.#query = query
+    this.#owner = owner
+  }
+
+  // ── the question ──
+
+  get attempts(): readonly RequestAttempt[] {
+    return this.#reply.usage.attempts
+  }
+
+  /** By what has passed: a clock that is set must not take a request's time, or give it more. */
+  get deadlineAtMs(): number {
+    return this.nowMs + this.#leftMs
+  }
+
+  get #leftMs(): number {
+    return this.route.timeouts.totalMs - this.#reply.usage.elapsedMs
+  }
+
+  get rotations(): LiveState['rotations'] {
+    return this.live.rotations
+  }
+
+  get random(): () => number {
+    return this.live.random
+  }
+
+  get hasRepeat(): boolean {
+    return this.live.hasRepeat(this.route.id)
+  }
+
+  get prefixHash(): number | null {
+    if (this.#prefixHash === undefined) this.#prefixHash = promptPrefixHash(this.#received.head)
+    return this.#prefixHash
+  }
+
+  // ── the loop ──
+
+  /** The first step, or the one after the last attempt. */
+  next(): void {
+    this.nowMs = Date.now()
+    const step = nextAttempt(this)
+    const { usage } = this.#reply
+    if (step.divergence) usage.diverged(step.divergence)
+    if (step.kind === 'stop') return this.#conclude(step.answer)
+    // If it was still open, it was so for the case that nothing else is tried.
+    this.#leave()
+    if (step.isFallback) usage.fallbackTrigger ??= this.#findTrigger()
+    if (step.kind === 'wait') return this.#waitFor(step)
+    if (step.isRepeat) this.live.takeRepeat(this.route.id)
+    this.#send(step, this.live.open(step))
+  }
+
+  /** Why a fallback is about to be asked: what became of the last attempt, or why there was none. */
+  #findTrigger(): FallbackTrigger {
+    return this.attempts.at(-1)?.trigger ?? stageWithoutTarget(this.snapshot, this.route, this.live).trigger
+  }
+
+  // ── waiting for a place ──
+
+  #waitFor(step: WaitPlan): void {
+    const attempt = new WaitAttempt(step, this.live.wait(step, this.prefixHash, this.deadlineAtMs))
+    this.#owner.stage = attempt
+    this.#reply.usage.begin(attempt)
+    void attempt.wait.result.then((result) => this.#tryEndWait(attempt, result))
+  }
+
+  #tryEndWait(attempt: WaitAttempt, result: WaitResult): void {
+    try {
+      this.#endWait(attempt, result)
+    } catch (error) {
+      this.#owner.onFault(error)
+    }
+  }
+
+  #endWait(attempt: WaitAttempt, result: WaitResult): void {
+    const { isEnded, usage } = this.#reply
+    if (!isEnded) this.#owner.stage = deciding
+    if (result.kind !== 'granted') {
+      attempt.trigger = result.kind === 'unavailable' ? 'UNAVAILABLE' : 'SATURATED'
+      if (!isEnded) this.#lookAgain()
+    } else if (isEnded) result.permit[Symbol.dispose]()
+    else {
+      usage.attempts.pop()
+      this.#send(result.plan, result.permit)
+    }
+  }
+
+  /** The wait was in vain. If nothing was sent yet, it goes on as if it came now. */
+  #lookAgain(): void {
+    const isUnchanged = this.#context.ports.snapshot() === this.snapshot
+    if (isUnchanged || this.attempts.some(({ wasSent }) => wasSent)) return this.next()
+    const route = this.#admission.findRoute(this.#received)
+    if (!route) return
+    this.snapshot = this.#admission.snapshot
+    this.route = route
+    this.next()
+  }
+
+  // ── one attempt ──
+
+  #send(plan: AttemptPlan, permit: Permit): void {
+    const { operation, usage } = this.#reply
+    const protocol = streamProtocolOf(operation)
+    const attempt = new SentAttempt(plan, permit, this.route.timeouts, this.#leftMs, protocol, this)
+    this.#owner.stage = attempt
+    usage.begin(attempt)
+    const { body, length } = this.#received.bodyFor(plan.backend)
+    const { origin, target, headers } = upstreamRequest(plan, this.#clientPart(plan))
+    attempt.call.send(this.#wayTo(plan, origin), { origin, target, headers, body, length })
+  }
+
+  #wayTo({ backend }: AttemptPlan, origin: string) {
+    const { connections } = this.#context
+    return backend.kind === 'deployment'
+      ? connections.toDeployment(origin)
+      : connections.toProvider(origin, backend.provider.proxyUrl)
+  }
+
+  #clientPart(plan: AttemptPlan) {
+    const { operation, usage, exchange } = this.#reply
+    const { forwarded } = exchange.head
+    return {
+      operation,
+      query: this.#query,
+      forwarded: usage.trace?.attempt(plan, forwarded) ?? forwarded,
+      requestId: usage.id,
+    }
+  }
+
+  /** What became of an attempt's call is known. */
+  onOpening(attempt: SentAttempt, opening: CallOpening): void {
+    if (this.#reply.isEnded) return
+    try {
+      this.#judge(attempt, opening)
+    } catch (error) {
+      this.#owner.onFault(error)
+    }
+  }
+
+  onFault(error: unknown): void {
+    this.#owner.onFault(error)
+  }
+
+  #judge(attempt: SentAttempt, opening: CallOpening): void {
+    const { call } = attempt
+    const classification = classifyCall(call, opening, this.route)
+    attempt.status = call.status || null
+    if (opening === 'unreachable' && isOwnShortage(call.failure)) return this.#turnAway(attempt)
+    // A request that had hardly any time left says nothing about its upstream.
+    if (opening !== 'expired') attempt.observe(classification)
+    if (classification === 'answer') return this.#relay(attempt)
+    attempt.fail(classification)
+    // What broke off is no answer: with its length it would look whole.
+    const isAnswer = opening === 'failedStream' ? call.errorEvent !== null : opening === 'answering' && !call.isBroken
+    if (isAnswer) this.#keep(attempt)
+    if (!isAnswer || call.isComplete || call.isStream) this.#leave()
+    this.next()
+  }
+
+  /** The gateway itself has no room for a connection: another upstream could not be reached either. */
+  #turnAway(attempt: SentAttempt): void {
+    attempt.fail('CONNECT_ERROR')
+    this.#leave()
+    this.#reply.refuse({ code: 'overloaded' }, 1_000)
+  }
+
+  /** For the case that no other comes. What speaks of the gateway's own credential is no client's business. */
+  #keep(attempt: SentAttempt): void {
+    const { call, trigger } = attempt
+    if (trigger === 'UPSTREAM_AUTH' || !(call.isComplete || call.isStream)) return
+    this.#kept = { attempt, status: call.status, headers: passedHeaders(attempt), body: join(call.peekChunks()) }
+  }
+
+  #leave(): void {
+    leaveStage(this.#owner.stage)
+    this.#owner.stage = deciding
+  }
+
+  // ── the answer ──
+
+  #relay(attempt: SentAttempt): void {
+    this.#owner.stage = new Relaying(attempt, this.#reply, this.#received)
+    this.#admission.releaseBody()
+  }
+
+  /** Nothing more is tried: the last answer that came, or why there is none. */
+  #conclude(answer: FinalAnswer): void {
+    const { stage } = this.#owner
+    if (answer.kind === 'error') {
+      this.#leave()
+      return this.#reply.refuse({ code: answer.code }, answer.retryAfterMs)
+    }
+    // The last one, whose body was too long or too slow to be waited for.
+    if (stage.stage === 'attempting') return this.#relay(stage)
+    if (this.#kept) this.#reply.pass(this.#kept)
+    else this.#reply.refuse({ code: 'upstream_unreachable' })
+  }
+}

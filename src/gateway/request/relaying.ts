@@ -1,0 +1,101 @@
+import { classifyFailure } from '../../routing/classify.ts'
+import type { RequestOutcome } from '../../routing/vocabulary.ts'
+import type { PassedAnswer } from '../answer-tokens.ts'
+import type { Exchange } from '../downstream/exchange.ts'
+import { errorEvent } from '../error-answer.ts'
+import { monotonicMs } from '../monotonic.ts'
+import { PlainRelay } from '../plain-relay.ts'
+import type { ReceivedRequest } from '../received-request.ts'
+import { type AnswerSink, errorOfEnd, isBrokenEnd, type Relay, type RelayEnd } from '../relay.ts'
+import { streamProtocolOf } from '../stream-protocol.ts'
+import { StreamRelay } from '../stream-relay.ts'
+import type { SentAttempt } from './attempt.ts'
+import { isServed, outcomeOf, type Reply } from './reply.ts'
+
+/** An attempt's answer on its way to the client. */
+export class Relaying implements AnswerSink {
+  readonly stage = 'relaying'
+  readonly attempt: SentAttempt
+  readonly status: number
+  readonly headers: string[]
+  readonly #reply: Reply
+  readonly #received: ReceivedRequest
+  readonly #relay: Relay
+
+  constructor(attempt: SentAttempt, reply: Reply, received: ReceivedRequest) {
+    const { call } = attempt
+    this.attempt = attempt
+    this.status = call.status
+    this.headers = passedHeaders(attempt)
+    this.#reply = reply
+    this.#received = received
+    reply.addOwnHeaders(this.headers, attempt)
+    this.#relay = call.isStream ? this.#relayStream() : new PlainRelay(call, this)
+  }
+
+  get exchange(): Exchange {
+    return this.#reply.exchange
+  }
+
+  /** The gateway is closing and waits no longer. */
+  cut(): void {
+    this.#relay.cut()
+  }
+
+  /** The client has left. */
+  cancel(): void {
+    this.#end('CANCELLED', this.exchange.status || this.status, null, () => {})
+  }
+
+  beforeLastByte(end: RelayEnd, release: () => void): void {
+    const { attempt, status } = this
+    const { call, permit } = attempt
+    if (end === 'whole') permit.complete(status)
+    // What the client caused, or the end of a request's time, says nothing about the upstream; an error has been counted by its status.
+    else if (status < 400 && (end === 'broken' || end === 'failed' || end === 'silent'))
+      attempt.observe(classifyFailure(end === 'silent'))
+    attempt.endedAtMs = call.endedAtMs
+    const told = call.isStream && isBrokenEnd(end) ? errorOfEnd[end] : null
+    this.#end(this.#outcomeOf(end), status, told, release)
+    if (!call.isOpen) permit[Symbol.dispose]()
+  }
+
+  #relayStream(): StreamRelay {
+    const { operation, usage } = this.#reply
+    return new StreamRelay(this.attempt.call, this, {
+      protocol: streamProtocolOf(operation),
+      dropsUsageEvent: this.#received.addsUsage,
+      errorEvent: (code, passed) => errorEvent(code, operation, usage.id, passed),
+    })
+  }
+
+  #outcomeOf(end: RelayEnd): RequestOutcome {
+    const { attempt, status } = this
+    // Of an error more cannot be expected than its status.
+    if (end === 'whole' || status >= 400) return outcomeOf(attempt)
+    return end === 'refused' && attempt.call.errorEvent ? 'CLIENT_ERROR' : 'TRUNCATED'
+  }
+
+  #end(outcome: RequestOutcome, status: number, errorCode: string | null, release: () => void): void {
+    const firstByteAtMs = this.#relay.firstByteAtMs || (isServed(outcome) ? monotonicMs() : 0)
+    this.#reply.end({ outcome, status, errorCode, firstByteAtMs, answer: this.#passedAnswer(outcome, status) }, release)
+  }
+
+  /** Only what was answered takes tokens: no errors, no redirects. */
+  #passedAnswer(outcome: RequestOutcome, status: number): PassedAnswer | null {
+    const isContent = status < 300 && status !== 204 && outcome !== 'CLIENT_ERROR' && outcome !== 'UPSTREAM_ERROR'
+    if (!isContent) return null
+    return {
+      kind: this.#reply.operation.usage,
+      isStream: this.attempt.call.isStream,
+      bytes: this.#relay.bytes,
+      isWhole: isServed(outcome),
+      request: this.#received,
+    }
+  }
+}
+
+/** What the client sees of upstream's headers, to be added to. */
+export function passedHeaders({ call }: SentAttempt): string[] {
+  return call.head ? call.head.passed.slice() : []
+}

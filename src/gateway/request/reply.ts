@@ -1,0 +1,115 @@
+import { gatewayErrors } from '../../routing/errors.ts'
+import { modelsOperation, type Operation, type Protocol, protocolOf } from '../../routing/operation.ts'
+import type { RequestOutcome } from '../../routing/vocabulary.ts'
+import { backendFacts } from '../backend-facts.ts'
+import type { Exchange } from '../downstream/exchange.ts'
+import { errorBody, outcomeOfError } from '../error-answer.ts'
+import type { GatewayContext } from '../gateway-context.ts'
+import { monotonicMs } from '../monotonic.ts'
+import type { Fault } from '../request-edges.ts'
+import type { RequestEnd, RequestUsage } from '../request-usage.ts'
+import type { SentAttempt } from './attempt.ts'
+
+/** An upstream's answer that was read whole, for the case that no other comes. */
+export interface KeptAnswer {
+  readonly attempt: SentAttempt
+  readonly status: number
+  readonly headers: string[]
+  readonly body: Buffer
+}
+
+/** Status of a client that left before any byte of an answer: nginx' word for it. */
+const clientLeft = 499
+
+/** How a request is answered and ends: once, whoever ends it. */
+export class Reply {
+  operation: Operation = modelsOperation
+  /** The caller may not learn whether there is such a route. */
+  hidesRoute = false
+  /** The record is written, and nothing is decided any more. */
+  isEnded = false
+  readonly exchange: Exchange
+  readonly usage: RequestUsage
+  readonly #protocol: Protocol
+  readonly #context: GatewayContext
+
+  constructor(context: GatewayContext, exchange: Exchange, path: string, usage: RequestUsage) {
+    this.#context = context
+    this.exchange = exchange
+    this.usage = usage
+    this.#protocol = protocolOf(path)
+  }
+
+  /** Answers with what the gateway knows itself. */
+  answer(body: Buffer): void {
+    this.#endWith('OK', 200, null, () => this.#write(200, ['content-type', 'application/json'], body))
+  }
+
+  /** Answers with an error of the gateway's own. */
+  refuse({ code, detail }: Fault, retryAfterMs: number | null = null): void {
+    const { status } = gatewayErrors[code]
+    const headers = ['content-type', 'application/json']
+    if (retryAfterMs !== null) headers.push('retry-after', String(Math.ceil(retryAfterMs / 1000)))
+    if (code === 'method_not_allowed') headers.push('allow', this.operation.method)
+    // Another program may have seen another request in it, and the next one elsewhere.
+    if (code === 'bad_request') this.exchange.keepsAlive = false
+    const body = errorBody(code, this.#protocol, this.usage.id, detail)
+    this.#endWith(outcomeOfError(code), status, code, () => this.#write(status, headers, body))
+  }
+
+  /** Answers with what an upstream said. */
+  pass({ attempt, status, headers, body }: KeptAnswer): void {
+    this.#endWith(outcomeOf(attempt), status, null, () => this.#write(status, headers, body, attempt))
+  }
+
+  /** The client has left before there was an answer. */
+  cancel(): void {
+    this.#endWith('CANCELLED', this.exchange.status || clientLeft, null, () => {})
+  }
+
+  /** Writes the record, once, and lets the last byte go when that is safe. */
+  end(end: RequestEnd, release: () => void): void {
+    if (this.isEnded) return
+    this.isEnded = true
+    this.usage.end(end, release)
+  }
+
+  /** `answered`: the attempt whose answer it is; undefined: it is the gateway's own. */
+  addOwnHeaders(headers: string[], answered?: SentAttempt): void {
+    const { id, route, attempts, fallbackTrigger } = this.usage
+    let sent = 0
+    for (const attempt of attempts) if (attempt.wasSent) sent++
+    headers.push('x-request-id', id, 'x-signalbox-attempts', String(sent))
+    // By which name Anthropic's clients look for it.
+    if (this.#protocol === 'anthropic' && !headers.includes('request-id')) headers.push('request-id', id)
+    if (route && !this.hidesRoute)
+      headers.push('x-signalbox-route', route.name, 'x-signalbox-revision', String(route.revision))
+    const last = answered ?? (sent > 0 ? attempts.findLast((attempt) => attempt.wasSent) : undefined)
+    if (last) headers.push('x-signalbox-backend', backendFacts(last.plan.backend).label)
+    if (answered?.isFallback && fallbackTrigger) headers.push('x-signalbox-fallback', fallbackTrigger.toLowerCase())
+    if (this.#context.isDraining) this.exchange.keepsAlive = false
+  }
+
+  #endWith(outcome: RequestOutcome, status: number, errorCode: string | null, release: () => void): void {
+    const firstByteAtMs = isServed(outcome) ? monotonicMs() : 0
+    this.end({ outcome, status, errorCode, firstByteAtMs, answer: null }, release)
+  }
+
+  /** An answer that is not relayed, whole. */
+  #write(status: number, headers: string[], body: Buffer, answered?: SentAttempt): void {
+    if (this.exchange.status > 0) return this.exchange.destroy()
+    this.addOwnHeaders(headers, answered)
+    this.exchange.answer(status, headers, body)
+  }
+}
+
+export function isServed(outcome: RequestOutcome): boolean {
+  return outcome === 'OK' || outcome === 'OK_BY_FALLBACK'
+}
+
+/** How a request ended that got all of this attempt's answer. */
+export function outcomeOf({ trigger, status, isFallback }: SentAttempt): RequestOutcome {
+  if (trigger !== null) return trigger === 'CONTEXT_LENGTH' ? 'CLIENT_ERROR' : 'UPSTREAM_ERROR'
+  if (status !== null && status >= 400) return 'CLIENT_ERROR'
+  return isFallback ? 'OK_BY_FALLBACK' : 'OK'
+}
