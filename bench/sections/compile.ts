@@ -52,6 +52,7 @@ export const compileSection: Section = {
 
 const noConfiguration: Configuration = {
   version: 0,
+  token: '',
   providers: [],
   deployments: [],
   routes: [],

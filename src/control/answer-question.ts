@@ -4,7 +4,7 @@ import { Refused } from './refusal.ts'
 /** What a command answers that changes nothing: it has no transaction, so it may take its time. */
 export async function answerQuestion<T>(control: Control, work: () => Promise<T>): Promise<Answer<T>> {
   try {
-    return { ok: true, value: await work(), version: control.snapshots.current().version }
+    return { ok: true, value: await work(), version: control.snapshots.current().version, spread: null }
   } catch (error) {
     if (!(error instanceof Refused)) throw error
     return { ok: false, refusals: error.refusals, version: control.snapshots.current().version }

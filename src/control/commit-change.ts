@@ -4,7 +4,7 @@ import type { Problem } from '../routing/route-rules.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
 import { insertAuditEntry } from '../storage/audit-entry.ts'
 import { loadConfiguration, loadDelta } from '../storage/configuration.ts'
-import { advanceConfigVersion } from '../storage/config-version.ts'
+import { advanceConfigVersion, getConfigVersion } from '../storage/config-version.ts'
 import { notify } from '../storage/notifications.ts'
 import type { AuditChange } from '../storage/configuration-tables.ts'
 import type { Tx } from '../storage/database.ts'
@@ -22,6 +22,10 @@ export interface Change {
   touch(id: string): void
   /** Adds an entry to the audit log; `reason` is the actor's own, if it gave one. */
   audit(subjectId: string, changes: readonly AuditChange[], reason?: string | null): Promise<void>
+  /** Has `record` called with the version of the change, in the transaction and after all else; not if it makes no version. */
+  onVersion(record: (version: number) => Promise<void>): void
+  /** What the command answers was made by this earlier version, and not by this call. */
+  answersFor(version: number): void
 }
 
 export interface ChangeOptions {
@@ -43,11 +47,10 @@ export async function commitChange<T>(
   work: (change: Change) => Promise<T>,
 ): Promise<Answer<T>> {
   try {
-    const { value, snapshot } = await retryDeadlocks(() => runChange(control, options, work))
-    if (!snapshot) return { ok: true, value, version: control.snapshots.current().version }
-    control.snapshots.publish(snapshot)
-    if (options.waitFor !== 'COMMITTED') await control.waitUntilApplied(snapshot.version)
-    return { ok: true, value, version: snapshot.version }
+    const { value, version, compiled } = await retryDeadlocks(() => runChange(control, options, work))
+    if (compiled) control.snapshots.publish(compiled.snapshot, compiled.base)
+    const spread = options.waitFor === 'COMMITTED' ? null : await control.propagation.wait(version)
+    return { ok: true, value, version, spread }
   } catch (error) {
     const refusals = error instanceof Refused ? error.refusals : refusalsOfConstraint(error)
     if (!refusals) throw error
@@ -55,13 +58,29 @@ export async function commitChange<T>(
   }
 }
 
+/** What a transaction did: `version` contains what is answered, also if this call made none. */
+interface Committed<T> {
+  readonly value: T
+  readonly version: number
+  /** Undefined: nothing was changed. */
+  readonly compiled?: NextSnapshot
+}
+
+interface NextSnapshot {
+  /** What it was compiled from, and so replaces. */
+  readonly base: Snapshot
+  readonly snapshot: Snapshot
+}
+
 async function runChange<T>(
   control: Control,
   options: ChangeOptions,
   work: (change: Change) => Promise<T>,
-): Promise<{ value: T; snapshot: Snapshot | undefined }> {
+): Promise<Committed<T>> {
   return control.db.transaction().execute(async (tx) => {
     const touched = new Set<string>()
+    const records: ((version: number) => Promise<void>)[] = []
+    let answeredVersion: number | undefined
     const value = await work({
       tx,
       control,
@@ -70,24 +89,29 @@ async function runChange<T>(
       touch: (id) => touched.add(id),
       audit: (subjectId, changes, reason = null) =>
         insertAuditEntry(tx, { actorId: options.actor.id, action: options.action, subjectId, reason, changes }),
+      onVersion: (record) => void records.push(record),
+      answersFor: (version) => void (answeredVersion = version),
     })
-    if (touched.size === 0) return { value, snapshot: undefined }
-    return { value, snapshot: await compileNext(tx, control, options.actor, [...touched]) }
+    if (touched.size === 0) return { value, version: answeredVersion ?? (await getConfigVersion(tx)).version }
+    const compiled = await compileNext(tx, control, options.actor, [...touched])
+    const { version } = compiled.snapshot
+    for (const record of records) await record(version)
+    return { value, version, compiled }
   })
 }
 
 /** From here to the commit the version's lock is held: changes commit one after the other. */
-async function compileNext(tx: Tx, control: Control, actor: Actor, touched: readonly string[]): Promise<Snapshot> {
-  const version = await advanceConfigVersion(tx, actor.id, touched)
-  const compiled = await compileFrom(tx, control)
+async function compileNext(tx: Tx, control: Control, actor: Actor, touched: readonly string[]): Promise<NextSnapshot> {
+  const { version, token } = await advanceConfigVersion(tx, actor.id, touched)
+  const base = control.snapshots.current()
+  const compiled = await compileAfter(base, tx, control)
   if (!compiled.ok) throw new Refused(...compiled.problems.map((problem) => refusalOf(problem)))
-  await notify(tx, 'signalbox_config', String(version))
-  return compiled.snapshot
+  await notify(tx, 'signalbox_config', `${version} ${token}`)
+  return { base, snapshot: compiled.snapshot }
 }
 
-async function compileFrom(tx: Tx, control: Control): Promise<Compiled> {
-  const base = control.snapshots.current()
-  const delta = await loadDelta(tx, control.box, base.version)
+async function compileAfter(base: Snapshot, tx: Tx, control: Control): Promise<Compiled> {
+  const delta = await loadDelta(tx, control.box, base)
   return delta ? compileDelta(base, delta) : compileSnapshot(await loadConfiguration(tx, control.box))
 }
 

@@ -1,6 +1,7 @@
 import type { Snapshot } from '../routing/snapshot.ts'
 import type { ApiKeyScope, UserRole } from '../routing/vocabulary.ts'
 import type { Db } from '../storage/database.ts'
+import type { GatewayRow } from '../storage/gateway.ts'
 import type { SecretBox } from '../storage/secret-box.ts'
 import type { Refusal } from './refusal.ts'
 import type { UpstreamHttp } from './upstream-http.ts'
@@ -12,15 +13,36 @@ export interface Control {
   readonly snapshots: SnapshotHolder
   readonly upstreams: UpstreamPolicy
   readonly upstreamHttp: UpstreamHttp
-  /** Resolves when every live gateway serves `version` at least, or after 5 s. */
-  readonly waitUntilApplied: (version: number) => Promise<void>
+  readonly propagation: Propagator
+}
+
+/** For commands whose spread nobody waits for. */
+export const nobodyElse: Propagator = {
+  wait: () => Promise.resolve({ applied: true, pendingGateways: [] }),
+  look: () => Promise.resolve({ applied: true, pendingGateways: [] }),
 }
 
 /** The snapshot that this process serves. */
 export interface SnapshotHolder {
   current(): Snapshot
-  /** Puts a newer one in its place; an older one is ignored. */
-  publish(snapshot: Snapshot): void
+  /** Puts a newer one in its place; an older one is ignored, unless it replaces exactly the one that is served. */
+  publish(snapshot: Snapshot, replaced?: Snapshot): void
+}
+
+/** Which gateways serve a version. Neither throws: what was committed is answered as committed, whatever the database does then. */
+export interface Propagator {
+  /** Resolves when every live gateway serves `version` at least, or after 5 s. */
+  wait(version: number): Promise<Spread>
+  /** How far it is now. */
+  look(version: number): Promise<Spread>
+}
+
+/** How far a version has spread. */
+export interface Spread {
+  /** Whether every gateway that may still be serving serves it. */
+  readonly applied: boolean
+  /** Those that do not serve it yet, lost ones included. */
+  readonly pendingGateways: readonly GatewayRow[]
 }
 
 /** Which addresses upstreams may have (DESIGN § 4.7). */
@@ -41,7 +63,10 @@ export interface Actor {
 /** What a command waits for before it answers. */
 export type Propagation = 'COMMITTED' | 'APPLIED'
 
-/** What a command answers. `version` contains the change; the current one if nothing changed. */
+/**
+ * What a command answers. `version` contains the change; the current one if nothing changed. `spread` is null if it was not waited
+ * for.
+ */
 export type Answer<T> =
-  | { readonly ok: true; readonly value: T; readonly version: number }
+  | { readonly ok: true; readonly value: T; readonly version: number; readonly spread: Spread | null }
   | { readonly ok: false; readonly refusals: readonly Refusal[]; readonly version: number }

@@ -26,7 +26,7 @@ export async function makeOnce<T extends Made>(
   const inputHash = createHash('sha256').update(canonicalJson(input)).digest('hex')
   if (await insertIdempotencyKey(change.tx, id, inputHash)) {
     const made = await make()
-    await setIdempotentResult(change.tx, id, made)
+    change.onVersion((version) => setIdempotentResult(change.tx, id, made, version))
     return made
   }
   const first = await getIdempotentResult(change.tx, id)
@@ -36,6 +36,7 @@ export async function makeOnce<T extends Made>(
       path,
       'This idempotency key was used with another input. Take a new one.',
     )
+  if (first.version !== null) change.answersFor(first.version)
   return first.result as T
 }
 

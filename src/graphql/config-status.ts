@@ -1,27 +1,9 @@
 import { getConfigVersion } from '../storage/config-version.ts'
-import { type GatewayRow, listLiveGateways } from '../storage/gateway.ts'
+import { listGateways } from '../storage/gateway.ts'
 import { readsConfig } from './authorisation.ts'
 import { builder } from './builder.ts'
 import type { GraphQLContext } from './context.ts'
-
-type GatewayStatus = Omit<GatewayRow, 'health' | 'endpoint_in_flight'>
-
-const Gateway = builder.objectRef<GatewayStatus>('Gateway').implement({
-  description: 'One process of the data plane.',
-  fields: (t) => ({
-    id: t.exposeID('id', { description: 'New with each start.' }),
-    appliedVersion: t.expose('applied_version', { type: 'SafeInt', description: 'The version that it serves.' }),
-    appliedAt: t.field({ type: 'DateTime', description: 'Since when.', resolve: (row) => row.applied_at }),
-    inFlight: t.exposeInt('in_flight', { description: 'Requests in flight.' }),
-    pendingUsageRecords: t.expose('pending_usage_records', {
-      type: 'SafeInt',
-      description: 'Usage records that are not yet in the database.',
-    }),
-    startedAt: t.field({ type: 'DateTime', description: 'When it was started.', resolve: (row) => row.started_at }),
-    seenAt: t.field({ type: 'DateTime', description: 'When it last said so.', resolve: (row) => row.seen_at }),
-    build: t.exposeString('build', { description: 'Software version.' }),
-  }),
-})
+import { asItIs, Gateway, type GatewayStatus } from './gateway.ts'
 
 interface ConfigStatus {
   readonly version: number
@@ -41,9 +23,13 @@ const ConfigStatusRef = builder.objectRef<ConfigStatus>('ConfigStatus').implemen
     appliedVersion: t.field({
       type: 'SafeInt',
       description: 'The version that every live gateway serves at least.',
-      resolve: ({ version, gateways }) => Math.min(version, ...gateways.map((gateway) => gateway.applied_version)),
+      resolve: appliedVersionOf,
     }),
-    gateways: t.expose('gateways', { type: [Gateway], description: 'The live ones, in order of their start.' }),
+    gateways: t.expose('gateways', {
+      type: [Gateway],
+      description:
+        'Those that may still be serving, in order of their start: live ones, and lost ones until they are forgotten.',
+    }),
   }),
 })
 
@@ -56,18 +42,16 @@ builder.queryField('configStatus', (t) =>
   }),
 )
 
-async function readConfigStatus({ control, live }: GraphQLContext): Promise<ConfigStatus> {
-  const gateways = await listLiveGateways(control.db)
+async function readConfigStatus(context: GraphQLContext): Promise<ConfigStatus> {
+  const { control } = context
+  const gateways = await listGateways(control.db)
   // Last, so that no gateway serves more than the latest.
   const { version, committed_at: committedAt } = await getConfigVersion(control.db)
-  const serving = control.snapshots.current().version
-  return {
-    version,
-    committedAt,
-    gateways: gateways.map((gateway) =>
-      gateway.id === live.gatewayId && gateway.applied_version < serving
-        ? { ...gateway, applied_version: serving }
-        : gateway,
-    ),
-  }
+  return { version, committedAt, gateways: gateways.map((gateway) => asItIs(context, gateway)) }
+}
+
+/** A gateway that serves what the database has lost serves none of its versions. */
+function appliedVersionOf({ version, gateways }: ConfigStatus): number {
+  const live = gateways.filter(({ state }) => state === 'LIVE')
+  return Math.min(version, ...live.map((gateway) => (gateway.follows ? gateway.applied_version : 0)))
 }

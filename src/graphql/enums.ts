@@ -16,6 +16,7 @@ import type {
   UserRole as UserRoleWord,
 } from '../routing/vocabulary.ts'
 import type { RouteChangeKind as RouteChangeKindWord } from '../storage/configuration-tables.ts'
+import type { GatewayState as GatewayStateWord } from '../storage/gateway.ts'
 import type { RefusalCode } from '../control/refusal.ts'
 import type { Propagation as PropagationWord } from '../control/control.ts'
 import { builder } from './builder.ts'
@@ -294,4 +295,15 @@ export const Propagation = builder.enumType('Propagation', {
         'Every live gateway serves it, or 5 s are over: compare `configVersion` with `configStatus.appliedVersion`.',
     },
   } satisfies Values<PropagationWord>,
+})
+
+export const GatewayState = builder.enumType('GatewayState', {
+  description: 'Whether a gateway is heard of.',
+  values: {
+    LIVE: { description: 'Heard of within its heartbeat.' },
+    LOST: {
+      description:
+        'Not heard of for longer: it may still serve what it knew last. Forgotten after 10 minutes, or by `gatewayForget`.',
+    },
+  } satisfies Values<GatewayStateWord>,
 })

@@ -1,6 +1,7 @@
 import type { Actor, Answer, Control } from '../control/control.ts'
 import { builder } from './builder.ts'
 import type { GraphQLContext } from './context.ts'
+import { Gateway } from './gateway.ts'
 import { createLoaders } from './loaders.ts'
 import { QueryRef } from './query.ts'
 import { UserErrorRef } from './user-error.ts'
@@ -18,6 +19,20 @@ export const MutationPayloadRef = builder.interfaceRef<Answer<unknown>>('Mutatio
       type: 'SafeInt',
       description: 'The configuration version that contains the change; the current one if nothing changed.',
       resolve: ({ version }) => version,
+    }),
+    applied: t.boolean({
+      description:
+        'Whether every gateway of `configStatus` serves the change; false if the wait ended before, or was not asked for.',
+      resolve: (answer) => answer.ok && answer.spread?.applied === true,
+    }),
+    pendingGateways: t.field({
+      type: [Gateway],
+      description: 'Gateways that do not serve it yet, those that are lost included.',
+      resolve: async (answer, _args, { control }) => {
+        if (!answer.ok) return []
+        const { pendingGateways } = answer.spread ?? (await control.propagation.look(answer.version))
+        return [...pendingGateways]
+      },
     }),
     query: t.field({ type: QueryRef, description: 'The root, after the change.', resolve: () => ({}) }),
   }),

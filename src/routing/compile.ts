@@ -16,6 +16,7 @@ export type Compiled =
 /** The state before anything is configured. */
 export const emptySnapshot: Snapshot = {
   version: 0,
+  token: '',
   routesById: createTable(),
   routesByName: createTable(),
   backends: createTable(),
@@ -40,6 +41,7 @@ export function compileDelta(base: Snapshot, delta: ConfigurationDelta): Compile
   const problems = configuration.routes.flatMap((route) => routeProblems(route, (id) => backends.get(id) !== undefined))
   const snapshot: Snapshot = {
     version: configuration.version,
+    token: configuration.token,
     backends,
     providers: base.providers.with([
       ...removedOf(delta, 'provider'),

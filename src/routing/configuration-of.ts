@@ -11,8 +11,8 @@ const nothing = { providers: [], deployments: [], routes: [], users: [], apiKeys
  * a large one in one go would keep whoever asks for it from other work.
  */
 export function* configurationParts(snapshot: Snapshot): Generator<Configuration> {
-  const { version, providers, backends, routesById, users, apiKeysById } = snapshot
-  const none = { version, ...nothing }
+  const { version, token, providers, backends, routesById, users, apiKeysById } = snapshot
+  const none = { version, token, ...nothing }
   yield none
   for (const some of inGroups(providers.values()))
     yield { ...none, providers: some.map((provider) => providerOf(provider, snapshot)) }
@@ -27,6 +27,8 @@ export function* configurationParts(snapshot: Snapshot): Generator<Configuration
 export function joinConfiguration(parts: readonly Configuration[]): Configuration {
   return {
     version: parts[0]!.version,
+    // A file of an earlier version has none; the first look at the database then loads the whole.
+    token: parts[0]!.token ?? '',
     providers: parts.flatMap(({ providers }) => providers),
     deployments: parts.flatMap(({ deployments }) => deployments),
     routes: parts.flatMap(({ routes }) => routes),

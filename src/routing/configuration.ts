@@ -196,6 +196,8 @@ export interface ApiKeyConfiguration {
 /** All of it, as of one version. */
 export interface Configuration {
   readonly version: number
+  /** Of this version in this history: after a failover that lost commits the number comes again with another token. */
+  readonly token: string
   readonly providers: readonly ProviderConfiguration[]
   readonly deployments: readonly DeploymentConfiguration[]
   readonly routes: readonly RouteConfiguration[]

@@ -29,6 +29,8 @@ import type {
 
 export interface Snapshot {
   readonly version: number
+  /** Of this version in this history: after a failover that lost commits the number comes again with another token. */
+  readonly token: string
   readonly routesById: Table<Route>
   readonly routesByName: Table<Route>
   /** Provider models and deployments, by id. */

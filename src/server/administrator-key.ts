@@ -1,4 +1,4 @@
-import type { Control } from '../control/control.ts'
+import { type Control, nobodyElse } from '../control/control.ts'
 import { createAdministratorKey } from '../control/first-administrator.ts'
 import type { Config } from './config.ts'
 import { openConfigFollower } from './config-follower.ts'
@@ -27,7 +27,7 @@ export async function makeAdministratorKey(config: Config, log: Log): Promise<st
     snapshots: store,
     upstreams,
     upstreamHttp,
-    waitUntilApplied: () => Promise.resolve(),
+    propagation: nobodyElse,
   }
   // Awaited here: what it works with is disposed on the way out.
   return await createAdministratorKey(control)

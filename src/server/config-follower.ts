@@ -1,7 +1,7 @@
 import { compileDelta, compileSnapshot } from '../routing/compile.ts'
 import type { Problem } from '../routing/route-rules.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
-import { loadConfiguration, loadDelta } from '../storage/configuration.ts'
+import { loadConfiguration, loadDelta, type VersionId } from '../storage/configuration.ts'
 import { getConfigVersion } from '../storage/config-version.ts'
 import type { Db } from '../storage/database.ts'
 import type { SecretBox } from '../storage/secret-box.ts'
@@ -14,7 +14,7 @@ interface Log {
 
 export interface ConfigFollower extends AsyncDisposable {
   /** A change was committed as this version: it is loaded at once, if it is not served already. */
-  hear(version: number): void
+  hear(version: VersionId): void
   /** Something may have changed: looks soon, and once more if it was looking already. */
   wake(): void
   /** Looks now, and resolves when what was committed before is served, or could not be read. */
@@ -40,19 +40,16 @@ export function openConfigFollower(options: {
   let timer: NodeJS.Timeout | undefined
   let running: Promise<void> | undefined
   let isWanted = false
-  /** 0: none that was not looked at. */
-  let heardVersion = 0
-  const publish = (snapshot: Snapshot) => store.publish(snapshot)
-  const restore = (snapshot: Snapshot) => store.restore(snapshot)
+  /** The newest notice that was not looked at yet. */
+  let heardVersion: VersionId | undefined
 
   const follow = async () => {
     // Read before the database is: what this process has committed itself must not look like a step back.
-    const served = store.current().version
+    const served = store.current()
     const heard = heardVersion
-    heardVersion = 0
-    const version = heard > served ? heard : (await getConfigVersion(db)).version
-    if (version > served) await loadLatest(options, store.current(), publish)
-    else if (version < served) await loadLatest(options, undefined, restore)
+    heardVersion = undefined
+    const latest = heard && heard.version > served.version ? heard : await getConfigVersion(db)
+    if (!isSameVersion(latest, served)) await loadLatest(options, served)
   }
   const run = async () => {
     do {
@@ -73,10 +70,10 @@ export function openConfigFollower(options: {
     running ??= run()
   }
   return {
-    hear(version) {
+    hear(heard) {
       // What this process has committed itself.
-      if (version === store.current().version) return
-      heardVersion = version
+      if (isSameVersion(heard, store.current())) return
+      heardVersion = heard
       wake()
     },
     wake,
@@ -85,7 +82,7 @@ export function openConfigFollower(options: {
       await running
     },
     async reload() {
-      await loadLatest(options, undefined, publish).finally(schedule)
+      await loadLatest(options, store.current(), { whole: true }).finally(schedule)
     },
     async [Symbol.asyncDispose]() {
       isClosed = true
@@ -96,11 +93,18 @@ export function openConfigFollower(options: {
   }
 }
 
-/** Serves the latest configuration as soon as it is read and compiled. Throws if it does not compile. */
+function isSameVersion(a: VersionId, b: VersionId): boolean {
+  return a.version === b.version && a.token === b.token
+}
+
+/**
+ * Serves the latest configuration in place of `served` as soon as it is read and compiled. Throws if it does not compile. `whole`:
+ * reads all of it, and not only what changed since.
+ */
 async function loadLatest(
-  { db, box }: { readonly db: Db; readonly box: SecretBox },
-  base: Snapshot | undefined,
-  serve: (snapshot: Snapshot) => void,
+  { db, box, store }: { readonly db: Db; readonly box: SecretBox; readonly store: SnapshotStore },
+  served: Snapshot,
+  { whole = false } = {},
 ): Promise<void> {
   // One snapshot of the database, or the parts would not belong together.
   await db
@@ -108,10 +112,10 @@ async function loadLatest(
     .setIsolationLevel('repeatable read')
     .setAccessMode('read only')
     .execute(async (tx) => {
-      const delta = base && (await loadDelta(tx, box, base.version))
-      const compiled = base && delta ? compileDelta(base, delta) : compileSnapshot(await loadConfiguration(tx, box))
+      const delta = whole ? undefined : await loadDelta(tx, box, served)
+      const compiled = delta ? compileDelta(served, delta) : compileSnapshot(await loadConfiguration(tx, box))
       if (!compiled.ok) throw notCompiled(compiled.problems)
-      serve(compiled.snapshot)
+      store.publish(compiled.snapshot, served)
     })
 }
 

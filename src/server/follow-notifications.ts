@@ -1,4 +1,5 @@
 import { openNotifications } from '../storage/notifications.ts'
+import type { VersionId } from '../storage/configuration.ts'
 import type { ConfigFollower } from './config-follower.ts'
 import type { GatewayRegistry } from './gateway-registry.ts'
 import type { Log } from './log.ts'
@@ -21,7 +22,7 @@ export function followNotifications(options: {
     url: databaseUrl,
     channels: ['signalbox_config', 'signalbox_applied', requestChannel],
     onNotification(channel, payload) {
-      if (channel === 'signalbox_config') follower.hear(Number(payload))
+      if (channel === 'signalbox_config') follower.hear(versionOf(payload))
       else if (channel === requestChannel) feed.hear(payload)
       else registry.noticeApplied()
     },
@@ -35,4 +36,10 @@ export function followNotifications(options: {
       wasBroken = true
     },
   })
+}
+
+/** What a commit tells: the number and, unless software of the version before made it, the token. */
+export function versionOf(payload: string): VersionId {
+  const [version, token = ''] = payload.split(' ')
+  return { version: Number(version), token }
 }

@@ -1,12 +1,15 @@
+import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Propagator, Spread } from '../control/control.ts'
+import type { VersionId } from '../storage/configuration.ts'
 import type { Db } from '../storage/database.ts'
 import {
   deleteGateway,
   type GatewayReport,
   type GatewayRow,
-  isAppliedElsewhere,
-  listLiveGateways,
-  updateAppliedVersion,
+  listGateways,
+  serves,
+  updateApplied,
   upsertGateway,
 } from '../storage/gateway.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
@@ -22,8 +25,7 @@ export interface GatewayRegistry extends AsyncDisposable {
   readonly others: () => readonly GatewayRow[]
   /** From now on this gateway is live: it is reported at once, and each second. A database that is away is logged. */
   start(figures: () => GatewayFigures): Promise<void>
-  /** Resolves when every live gateway serves the version at least, or after 5 s. */
-  readonly waitUntilApplied: (version: number) => Promise<void>
+  readonly propagation: Propagator
   /** Another gateway said that it serves another version. */
   noticeApplied(): void
 }
@@ -36,26 +38,24 @@ const waitStepMs = 100
 export function openGatewayRegistry(options: {
   readonly id: string
   readonly build: string
+  /** Of its own: a query that waits for a connection would make this gateway look lost. */
   readonly db: Db
   readonly store: SnapshotStore
   readonly log: { warn(fields: object, message: string): void }
 }): GatewayRegistry {
   const { id, build, db, store, log } = options
   const startedAt = new Date()
+  const host = hostname()
   let appliedAt = startedAt
+  let lastSeen: readonly GatewayRow[] = []
   let others: readonly GatewayRow[] = []
   const waiters = new Set<() => void>()
+  const wakeWaiters = () => waiters.forEach((resolve) => resolve())
 
   const beat = async (figures: () => GatewayFigures) => {
-    await upsertGateway(db, {
-      id,
-      build,
-      startedAt,
-      appliedAt,
-      appliedVersion: store.current().version,
-      ...figures(),
-    })
-    others = (await listLiveGateways(db)).filter((gateway) => gateway.id !== id)
+    await upsertGateway(db, { id, build, host, startedAt, appliedAt, applied: store.current(), ...figures() })
+    lastSeen = await listGateways(db)
+    others = lastSeen.filter((gateway) => gateway.id !== id && gateway.state === 'LIVE')
   }
   const reportFailure = (error: unknown) => log.warn({ err: error }, 'the gateway could not report to the database')
   let beating: Promise<void> | undefined
@@ -66,10 +66,38 @@ export function openGatewayRegistry(options: {
       .finally(() => (beating = undefined))
     return beating
   }
-  const unsubscribe = store.subscribe(({ version }) => {
+  // One after the other: on two connections an older one could arrive last.
+  let telling = Promise.resolve()
+  const tellApplied = async () => {
+    const { version, token } = store.current()
+    if (version === toldVersion?.version && token === toldVersion.token) return
+    await updateApplied(db, id, { version, token })
+    toldVersion = { version, token }
+  }
+  let toldVersion: VersionId | undefined
+  const unsubscribe = store.subscribe(() => {
     appliedAt = new Date()
-    if (timer) updateAppliedVersion(db, id, version).catch(reportFailure)
+    wakeWaiters()
+    if (timer) telling = telling.then(tellApplied).catch(reportFailure)
   })
+
+  let looking: Promise<readonly GatewayRow[]> | undefined
+  /** What the database says of all gateways; those who ask at the same time share one statement. */
+  const lookOnce = () => (looking ??= listGateways(db).finally(() => (looking = undefined)))
+  const spreadOf = async (version: number): Promise<Spread & { readonly isSettled: boolean }> => {
+    const isServedHere = store.current().version >= version
+    try {
+      lastSeen = await lookOnce()
+    } catch {
+      // The database is away: nobody can say who serves it.
+      const pending = lastSeen.filter((gateway) => gateway.id !== id && !serves(gateway, version))
+      return { applied: false, pendingGateways: pending, isSettled: false }
+    }
+    const pending = lastSeen.filter((gateway) => (gateway.id === id ? !isServedHere : !serves(gateway, version)))
+    // Who is lost may be gone for ever: that is told, and not waited for.
+    const isSettled = isServedHere && pending.every(({ state }) => state === 'LOST')
+    return { applied: isServedHere && pending.length === 0, pendingGateways: pending, isSettled }
+  }
 
   const nextNotice = (limitMs: number) => {
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -89,20 +117,24 @@ export function openGatewayRegistry(options: {
       timer = setInterval(() => void beatInTurn(figures), heartbeatMs)
       await beatInTurn(figures)
     },
-    noticeApplied: () => waiters.forEach((resolve) => resolve()),
-    async waitUntilApplied(version) {
-      const deadline = performance.now() + waitLimitMs
-      for (;;) {
-        if (await isAppliedElsewhere(db, version, id)) return
-        const leftMs = deadline - performance.now()
-        if (leftMs <= 0) return
-        await nextNotice(leftMs)
-      }
+    noticeApplied: wakeWaiters,
+    propagation: {
+      look: spreadOf,
+      async wait(version) {
+        const deadline = performance.now() + waitLimitMs
+        for (;;) {
+          const { isSettled, ...spread } = await spreadOf(version)
+          const leftMs = deadline - performance.now()
+          if (isSettled || leftMs <= 0) return spread
+          await nextNotice(leftMs)
+        }
+      },
     },
     async [Symbol.asyncDispose]() {
       clearInterval(timer)
       unsubscribe()
       await beating
+      await telling
       // The database may be gone: the row then ages away.
       await Promise.race([deleteGateway(db, id).catch(reportFailure), sleep(1_000, undefined, { ref: false })])
     },

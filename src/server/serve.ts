@@ -124,7 +124,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
     snapshots: store,
     upstreams: policy,
     upstreamHttp: opened.use(openUpstreamHttp(policy)),
-    waitUntilApplied: registry.waitUntilApplied,
+    propagation: registry.propagation,
   }
   // What needs the database comes when it is there; closed first, because it speaks of everything else.
   const online = opened.use(new AsyncDisposableStack())

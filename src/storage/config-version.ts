@@ -1,25 +1,26 @@
+import type { VersionId } from './configuration.ts'
 import type { Db, Tx } from './database.ts'
 
 /**
- * Counts a change and returns its version. From here to the end of the transaction no other change can commit, so do it
+ * Counts a change and returns its version, whose token the database makes. From here to the end of the transaction no other change can commit, so do it
  * last.
  */
-export async function advanceConfigVersion(tx: Tx, actorId: string, subjectIds: readonly string[]): Promise<number> {
-  const { version, committed_at } = await tx
+export async function advanceConfigVersion(tx: Tx, actorId: string, subjectIds: readonly string[]): Promise<VersionId> {
+  const { version, token, committed_at } = await tx
     .updateTable('config_version')
     .set((eb) => ({ version: eb('version', '+', 1), committed_at: eb.fn('clock_timestamp') }))
-    .returning(['version', 'committed_at'])
+    .returning(['version', 'token', 'committed_at'])
     .executeTakeFirstOrThrow()
   await tx
     .insertInto('config_change')
     .values({ version, committed_at, actor_id: actorId, subject_ids: [...subjectIds] })
     .execute()
-  return version
+  return { version, token }
 }
 
 /** The latest committed version and when it was committed. */
-export function getConfigVersion(db: Db): Promise<{ version: number; committed_at: Date }> {
-  return db.selectFrom('config_version').select(['version', 'committed_at']).executeTakeFirstOrThrow()
+export function getConfigVersion(db: Db): Promise<VersionId & { readonly committed_at: Date }> {
+  return db.selectFrom('config_version').select(['version', 'token', 'committed_at']).executeTakeFirstOrThrow()
 }
 
 /** From here to the end of the transaction no other change can commit: for changes that must see all that went before. */

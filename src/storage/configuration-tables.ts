@@ -57,11 +57,14 @@ interface ConfigVersionTable {
   singleton: Generated<boolean>
   version: number
   committed_at: Date
+  /** Set by the database with each version. */
+  token: GeneratedAlways<string>
 }
 
 interface ConfigChangeTable {
   version: number
   committed_at: Date
+  token: GeneratedAlways<string>
   actor_id: string
   subject_ids: string[]
 }
@@ -270,18 +273,22 @@ interface IdempotencyKeyTable {
   key: string
   input_hash: string
   result: JSONColumnType<Record<string, string | null>>
+  config_version: number | null
   created_at: Generated<Date>
 }
 
 export interface GatewayTable {
   id: string
   applied_version: number
+  /** Null: software of the version before, which knows none. */
+  applied_token: string | null
   applied_at: Date
   in_flight: Generated<number>
   pending_usage_records: Generated<number>
   started_at: Date
   seen_at: Date
   build: string
+  host: Generated<string>
   health: ColumnType<Record<string, BackendHealthReport>, string | undefined, string>
   endpoint_in_flight: ColumnType<Record<string, number>, string | undefined, string>
 }

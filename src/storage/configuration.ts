@@ -24,9 +24,13 @@ import type { Tables } from './tables.ts'
  * that its parts belong together. Throws `SecretBoxError` if a secret cannot be opened.
  */
 export async function loadConfiguration(db: Db, box: SecretBox): Promise<Configuration> {
-  const { version } = await db.selectFrom('config_version').select('version').executeTakeFirstOrThrow()
+  const { version, token } = await db
+    .selectFrom('config_version')
+    .select(['version', 'token'])
+    .executeTakeFirstOrThrow()
   return {
     version,
+    token,
     providers: await loadProviders(db, box),
     deployments: await loadDeployments(db, box),
     routes: await loadRoutes(db),
@@ -35,22 +39,38 @@ export async function loadConfiguration(db: Db, box: SecretBox): Promise<Configu
   }
 }
 
+/** A version of one history: the number, and the token that tells it from the same number of another history. */
+export interface VersionId {
+  readonly version: number
+  readonly token: string
+}
+
 /**
- * What changed after version `since`, as it is now; undefined if the changes do not reach back that far and the whole has
- * to be loaded. The same conditions as for `loadConfiguration`.
+ * What changed after the version `base`, as it is now. Undefined if the whole has to be loaded: the changes do not reach back
+ * that far, or the database has another history than `base`. The same conditions as for `loadConfiguration`.
  */
-export async function loadDelta(db: Db, box: SecretBox, since: number): Promise<ConfigurationDelta | undefined> {
+export async function loadDelta(db: Db, box: SecretBox, base: VersionId): Promise<ConfigurationDelta | undefined> {
   const rows = await db
     .selectFrom('config_version')
-    .leftJoin('config_change', (join) => join.on('config_change.version', '>', since))
-    .select(['config_version.version', 'config_change.subject_ids'])
+    .leftJoin('config_change', (join) => join.on('config_change.version', '>=', base.version))
+    .select([
+      'config_version.version',
+      'config_version.token',
+      'config_change.version as changed_version',
+      'config_change.token as change_token',
+      'config_change.subject_ids',
+    ])
     .execute()
-  const { version } = rows[0]!
-  const changes = rows.flatMap(({ subject_ids }) => (subject_ids ? [subject_ids] : []))
-  if (version < since || changes.length !== version - since) return undefined
+  const { version, token } = rows[0]!
+  // Version 0 is empty in every history.
+  const isKnown =
+    base.version === 0 || rows.some((row) => row.changed_version === base.version && row.change_token === base.token)
+  const changes = rows.flatMap((row) => (row.changed_version! > base.version ? [row.subject_ids!] : []))
+  if (!isKnown || changes.length !== version - base.version) return undefined
   const ids = Map.groupBy(new Set(changes.flat()), subjectKindOf)
   const configuration: Configuration = {
     version,
+    token,
     providers: await loadSome(ids.get('provider'), (some) => loadProviders(db, box, some)),
     deployments: await loadSome(ids.get('deployment'), (some) => loadDeployments(db, box, some)),
     routes: await loadSome(ids.get('route'), (some) => loadRoutes(db, some)),

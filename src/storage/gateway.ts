@@ -2,22 +2,39 @@ import type { Selectable } from 'kysely'
 import { sql } from 'kysely'
 import type { BackendHealthReport } from '../routing/backend-health.ts'
 import type { GatewayTable } from './configuration-tables.ts'
-import type { Db } from './database.ts'
+import type { VersionId } from './configuration.ts'
+import type { Db, Tx } from './database.ts'
 
-export type GatewayRow = Selectable<GatewayTable>
+/** `LOST`: it has not been heard of for three seconds, and may still serve what it knew last. */
+export type GatewayState = 'LIVE' | 'LOST'
 
-/** A gateway that was not seen for this long is not live. */
-const liveWithinMs = 3_000
+/** What a gateway last said of itself. */
+export type GatewayRow = Selectable<GatewayTable> & {
+  readonly state: GatewayState
+  /** Whether what it serves is of the history that the database has, and not of one that a failover has lost. */
+  readonly follows: boolean
+}
+
+/** A gateway that was not seen for this long is lost. */
+const liveWithin = sql.lit('3 seconds')
+/** A gateway that was not seen for this long is forgotten. */
+const rememberedFor = sql.lit('10 minutes')
+
+const stateOf =
+  sql<GatewayState>`case when seen_at > clock_timestamp() - interval ${liveWithin} then 'LIVE' else 'LOST' end`.as(
+    'state',
+  )
 
 /** What a gateway says of itself. */
 export interface GatewayReport {
   readonly id: string
-  readonly appliedVersion: number
+  readonly applied: VersionId
   readonly appliedAt: Date
   readonly inFlight: number
   readonly pendingUsageRecords: number
   readonly startedAt: Date
   readonly build: string
+  readonly host: string
   readonly health: Readonly<Record<string, BackendHealthReport>>
   readonly endpointInFlight: Readonly<Record<string, number>>
 }
@@ -25,11 +42,13 @@ export interface GatewayReport {
 /** Writes what a gateway says of itself, and tells those who wait for its version. */
 export async function upsertGateway(db: Db, report: GatewayReport): Promise<void> {
   const columns = {
-    applied_version: report.appliedVersion,
+    applied_version: report.applied.version,
+    applied_token: report.applied.token,
     applied_at: report.appliedAt,
     in_flight: report.inFlight,
     pending_usage_records: report.pendingUsageRecords,
     build: report.build,
+    host: report.host,
     health: JSON.stringify(report.health),
     endpoint_in_flight: JSON.stringify(report.endpointInFlight),
     seen_at: sql<Date>`clock_timestamp()`,
@@ -42,48 +61,57 @@ export async function upsertGateway(db: Db, report: GatewayReport): Promise<void
 }
 
 /** Says that a gateway serves this version now, and wakes up who waits for it. */
-export async function updateAppliedVersion(db: Db, id: string, version: number): Promise<void> {
+export async function updateApplied(db: Db, id: string, { version, token }: VersionId): Promise<void> {
   await sql`
     with applied as (
-      update gateway set applied_version = ${version}, applied_at = clock_timestamp(), seen_at = clock_timestamp()
-      where id = ${id} and applied_version < ${version}
+      update gateway set applied_version = ${version}, applied_token = ${token}, applied_at = clock_timestamp(),
+        seen_at = clock_timestamp()
+      where id = ${id} and (applied_version, applied_token) is distinct from (${version}::bigint, ${token}::text)
       returning id
     )
     select pg_notify('signalbox_applied', id) from applied`.execute(db)
 }
 
-/** The live gateways, in order of their start. */
-export function listLiveGateways(db: Db): Promise<GatewayRow[]> {
+/** The gateways that may still be serving, in order of their start: those that are live, and those that are lost. */
+export function listGateways(db: Db): Promise<GatewayRow[]> {
   return db
     .selectFrom('gateway')
     .selectAll()
-    .where('seen_at', '>', liveSince())
+    .select([
+      stateOf,
+      sql<boolean>`applied_token is null or applied_token = coalesce(
+        (select token from config_change where version = applied_version),
+        (select token from config_version where version = applied_version), '')`.as('follows'),
+    ])
+    .where('seen_at', '>', sql<Date>`clock_timestamp() - interval ${rememberedFor}`)
     .orderBy('started_at')
     .orderBy('id')
     .execute()
 }
 
-/** Whether every live gateway other than `exceptId` serves this version at least. */
-export async function isAppliedElsewhere(db: Db, version: number, exceptId: string): Promise<boolean> {
-  const row = await db
+/** The state of one gateway, which is locked; undefined if it is not known, or forgotten by its age. */
+export async function findGatewayState(tx: Tx, id: string): Promise<GatewayState | undefined> {
+  const row = await tx
     .selectFrom('gateway')
-    .select('id')
-    .where('seen_at', '>', liveSince())
-    .where('applied_version', '<', version)
-    .where('id', '!=', exceptId)
-    .limit(1)
+    .select(stateOf)
+    .where('id', '=', id)
+    .where('seen_at', '>', sql<Date>`clock_timestamp() - interval ${rememberedFor}`)
+    .forUpdate()
     .executeTakeFirst()
-  return row === undefined
+  return row?.state
 }
 
-/** Forgets a gateway that has stopped, and those that were not seen for a day. */
+/** Whether a gateway serves this version at least, as far as it has said. */
+export function serves(gateway: Pick<GatewayRow, 'follows' | 'applied_version'>, version: number): boolean {
+  return gateway.follows && gateway.applied_version >= version
+}
+
+/** Forgets a gateway that has stopped, and those that are forgotten by their age. */
 export async function deleteGateway(db: Db, id: string): Promise<void> {
   await db
     .deleteFrom('gateway')
-    .where((eb) => eb.or([eb('id', '=', id), eb('seen_at', '<', sql<Date>`clock_timestamp() - interval '1 day'`)]))
+    .where((eb) =>
+      eb.or([eb('id', '=', id), eb('seen_at', '<', sql<Date>`clock_timestamp() - interval ${rememberedFor}`)]),
+    )
     .execute()
-}
-
-function liveSince() {
-  return sql<Date>`clock_timestamp() - ${`${liveWithinMs} milliseconds`}::interval`
 }

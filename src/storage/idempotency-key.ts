@@ -25,15 +25,16 @@ export async function insertIdempotencyKey(tx: Tx, id: IdempotencyId, inputHash:
   return row !== undefined
 }
 
-/** Keeps what was made, for whoever comes with the same key. */
+/** Keeps what was made, and by which version of the configuration, for whoever comes with the same key. */
 export async function setIdempotentResult(
   tx: Tx,
   id: IdempotencyId,
   result: Readonly<Record<string, string | null>>,
+  version: number,
 ): Promise<void> {
   await tx
     .updateTable('idempotency_key')
-    .set({ result: JSON.stringify(result) })
+    .set({ result: JSON.stringify(result), config_version: version })
     .where('actor_id', '=', id.actorId)
     .where('mutation', '=', id.mutation)
     .where('key', '=', id.key)
@@ -44,13 +45,13 @@ export async function setIdempotentResult(
 export async function getIdempotentResult(
   tx: Tx,
   id: IdempotencyId,
-): Promise<{ inputHash: string; result: Record<string, string | null> }> {
+): Promise<{ inputHash: string; result: Record<string, string | null>; version: number | null }> {
   const row = await tx
     .selectFrom('idempotency_key')
-    .select(['input_hash', 'result'])
+    .select(['input_hash', 'result', 'config_version'])
     .where('actor_id', '=', id.actorId)
     .where('mutation', '=', id.mutation)
     .where('key', '=', id.key)
     .executeTakeFirstOrThrow()
-  return { inputHash: row.input_hash, result: row.result }
+  return { inputHash: row.input_hash, result: row.result, version: row.config_version }
 }

@@ -220,7 +220,7 @@ test('whatever is done, by whichever process: what is compiled step by step equa
 
 /** A gateway that has slept since `early` catches up in one step. */
 async function expectFollowed(early: Snapshot, { db, box, snapshots }: Control): Promise<void> {
-  const delta = await loadDelta(db, box, early.version)
+  const delta = await loadDelta(db, box, early)
   const followed = compileDelta(early, delta!)
   if (!followed.ok) throw new Error(JSON.stringify(followed.problems))
   expect(contentOf(followed.snapshot)).toEqual(contentOf(snapshots.current()))

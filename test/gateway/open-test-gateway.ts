@@ -140,6 +140,7 @@ export function route(
 export function compile(configuration: Partial<Configuration>): Snapshot {
   const compiled = compileSnapshot({
     version: 1,
+    token: 'test',
     providers: [],
     deployments: [],
     routes: [],

@@ -9,6 +9,7 @@ import { addRouteTarget } from '../../src/control/route-targets.ts'
 import { compileSnapshot } from '../../src/routing/compile.ts'
 import { configurationParts, joinConfiguration } from '../../src/routing/configuration-of.ts'
 import { openConfigFollower } from '../../src/server/config-follower.ts'
+import { versionOf } from '../../src/server/follow-notifications.ts'
 import { openSnapshotKeeper, readLastGoodSnapshot } from '../../src/server/last-good-snapshot.ts'
 import { createSnapshotStore } from '../../src/server/snapshot-store.ts'
 import { loadConfiguration } from '../../src/storage/configuration.ts'
@@ -27,7 +28,7 @@ test('a change of one process is followed by another, and equals the whole compi
   await using _notifications = openNotifications({
     url: control.url,
     channels: ['signalbox_config'],
-    onNotification: (_channel, payload) => follower.hear(Number(payload)),
+    onNotification: (_channel, payload) => follower.hear(versionOf(payload)),
     onListening: () => follower.wake(),
     onBroken: () => undefined,
   })

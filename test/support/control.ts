@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { expect } from 'vitest'
-import type { Actor, Answer, Control } from '../../src/control/control.ts'
+import { type Actor, type Answer, type Control, nobodyElse } from '../../src/control/control.ts'
 import type { Refusal } from '../../src/control/refusal.ts'
 import { compileSnapshot } from '../../src/routing/compile.ts'
 import type { Snapshot } from '../../src/routing/snapshot.ts'
@@ -35,7 +35,7 @@ export async function openTestControl(options: Partial<DatabaseOptions> = {}): P
         hostname.startsWith('192.0.2.') ? { ok: false, reason: 'It may not be called.' } : { ok: true },
     },
     upstreamHttp,
-    waitUntilApplied: () => Promise.resolve(),
+    propagation: nobodyElse,
     async [Symbol.asyncDispose]() {
       await upstreamHttp[Symbol.asyncDispose]()
       await database[Symbol.asyncDispose]()
@@ -67,7 +67,7 @@ export function contentOf(snapshot: Snapshot): object {
   return Object.fromEntries(
     Object.entries(snapshot).map(([name, value]) => [
       name,
-      typeof value === 'number' ? value : [...value].toSorted(([a], [b]) => (a < b ? -1 : 1)),
+      typeof value !== 'object' ? value : [...value].toSorted(([a], [b]) => (a < b ? -1 : 1)),
     ]),
   )
 }

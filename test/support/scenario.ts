@@ -120,6 +120,7 @@ export function apiKey(id: string, ownerId: string, rest: Partial<ApiKeyConfigur
 export function snapshotOf(configuration: Partial<Configuration>): Snapshot {
   const compiled = compileSnapshot({
     version: 1,
+    token: 'test',
     providers: [],
     deployments: [],
     routes: [],

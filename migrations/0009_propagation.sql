@@ -1,0 +1,31 @@
+-- A version has a token besides its number. After a failover that lost commits, or a restore, the same numbers come again
+-- with other tokens, and whoever compares both notices that it serves what never was.
+--
+-- Triggers set them, so that software of the version before, which knows no tokens, makes them too.
+ALTER TABLE config_version ADD COLUMN token text COLLATE "C" NOT NULL DEFAULT gen_random_uuid()::text;
+ALTER TABLE config_change ADD COLUMN token text COLLATE "C" NOT NULL DEFAULT '';
+
+CREATE FUNCTION new_config_token() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.token := gen_random_uuid()::text;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER config_version_token BEFORE UPDATE ON config_version
+  FOR EACH ROW WHEN (NEW.version <> OLD.version) EXECUTE FUNCTION new_config_token();
+
+CREATE FUNCTION copy_config_token() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  NEW.token := (SELECT token FROM config_version);
+  RETURN NEW;
+END $$;
+CREATE TRIGGER config_change_token BEFORE INSERT ON config_change
+  FOR EACH ROW EXECUTE FUNCTION copy_config_token();
+
+UPDATE config_change SET token = config_version.token FROM config_version WHERE config_version.version = config_change.version;
+
+-- Null: a gateway of the version before, which does not know it.
+ALTER TABLE gateway ADD COLUMN applied_token text COLLATE "C";
+ALTER TABLE gateway ADD COLUMN host text NOT NULL DEFAULT '';
+
+-- The version that made what a repeated call answers; null: not known.
+ALTER TABLE idempotency_key ADD COLUMN config_version bigint;

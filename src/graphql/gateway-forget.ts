@@ -1,0 +1,23 @@
+import { forgetGateway } from '../control/gateway.ts'
+import { writesConfig } from './authorisation.ts'
+import { builder } from './builder.ts'
+import { reasonField } from './change-fields.ts'
+import { DeletePayload, runCommand } from './payload.ts'
+
+const GatewayForgetInput = builder.inputType('GatewayForgetInput', {
+  description: 'Forgets a lost gateway.',
+  fields: (t) => ({
+    id: t.id({ description: 'Which gateway, by its `id` in `configStatus`.', required: true }),
+    reason: reasonField(t),
+  }),
+})
+
+builder.mutationField('gatewayForget', (t) =>
+  t.field({
+    type: DeletePayload,
+    description: 'A gateway that will not come back: nothing waits for it, or for its usage, any more.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: GatewayForgetInput, required: true, description: 'Which gateway.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, forgetGateway, input),
+  }),
+)

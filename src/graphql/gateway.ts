@@ -1,0 +1,33 @@
+import type { GatewayRow } from '../storage/gateway.ts'
+import { builder } from './builder.ts'
+import type { GraphQLContext } from './context.ts'
+import { GatewayState } from './enums.ts'
+
+export type GatewayStatus = Omit<GatewayRow, 'health' | 'endpoint_in_flight'>
+
+export const Gateway = builder.objectRef<GatewayStatus>('Gateway').implement({
+  description: 'One process of the data plane.',
+  fields: (t) => ({
+    id: t.exposeID('id', { description: 'New with each start.' }),
+    appliedVersion: t.expose('applied_version', { type: 'SafeInt', description: 'The version that it serves.' }),
+    appliedAt: t.field({ type: 'DateTime', description: 'Since when.', resolve: (row) => row.applied_at }),
+    inFlight: t.exposeInt('in_flight', { description: 'Requests in flight.' }),
+    pendingUsageRecords: t.expose('pending_usage_records', {
+      type: 'SafeInt',
+      description: 'Usage records that are not yet in the database.',
+    }),
+    startedAt: t.field({ type: 'DateTime', description: 'When it was started.', resolve: (row) => row.started_at }),
+    seenAt: t.field({ type: 'DateTime', description: 'When it last said so.', resolve: (row) => row.seen_at }),
+    build: t.exposeString('build', { description: 'Software version.' }),
+    state: t.expose('state', { type: GatewayState, description: 'Whether it is heard of.' }),
+    host: t.exposeString('host', { description: 'Name of its machine.' }),
+  }),
+})
+
+/** This process's own gateway as it is now, and not as it said last. */
+export function asItIs({ control, live }: GraphQLContext, gateway: GatewayRow): GatewayRow {
+  const { version } = control.snapshots.current()
+  return gateway.id === live.gatewayId && gateway.applied_version < version
+    ? { ...gateway, applied_version: version }
+    : gateway
+}

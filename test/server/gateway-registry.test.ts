@@ -1,0 +1,145 @@
+import { sql } from 'kysely'
+import { expect, test } from 'vitest'
+import { createUser, updateUser } from '../../src/control/user.ts'
+import type { Control } from '../../src/control/control.ts'
+import { type GatewayRegistry, openGatewayRegistry } from '../../src/server/gateway-registry.ts'
+import { createSnapshotStore } from '../../src/server/snapshot-store.ts'
+import { openConfigFollower } from '../../src/server/config-follower.ts'
+import { emptySnapshot } from '../../src/routing/compile.ts'
+import { openDatabase } from '../../src/storage/database.ts'
+import { deleteGateway, upsertGateway } from '../../src/storage/gateway.ts'
+import { openDatabaseProxy } from '../support/database-proxy.ts'
+import { administrator, openTestControl, type TestControl, valueOf } from '../support/control.ts'
+import { until } from '../support/until.ts'
+
+const log = { error: () => undefined, warn: () => undefined }
+
+const figures = () => ({ inFlight: 0, pendingUsageRecords: 0, health: {}, endpointInFlight: {} })
+
+function openRegistry(id: string, { db }: Pick<Control, 'db'>, store = createSnapshotStore()): GatewayRegistry {
+  return openGatewayRegistry({ id, build: 'test', db, store, log })
+}
+
+/** The commands of a process that has a gateway of its own. */
+async function openProcess(control: TestControl, id: string) {
+  const registry = openRegistry(id, control, control.snapshots)
+  await registry.start(figures)
+  return { registry, control: { ...control, propagation: registry.propagation } }
+}
+
+/** A gateway that serves nothing yet and says nothing more, last heard of so many seconds ago. */
+async function addSilentGateway({ db }: Pick<Control, 'db'>, id: string, seconds: number): Promise<void> {
+  const at = new Date()
+  await upsertGateway(db, {
+    id,
+    build: 'test',
+    host: 'test',
+    startedAt: at,
+    appliedAt: at,
+    applied: emptySnapshot,
+    ...figures(),
+  })
+  await sql`update gateway set seen_at = clock_timestamp() - make_interval(secs => ${seconds}) where id = ${id}`.execute(
+    db,
+  )
+}
+
+test('a change is applied when the other gateway serves it, and the answer says so', async () => {
+  await using control = await openTestControl()
+  const own = await openProcess(control, 'gateway-own')
+  await using _own = own.registry
+  const store = createSnapshotStore()
+  await using follower = openConfigFollower({ db: control.db, box: control.box, store, log })
+  await using other = openRegistry('gateway-other', control, store)
+  await follower.reload()
+  await other.start(figures)
+
+  const made = await createUser(own.control, administrator, { name: 'ada' })
+  expect(made).toMatchObject({ ok: true, spread: { applied: true, pendingGateways: [] } })
+  expect(store.current().version).toBe(made.version)
+})
+
+test('a lost gateway is told as pending, and nobody waits for it', async () => {
+  await using control = await openTestControl()
+  const own = await openProcess(control, 'gateway-own')
+  await using _own = own.registry
+  await addSilentGateway(control, 'gateway-lost', 4)
+
+  const made = await createUser(own.control, administrator, { name: 'ada' })
+  expect(made).toMatchObject({ ok: true, spread: { applied: false, pendingGateways: [{ id: 'gateway-lost' }] } })
+  await deleteGateway(control.db, 'gateway-lost')
+  const again = await createUser(own.control, administrator, { name: 'bob' })
+  expect(again).toMatchObject({ ok: true, spread: { applied: true, pendingGateways: [] } })
+})
+
+test('a call that changes nothing waits for what it found, like one that changes something', async () => {
+  await using control = await openTestControl()
+  const first = valueOf(await createUser(control, administrator, { name: 'ada' }))
+  const own = await openProcess(control, 'gateway-own')
+  await using _own = own.registry
+  await addSilentGateway(control, 'gateway-behind', 4)
+  const same = await updateUser(own.control, administrator, { id: first, name: 'ada' })
+  expect(same).toMatchObject({
+    ok: true,
+    version: control.snapshots.current().version,
+    spread: { applied: false, pendingGateways: [{ id: 'gateway-behind' }] },
+  })
+})
+
+test('what was committed is answered as committed, though the database goes away during the wait', async () => {
+  await using control = await openTestControl()
+  await using proxy = await openDatabaseProxy(control.url)
+  await using database = openDatabase({ url: proxy.url, connectTimeoutMs: 200 })
+  // Pending for ever, so that the wait is on when the database goes.
+  await addSilentGateway(control, 'gateway-behind', -60)
+  await using registry = openRegistry('gateway-own', { db: database.db }, control.snapshots)
+  await registry.start(figures)
+  let waits = 0
+  const propagation = {
+    ...registry.propagation,
+    wait: (version: number) => {
+      waits++
+      return registry.propagation.wait(version)
+    },
+  }
+  const answer = createUser({ ...control, propagation }, administrator, { name: 'ada' })
+  await until(() => waits === 1)
+  proxy.cut()
+  expect(await answer).toMatchObject({
+    ok: true,
+    spread: { applied: false, pendingGateways: [{ id: 'gateway-behind' }] },
+  })
+  proxy.restore()
+})
+
+test('a process that serves what the database has lost serves what it has, at once', async () => {
+  await using control = await openTestControl()
+  await createUser(control, administrator, { name: 'ada' })
+  const store = createSnapshotStore()
+  await using follower = openConfigFollower({ db: control.db, box: control.box, store, log })
+  await createUser(control, administrator, { name: 'lost' })
+  await follower.reload()
+  const served = store.current()
+
+  // A failover that loses the last commit, and another change in its place: the same number, another token.
+  await sql`delete from app_user where name = 'lost'`.execute(control.db)
+  await sql`delete from config_change where version = ${served.version}`.execute(control.db)
+  await sql`update config_version set version = version - 1`.execute(control.db)
+  await sql`update config_version set token = (select token from config_change order by version desc limit 1)`.execute(
+    control.db,
+  )
+  const elsewhere = { ...control, snapshots: createSnapshotStore() }
+  const made = await createUser(elsewhere, administrator, { name: 'instead' })
+  expect(made.version).toBe(served.version)
+
+  await follower.catchUp()
+  expect([...store.current().users.values()].map(({ name }) => name).toSorted()).toEqual(['ada', 'instead'])
+  // And a process that commits on top of what was lost compiles from what there is.
+  const next = await createUser(control, administrator, { name: 'next' })
+  expect([...control.snapshots.current().users.values()].map(({ name }) => name).toSorted()).toEqual([
+    'ada',
+    'instead',
+    'next',
+  ])
+  expect(next.version).toBe(served.version + 1)
+})
