@@ -74,12 +74,24 @@ test('the live split and the usage are those of all processes; one that is kille
   await there.kill9()
   await setWeights(here, { blue: 1, green: 0 })
   expect(await ask(here, here.adminKey)).toEqual({ status: 200, backend: 'blue' })
-  await until(async () => {
-    const { configStatus } = await here.graphql.request<{ configStatus: { gateways: unknown[] } }>(
-      `{ configStatus { gateways { id } } }`,
-    )
-    return configStatus.gateways.length === 1
-  })
+  // It may be cut off and serve on: that is told until somebody says that it will not come back.
+  const gateways = async () => {
+    const { configStatus } = await here.graphql.request<{
+      configStatus: { gateways: { id: string; state: string }[] }
+    }>(`{ configStatus { gateways { id state } } }`)
+    return configStatus.gateways
+  }
+  await until(async () => (await gateways()).some(({ state }) => state === 'LOST'))
+  const lost = (await gateways()).find(({ state }) => state === 'LOST')!
+  const change = `mutation { routeUpdate(input: { route: { name: "chat" }, description: "changed" }) {
+    applied pendingGateways { id state } userErrors { code path message } } }`
+  expect(await here.graphql.change(change)).toMatchObject({ applied: false, pendingGateways: [lost] })
+  await here.graphql.change(
+    `mutation ($id: ID!) { gatewayForget(input: { id: $id }) { userErrors { code path message } } }`,
+    { id: lost.id },
+  )
+  expect(await gateways()).toMatchObject([{ state: 'LIVE' }])
+  expect(await here.graphql.change(change.replace('changed', 'again'))).toMatchObject({ applied: true })
 })
 
 test('stored secrets survive a change of the encryption key', async () => {

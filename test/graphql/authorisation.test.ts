@@ -60,6 +60,7 @@ const openedBy: Readonly<Record<string, Scopes>> = {
   'Mutation.deploymentUpdate': changes,
   'Mutation.deploymentEndpointStateSet': changes,
   'Mutation.deploymentDelete': changes,
+  'Mutation.gatewayForget': changes,
   'Mutation.routeCreate': changes,
   'Mutation.routeUpdate': changes,
   'Mutation.routeDelete': changes,
