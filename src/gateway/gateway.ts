@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Exchange } from './downstream/exchange.ts'
 import { Listener } from './downstream/listener.ts'
 import type { GatewayContext, GatewayLimits } from './gateway-context.ts'
+import { guarded } from './guarded.ts'
 import { LiveState } from './live/live-state.ts'
 import { isMetricsUrl, metricsAnswer } from './metrics-answer.ts'
 import { monotonicMs } from './monotonic.ts'
@@ -56,6 +57,7 @@ class HttpGateway implements Gateway {
   readonly #context: GatewayContext
   readonly #listener: Listener
   readonly #followTimer: NodeJS.Timeout
+  readonly #tryFollow: () => void
   #followed: unknown = null
   #drained: Promise<void> | null = null
 
@@ -74,16 +76,41 @@ class HttpGateway implements Gateway {
       isDraining: false,
     }
     this.#listener = new Listener({
-      onExchange: (exchange) => this.#handle(exchange),
-      onFault: (exchange, code, detail) => this.#refuse(exchange, { code, detail }),
+      onExchange: (exchange) => this.#begin(exchange),
+      onFault: (exchange, code, detail) => this.#guard(exchange, () => this.#refuse(exchange, { code, detail })),
       untakenMs: this.#context.limits.untakenMs,
+      onInternalFault: (error) => this.#logFault(error),
     })
-    this.#followTimer = setInterval(() => this.follow(), followEveryMs).unref()
+    const follow = guarded(
+      () => this.follow(),
+      (error) => this.#logFault(error),
+    )
+    this.#followTimer = setInterval(follow, followEveryMs).unref()
+    this.#tryFollow = follow
     this.follow()
   }
 
   get inFlight(): number {
     return this.#context.lives.size
+  }
+
+  #begin(exchange: Exchange): void {
+    this.#guard(exchange, () => this.#handle(exchange))
+  }
+
+  /** Whatever is thrown before a request guards itself ends this exchange alone. */
+  #guard(exchange: Exchange, step: () => void): void {
+    try {
+      step()
+    } catch (error) {
+      this.#logFault(error)
+      if (exchange.status > 0) exchange.destroy()
+      else answerNoRequest(exchange, { code: 'internal_error' })
+    }
+  }
+
+  #logFault(error: unknown): void {
+    this.#context.ports.log.error({ err: error }, 'the gateway failed outside of a request')
   }
 
   #handle(exchange: Exchange): void {
@@ -97,11 +124,11 @@ class HttpGateway implements Gateway {
     if (metrics && isMetricsUrl(target)) {
       const { method, key } = exchange.head
       void metricsAnswer({ method, key, snapshot: snapshot(), read: metrics }).then(({ status, headers, body }) =>
-        exchange.answer(status, headers, body),
+        this.#guard(exchange, () => exchange.answer(status, headers, body)),
       )
       return
     }
-    this.follow()
+    this.#tryFollow()
     new RequestLife(this.#context, exchange).begin()
   }
 
@@ -131,8 +158,12 @@ class HttpGateway implements Gateway {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#context.isDraining = true
     this.#listener.stopListening()
-    for (const life of this.#context.lives.list()) life.expire()
+    this.#expireAll()
     await this.#close()
+  }
+
+  #expireAll(): void {
+    for (const life of this.#context.lives.list()) life.expire()
   }
 
   async #drain(): Promise<void> {
@@ -141,7 +172,7 @@ class HttpGateway implements Gateway {
     const deadlineMs = monotonicMs() + this.#options.drainTimeoutMs
     const graceEndsMs = monotonicMs() + Math.min(idleGraceMs, this.#options.drainTimeoutMs)
     while (monotonicMs() < graceEndsMs || (this.inFlight > 0 && monotonicMs() < deadlineMs)) await sleep(20)
-    for (const life of this.#context.lives.list()) life.expire()
+    this.#expireAll()
     await this.#close()
   }
 

@@ -4,8 +4,14 @@
  * last steps, and not of the first.
  */
 
+/** What a step is for. */
+interface StepItem {
+  /** Told what its step threw: thrown on, that would end the process with everybody's streams. */
+  fail(error: unknown): void
+}
+
 /** A step, and what waits for it. */
-class Step<Item> {
+class Step<Item extends StepItem> {
   readonly #take: (item: Item) => void
   #waiting: Item[] = []
 
@@ -29,7 +35,23 @@ class Step<Item> {
     const items = this.#waiting
     if (items.length === 0) return
     this.#waiting = []
-    for (const item of items) this.#take(item)
+    for (const item of items) {
+      try {
+        this.#take(item)
+      } catch (error) {
+        failAlone(item, error)
+      }
+    }
+  }
+}
+
+/** Ends what threw, and nothing else. Never throws. */
+export function failAlone(item: StepItem, error: unknown): void {
+  try {
+    item.fail(error)
+  } catch (second) {
+    // It could not even be ended in order: said on stderr, since whoever logs may be what failed.
+    process.emitWarning(second instanceof Error ? second : new Error(String(second)))
   }
 }
 
@@ -37,14 +59,14 @@ class Step<Item> {
 export const maxStagedBytes = 16 * 1024
 
 /** What came from clients is read: requests get their keys, routes and targets. */
-export const readClients = new Step<{ read(): void }>((arrivals) => arrivals.read())
-export const sendUpstream = new Step<{ sendUnsent(): void }>((connection) => connection.sendUnsent())
-export const readUpstreams = new Step<{ read(): void }>((arrivals) => arrivals.read())
+export const readClients = new Step<StepItem & { read(): void }>((arrivals) => arrivals.read())
+export const sendUpstream = new Step<StepItem & { sendUnsent(): void }>((connection) => connection.sendUnsent())
+export const readUpstreams = new Step<StepItem & { read(): void }>((arrivals) => arrivals.read())
 /** What came of answers is passed on, or its request ends. */
-export const passAnswers = new Step<{ flush(): void }>((call) => call.flush())
+export const passAnswers = new Step<StepItem & { flush(): void }>((call) => call.flush())
 /** The records of requests that ended: their last bytes wait for it. */
-export const writeRecords = new Step<{ flush(): void }>((spool) => spool.flush())
-export const sendClients = new Step<{ sendUnsent(): void }>((connection) => connection.sendUnsent())
+export const writeRecords = new Step<StepItem & { flush(): void }>((spool) => spool.flush())
+export const sendClients = new Step<StepItem & { sendUnsent(): void }>((connection) => connection.sendUnsent())
 
 const steps = [readClients, sendUpstream, readUpstreams, passAnswers, writeRecords, sendClients]
 

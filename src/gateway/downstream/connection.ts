@@ -1,8 +1,10 @@
 /** A client's connection: HTTP/1.1 (RFC 9112), one exchange after the other. */
 import type { Socket } from 'node:net'
-import { Arrivals } from '../http/arrivals.ts'
+import { guarded } from '../guarded.ts'
+import { Arrivals, type ArrivalsReader } from '../http/arrivals.ts'
 import { ChunkedDecoder, type ChunkedReader } from '../http/chunked-coding.ts'
 import { monotonicMs } from '../monotonic.ts'
+import { PendingBytes } from '../pending-bytes.ts'
 import type { Member } from '../roster.ts'
 import { maxStagedBytes, readClients, sendClients } from '../turn.ts'
 import { type ClientMemory, Exchange, type ExchangeCarrier, keepAliveSeconds } from './exchange.ts'
@@ -21,19 +23,34 @@ export interface ConnectionOwner {
    */
   onFault(exchange: Exchange, fault: HeadFault, detail: string): void
   onClosed(connection: Connection): void
+  /** Something threw outside of a request. The connection is closed behind it. */
+  onInternalFault(error: unknown): void
+  /** Requests wait behind others in so many bytes more, or less. False: there is no room for them. */
+  holdWaiting(bytes: number): boolean
 }
 
 /** As Node has it. */
 const maxHeadBytes = 16 * 1024
-/** Requests that a client sends without waiting for answers wait here, up to so many bytes. */
+/**
+ * Requests that a client sends without waiting for answers wait here, up to so many bytes. Then the client is held back, but not
+ * for long: that it left could not be seen behind bytes that nobody reads.
+ */
 const maxWaitingBytes = 64 * 1024
+const maxHoldMs = 50
+/** A client that goes on sending behind an answer that takes longer than that loses its connection with that answer. */
+const maxOverdueBytes = 256 * 1024
 /** Empty lines before a request are read over (RFC 9112 § 2.2), so many bytes of them. */
 const maxEmptyBytes = 16
 
 const headTimeoutMs = 15_000
 const idleTimeoutMs = keepAliveSeconds * 1000
-/** How long a client may go on sending what nobody reads: closed at once, it might never read its answer. */
-const lingerMs = 1_000
+/**
+ * How long, and how much, a client may go on sending what nobody reads: a connection that is closed while bytes arrive is reset,
+ * and the client loses the answer that it was sent. The times are those of nginx' `lingering_time` and `lingering_timeout`.
+ */
+const lingerMs = 30_000
+const lingerSilenceMs = 5_000
+const maxLingerBytes = 256 * 1024 * 1024
 
 const headEnd = Buffer.from('\r\n\r\n')
 const nothing = Buffer.alloc(0)
@@ -44,7 +61,7 @@ const nothing = Buffer.alloc(0)
  */
 type Stage = 'idle' | 'head' | 'body' | 'answering' | 'lingering' | 'closed'
 
-export class Connection implements Member, ExchangeCarrier, ChunkedReader {
+export class Connection implements Member, ExchangeCarrier, ChunkedReader, ArrivalsReader {
   rosterIndex = -1
   readonly memory: ClientMemory = { key: null, keyHash: null }
   readonly #socket: Socket
@@ -54,11 +71,23 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   /** When the stage began, as far as it has a limit (`monotonicMs`). */
   #sinceMs = monotonicMs()
   #isFirst = true
-  readonly #arrivals = new Arrivals(readClients, (bytes) => this.#take(bytes))
+  readonly #arrivals = new Arrivals(readClients, this)
   /** What goes out in this turn. */
   #unsent: Buffer | null = null
-  /** What was read and could not be taken yet: the beginning of a head, or requests behind the current one. */
+  /** The beginning of a head, or requests behind the current one: what was read and could not be taken yet. */
   #waiting: Buffer | null = null
+  /** The same if more was added to it. */
+  #queue: PendingBytes | null = null
+  /** What its owner was told of both. */
+  #heldBytes = 0
+  /** Since too much waits behind the current answer. */
+  #holdTimer: NodeJS.Timeout | null = null
+  /** It was held back for long enough. */
+  #readsOn = false
+  /** More waited than may: what comes is read over, and the connection ends behind the current answer. */
+  #isOverrun = false
+  #lingerBytes = 0
+  #lastByteAtMs = 0
   #isReading = false
   #isBodyHeld = false
   #isPaused = false
@@ -79,10 +108,27 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
     this.#owner = owner
     this.#untakenMs = untakenMs
     socket.on('data', (bytes: Buffer) => this.#arrivals.push(bytes))
-    socket.on('drain', () => this.#drain())
-    socket.on('end', () => this.#leave())
+    const failed = (error: unknown) => this.fail(error)
+    socket.on(
+      'drain',
+      guarded(() => this.#drain(), failed),
+    )
+    socket.on(
+      'end',
+      guarded(() => this.#leave(), failed),
+    )
     socket.on('error', () => {})
-    socket.on('close', () => this.#close())
+    socket.on(
+      'close',
+      guarded(() => this.#close(), failed),
+    )
+  }
+
+  /** Closes it for a fault of the gateway's own. */
+  fail(error: unknown): void {
+    this.#unsent = null
+    this.#owner.onInternalFault(error)
+    this.destroy()
   }
 
   /** Ends what has taken too long; to be called now and then. */
@@ -98,7 +144,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
           this.#refuse('request_timeout', 'its head did not come in time', this.#waiting ?? nothing)
         return
       case 'lingering':
-        if (forMs > lingerMs) this.destroy()
+        if (forMs > lingerMs || nowMs - this.#lastByteAtMs > lingerSilenceMs) this.destroy()
         return
       case 'body':
       case 'answering':
@@ -182,10 +228,49 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
 
   // ── what the socket says ──
 
-  #take(bytes: Buffer): void {
-    const waiting = this.#waiting
-    this.#waiting = null
+  take(bytes: Buffer): void {
+    if (this.#stage === 'answering') return this.#wait(bytes)
+    const waiting = this.#takeWaiting()
     this.#read(waiting ? Buffer.concat([waiting, bytes]) : bytes)
+  }
+
+  /** Requests wait behind the current one. */
+  #wait(bytes: Buffer): void {
+    if (this.#isOverrun) return
+    const hasRoom = this.#heldBytes + bytes.length <= maxOverdueBytes && this.#hold(bytes.length)
+    if (!hasRoom) return this.#overrun()
+    if (this.#waiting) this.#enqueue(this.#waiting, bytes)
+    else this.#waiting = bytes
+    if (this.#heldBytes >= maxWaitingBytes) this.#steer()
+  }
+
+  #enqueue(first: Buffer, bytes: Buffer): void {
+    if (!this.#queue) {
+      this.#queue = new PendingBytes()
+      this.#queue.append(first)
+    }
+    this.#queue.append(bytes)
+  }
+
+  #overrun(): void {
+    this.#isOverrun = true
+    this.#takeWaiting()
+    if (this.#exchange) this.#exchange.keepsAlive = false
+  }
+
+  #takeWaiting(): Buffer | null {
+    const waiting = this.#queue?.bytes ?? this.#waiting
+    this.#waiting = null
+    this.#queue = null
+    this.#hold(-this.#heldBytes)
+    return waiting
+  }
+
+  #hold(bytes: number): boolean {
+    if (bytes === 0) return true
+    if (!this.#owner.holdWaiting(bytes)) return false
+    this.#heldBytes += bytes
+    return true
   }
 
   #drain(): void {
@@ -204,7 +289,8 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
     this.#stage = 'closed'
     this.#arrivals.drop()
     this.#unsent = null
-    this.#waiting = null
+    this.#endHold()
+    this.#takeWaiting()
     this.#owner.onClosed(this)
     this.#exchange?.onOver()
     this.#exchange = null
@@ -220,23 +306,48 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
       const before = at
       if (this.#stage === 'body') at = this.#readBody(bytes, at)
       else if (this.#stage === 'idle' || this.#stage === 'head') at = this.#readHead(bytes, at)
-      else if (this.#stage !== 'answering') at = bytes.length
+      else if (this.#stage !== 'answering') at = this.#readOver(bytes)
       if (at === before) break
     }
     this.#isReading = false
     if (this.#stage === 'closed') return
-    if (at < bytes.length) this.#waiting = at === 0 ? bytes : bytes.subarray(at)
-    if (this.#waiting || this.#isPaused) this.#steer()
+    if (at < bytes.length) this.#keep(at === 0 ? bytes : bytes.subarray(at))
+    if (this.#isPaused) this.#steer()
   }
 
-  /** Holds the client back while more comes than can be taken. */
+  #keep(rest: Buffer): void {
+    if (this.#stage === 'answering') this.#wait(rest)
+    else this.#waiting = rest
+  }
+
+  /** What a client sends behind its last answer. */
+  #readOver(bytes: Buffer): number {
+    this.#lastByteAtMs = monotonicMs()
+    this.#lingerBytes += bytes.length
+    if (this.#lingerBytes > maxLingerBytes) this.destroy()
+    return bytes.length
+  }
+
+  /** Holds the client back while its body cannot be taken, and for a moment while too many requests wait. */
   #steer(): void {
-    const isFull = this.#stage === 'answering' && this.#waiting !== null && this.#waiting.length >= maxWaitingBytes
+    const isFull = this.#stage === 'answering' && this.#heldBytes >= maxWaitingBytes && !this.#readsOn
     const isHeld = isFull || this.#isBodyHeld
+    if (isFull) this.#holdTimer ??= setTimeout(() => this.#readOn(), maxHoldMs)
     if (isHeld === this.#isPaused || this.#stage === 'closed') return
     this.#isPaused = isHeld
     if (isHeld) this.#socket.pause()
     else this.#socket.resume()
+  }
+
+  #readOn(): void {
+    this.#holdTimer = null
+    this.#readsOn = true
+    this.#steer()
+  }
+
+  #endHold(): void {
+    if (this.#holdTimer) clearTimeout(this.#holdTimer)
+    this.#holdTimer = null
   }
 
   /** Returns where the head ended, or `from`: more has to come. */
@@ -339,16 +450,17 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
 
   #next(): void {
     this.#leaveExchange('idle')
-    const waiting = this.#waiting
-    if (this.#isReading || !waiting) return this.#steer()
-    this.#waiting = null
-    this.#read(waiting)
+    if (this.#isReading) return
+    const waiting = this.#takeWaiting()
+    if (waiting) this.#read(waiting)
+    this.#steer()
   }
 
   /** The client is told that nothing more comes, and given a moment to read that. */
   #linger(): void {
     this.#leaveExchange('lingering')
-    this.#waiting = null
+    this.#takeWaiting()
+    this.#lastByteAtMs = this.#sinceMs
     this.#steer()
     this.#socket.end()
   }
@@ -358,6 +470,8 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
     this.#chunked = null
     this.#isAnswered = false
     this.#isBodyHeld = false
+    this.#readsOn = false
+    this.#endHold()
     this.#stage = stage
     this.#sinceMs = monotonicMs()
   }
@@ -366,7 +480,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader {
   #refuse(fault: HeadFault, detail: string, beginning: Buffer): void {
     const exchange = new Exchange(headOfBeginning(beginning.toString('latin1', 0, maxHeadBytes)), this)
     exchange.keepsAlive = false
-    this.#waiting = null
+    this.#takeWaiting()
     this.#stage = 'answering'
     this.#exchange = exchange
     this.#owner.onFault(exchange, fault, detail)

@@ -1,7 +1,9 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { guarded } from '../guarded.ts'
 import { monotonicMs } from '../monotonic.ts'
 import { Roster } from '../roster.ts'
+import { failAlone } from '../turn.ts'
 import { Connection, type ConnectionOwner, type HeadFault } from './connection.ts'
 import type { Exchange } from './exchange.ts'
 
@@ -9,10 +11,14 @@ export interface ListenerOptions {
   readonly onExchange: (exchange: Exchange) => void
   readonly onFault: ConnectionOwner['onFault']
   readonly untakenMs: number
+  /** Something threw outside of a request: it has ended no more than its own connection. */
+  readonly onInternalFault: (error: unknown) => void
 }
 
 const backlog = 4_096
 const maxConnections = 50_000
+/** Of requests that wait behind others on their connections, in all. */
+const maxWaitingBytes = 64 * 1024 * 1024
 /** Limits of time are as exact as this. */
 const checkEveryMs = 1_000
 
@@ -22,10 +28,14 @@ export class Listener implements ConnectionOwner, Disposable {
   readonly #server: Server
   readonly #connections = new Roster<Connection>()
   readonly #timer: NodeJS.Timeout
+  #waitingBytes = 0
 
   constructor(options: ListenerOptions) {
     this.#options = options
-    this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket))
+    this.#server = createServer(
+      { noDelay: true },
+      guarded((socket: Socket) => this.#accept(socket), options.onInternalFault),
+    )
     this.#server.maxConnections = maxConnections
     this.#timer = setInterval(() => this.#check(), checkEveryMs)
     this.#timer.unref()
@@ -51,6 +61,16 @@ export class Listener implements ConnectionOwner, Disposable {
     this.#options.onFault(exchange, fault, detail)
   }
 
+  onInternalFault(error: unknown): void {
+    this.#options.onInternalFault(error)
+  }
+
+  holdWaiting(bytes: number): boolean {
+    if (bytes > 0 && this.#waitingBytes + bytes > maxWaitingBytes) return false
+    this.#waitingBytes += bytes
+    return true
+  }
+
   onClosed(connection: Connection): void {
     this.#connections.delete(connection)
   }
@@ -68,6 +88,14 @@ export class Listener implements ConnectionOwner, Disposable {
 
   #check(): void {
     const nowMs = monotonicMs()
-    for (const connection of this.#connections.list()) connection.check(nowMs)
+    for (const connection of this.#connections.list()) check(connection, nowMs)
+  }
+}
+
+function check(connection: Connection, nowMs: number): void {
+  try {
+    connection.check(nowMs)
+  } catch (error) {
+    failAlone(connection, error)
   }
 }

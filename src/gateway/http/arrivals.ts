@@ -1,24 +1,40 @@
-import { maxStagedBytes } from '../turn.ts'
+import { failAlone, maxStagedBytes } from '../turn.ts'
 
 /** When it is time. */
 interface ReadingStep {
-  add(arrivals: { read(): void }): void
+  add(arrivals: Arrivals): void
+}
+
+/** Whose socket it is. */
+export interface ArrivalsReader {
+  take(bytes: Buffer): void
+  /** Told what `take` threw. */
+  fail(error: unknown): void
 }
 
 /** What a socket brings, until it is time in the turn to read it. */
 export class Arrivals {
   readonly #step: ReadingStep
-  readonly #take: (bytes: Buffer) => void
+  readonly #reader: ArrivalsReader
   #bytes: Buffer | null = null
 
-  constructor(step: ReadingStep, take: (bytes: Buffer) => void) {
+  constructor(step: ReadingStep, reader: ArrivalsReader) {
     this.#step = step
-    this.#take = take
+    this.#reader = reader
   }
 
+  /** Never throws: a socket calls it. */
   push(bytes: Buffer): void {
+    try {
+      this.#push(bytes)
+    } catch (error) {
+      failAlone(this.#reader, error)
+    }
+  }
+
+  #push(bytes: Buffer): void {
     this.read()
-    if (bytes.length > maxStagedBytes) return this.#take(bytes)
+    if (bytes.length > maxStagedBytes) return this.#reader.take(bytes)
     this.#bytes = bytes
     this.#step.add(this)
   }
@@ -27,7 +43,12 @@ export class Arrivals {
   read(): void {
     const bytes = this.#bytes
     this.#bytes = null
-    if (bytes) this.#take(bytes)
+    if (bytes) this.#reader.take(bytes)
+  }
+
+  /** Told what reading threw. */
+  fail(error: unknown): void {
+    this.#reader.fail(error)
   }
 
   /** What has come is of no interest any more. */

@@ -20,6 +20,7 @@ import {
 import { Rotations } from '../../routing/rotation.ts'
 import { selectEndpoint } from '../../routing/select-endpoint.ts'
 import type { DeploymentBackend, Snapshot } from '../../routing/snapshot.ts'
+import { guarded } from '../guarded.ts'
 import { countCheck, passingCheck } from './check-state.ts'
 import { HealthChecks, type CheckListener, type ProbeConnections } from './health-checks.ts'
 import { Permit, type AttemptResult, type PermitKeeper } from './permit.ts'
@@ -69,8 +70,15 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     this.#gatewayCount = options.gatewayCount
     this.#log = options.log
     this.rotations = new Rotations(this.random)
-    this.#checks = new HealthChecks(options.connections, this.random, (check) => this.#noteCheck(check))
-    this.#sweepTimer = setInterval(() => this.sweep(), sweepEveryMs).unref()
+    this.#checks = new HealthChecks(
+      options.connections,
+      this.random,
+      this.#guarded((check) => this.#noteCheck(check)),
+    )
+    this.#sweepTimer = setInterval(
+      this.#guarded(() => this.sweep()),
+      sweepEveryMs,
+    ).unref()
   }
 
   // ── what selection asks ──
@@ -205,7 +213,10 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
     this.#snapshot = snapshot
     for (const room of this.#occupiedRooms) this.#follow(room)
     if (snapshot.backends === this.#checkedBackends || this.#applyTimer) return
-    this.#applyTimer = setTimeout(() => this.#applyBackends(), applyAfterMs).unref()
+    this.#applyTimer = setTimeout(
+      this.#guarded(() => this.#applyBackends()),
+      applyAfterMs,
+    ).unref()
   }
 
   /** The health of all that was used or checked, by id of the endpoint, provider model or credential. */
@@ -409,17 +420,26 @@ export class LiveState implements LiveView, PermitKeeper, AsyncDisposable {
   #watchRooms(room: WaitingRoom): void {
     if (room.size === 0) return
     this.#occupiedRooms.add(room)
-    this.#pumpTimer ??= setInterval(() => this.#pumpAll(), pumpEveryMs).unref()
+    this.#pumpTimer ??= setInterval(
+      this.#guarded(() => this.#pumpAll()),
+      pumpEveryMs,
+    ).unref()
   }
 
   #pumpAll(): void {
     for (const room of this.#occupiedRooms) {
-      this.#pump(room)
+      // One room that fails keeps no other waiting.
+      this.#guarded(() => this.#pump(room))()
       if (room.size === 0) this.#occupiedRooms.delete(room)
     }
     if (this.#occupiedRooms.size > 0 || !this.#pumpTimer) return
     clearInterval(this.#pumpTimer)
     this.#pumpTimer = null
+  }
+
+  /** For timers and listeners: what they throw would end the process. */
+  #guarded<Args extends readonly unknown[]>(step: (...args: Args) => void): (...args: Args) => void {
+    return guarded(step, (error) => this.#log.warn({ err: error }, 'keeping the state of upstreams failed'))
   }
 
   #applyBackends(): void {

@@ -7,6 +7,7 @@
 import { unlink } from 'node:fs'
 import type { UsageAbout, UsageEncoder } from '../../routing/usage-entry.ts'
 import { endedAtMs, type UsageRecord } from '../../routing/usage-record.ts'
+import { guarded } from '../guarded.ts'
 import { monotonicMs } from '../monotonic.ts'
 import type { GatewayLog, OpenRequest, RequestStart, UsageSink } from '../ports.ts'
 import { Roster } from '../roster.ts'
@@ -134,7 +135,11 @@ export class Spool implements UsageSink, Disposable {
     this.#maxSegmentBytes = options.maxSegmentBytes ?? 32 * 1024 ** 2
     this.#maxInMemory = options.maxInMemory ?? 8192
     this.#recover()
-    this.#timer = setInterval(() => this.#group(), groupMs)
+    const failed = (error: unknown) => this.#complain(error, 'the spool failed in its regular work')
+    this.#timer = setInterval(
+      guarded(() => this.#group(), failed),
+      groupMs,
+    )
     this.#timer.unref()
   }
 
@@ -177,7 +182,21 @@ export class Spool implements UsageSink, Disposable {
       }
       this.#enqueue(one)
     }
-    for (const tell of written) tell()
+    for (const tell of written) this.#tell(tell)
+  }
+
+  /** A step of the turn threw: the records that it has not reached are written with the next ones. */
+  fail(error: unknown): void {
+    this.#complain(error, 'writing usage records failed')
+  }
+
+  /** Of many requests that wait for their records, one that fails keeps no other waiting. */
+  #tell(written: () => void): void {
+    try {
+      written()
+    } catch (error) {
+      this.#log.error({ err: error }, 'a request failed when its record was written')
+    }
   }
 
   /** Writes frames; null if that failed, which has been said. `add` returns the abouts that are new in the segment. */

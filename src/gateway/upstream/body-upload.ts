@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
+import { guarded } from '../guarded.ts'
 import { ExchangeError } from './exchange.ts'
 
 /** Who waits for an upload. */
@@ -9,6 +10,8 @@ export interface UploadOwner {
   /** It has taken the last one. */
   onUploadEnd(): void
   onUploadFailure(error: Error): void
+  /** Told what threw, instead of all else. */
+  fail(error: unknown): void
 }
 
 /** Sends a body as it is read, no faster than upstream takes it. */
@@ -23,13 +26,20 @@ export class BodyUpload {
   #isRead = false
   #isOver = false
   readonly #resume = () => void this.#body.resume()
-  readonly #onTaken = (error?: Error | null) => {
-    // The socket itself says why it took no more.
-    if (this.#isOver || error) return
-    this.#waiting--
-    this.#owner.onUploaded()
-    if (this.#isRead) this.#end()
+  readonly #failed = (error: unknown) => {
+    this.stop()
+    this.#owner.fail(error)
   }
+  readonly #onTaken = guarded(
+    (error?: Error | null) => {
+      // The socket itself says why it took no more.
+      if (this.#isOver || error) return
+      this.#waiting--
+      this.#owner.onUploaded()
+      if (this.#isRead) this.#end()
+    },
+    (error) => this.#failed(error),
+  )
 
   constructor(body: Readable, length: number, socket: Socket, owner: UploadOwner) {
     this.#body = body
@@ -38,11 +48,23 @@ export class BodyUpload {
     this.#owner = owner
     socket.on('drain', this.#resume)
     body
-      .on('data', (chunk: Buffer) => this.#send(chunk))
-      .on('end', () => this.#end())
-      .on('error', (error) => this.#fail(error))
+      .on(
+        'data',
+        guarded((chunk: Buffer) => this.#send(chunk), this.#failed),
+      )
+      .on(
+        'end',
+        guarded(() => this.#end(), this.#failed),
+      )
+      .on(
+        'error',
+        guarded((error: Error) => this.#fail(error), this.#failed),
+      )
       // One that was destroyed without an error never ends.
-      .on('close', () => this.#end())
+      .on(
+        'close',
+        guarded(() => this.#end(), this.#failed),
+      )
   }
 
   /** Nothing more is sent, and the owner is told nothing any more. */

@@ -2,7 +2,7 @@ import type { Timeouts } from '../../routing/configuration.ts'
 import { monotonicMs } from '../monotonic.ts'
 import type { ServerSentEvent } from '../sse.ts'
 import type { StreamProtocol } from '../stream-protocol.ts'
-import { maxStagedBytes, passAnswers } from '../turn.ts'
+import { failAlone, maxStagedBytes, passAnswers } from '../turn.ts'
 import type { AnswerHead } from './answer-head.ts'
 import { DeadlineWatch, type Watched } from './deadline-watch.ts'
 import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
@@ -224,7 +224,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     try {
       this.#readOpening(opening, chunk)
     } catch (error) {
-      this.fail(error)
+      failAlone(this, error)
     }
   }
 
@@ -272,7 +272,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     try {
       this.#flush()
     } catch (error) {
-      this.fail(error)
+      failAlone(this, error)
     }
   }
 

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
-import { Arrivals } from '../http/arrivals.ts'
-import { hasReadSince, nextRead, readUpstreams, sendUpstream } from '../turn.ts'
+import { guarded } from '../guarded.ts'
+import { Arrivals, type ArrivalsReader } from '../http/arrivals.ts'
+import { failAlone, hasReadSince, nextRead, readUpstreams, sendUpstream } from '../turn.ts'
 import { type AnswerEvents, AnswerParser } from './answer-parser.ts'
 import type { AnswerHead } from './answer-head.ts'
 import { maxWholeBytes, streamOf } from './body-stream.ts'
@@ -31,7 +32,7 @@ const maxCopiedBytes = 64 * 1024
 const keepAliveMarginMs = 1_000
 
 /** One connection to an origin, with one request at a time (HTTP/1.1, RFC 9112). */
-export class UpstreamConnection implements UpstreamExchange, AnswerEvents, UploadOwner {
+export class UpstreamConnection implements UpstreamExchange, AnswerEvents, UploadOwner, ArrivalsReader {
   /** How long it may be idle (`monotonicMs`); of its owner's concern. */
   idleUntilMs = 0
   readonly #owner: ConnectionOwner
@@ -53,7 +54,7 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
   #freeSince = 0
   /** Its request waits for that. */
   #isHeldBack = false
-  readonly #arrivals = new Arrivals(readUpstreams, (bytes) => this.#read(bytes))
+  readonly #arrivals = new Arrivals(readUpstreams, this)
   /** What goes out in this turn. */
   #unsent: Buffer | null = null
 
@@ -64,10 +65,11 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
   /** Opens it; once. A request may wait for it already. */
   open(openSocket: OpenSocket): void {
     if (this.#isClosed) return
-    const socket = openSocket((error, opened) => {
-      if (error) this.close(error)
-      else this.#begin(opened!)
-    })
+    const opened = guarded(
+      (error: Error | null, socket: Socket | null) => (error ? this.close(error) : this.#begin(socket!)),
+      (error) => failAlone(this, error),
+    )
+    const socket = openSocket(opened)
     // Without a socket, or with one that failed at once, it is closed already.
     if (!this.#isClosed) this.#socket = socket
   }
@@ -88,10 +90,13 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
    */
   #sendAfterRead(): void {
     this.#isHeldBack = true
-    const send = () => {
-      this.#isHeldBack = false
-      if (!this.#isClosed) this.#write(this.#socket!)
-    }
+    const send = guarded(
+      () => {
+        this.#isHeldBack = false
+        if (!this.#isClosed) this.#write(this.#socket!)
+      },
+      (error) => failAlone(this, error),
+    )
     // The loop polls between one and the next.
     setImmediate(() => setImmediate(send))
   }
@@ -162,11 +167,24 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     if (this.#isClosed) return void socket.destroy()
     this.#socket = socket
     this.#isConnected = true
+    const failed = (error: unknown) => failAlone(this, error)
     socket
-      .on('data', (bytes: Buffer) => this.#arrive(bytes))
-      .on('end', () => this.#readEnd())
-      .on('error', (error) => this.#endWith(error))
-      .on('close', () => this.#endWith())
+      .on(
+        'data',
+        guarded((bytes: Buffer) => this.#arrive(bytes), failed),
+      )
+      .on(
+        'end',
+        guarded(() => this.#readEnd(), failed),
+      )
+      .on(
+        'error',
+        guarded((error: Error) => this.#endWith(error), failed),
+      )
+      .on(
+        'close',
+        guarded(() => this.#endWith(), failed),
+      )
     // A socket whose address turned out to be forbidden comes destroyed, and says so itself.
     if (this.#request && !socket.destroyed) this.#write(socket)
   }
@@ -230,7 +248,16 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     this.#arrivals.push(bytes)
   }
 
-  #read(bytes: Buffer): void {
+  /** A fault of the gateway's own: whoever waits for the answer learns of it, and the connection is of no more use. */
+  fail(error: unknown): void {
+    const receiver = this.#receiver
+    this.#receiver = null
+    this.close()
+    if (receiver?.fail) receiver.fail(error)
+    else receiver?.onFailure(error instanceof Error ? error : new ExchangeError('UPSTREAM_CLOSED'))
+  }
+
+  take(bytes: Buffer): void {
     if (this.#isClosed) return
     // The answer has ended: this is more than that.
     if (!this.#receiver) return this.close()

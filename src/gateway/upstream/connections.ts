@@ -2,6 +2,7 @@
 import { lookup as lookUp, type LookupAddress, type LookupOptions } from 'node:dns'
 import { isIP, type Socket } from 'node:net'
 import { Agent, buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici'
+import { guarded } from '../guarded.ts'
 import { monotonicMs } from '../monotonic.ts'
 import { ClosedWay } from './closed-way.ts'
 import type { OpenSocket } from './connection.ts'
@@ -170,10 +171,14 @@ function guardedConnector(isAllowed: IsAllowedAddress): GuardedConnector {
       return null
     }
     const socket = connect(options, callback)
-    socket.prependOnceListener('connect', () => {
+    const checkAddress = () => {
       const address = socket.remoteAddress
       if (address === undefined || !isAllowed(address)) socket.destroy(new ForbiddenAddressError())
-    })
+    }
+    socket.prependOnceListener(
+      'connect',
+      guarded(checkAddress, (error) => socket.destroy(error as Error)),
+    )
     return socket
   }
 }

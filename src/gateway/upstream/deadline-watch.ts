@@ -1,4 +1,5 @@
 import { monotonicMs } from '../monotonic.ts'
+import { failAlone } from '../turn.ts'
 import { type Member, Roster } from '../roster.ts'
 
 /** What has a deadline. */
@@ -47,6 +48,6 @@ function check(one: Watched, nowMs: number): void {
   try {
     one.checkDeadlines(nowMs)
   } catch (error) {
-    one.fail(error)
+    failAlone(one, error)
   }
 }

@@ -47,6 +47,8 @@ export interface AnswerReceiver {
    * was on its way. The request goes out once more on a new connection. `exchange` takes the place of the former one.
    */
   onResend(exchange: UpstreamExchange): void
+  /** Instead of `onFailure`: something threw, which is the gateway's own fault and says nothing about upstream. */
+  fail?(error: unknown): void
 }
 
 /**

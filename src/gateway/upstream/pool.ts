@@ -7,6 +7,7 @@ import {
   type UpstreamWay,
 } from './exchange.ts'
 import { monotonicMs } from '../monotonic.ts'
+import { failAlone } from '../turn.ts'
 
 const sweepEveryMs = 1_000
 
@@ -85,12 +86,20 @@ export class UpstreamPool implements UpstreamWay, ConnectionOwner {
 
   #closeExpired(): void {
     const now = monotonicMs()
-    for (const connection of this.#idle.filter(({ idleUntilMs }) => idleUntilMs <= now)) connection.close()
+    for (const connection of this.#idle.filter(({ idleUntilMs }) => idleUntilMs <= now)) closeAlone(connection)
     if (this.#idle.length === 0) this.#stopSweeping()
   }
 
   #stopSweeping(): void {
     if (this.#sweep) clearInterval(this.#sweep)
     this.#sweep = null
+  }
+}
+
+function closeAlone(connection: UpstreamConnection): void {
+  try {
+    connection.close()
+  } catch (error) {
+    failAlone(connection, error)
   }
 }
