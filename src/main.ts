@@ -91,6 +91,8 @@ async function welcome(
   const { welcomeText } = await import('./server/welcome.ts')
   if (administrator.kind === 'unusable')
     log.warn({ reason: administrator.reason }, 'SIGNALBOX_ADMIN_KEY is not accepted')
+  if (administrator.kind === 'none')
+    log.warn({}, 'no key can administer this installation: make one with `node src/main.ts create-key`')
   // Not through the log, which writes no keys; and not among JSON lines that a program reads.
   const output = process.stdout.isTTY ? process.stdout : process.stderr
   if (administrator.kind === 'made' || process.stdout.isTTY) output.write(`\n${welcomeText(urls, administrator)}\n`)

@@ -130,6 +130,7 @@ function createKey(index: number): ApiKeyConfiguration {
     name: 'bench',
     ownerId: 'usr_1',
     hash: index.toString(16).padStart(64, '0'),
+    earlierSecrets: [],
     scopes: ['INFERENCE'],
     routeIds: null,
     expiresAtMs: null,

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { identify } from '../routing/access.ts'
+import { findApiKey, identify } from '../routing/access.ts'
 import type { ApiKeyConfiguration } from '../routing/configuration.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
 import { type ApiKeyScope, apiKeyScopes, type UserRole } from '../routing/vocabulary.ts'
@@ -22,7 +22,7 @@ export function hashApiKey(key: string): string {
  * is not active. Costs no query.
  */
 export function actorOf(snapshot: Snapshot, keyHash: string, nowMs: number): Actor | undefined {
-  const apiKey = snapshot.apiKeysByHash.get(keyHash)
+  const apiKey = findApiKey(snapshot, keyHash, nowMs)
   return apiKey && actorOfKey(snapshot, apiKey, nowMs)
 }
 
@@ -33,6 +33,7 @@ function actorOfKey(snapshot: Snapshot, apiKey: ApiKeyConfiguration, nowMs: numb
   const granted = scopesOfRole[user.role]
   return {
     id: apiKey.id,
+    label: `${apiKey.name} (${user.name})`,
     userId: user.id,
     role: user.role,
     scopes: new Set(apiKey.scopes.filter((scope) => granted.has(scope))),

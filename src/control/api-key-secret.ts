@@ -7,6 +7,9 @@ const publicLength = 8
 const randomLength = 32
 const checksumLength = 6
 
+/** Stands where other keys show their public start: by it the key of the environment is found again when it changes. */
+export const environmentPrefix = 'SIGNALBOX_ADMIN_KEY'
+
 export interface ApiKeySecret {
   /** The whole key: shown once, never kept. */
   readonly secret: string

@@ -1,22 +1,33 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type ApiKeyScope, apiKeyScopes } from '../routing/vocabulary.ts'
 import { listExistingRouteIds } from '../storage/access.ts'
-import { type ApiKeyDraft, findApiKeyForUpdate, insertApiKey, updateApiKey as writeApiKey } from '../storage/api-key.ts'
+import {
+  type ApiKeyDraft,
+  findApiKeyScopes,
+  insertApiKey,
+  listUncallableGrants,
+  updateApiKey as writeApiKey,
+} from '../storage/api-key.ts'
 import { createId } from '../storage/create-id.ts'
 import { findUser, type UserDraft } from '../storage/user.ts'
 import { scopesOfRole } from './actor.ts'
-import { type ApiKeySecret, createApiKeySecret } from './api-key-secret.ts'
+import { keepAdministration } from './administration.ts'
+import { lockManagedKey, maySeeKeysOf, requireWithin } from './api-key-authority.ts'
+import { type ApiKeySecret, createApiKeySecret, environmentPrefix } from './api-key-secret.ts'
 import { auditChanges } from './audit-changes.ts'
-import { type Change, commitChange } from './commit-change.ts'
-import type { Actor, Answer, Control, Propagation } from './control.ts'
+import { type Change, commitChange, type CreateInput, type EditInput } from './commit-change.ts'
+import type { Actor, Answer, Control } from './control.ts'
 import { makeOnce } from './idempotency.ts'
 import { refuseInput, refuseOperation } from './refusal.ts'
 import { requireRevision } from './revision.ts'
 import { requireName } from './text.ts'
 
 const maxRoutes = 1_000
+/** Secrets that are still good after they were replaced. */
+const maxEarlierSecrets = 3
+const maxOverlapMs = 30 * 86_400_000
 
-export interface ApiKeyCreateInput {
+export interface ApiKeyCreateInput extends CreateInput {
   readonly name: string
   /** Omitted: the caller. */
   readonly ownerId?: string | null | undefined
@@ -24,7 +35,6 @@ export interface ApiKeyCreateInput {
   /** Omitted or null: all that its owner may. */
   readonly routeIds?: readonly string[] | null | undefined
   readonly expiresAt?: Date | null | undefined
-  readonly idempotencyKey?: string | null | undefined
 }
 
 export interface CreatedApiKey {
@@ -35,13 +45,18 @@ export interface CreatedApiKey {
 
 /**
  * Makes an API key, with no more scopes than its owner's role has. Administrators make keys for anyone; who may change the
- * configuration makes keys for itself, with no more scopes than its own key has.
+ * configuration makes keys for itself, with no more scopes and routes and no more time than its own key has.
  */
 export function createApiKey(control: Control, actor: Actor, input: ApiKeyCreateInput): Promise<Answer<CreatedApiKey>> {
-  return commitChange(control, { actor, action: 'apiKeyCreate' }, async (change) => {
+  return commitChange(control, { actor, action: 'apiKeyCreate', input }, async (change) => {
     const ownerId = requireOwnerId(actor, input.ownerId)
+    await requireWithin(change, {
+      scopes: input.scopes ?? ['INFERENCE'],
+      routeIds: input.routeIds ?? null,
+      expiresAt: input.expiresAt ?? null,
+    })
     let secret: string | null = null
-    const { apiKeyId } = await makeOnce(change, input.idempotencyKey, input, async () => {
+    const { apiKeyId } = await makeOnce(change, input, 'apiKeyId', async () => {
       const made = createApiKeySecret()
       const draft = await draftApiKey(change, ownerId, input, made)
       await addApiKey(change, draft)
@@ -56,13 +71,9 @@ export function createApiKey(control: Control, actor: Actor, input: ApiKeyCreate
 function requireOwnerId(actor: Actor, ownerId: string | null | undefined): string {
   const id = ownerId ?? actor.userId
   if (id === null) throw refuseInput('INVALID', ['input', 'ownerId'], 'The caller is no user: say whose key it is.')
-  if (!mayManageKeysOf(actor, id))
+  if (!maySeeKeysOf(actor, id))
     throw refuseOperation('FORBIDDEN', 'Only administrators make keys for others.', ['input', 'ownerId'])
   return id
-}
-
-function mayManageKeysOf(actor: Actor, ownerId: string): boolean {
-  return actor.scopes.has('ADMIN') || (actor.scopes.has('CONFIG_WRITE') && ownerId === actor.userId)
 }
 
 async function draftApiKey(
@@ -71,33 +82,33 @@ async function draftApiKey(
   input: ApiKeyCreateInput,
   { prefix, hash }: ApiKeySecret,
 ): Promise<ApiKeyDraft> {
-  requireName(input.name, ['input', 'name'])
+  const name = requireName(input.name, ['input', 'name'])
   const owner = await findUser(change.tx, ownerId)
   if (!owner) throw refuseInput('NOT_FOUND', ['input', 'ownerId'], 'There is no such user.')
   return {
     id: createId('ApiKey'),
     revision: 1,
-    name: input.name,
+    name,
     ownerId,
     prefix,
     hash,
-    scopes: resolveScopes(input.scopes ?? ['INFERENCE'], owner, change.actor),
+    earlierSecrets: [],
+    scopes: resolveScopes(input.scopes ?? ['INFERENCE'], owner),
     routeIds: await resolveRouteIds(change, input.routeIds),
     expiresAt: requireFuture(input.expiresAt),
     revokedAt: null,
   }
 }
 
-function resolveScopes(scopes: readonly ApiKeyScope[], owner: UserDraft, actor: Actor): ApiKeyScope[] {
+function resolveScopes(scopes: readonly ApiKeyScope[], owner: UserDraft): ApiKeyScope[] {
   const path = ['input', 'scopes']
   if (scopes.length === 0) throw refuseInput('INVALID', path, 'A key without a scope could do nothing.')
-  for (const [index, scope] of scopes.entries()) {
-    const at = [...path, String(index)]
-    if (!scopesOfRole[owner.role].has(scope))
-      throw refuseOperation('FORBIDDEN', `${owner.name} is ${owner.role}, which does not include ${scope}.`, at)
-    if (!actor.scopes.has('ADMIN') && !actor.scopes.has(scope))
-      throw refuseOperation('FORBIDDEN', `The calling key does not have the scope ${scope} itself.`, at)
-  }
+  const index = scopes.findIndex((scope) => !scopesOfRole[owner.role].has(scope))
+  if (index >= 0)
+    throw refuseOperation('FORBIDDEN', `${owner.name} is ${owner.role}, which does not include ${scopes[index]}.`, [
+      ...path,
+      String(index),
+    ])
   return apiKeyScopes.filter((scope) => scopes.includes(scope))
 }
 
@@ -122,12 +133,11 @@ function requireFuture(expiresAt: Date | null | undefined): Date | null {
 /** Writes a new key within a change. */
 export async function addApiKey(change: Change, draft: ApiKeyDraft): Promise<void> {
   await insertApiKey(change.tx, draft)
-  await record(change, null, draft)
+  recordApiKey(change, null, draft)
 }
 
-export interface ApiKeyUpdateInput {
+export interface ApiKeyUpdateInput extends EditInput {
   readonly id: string
-  readonly expectedRevision?: number | null | undefined
   readonly name?: string | null | undefined
   /** Null: all that its owner may. */
   readonly routeIds?: readonly string[] | null | undefined
@@ -137,63 +147,169 @@ export interface ApiKeyUpdateInput {
 
 /** Changes what is given; omitted members stay. The value is the key's id. */
 export function updateApiKey(control: Control, actor: Actor, input: ApiKeyUpdateInput): Promise<Answer<string>> {
-  return commitChange(control, { actor, action: 'apiKeyUpdate' }, async (change) => {
-    const before = await lockApiKey(change, input.id)
-    requireRevision(before, input.expectedRevision)
-    if (before.revokedAt)
-      throw refuseOperation('FAILED_PRECONDITION', 'The key is revoked: it stays so. Make a new one.', ['input', 'id'])
-    if (input.name != null) requireName(input.name, ['input', 'name'])
-    const after: ApiKeyDraft = {
-      ...before,
-      name: input.name ?? before.name,
-      routeIds: input.routeIds === undefined ? before.routeIds : await resolveRouteIds(change, input.routeIds),
-      expiresAt: isSameInstant(before.expiresAt, input.expiresAt) ? before.expiresAt : requireFuture(input.expiresAt),
-    }
-    await writeIfChanged(change, before, after)
-    return before.id
-  })
+  return commitChange(control, { actor, action: 'apiKeyUpdate', input }, (change) =>
+    editApiKey(change, input, ['input', 'expiresAt'], async (before) => {
+      requireUnrevoked(before)
+      const given = { ...before, routeIds: withDefault(input.routeIds, before.routeIds) }
+      await requireWithin(change, { ...given, expiresAt: withDefault(input.expiresAt, before.expiresAt) })
+      return {
+        ...before,
+        name: input.name == null ? before.name : requireName(input.name, ['input', 'name']),
+        routeIds: input.routeIds === undefined ? before.routeIds : await resolveRouteIds(change, input.routeIds),
+        expiresAt: resolveExpiry(before, input.expiresAt),
+      }
+    }),
+  )
 }
 
-/** Whether the expiry stays: omitted, or given as it is, even if that is over. */
-function isSameInstant(before: Date | null, given: Date | null | undefined): boolean {
-  return given === undefined || (given?.getTime() ?? null) === (before?.getTime() ?? null)
+function withDefault<T>(given: T | undefined, before: T): T {
+  return given === undefined ? before : given
 }
 
-export interface ApiKeyRevokeInput {
+/** An expiry that is given as it is stays, even if it is over. */
+function resolveExpiry(before: ApiKeyDraft, given: Date | null | undefined): Date | null {
+  const isSame = given === undefined || (given?.getTime() ?? null) === (before.expiresAt?.getTime() ?? null)
+  return isSame ? before.expiresAt : requireFuture(given)
+}
+
+function requireUnrevoked(key: ApiKeyDraft): void {
+  if (key.revokedAt)
+    throw refuseOperation('FAILED_PRECONDITION', 'The key is revoked: it stays so. Make a new one.', ['input', 'id'])
+}
+
+export interface ApiKeyRevokeInput extends EditInput {
   readonly id: string
-  readonly waitFor?: Propagation
 }
 
 /** Revokes a key for ever; one that is revoked already stays as it is. The value is the key's id. */
 export function revokeApiKey(control: Control, actor: Actor, input: ApiKeyRevokeInput): Promise<Answer<string>> {
-  const { id, waitFor = 'APPLIED' } = input
-  return commitChange(control, { actor, action: 'apiKeyRevoke', waitFor }, async (change) => {
-    const before = await lockApiKey(change, id)
-    await writeIfChanged(change, before, { ...before, revokedAt: before.revokedAt ?? new Date() })
+  return commitChange(control, { actor, action: 'apiKeyRevoke', input }, (change) =>
+    editApiKey(change, input, ['input', 'id'], (before) => ({
+      ...before,
+      earlierSecrets: [],
+      revokedAt: before.revokedAt ?? new Date(),
+    })),
+  )
+}
+
+export interface ApiKeyRotateInput extends EditInput, CreateInput {
+  readonly id: string
+  /** How long the secret that is replaced stays good; by default it ends at once. */
+  readonly overlapMs?: number
+  /** Omitted: as it is; null: never. */
+  readonly expiresAt?: Date | null | undefined
+}
+
+/**
+ * Gives a key another secret; its owner, scopes, routes and grants stay. Without an overlap all earlier secrets end at once.
+ */
+export function rotateApiKey(control: Control, actor: Actor, input: ApiKeyRotateInput): Promise<Answer<CreatedApiKey>> {
+  return commitChange(control, { actor, action: 'apiKeyRotate', input }, async (change) => {
+    let secret: string | null = null
+    // Whoever may not manage the key is not given an earlier answer again either.
+    await manageKey(change, input.id, ['input', 'expiresAt'], (before) =>
+      makeOnce(change, input, 'apiKeyId', async () => {
+        requireRevision(before, input.expectedRevision)
+        const made = createApiKeySecret()
+        await writeIfChanged(change, before, await rotate(change, before, input, made))
+        secret = made.secret
+        return { apiKeyId: before.id }
+      }),
+    )
+    return { apiKeyId: input.id, secret }
+  })
+}
+
+async function rotate(
+  change: Change,
+  before: ApiKeyDraft,
+  input: ApiKeyRotateInput,
+  { prefix, hash }: ApiKeySecret,
+): Promise<ApiKeyDraft> {
+  requireUnrevoked(before)
+  if (before.prefix === environmentPrefix)
+    throw refuseOperation('FAILED_PRECONDITION', 'The key is that of SIGNALBOX_ADMIN_KEY: change the variable.', [
+      'input',
+      'id',
+    ])
+  await requireWithin(change, { ...before, expiresAt: withDefault(input.expiresAt, before.expiresAt) })
+  await requireNoFurtherGrants(change, before)
+  const overlapMs = requireOverlap(input.overlapMs ?? 0)
+  const expiresAt = resolveExpiry(before, input.expiresAt)
+  if (expiresAt && expiresAt.getTime() <= Date.now())
+    throw refuseOperation('FAILED_PRECONDITION', 'The key has expired: give another `expiresAt`.', ['input', 'id'])
+  return { ...before, prefix, hash, expiresAt, earlierSecrets: earlierSecretsOf(before, overlapMs) }
+}
+
+/** Who learns the secret of a key can call what the key is listed for. */
+async function requireNoFurtherGrants(change: Change, key: ApiKeyDraft): Promise<void> {
+  if (change.actor.scopes.has('ADMIN')) return
+  if ((await listUncallableGrants(change.tx, key.id, change.actor.id)).length === 0) return
+  throw refuseOperation('FORBIDDEN', 'A route lists the key in its access, and not the calling one.', ['input', 'id'])
+}
+
+function requireOverlap(overlapMs: number): number {
+  if (!Number.isInteger(overlapMs) || overlapMs < 0 || overlapMs > maxOverlapMs)
+    throw refuseInput('INVALID', ['input', 'overlapMs'], 'An overlap is 0 to 30 days, in milliseconds.')
+  return overlapMs
+}
+
+function earlierSecretsOf({ hash, earlierSecrets }: ApiKeyDraft, overlapMs: number): ApiKeyDraft['earlierSecrets'] {
+  if (overlapMs === 0) return []
+  const nowMs = Date.now()
+  const kept = [...earlierSecrets.filter(({ untilMs }) => untilMs > nowMs), { hash, untilMs: nowMs + overlapMs }]
+  if (kept.length > maxEarlierSecrets)
+    throw refuseOperation(
+      'LIMIT_EXCEEDED',
+      `${maxEarlierSecrets} earlier secrets are still good: wait for one to end, or rotate without an overlap, which ends them all.`,
+      ['input', 'overlapMs'],
+    )
+  return kept
+}
+
+/** Locks a key that the caller may manage, compares the revision, and writes what `edit` makes of it. Returns its id. */
+function editApiKey(
+  change: Change,
+  input: EditInput & { readonly id: string },
+  place: readonly string[],
+  edit: (before: ApiKeyDraft) => ApiKeyDraft | Promise<ApiKeyDraft>,
+): Promise<string> {
+  return manageKey(change, input.id, place, async (before) => {
+    requireRevision(before, input.expectedRevision)
+    await writeIfChanged(change, before, await edit(before))
     return before.id
   })
 }
 
-/** A key of another user looks like one that does not exist to whoever may not manage it. */
-async function lockApiKey(change: Change, id: string): Promise<ApiKeyDraft> {
-  const apiKey = await findApiKeyForUpdate(change.tx, id)
-  if (!apiKey || !mayManageKeysOf(change.actor, apiKey.ownerId))
-    throw refuseInput('NOT_FOUND', ['input', 'id'], 'There is no such API key.')
-  return apiKey
+/** Does something with a locked key that the caller may manage; `place` is at fault if no administrator would be left. */
+async function manageKey<T>(
+  change: Change,
+  id: string,
+  place: readonly string[],
+  work: (before: ApiKeyDraft) => Promise<T>,
+): Promise<T> {
+  const manage = async () => work(await lockManagedKey(change, id))
+  // The scopes of a key never change.
+  const scopes = await findApiKeyScopes(change.tx, id)
+  return scopes?.includes('ADMIN') ? keepAdministration(change, () => place, manage) : manage()
 }
 
 /** Writes a locked key within a change, unless it is as it shall be. */
 export async function writeIfChanged(change: Change, before: ApiKeyDraft, after: ApiKeyDraft): Promise<void> {
   if (isDeepStrictEqual(before, after)) return
   await writeApiKey(change.tx, before, after)
-  await record(change, before, after)
+  recordApiKey(change, before, after)
 }
 
-async function record(change: Change, before: ApiKeyDraft | null, after: ApiKeyDraft): Promise<void> {
-  await change.audit(after.id, auditChanges(before && auditedMembers(before), auditedMembers(after)))
-  change.touch(after.id)
+/** Records that a key was made, changed or deleted. */
+export function recordApiKey(change: Change, before: ApiKeyDraft | null, after: ApiKeyDraft | null): void {
+  const { id } = (after ?? before)!
+  change.audit(id, auditChanges(before && auditedMembers(before), after && auditedMembers(after)))
+  change.touch(id)
 }
 
-function auditedMembers({ name, ownerId, prefix, scopes, routeIds, expiresAt, revokedAt }: ApiKeyDraft): object {
-  return { name, ownerId, prefix, scopes, routeIds, expiresAt, revokedAt }
+function auditedMembers(draft: ApiKeyDraft): object {
+  const { name, ownerId, prefix, scopes, routeIds, expiresAt, revokedAt, earlierSecrets } = draft
+  const earlierSecretsUntil = earlierSecrets.map(({ untilMs }) => new Date(untilMs))
+  return { name, ownerId, prefix, scopes, routeIds, expiresAt, revokedAt, earlierSecretsUntil }
 }

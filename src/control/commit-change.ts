@@ -2,14 +2,16 @@ import { DatabaseError } from 'pg'
 import { type Compiled, compileDelta, compileSnapshot } from '../routing/compile.ts'
 import type { Problem } from '../routing/route-rules.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
-import { insertAuditEntry } from '../storage/audit-entry.ts'
+import { type AuditDraft, insertAuditEntries } from '../storage/audit-entry.ts'
 import { loadConfiguration, loadDelta } from '../storage/configuration.ts'
 import { advanceConfigVersion, getConfigVersion } from '../storage/config-version.ts'
 import { notify } from '../storage/notifications.ts'
+import { insertRouteRevisions, type RouteRevisionDraft } from '../storage/route-revision.ts'
 import type { AuditChange } from '../storage/configuration-tables.ts'
 import type { Tx } from '../storage/database.ts'
 import type { Actor, Answer, Control, Propagation } from './control.ts'
 import { type Refusal, Refused } from './refusal.ts'
+import { maxReasonLength, requireText } from './text.ts'
 
 /** A change being made: its transaction, and what it has touched so far. */
 export interface Change {
@@ -20,19 +22,38 @@ export interface Change {
   readonly action: string
   /** Marks a provider, deployment, route, user or API key to be compiled again, because it was changed or removed. */
   touch(id: string): void
-  /** Adds an entry to the audit log; `reason` is the actor's own, if it gave one. */
-  audit(subjectId: string, changes: readonly AuditChange[], reason?: string | null): Promise<void>
+  /** Adds an entry to the audit log, once the version of the change is known. */
+  audit(subjectId: string, changes: readonly AuditChange[]): void
+  /** Adds a state to a route's history, once the version of the change is known. */
+  addRevision(revision: RouteRevisionDraft): void
   /** Has `record` called with the version of the change, in the transaction and after all else; not if it makes no version. */
   onVersion(record: (version: number) => Promise<void>): void
   /** What the command answers was made by this earlier version, and not by this call. */
   answersFor(version: number): void
 }
 
+/** What the input of every mutation has. */
+export interface ChangeInput {
+  /** Why, in the words of the actor: the history and the audit log keep it. */
+  readonly reason?: string | null | undefined
+  /** By default until every live gateway serves the change. */
+  readonly waitFor?: Propagation
+}
+
+/** What the input of a mutation has that changes one existing object. */
+export interface EditInput extends ChangeInput {
+  readonly expectedRevision?: number | null | undefined
+}
+
+/** What the input of a mutation has that makes an object. */
+export interface CreateInput extends ChangeInput {
+  readonly idempotencyKey?: string | null | undefined
+}
+
 export interface ChangeOptions {
   readonly actor: Actor
   readonly action: string
-  /** By default until every live gateway serves it. */
-  readonly waitFor?: Propagation
+  readonly input?: ChangeInput
 }
 
 /**
@@ -49,7 +70,7 @@ export async function commitChange<T>(
   try {
     const { value, version, compiled } = await retryDeadlocks(() => runChange(control, options, work))
     if (compiled) control.snapshots.publish(compiled.snapshot, compiled.base)
-    const spread = options.waitFor === 'COMMITTED' ? null : await control.propagation.wait(version)
+    const spread = options.input?.waitFor === 'COMMITTED' ? null : await control.propagation.wait(version)
     return { ok: true, value, version, spread }
   } catch (error) {
     const refusals = error instanceof Refused ? error.refusals : refusalsOfConstraint(error)
@@ -77,8 +98,11 @@ async function runChange<T>(
   options: ChangeOptions,
   work: (change: Change) => Promise<T>,
 ): Promise<Committed<T>> {
+  const reason = options.input?.reason ?? null
   return control.db.transaction().execute(async (tx) => {
     const touched = new Set<string>()
+    const entries: AuditDraft[] = []
+    const revisions: RouteRevisionDraft[] = []
     const records: ((version: number) => Promise<void>)[] = []
     let answeredVersion: number | undefined
     const value = await work({
@@ -87,22 +111,40 @@ async function runChange<T>(
       actor: options.actor,
       action: options.action,
       touch: (id) => touched.add(id),
-      audit: (subjectId, changes, reason = null) =>
-        insertAuditEntry(tx, { actorId: options.actor.id, action: options.action, subjectId, reason, changes }),
+      audit: (subjectId, changes) => void entries.push({ subjectId, changes }),
+      addRevision: (revision) => void revisions.push(revision),
       onVersion: (record) => void records.push(record),
       answersFor: (version) => void (answeredVersion = version),
     })
+    // Last, so that whoever may not do it learns nothing else.
+    if (reason !== null) requireText(reason, ['input', 'reason'], maxReasonLength)
     if (touched.size === 0) return { value, version: answeredVersion ?? (await getConfigVersion(tx)).version }
-    const compiled = await compileNext(tx, control, options.actor, [...touched])
+    const compiled = await commitNext(tx, control, { ...options, reason, touched, entries, revisions })
     const { version } = compiled.snapshot
     for (const record of records) await record(version)
     return { value, version, compiled }
   })
 }
 
-/** From here to the commit the version's lock is held: changes commit one after the other. */
-async function compileNext(tx: Tx, control: Control, actor: Actor, touched: readonly string[]): Promise<NextSnapshot> {
-  const { version, token } = await advanceConfigVersion(tx, actor.id, touched)
+interface Written {
+  readonly actor: Actor
+  readonly action: string
+  readonly reason: string | null
+  readonly touched: ReadonlySet<string>
+  readonly entries: readonly AuditDraft[]
+  readonly revisions: readonly RouteRevisionDraft[]
+}
+
+/**
+ * From here to the commit the version's lock is held: changes commit one after the other, and the history is written in
+ * their order. An entry that was written earlier could become visible behind the end of a log that somebody follows.
+ */
+async function commitNext(tx: Tx, control: Control, written: Written): Promise<NextSnapshot> {
+  const { actor, action, reason, touched, entries, revisions } = written
+  const { version, token, committedAt } = await advanceConfigVersion(tx, actor.id, [...touched])
+  const origin = { actorId: actor.id, actorLabel: actor.label, reason, configVersion: version, at: committedAt }
+  await insertAuditEntries(tx, { ...origin, action }, entries)
+  await insertRouteRevisions(tx, origin, revisions)
   const base = control.snapshots.current()
   const compiled = await compileAfter(base, tx, control)
   if (!compiled.ok) throw new Refused(...compiled.problems.map((problem) => refusalOf(problem)))

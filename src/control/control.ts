@@ -54,6 +54,8 @@ export interface UpstreamPolicy {
 export interface Actor {
   /** A key's id, or `system:` and a name: what history records. */
   readonly id: string
+  /** Its name, with its owner's: what history shows when both are gone. */
+  readonly label: string
   readonly userId: string | null
   readonly role: UserRole
   /** What the key may do, no more than its owner. */

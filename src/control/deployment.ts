@@ -13,8 +13,9 @@ import {
 } from '../storage/deployment.ts'
 import { findRouteForUpdate, listRouteIdsOfBackends, type Ref } from '../storage/route.ts'
 import { auditChanges } from './audit-changes.ts'
-import { type Change, commitChange } from './commit-change.ts'
-import type { Actor, Answer, Control, Propagation } from './control.ts'
+import { requireFreeLabels } from './backend-label.ts'
+import { type Change, commitChange, type CreateInput, type EditInput } from './commit-change.ts'
+import type { Actor, Answer, Control } from './control.ts'
 import { type EndpointInput, resolveEndpoints } from './deployment-endpoints.ts'
 import { addRoute } from './edit-route.ts'
 import { type HealthCheckInput, resolveHealthCheck } from './health-check.ts'
@@ -32,7 +33,7 @@ export interface DeploymentQueueInput {
   readonly maxWaitMs: number
 }
 
-export interface DeploymentCreateInput {
+export interface DeploymentCreateInput extends CreateInput {
   readonly name: string
   readonly description?: string
   readonly engine?: DeploymentEngine
@@ -49,7 +50,6 @@ export interface DeploymentCreateInput {
   /** Whether a route of the same name is made with it; on by default. */
   readonly enableModelRoute?: boolean
   readonly routeAccess?: RouteAccessInput | null | undefined
-  readonly idempotencyKey?: string | null | undefined
 }
 
 export interface DeploymentAndRoute {
@@ -64,12 +64,13 @@ export function createDeployment(
   actor: Actor,
   input: DeploymentCreateInput,
 ): Promise<Answer<DeploymentAndRoute>> {
-  return commitChange(control, { actor, action: 'deploymentCreate' }, (change) =>
-    makeOnce(change, input.idempotencyKey, input, async () => {
+  return commitChange(control, { actor, action: 'deploymentCreate', input }, (change) =>
+    makeOnce(change, input, 'deploymentId', async () => {
       const draft = draftDeployment(control, input)
       await insertDeployment(change.tx, control.box, draft)
-      await record(change, null, draft)
+      record(change, null, draft)
       const routeId = (input.enableModelRoute ?? true) ? await addRouteFor(change, draft, input) : null
+      await requireFreeLabels(change, draft.id, [{ label: draft.name, path: ['input', 'name'] }])
       return { deploymentId: draft.id, routeId }
     }),
   )
@@ -81,7 +82,7 @@ function draftDeployment(control: Control, input: DeploymentCreateInput): Deploy
   const draft: DeploymentDraft = {
     id: createId('Deployment'),
     revision: 1,
-    name: input.name,
+    name: requireName(input.name, ['input', 'name']),
     description: input.description ?? '',
     engine,
     upstreamModel: input.upstreamModel ?? input.name,
@@ -114,15 +115,14 @@ async function addRouteFor(change: Change, draft: DeploymentDraft, input: Deploy
     access: await resolveAccess(change, input.routeAccess, ['input', 'routeAccess']),
     createdWithId: draft.id,
   }
-  await addRoute(change, route, null, ({ path: [member, ...rest] }) =>
+  await addRoute(change, route, ({ path: [member, ...rest] }) =>
     member === 'access' ? ['input', 'routeAccess', ...rest] : ['input', 'name'],
   )
   return route.id
 }
 
-export interface DeploymentUpdateInput {
+export interface DeploymentUpdateInput extends EditInput {
   readonly deployment: Ref
-  readonly expectedRevision?: number | null | undefined
   readonly name?: string | null | undefined
   readonly description?: string | null | undefined
   readonly upstreamModel?: string | null | undefined
@@ -146,7 +146,7 @@ export function updateDeployment(
   actor: Actor,
   input: DeploymentUpdateInput,
 ): Promise<Answer<string>> {
-  return commitChange(control, { actor, action: 'deploymentUpdate' }, (change) =>
+  return commitChange(control, { actor, action: 'deploymentUpdate', input }, (change) =>
     editDeployment(change, input.deployment, input.expectedRevision, (before) => {
       const after = withUpdates(control, before, input)
       requireSound(after, input)
@@ -160,7 +160,7 @@ function withUpdates(control: Control, before: DeploymentDraft, input: Deploymen
   const secret = input.secret === undefined ? before.secret : input.secret
   return {
     ...before,
-    name: input.name ?? before.name,
+    name: input.name == null ? before.name : requireName(input.name, ['input', 'name']),
     description: input.description ?? before.description,
     upstreamModel: input.upstreamModel ?? before.upstreamModel,
     categories: input.categories ?? before.categories,
@@ -193,10 +193,9 @@ function requireKnownOrigins(before: DeploymentDraft, after: DeploymentDraft): v
   )
 }
 
-export interface DeploymentEndpointStateSetInput {
+export interface DeploymentEndpointStateSetInput extends EditInput {
   readonly endpointId: string
   readonly state: ServingState
-  readonly waitFor?: Propagation
 }
 
 /** Takes one replica in or out of traffic. The value is the deployment's id. */
@@ -205,11 +204,13 @@ export function setDeploymentEndpointState(
   actor: Actor,
   input: DeploymentEndpointStateSetInput,
 ): Promise<Answer<string>> {
-  const { endpointId, state, waitFor = 'APPLIED' } = input
-  return commitChange(control, { actor, action: 'deploymentEndpointStateSet', waitFor }, async (change) => {
+  const { endpointId, state } = input
+  return commitChange(control, { actor, action: 'deploymentEndpointStateSet', input }, async (change) => {
     const id = await findDeploymentIdOfEndpoint(change.tx, endpointId)
     if (!id) throw noSuchEndpoint()
-    return editDeployment(change, { id }, null, (before) => withEndpointState(before, endpointId, state))
+    return editDeployment(change, { id }, input.expectedRevision, (before) =>
+      withEndpointState(before, endpointId, state),
+    )
   })
 }
 
@@ -226,9 +227,8 @@ function noSuchEndpoint(): Refused {
   return refuseInput('NOT_FOUND', ['input', 'endpointId'], 'There is no such endpoint.')
 }
 
-export interface DeploymentDeleteInput {
+export interface DeploymentDeleteInput extends EditInput {
   readonly deployment: Ref
-  readonly expectedRevision?: number | null | undefined
 }
 
 /**
@@ -240,12 +240,12 @@ export function removeDeployment(
   actor: Actor,
   input: DeploymentDeleteInput,
 ): Promise<Answer<string>> {
-  return commitChange(control, { actor, action: 'deploymentDelete' }, async (change) => {
+  return commitChange(control, { actor, action: 'deploymentDelete', input }, async (change) => {
     const deployment = await lockDeployment(change, input.deployment)
     requireRevision(deployment, input.expectedRevision)
     await dropOwnRoute(change, deployment)
     await deleteDeployment(change.tx, deployment.id)
-    await record(change, deployment, null)
+    record(change, deployment, null)
     return deployment.id
   })
 }
@@ -283,13 +283,15 @@ async function editDeployment(
   const after = edit(before)
   if (isDeepStrictEqual(before, after)) return before.id
   await writeDeployment(change.tx, change.control.box, before, after)
-  await record(change, before, after)
+  record(change, before, after)
+  if (before.name !== after.name)
+    await requireFreeLabels(change, before.id, [{ label: after.name, path: ['input', 'name'] }])
   return before.id
 }
 
-async function record(change: Change, before: DeploymentDraft | null, after: DeploymentDraft | null): Promise<void> {
+function record(change: Change, before: DeploymentDraft | null, after: DeploymentDraft | null): void {
   const { id } = (after ?? before)!
-  await change.audit(id, auditChanges(before && auditedMembers(before), after && auditedMembers(after), ['secret']))
+  change.audit(id, auditChanges(before && auditedMembers(before), after && auditedMembers(after), ['secret']))
   change.touch(id)
 }
 
@@ -302,7 +304,6 @@ function requireSound(
   draft: DeploymentConfiguration & { description: string },
   input: { secret?: string | null },
 ): void {
-  requireName(draft.name, ['input', 'name'])
   requireText(draft.description, ['input', 'description'], maxDescriptionLength)
   requireUpstreamModel(draft.upstreamModel, ['input', 'upstreamModel'])
   if (draft.categories.length === 0)

@@ -2,27 +2,15 @@ import { isDeepStrictEqual } from 'node:util'
 import { type Problem, routeProblems } from '../routing/route-rules.ts'
 import { listBackendLabels } from '../storage/backend.ts'
 import type { RouteChangeKind, RouteRevisionState } from '../storage/configuration-tables.ts'
-import {
-  findRouteForUpdate,
-  insertRoute,
-  insertRouteRevision,
-  type Ref,
-  type RouteDraft,
-  updateRoute,
-} from '../storage/route.ts'
+import { findRouteForUpdate, insertRoute, type Ref, type RouteDraft, updateRoute } from '../storage/route.ts'
 import { auditChanges } from './audit-changes.ts'
-import type { Change } from './commit-change.ts'
-import type { Propagation } from './control.ts'
+import type { Change, EditInput } from './commit-change.ts'
 import { Refused, refuseInput } from './refusal.ts'
 import { requireRevision } from './revision.ts'
-import { maxReasonLength, requireText } from './text.ts'
 
 /** What every command on one route takes. */
-export interface RouteCommandInput {
+export interface RouteCommandInput extends EditInput {
   readonly route: Ref
-  readonly expectedRevision?: number | null | undefined
-  readonly reason?: string | null | undefined
-  readonly waitFor?: Propagation
 }
 
 export interface RouteEdit extends RouteCommandInput {
@@ -41,14 +29,13 @@ export interface RouteEdit extends RouteCommandInput {
  */
 export async function editRoute(change: Change, edit: RouteEdit): Promise<string> {
   const path = edit.path ?? ['input']
-  if (edit.reason != null) requireText(edit.reason, ['input', 'reason'], maxReasonLength)
   const before = await lockRoute(change, edit.route, [...path, 'route'])
   requireRevision(before, edit.expectedRevision, path)
   const after = await edit.edit(before)
   if (isDeepStrictEqual(before, after)) return before.id
   requireSound(after, (problem) => edit.pathOf?.(problem, after) ?? [...path, ...problem.path])
   const revision = await updateRoute(change.tx, before, after)
-  await record(change, edit, before, { ...after, revision })
+  await record(change, edit.kind, before, { ...after, revision })
   return before.id
 }
 
@@ -56,13 +43,11 @@ export async function editRoute(change: Change, edit: RouteEdit): Promise<string
 export async function addRoute(
   change: Change,
   draft: RouteDraft,
-  reason: string | null,
   pathOf: (problem: Problem) => readonly string[] = ({ path }) => ['input', ...path],
 ): Promise<void> {
-  if (reason !== null) requireText(reason, ['input', 'reason'], maxReasonLength)
   requireSound(draft, pathOf)
   await insertRoute(change.tx, draft)
-  await record(change, { kind: 'CREATED', reason }, null, { ...draft, revision: 1 })
+  await record(change, 'CREATED', null, { ...draft, revision: 1 })
 }
 
 /** The route, locked. Throws `NOT_FOUND` at `path`. */
@@ -88,19 +73,17 @@ function requireSound(route: RouteDraft, pathOf: (problem: Problem) => readonly 
 
 async function record(
   change: Change,
-  { kind, reason }: { kind: RouteChangeKind; reason?: string | null | undefined },
+  kind: RouteChangeKind,
   before: RouteDraft | null,
   after: RouteDraft,
 ): Promise<void> {
-  await insertRouteRevision(change.tx, {
+  change.addRevision({
     routeId: after.id,
     number: after.revision,
     kind,
-    actorId: change.actor.id,
-    reason: reason ?? null,
     state: await revisionStateOf(change, after),
   })
-  await change.audit(after.id, auditChanges(before && auditedMembers(before), auditedMembers(after)), reason)
+  change.audit(after.id, auditChanges(before && auditedMembers(before), auditedMembers(after)))
   change.touch(after.id)
 }
 

@@ -1,4 +1,5 @@
 import { apiKeyScopes } from '../routing/vocabulary.ts'
+import { countAdministratorKeys } from '../storage/administration.ts'
 import {
   type ApiKeyDraft,
   findApiKeyByHashForUpdate,
@@ -10,15 +11,12 @@ import { createId } from '../storage/create-id.ts'
 import { findAdministratorId, findUser, hasUsers } from '../storage/user.ts'
 import { hashApiKey } from './actor.ts'
 import { addApiKey, writeIfChanged } from './api-key.ts'
-import { createApiKeySecret } from './api-key-secret.ts'
+import { createApiKeySecret, environmentPrefix } from './api-key-secret.ts'
 import { type Change, commitChange } from './commit-change.ts'
 import type { Actor, Control } from './control.ts'
 import { addUser } from './user.ts'
 
 const administratorName = 'admin'
-
-/** Stands where other keys show their public start: by it the key of the environment is found again when it changes. */
-const environmentPrefix = 'SIGNALBOX_ADMIN_KEY'
 
 /** What a start did about the administrator's key. */
 export type FirstAdministrator =
@@ -28,8 +26,10 @@ export type FirstAdministrator =
   | { readonly kind: 'given' }
   /** The key of the environment is not accepted. */
   | { readonly kind: 'unusable'; readonly reason: string }
-  /** There are users already, and the environment names no key. */
+  /** There is a key that can administer already, and the environment names none. */
   | { readonly kind: 'existing' }
+  /** There are users, but no key that can administer, and the environment names none. */
+  | { readonly kind: 'none' }
 
 /**
  * Sees to it that somebody can administer: on an empty database makes the user `admin` with a key of all scopes. `adminKey`,
@@ -41,7 +41,8 @@ export type FirstAdministrator =
 export async function ensureFirstAdministrator(control: Control, adminKey: string | null): Promise<FirstAdministrator> {
   return bootstrap(control, 'bootstrap', async (change) => {
     if (adminKey !== null) return ensureKeyOfEnvironment(change, adminKey)
-    if (await hasUsers(change.tx)) return { kind: 'existing' }
+    if (await hasUsers(change.tx))
+      return { kind: (await countAdministratorKeys(change.tx)).active > 0 ? 'existing' : 'none' }
     return { kind: 'made', secret: await makeKey(change, 'bootstrap') }
   })
 }
@@ -52,8 +53,8 @@ export function createAdministratorKey(control: Control): Promise<string> {
 }
 
 async function bootstrap<T>(control: Control, name: string, work: (change: Change) => Promise<T>): Promise<T> {
-  const actor: Actor = { id: `system:${name}`, userId: null, role: 'ADMIN', scopes: new Set(apiKeyScopes) }
-  const options = { actor, action: name, waitFor: 'COMMITTED' } as const
+  const actor: Actor = { id: `system:${name}`, label: name, userId: null, role: 'ADMIN', scopes: new Set(apiKeyScopes) }
+  const options = { actor, action: name, input: { waitFor: 'COMMITTED' } } as const
   const answer = await commitChange(control, options, async (change) => {
     // Of several processes that start at once the second sees what the first has made.
     await lockConfigVersion(change.tx)
@@ -77,6 +78,7 @@ async function newAdministratorKey(change: Change): Promise<Omit<ApiKeyDraft, 'n
     revision: 1,
     ownerId,
     scopes: apiKeyScopes,
+    earlierSecrets: [],
     routeIds: null,
     expiresAt: null,
     revokedAt: null,

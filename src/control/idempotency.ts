@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { getIdempotentResult, insertIdempotencyKey, setIdempotentResult } from '../storage/idempotency-key.ts'
-import type { Change } from './commit-change.ts'
-import { refuseInput } from './refusal.ts'
+import { hasObject } from '../storage/object.ts'
+import type { Change, CreateInput } from './commit-change.ts'
+import { refuseInput, refuseOperation } from './refusal.ts'
 
 /** Ids of what was made. */
 export type Made = { readonly [name: string]: string | null }
@@ -10,14 +11,16 @@ export type Made = { readonly [name: string]: string | null }
  * Makes something once per caller, mutation and idempotency key: with the same key within 24 h the first result is
  * returned and nothing is done. Two calls at the same time take turns. Without a key it is simply made.
  *
- * Throws `IDEMPOTENCY_KEY_REUSED` if the key came with another input.
+ * Throws `IDEMPOTENCY_KEY_REUSED` if the key came with another input, and `NOT_FOUND` if the object that is named by `main`
+ * was deleted since: an answer without an object and without an error would say nothing.
  */
 export async function makeOnce<T extends Made>(
   change: Change,
-  key: string | null | undefined,
-  input: object,
+  { waitFor: _waitFor, ...input }: CreateInput,
+  main: keyof T & string,
   make: () => Promise<T>,
 ): Promise<T> {
+  const key = input.idempotencyKey
   if (key == null) return make()
   const path = ['input', 'idempotencyKey']
   if (key.length === 0 || key.length > 255)
@@ -36,6 +39,9 @@ export async function makeOnce<T extends Made>(
       path,
       'This idempotency key was used with another input. Take a new one.',
     )
+  const madeId = first.result[main]
+  if (!madeId || !(await hasObject(change.tx, madeId)))
+    throw refuseOperation('NOT_FOUND', 'What was made with this idempotency key was deleted since.', path)
   if (first.version !== null) change.answersFor(first.version)
   return first.result as T
 }

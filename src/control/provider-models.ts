@@ -27,13 +27,15 @@ export function resolveModels(
   if (inputs.length > maxModels)
     throw refuseInput('LIMIT_EXCEEDED', path, `A provider has at most ${maxModels} models.`)
   const idsByName = new Map(before.map((model) => [model.upstreamModel, model.id]))
+  // By what is seen of them; upstream is sent each as it is.
   const seen = new Set<string>()
   return inputs.map((input, index) => {
     const at = [...path, String(index)]
     const { upstreamModel } = input
     requireUpstreamModel(upstreamModel, [...at, 'upstreamModel'])
-    if (seen.has(upstreamModel)) throw refuseInput('INVALID', [...at, 'upstreamModel'], 'The model is listed twice.')
-    seen.add(upstreamModel)
+    const seenName = upstreamModel.normalize('NFC')
+    if (seen.has(seenName)) throw refuseInput('INVALID', [...at, 'upstreamModel'], 'The model is listed twice.')
+    seen.add(seenName)
     if (input.categories?.length === 0)
       throw refuseInput('INVALID', [...at, 'categories'], 'A model has at least one category; omitted: guessed.')
     return {

@@ -2,15 +2,16 @@ import type { ProviderConfiguration } from '../routing/configuration.ts'
 import { isRouteName } from '../routing/route-rules.ts'
 import { createId } from '../storage/create-id.ts'
 import { findProviderForUpdate } from '../storage/provider.ts'
-import type { Ref } from '../storage/route.ts'
-import { type Change, commitChange } from './commit-change.ts'
+import type { Ref, RouteDraft } from '../storage/route.ts'
+import { type Change, commitChange, type CreateInput } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
 import { addRoute } from './edit-route.ts'
+import { makeOnce } from './idempotency.ts'
 import { refuseInput, refuseOperation } from './refusal.ts'
 import { defaultWeight, newRoute } from './route.ts'
 import { type RouteAccessInput, resolveAccess } from './route-access.ts'
 
-export interface ProviderRouteCreateInput {
+export interface ProviderRouteCreateInput extends CreateInput {
   readonly provider: Ref
   /** Omitted: the first one. */
   readonly model?: string | null | undefined
@@ -25,17 +26,24 @@ export function createProviderRoute(
   actor: Actor,
   input: ProviderRouteCreateInput,
 ): Promise<Answer<string>> {
-  return commitChange(control, { actor, action: 'providerRouteCreate' }, async (change) => {
-    const model = await requireModel(change, input)
-    const route = {
-      ...newRoute(input.name ?? routeNameOf(model.upstreamModel)),
-      categories: model.categories,
-      targets: [{ id: createId('RouteTarget'), backendId: model.id, weight: defaultWeight }],
-      access: await resolveAccess(change, input.access, ['input', 'access']),
-    }
-    await addRoute(change, route, null)
-    return route.id
+  return commitChange(control, { actor, action: 'providerRouteCreate', input }, async (change) => {
+    const { routeId } = await makeOnce(change, input, 'routeId', async () => {
+      const route = await draftProviderRoute(change, input)
+      await addRoute(change, route)
+      return { routeId: route.id }
+    })
+    return routeId
   })
+}
+
+async function draftProviderRoute(change: Change, input: ProviderRouteCreateInput): Promise<RouteDraft> {
+  const model = await requireModel(change, input)
+  return {
+    ...newRoute(input.name ?? routeNameOf(model.upstreamModel)),
+    categories: model.categories,
+    targets: [{ id: createId('RouteTarget'), backendId: model.id, weight: defaultWeight }],
+    access: await resolveAccess(change, input.access, ['input', 'access']),
+  }
 }
 
 async function requireModel(

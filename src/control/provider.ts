@@ -12,7 +12,8 @@ import {
 } from '../storage/provider.ts'
 import { listRouteIdsOfBackends, type Ref } from '../storage/route.ts'
 import { auditChanges } from './audit-changes.ts'
-import { type Change, commitChange } from './commit-change.ts'
+import { type GivenLabel, requireFreeLabels } from './backend-label.ts'
+import { type Change, commitChange, type CreateInput, type EditInput } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
 import { makeOnce } from './idempotency.ts'
 import { resolveCredentials } from './provider-credentials.ts'
@@ -24,7 +25,7 @@ import { requireRevision } from './revision.ts'
 import { maxDescriptionLength, requireName, requireText } from './text.ts'
 import { requireProxyUrl } from './upstream-url.ts'
 
-export interface ProviderCreateInput {
+export interface ProviderCreateInput extends CreateInput {
   readonly name: string
   readonly description?: string
   readonly kind?: ProviderKind
@@ -35,16 +36,16 @@ export interface ProviderCreateInput {
   readonly headers?: readonly HeaderInput[]
   readonly proxyUrl?: string | null | undefined
   readonly models?: readonly ProviderModelInput[]
-  readonly idempotencyKey?: string | null | undefined
 }
 
 /** Makes a provider. The value is its id. */
 export function createProvider(control: Control, actor: Actor, input: ProviderCreateInput): Promise<Answer<string>> {
-  return commitChange(control, { actor, action: 'providerCreate' }, async (change) => {
-    const { providerId } = await makeOnce(change, input.idempotencyKey, input, async () => {
+  return commitChange(control, { actor, action: 'providerCreate', input }, async (change) => {
+    const { providerId } = await makeOnce(change, input, 'providerId', async () => {
       const draft = draftProvider(control, input)
       await insertProvider(change.tx, control.box, draft)
-      await record(change, null, draft)
+      record(change, null, draft)
+      await requireFreeLabels(change, draft.id, newLabels(null, draft))
       return { providerId: draft.id }
     })
     return providerId
@@ -53,12 +54,11 @@ export function createProvider(control: Control, actor: Actor, input: ProviderCr
 
 function draftProvider(control: Control, input: ProviderCreateInput): ProviderDraft {
   const { kind = 'OPENAI_COMPATIBLE', description = '' } = input
-  requireName(input.name, ['input', 'name'])
   requireText(description, ['input', 'description'], maxDescriptionLength)
   return {
     id: createId('Provider'),
     revision: 1,
-    name: input.name,
+    name: requireName(input.name, ['input', 'name']),
     description,
     kind,
     baseUrl: resolveBaseUrl(input.baseUrl, kind, ['input', 'baseUrl'], control.upstreams),
@@ -72,9 +72,8 @@ function draftProvider(control: Control, input: ProviderCreateInput): ProviderDr
   }
 }
 
-export interface ProviderUpdateInput {
+export interface ProviderUpdateInput extends EditInput {
   readonly provider: Ref
-  readonly expectedRevision?: number | null | undefined
   readonly name?: string | null | undefined
   readonly description?: string | null | undefined
   readonly baseUrl?: string | null | undefined
@@ -91,7 +90,7 @@ export interface ProviderUpdateInput {
 
 /** Changes what is given; omitted members stay. The value is the provider's id. */
 export function updateProvider(control: Control, actor: Actor, input: ProviderUpdateInput): Promise<Answer<string>> {
-  return commitChange(control, { actor, action: 'providerUpdate' }, async (change) => {
+  return commitChange(control, { actor, action: 'providerUpdate', input }, async (change) => {
     const before = await lockProvider(change, input.provider)
     requireRevision(before, input.expectedRevision)
     const after = withUpdates(control, before, input)
@@ -99,18 +98,18 @@ export function updateProvider(control: Control, actor: Actor, input: ProviderUp
     requireSecretsAgain(before, after, input)
     await requireUnused(change, modelIdsLeftOut(before, after), ['input', 'models'], 'a model that is left out')
     await writeProvider(change.tx, control.box, before, after)
-    await record(change, before, after)
+    record(change, before, after)
+    await requireFreeLabels(change, before.id, newLabels(before, after))
     return before.id
   })
 }
 
 function withUpdates(control: Control, before: ProviderDraft, input: ProviderUpdateInput): ProviderDraft {
   const { kind } = before
-  if (input.name != null) requireName(input.name, ['input', 'name'])
   if (input.description != null) requireText(input.description, ['input', 'description'], maxDescriptionLength)
   return {
     ...before,
-    name: input.name ?? before.name,
+    name: input.name == null ? before.name : requireName(input.name, ['input', 'name']),
     description: input.description ?? before.description,
     baseUrl:
       input.baseUrl == null
@@ -151,25 +150,34 @@ function requireSecretsAgain(before: ProviderDraft, after: ProviderDraft, input:
   )
 }
 
+/** The labels that its models did not have before: a new name changes them all. */
+function newLabels(before: ProviderDraft | null, after: ProviderDraft): GivenLabel[] {
+  const isRenamed = before?.name !== after.name
+  const known = new Set(isRenamed ? [] : before?.models.map((model) => model.upstreamModel))
+  return after.models.flatMap(({ upstreamModel }, index) => {
+    const path = before && isRenamed ? ['input', 'name'] : ['input', 'models', String(index), 'upstreamModel']
+    return known.has(upstreamModel) ? [] : [{ label: `${after.name}/${upstreamModel}`, path }]
+  })
+}
+
 function modelIdsLeftOut(before: ProviderDraft, after: ProviderDraft): string[] {
   const kept = new Set(after.models.map((model) => model.id))
   return before.models.map((model) => model.id).filter((id) => !kept.has(id))
 }
 
-export interface ProviderDeleteInput {
+export interface ProviderDeleteInput extends EditInput {
   readonly provider: Ref
-  readonly expectedRevision?: number | null | undefined
 }
 
 /** Removes a provider; refused while a route uses one of its models. The value is the provider's id. */
 export function removeProvider(control: Control, actor: Actor, input: ProviderDeleteInput): Promise<Answer<string>> {
-  return commitChange(control, { actor, action: 'providerDelete' }, async (change) => {
+  return commitChange(control, { actor, action: 'providerDelete', input }, async (change) => {
     const provider = await lockProvider(change, input.provider)
     requireRevision(provider, input.expectedRevision)
     const modelIds = provider.models.map((model) => model.id)
     await requireUnused(change, modelIds, ['input', 'provider'], `a model of ${provider.name}`)
     await deleteProvider(change.tx, provider.id)
-    await record(change, provider, null)
+    record(change, provider, null)
     return provider.id
   })
 }
@@ -200,9 +208,9 @@ async function requireUnused(
 
 const secretFields = ['secrets', 'headerValues']
 
-async function record(change: Change, before: ProviderDraft | null, after: ProviderDraft | null): Promise<void> {
+function record(change: Change, before: ProviderDraft | null, after: ProviderDraft | null): void {
   const { id } = (after ?? before)!
-  await change.audit(id, auditChanges(before && auditedMembers(before), after && auditedMembers(after), secretFields))
+  change.audit(id, auditChanges(before && auditedMembers(before), after && auditedMembers(after), secretFields))
   change.touch(id)
 }
 

@@ -19,8 +19,7 @@ export interface RouteAccessSetInput extends RouteCommandInput {
 
 /** Says who may call a route. The value is the route's id. */
 export function setRouteAccess(control: Control, actor: Actor, input: RouteAccessSetInput): Promise<Answer<string>> {
-  const { waitFor = 'APPLIED' } = input
-  return commitChange(control, { actor, action: 'routeAccessSet', waitFor }, (change) =>
+  return commitChange(control, { actor, action: 'routeAccessSet', input }, (change) =>
     editRoute(change, {
       ...input,
       kind: 'ACCESS_SET',

@@ -24,8 +24,7 @@ export function setRouteFallback(
   actor: Actor,
   input: RouteFallbackSetInput,
 ): Promise<Answer<string>> {
-  const { waitFor = 'APPLIED' } = input
-  return commitChange(control, { actor, action: 'routeFallbackSet', waitFor }, (change) =>
+  return commitChange(control, { actor, action: 'routeFallbackSet', input }, (change) =>
     editRoute(change, {
       ...input,
       kind: 'FALLBACK_SET',

@@ -1,5 +1,6 @@
 import { listBackendLabels } from '../storage/backend.ts'
-import { findRouteRevisionState, type RouteDraft } from '../storage/route.ts'
+import type { RouteDraft } from '../storage/route.ts'
+import { findRouteRevisionState } from '../storage/route-revision.ts'
 import { type Change, commitChange } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
 import { editRoute, type RouteCommandInput } from './edit-route.ts'
@@ -14,8 +15,7 @@ export interface RouteRollbackInput extends RouteCommandInput {
  * stays as it is. The value is the route's id.
  */
 export function rollbackRoute(control: Control, actor: Actor, input: RouteRollbackInput): Promise<Answer<string>> {
-  const { waitFor = 'APPLIED' } = input
-  return commitChange(control, { actor, action: 'routeRollback', waitFor }, (change) =>
+  return commitChange(control, { actor, action: 'routeRollback', input }, (change) =>
     editRoute(change, {
       ...input,
       kind: 'ROLLED_BACK',

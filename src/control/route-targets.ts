@@ -23,8 +23,7 @@ export interface RouteTargetsSetInput extends RouteCommandInput {
 
 /** Replaces the list of targets; one whose backend was there before keeps its id. The value is the route's id. */
 export function setRouteTargets(control: Control, actor: Actor, input: RouteTargetsSetInput): Promise<Answer<string>> {
-  const { waitFor = 'APPLIED' } = input
-  return commitChange(control, { actor, action: 'routeTargetsSet', waitFor }, (change) => {
+  return commitChange(control, { actor, action: 'routeTargetsSet', input }, (change) => {
     // A problem's place is that in the caller's list, and the stored list has another order.
     let listed: RouteDraft['targets'] = []
     return editRoute(change, {
@@ -74,8 +73,7 @@ export async function addRouteTarget(
   actor: Actor,
   input: RouteTargetAddInput,
 ): Promise<Answer<RouteAndTarget>> {
-  const { waitFor = 'APPLIED' } = input
-  return commitChange(control, { actor, action: 'routeTargetAdd', waitFor }, async (change) => {
+  return commitChange(control, { actor, action: 'routeTargetAdd', input }, async (change) => {
     let targetId = ''
     const routeId = await editRoute(change, {
       ...input,
@@ -106,8 +104,7 @@ export async function replaceRouteTarget(
   actor: Actor,
   input: RouteTargetReplaceInput,
 ): Promise<Answer<RouteAndTarget>> {
-  const { waitFor = 'APPLIED' } = input
-  return commitChange(control, { actor, action: 'routeTargetReplace', waitFor }, async (change) => {
+  return commitChange(control, { actor, action: 'routeTargetReplace', input }, async (change) => {
     let targetId = ''
     const routeId = await editRoute(change, {
       ...input,
@@ -136,8 +133,7 @@ export function removeRouteTarget(
   actor: Actor,
   input: RouteTargetRemoveInput,
 ): Promise<Answer<string>> {
-  const { waitFor = 'APPLIED' } = input
-  return commitChange(control, { actor, action: 'routeTargetRemove', waitFor }, (change) =>
+  return commitChange(control, { actor, action: 'routeTargetRemove', input }, (change) =>
     editRoute(change, {
       ...input,
       kind: 'TARGETS_CHANGED',

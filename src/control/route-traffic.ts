@@ -1,6 +1,6 @@
 import { lockRoutes, type Ref, type RouteDraft } from '../storage/route.ts'
-import { type Change, commitChange } from './commit-change.ts'
-import type { Actor, Answer, Control, Propagation } from './control.ts'
+import { type Change, type ChangeInput, commitChange } from './commit-change.ts'
+import type { Actor, Answer, Control } from './control.ts'
 import { editRoute, type RouteCommandInput } from './edit-route.ts'
 import { refuseInput } from './refusal.ts'
 import { requireTarget, type TargetRef } from './route-targets.ts'
@@ -19,20 +19,17 @@ export interface RouteTrafficSetInput extends RouteCommandInput {
 
 /** Sets all weights of a route at once; targets that are not listed get 0. The value is the route's id. */
 export function setRouteTraffic(control: Control, actor: Actor, input: RouteTrafficSetInput): Promise<Answer<string>> {
-  const { waitFor = 'APPLIED' } = input
-  return commitChange(control, { actor, action: 'routeTrafficSet', waitFor }, (change) =>
+  return commitChange(control, { actor, action: 'routeTrafficSet', input }, (change) =>
     setWeights(change, input, ['input']),
   )
 }
 
-export interface RouteTrafficBulkSetInput {
+export interface RouteTrafficBulkSetInput extends ChangeInput {
   readonly changes: readonly {
     readonly route: Ref
     readonly expectedRevision?: number | null | undefined
     readonly weights: readonly TargetWeightInput[]
   }[]
-  readonly reason?: string | null | undefined
-  readonly waitFor?: Propagation
 }
 
 /** Switches many routes in one transaction, all or none. The value is the routes' ids, in the order of the changes. */
@@ -41,8 +38,7 @@ export function setRouteTrafficBulk(
   actor: Actor,
   input: RouteTrafficBulkSetInput,
 ): Promise<Answer<readonly string[]>> {
-  const { waitFor = 'APPLIED' } = input
-  return commitChange(control, { actor, action: 'routeTrafficBulkSet', waitFor }, async (change) => {
+  return commitChange(control, { actor, action: 'routeTrafficBulkSet', input }, async (change) => {
     if (input.changes.length === 0 || input.changes.length > maxBulkChanges)
       throw refuseInput('LIMIT_EXCEEDED', ['input', 'changes'], `One call switches 1 to ${maxBulkChanges} routes.`)
     const locked = await lockRoutes(
@@ -53,7 +49,7 @@ export function setRouteTrafficBulk(
     requireNoneTwice(input.changes, locked)
     const routeIds: string[] = []
     for (const [index, one] of input.changes.entries())
-      routeIds.push(await setWeights(change, { ...one, reason: input.reason }, ['input', 'changes', String(index)]))
+      routeIds.push(await setWeights(change, one, ['input', 'changes', String(index)]))
     return routeIds
   })
 }

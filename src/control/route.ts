@@ -2,11 +2,13 @@ import { defaultTimeouts, type RouteConfiguration, type Timeouts } from '../rout
 import type { ModelCategory, ServingState } from '../routing/vocabulary.ts'
 import type { BackendRef } from '../storage/backend.ts'
 import { createId } from '../storage/create-id.ts'
-import { deleteRoute, listApiKeyIdsOfRoute, type RouteDraft } from '../storage/route.ts'
+import { lockApiKeysOfRoute, unbindApiKeys } from '../storage/api-key.ts'
+import { deleteRoute, type RouteDraft } from '../storage/route.ts'
+import { recordApiKey } from './api-key.ts'
 import { auditChanges } from './audit-changes.ts'
 import { requireBackendId } from './backend-ref.ts'
-import { type Change, commitChange } from './commit-change.ts'
-import type { Actor, Answer, Control, Propagation } from './control.ts'
+import { type Change, commitChange, type CreateInput } from './commit-change.ts'
+import type { Actor, Answer, Control } from './control.ts'
 import { addRoute, auditedMembers, editRoute, lockRoute, type RouteCommandInput } from './edit-route.ts'
 import { makeOnce } from './idempotency.ts'
 import { requireRevision } from './revision.ts'
@@ -25,7 +27,7 @@ export interface RouteTargetInput {
 /** Omitted or null members stay, or take their default; `keepAliveMs` null: none. */
 export type RouteTimeoutsInput = { readonly [Name in keyof Timeouts]?: number | null | undefined }
 
-export interface RouteCreateInput {
+export interface RouteCreateInput extends CreateInput {
   readonly name: string
   readonly description?: string
   readonly categories?: readonly ModelCategory[]
@@ -33,18 +35,14 @@ export interface RouteCreateInput {
   readonly fallback?: RouteFallbackInput | null | undefined
   readonly timeouts?: RouteTimeoutsInput | null | undefined
   readonly access?: RouteAccessInput | null | undefined
-  readonly reason?: string | null | undefined
-  readonly idempotencyKey?: string | null | undefined
-  readonly waitFor?: Propagation
 }
 
 /** Makes a route. The value is its id. */
 export function createRoute(control: Control, actor: Actor, input: RouteCreateInput): Promise<Answer<string>> {
-  const { waitFor = 'APPLIED', ...made } = input
-  return commitChange(control, { actor, action: 'routeCreate', waitFor }, async (change) => {
-    const { routeId } = await makeOnce(change, input.idempotencyKey, made, async () => {
+  return commitChange(control, { actor, action: 'routeCreate', input }, async (change) => {
+    const { routeId } = await makeOnce(change, input, 'routeId', async () => {
       const draft = await draftRoute(change, input)
-      await addRoute(change, draft, input.reason ?? null)
+      await addRoute(change, draft)
       return { routeId: draft.id }
     })
     return routeId
@@ -120,8 +118,7 @@ export interface RouteUpdateInput extends RouteCommandInput {
 
 /** Changes what is given; omitted and null members stay. The value is the route's id. */
 export function updateRoute(control: Control, actor: Actor, input: RouteUpdateInput): Promise<Answer<string>> {
-  const { waitFor = 'APPLIED' } = input
-  return commitChange(control, { actor, action: 'routeUpdate', waitFor }, (change) => {
+  return commitChange(control, { actor, action: 'routeUpdate', input }, (change) => {
     requireText(input.description ?? '', ['input', 'description'], maxDescriptionLength)
     return editRoute(change, {
       ...input,
@@ -139,13 +136,8 @@ export function updateRoute(control: Control, actor: Actor, input: RouteUpdateIn
 }
 
 /** Removes a route; its history, usage and log stay. The value is its id. */
-export function removeRoute(
-  control: Control,
-  actor: Actor,
-  input: Omit<RouteCommandInput, 'reason'>,
-): Promise<Answer<string>> {
-  const { waitFor = 'APPLIED' } = input
-  return commitChange(control, { actor, action: 'routeDelete', waitFor }, async (change) => {
+export function removeRoute(control: Control, actor: Actor, input: RouteCommandInput): Promise<Answer<string>> {
+  return commitChange(control, { actor, action: 'routeDelete', input }, async (change) => {
     const route = await lockRoute(change, input.route, ['input', 'route'])
     requireRevision(route, input.expectedRevision)
     await dropRoute(change, route)
@@ -155,8 +147,18 @@ export function removeRoute(
 
 /** Deletes a locked route within a change. */
 export async function dropRoute(change: Change, route: RouteDraft): Promise<void> {
-  for (const keyId of await listApiKeyIdsOfRoute(change.tx, route.id)) change.touch(keyId)
+  const apiKeys = await lockApiKeysOfRoute(change.tx, route.id)
+  await unbindApiKeys(
+    change.tx,
+    route.id,
+    apiKeys.map((apiKey) => apiKey.id),
+  )
+  for (const before of apiKeys)
+    recordApiKey(change, before, {
+      ...before,
+      routeIds: before.routeIds && before.routeIds.filter((id) => id !== route.id),
+    })
   await deleteRoute(change.tx, route.id)
-  await change.audit(route.id, auditChanges(auditedMembers(route), null))
+  change.audit(route.id, auditChanges(auditedMembers(route), null))
   change.touch(route.id)
 }

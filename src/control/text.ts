@@ -4,12 +4,25 @@ export const maxNameLength = 128
 export const maxDescriptionLength = 4_096
 export const maxReasonLength = 1_024
 
-/** Throws unless it can be a name: 1 to 128 characters, none of them a control character, no white space at its ends. */
-export function requireName(name: string, path: readonly string[]): void {
+/**
+ * What is not seen, or changes how the rest is seen: control and format characters (zero-width, bidirectional), line
+ * separators, fillers and variation selectors, and what means nothing anywhere else. With them two names look the same.
+ */
+const unseen = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u
+
+/**
+ * The name as it is kept: in Unicode's normal form C, in which names that look the same are equal. Throws unless it has 1 to 128
+ * characters, all of which are seen, and white space that is plain blanks between them.
+ */
+export function requireName(text: string, path: readonly string[]): string {
+  const name = text.normalize('NFC')
   if (name.length === 0 || name.length > maxNameLength)
     throw refuseInput('INVALID', path, `A name has 1 to ${maxNameLength} characters.`)
-  if (/\p{Cc}/u.test(name)) throw refuseInput('INVALID', path, 'A name has no control characters.')
+  if (unseen.test(name))
+    throw refuseInput('INVALID', path, 'A name has no control characters and none that are not seen.')
   if (name.trim() !== name) throw refuseInput('INVALID', path, 'A name does not begin or end with white space.')
+  if (/[^\P{Zs} ]/u.test(name)) throw refuseInput('INVALID', path, 'Of white space a name has plain blanks only.')
+  return name
 }
 
 /** Throws if the text is longer than `maxLength` UTF-16 units, or has control characters other than tabs and line breaks. */
@@ -22,10 +35,10 @@ export function requireText(text: string, path: readonly string[], maxLength: nu
 /** Throws unless it can be the name of a model at an upstream. */
 export function requireUpstreamModel(model: string, path: readonly string[]): void {
   if (!isUpstreamModel(model))
-    throw refuseInput('INVALID', path, 'A model name has 1 to 256 characters, none of them a control character.')
+    throw refuseInput('INVALID', path, 'A model name has 1 to 256 characters, all of which are seen.')
 }
 
-/** Whether it can be the name of a model at an upstream: 1 to 256 characters, none of them a control character. */
+/** Whether it can be the name of a model at an upstream: 1 to 256 characters, all of which are seen. */
 export function isUpstreamModel(model: string): boolean {
-  return model.length > 0 && model.length <= 256 && !/\p{Cc}/u.test(model)
+  return model.length > 0 && model.length <= 256 && !unseen.test(model)
 }

@@ -1,47 +1,58 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { ServingState, UserRole } from '../routing/vocabulary.ts'
-import { lockApiKeyIdsOfOwner } from '../storage/api-key.ts'
+import { type ApiKeyDraft, lockApiKeysOfOwner } from '../storage/api-key.ts'
 import { createId } from '../storage/create-id.ts'
 import {
   deleteUser,
   findUserForUpdate,
   insertUser,
+  listActiveAdministrators,
   listRouteIdsWithAccessOf,
-  lockActiveAdministrators,
   updateUser as writeUser,
   type UserDraft,
 } from '../storage/user.ts'
+import { keepAdministration } from './administration.ts'
+import { recordApiKey } from './api-key.ts'
 import { auditChanges } from './audit-changes.ts'
-import { type Change, commitChange } from './commit-change.ts'
+import { type Change, commitChange, type CreateInput, type EditInput } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
+import { editRoute } from './edit-route.ts'
+import { makeOnce } from './idempotency.ts'
 import { refuseInput, refuseOperation } from './refusal.ts'
 import { requireRevision } from './revision.ts'
 import { requireName } from './text.ts'
 
-export interface UserCreateInput {
+export interface UserCreateInput extends CreateInput {
   readonly name: string
   readonly role?: UserRole
 }
 
 /** Makes a user. The value is its id. */
 export function createUser(control: Control, actor: Actor, input: UserCreateInput): Promise<Answer<string>> {
-  return commitChange(control, { actor, action: 'userCreate' }, (change) =>
-    addUser(change, input.name, input.role ?? 'MEMBER'),
-  )
+  return commitChange(control, { actor, action: 'userCreate', input }, async (change) => {
+    const { userId } = await makeOnce(change, input, 'userId', async () => ({
+      userId: await addUser(change, input.name, input.role ?? 'MEMBER'),
+    }))
+    return userId
+  })
 }
 
 /** Writes a new user within a change, and returns its id. */
 export async function addUser(change: Change, name: string, role: UserRole): Promise<string> {
-  requireName(name, ['input', 'name'])
-  const draft: UserDraft = { id: createId('User'), revision: 1, name, role, state: 'ACTIVE' }
+  const draft: UserDraft = {
+    id: createId('User'),
+    revision: 1,
+    name: requireName(name, ['input', 'name']),
+    role,
+    state: 'ACTIVE',
+  }
   await insertUser(change.tx, draft)
-  await record(change, null, draft)
+  record(change, null, draft)
   return draft.id
 }
 
-export interface UserUpdateInput {
+export interface UserUpdateInput extends EditInput {
   readonly id: string
-  readonly expectedRevision?: number | null | undefined
   readonly name?: string | null | undefined
   readonly role?: UserRole | null | undefined
   readonly state?: ServingState | null | undefined
@@ -49,50 +60,76 @@ export interface UserUpdateInput {
 
 /**
  * Changes what is given; omitted and null members stay. The keys of a user that is not active are refused at once. The
- * last active administrator stays one. The value is the user's id.
+ * last active administrator stays one, and so does the owner of the last key with the scope `ADMIN`. The value is the user's id.
  */
 export function updateUser(control: Control, actor: Actor, input: UserUpdateInput): Promise<Answer<string>> {
-  return commitChange(control, { actor, action: 'userUpdate' }, async (change) => {
-    if (input.name != null) requireName(input.name, ['input', 'name'])
-    // Before the user: whoever locks administrators does it in the same order.
-    const administrators = await lockActiveAdministrators(change.tx)
-    const before = await lockUser(change, input.id)
-    requireRevision(before, input.expectedRevision)
-    const after: UserDraft = {
-      ...before,
-      name: input.name ?? before.name,
-      role: input.role ?? before.role,
-      state: input.state ?? before.state,
-    }
-    if (isDeepStrictEqual(before, after)) return before.id
-    if (after.role !== 'ADMIN' || after.state !== 'ACTIVE')
-      requireAnother(administrators, before, after.role === before.role ? 'state' : 'role')
-    await writeUser(change.tx, after)
-    await record(change, before, after)
-    return before.id
+  return commitChange(control, { actor, action: 'userUpdate', input }, async (change) => {
+    let place = 'role'
+    return keepAdministration(
+      change,
+      () => ['input', place],
+      async () => {
+        const before = await lockUser(change, input.id)
+        requireRevision(before, input.expectedRevision)
+        const after: UserDraft = {
+          ...before,
+          name: input.name == null ? before.name : requireName(input.name, ['input', 'name']),
+          role: input.role ?? before.role,
+          state: input.state ?? before.state,
+        }
+        if (isDeepStrictEqual(before, after)) return before.id
+        if (after.role === before.role) place = 'state'
+        if (after.role !== 'ADMIN' || after.state !== 'ACTIVE') await requireAnother(change, before, place)
+        await writeUser(change.tx, after)
+        record(change, before, after)
+        return before.id
+      },
+    )
   })
 }
 
-export interface UserDeleteInput {
+export interface UserDeleteInput extends EditInput {
   readonly id: string
-  readonly expectedRevision?: number | null | undefined
 }
 
-/** Removes a user with its keys; the last active administrator stays. The value is the user's id. */
+/**
+ * Removes a user with its keys, and both from the access of routes; the last active administrator and the owner of the last key
+ * with the scope `ADMIN` stay. The value is the user's id.
+ */
 export function removeUser(control: Control, actor: Actor, input: UserDeleteInput): Promise<Answer<string>> {
-  return commitChange(control, { actor, action: 'userDelete' }, async (change) => {
-    const administrators = await lockActiveAdministrators(change.tx)
-    const user = await lockUser(change, input.id)
-    requireRevision(user, input.expectedRevision)
-    requireAnother(administrators, user, 'id')
-    // Both are locked, so no route can take them into its access after this.
-    const apiKeyIds = await lockApiKeyIdsOfOwner(change.tx, user.id)
-    const routeIds = await listRouteIdsWithAccessOf(change.tx, user.id)
-    await deleteUser(change.tx, user.id)
-    await change.audit(user.id, auditChanges({ ...auditedMembers(user), apiKeyIds }, null))
-    for (const id of [user.id, ...apiKeyIds, ...routeIds]) change.touch(id)
-    return user.id
-  })
+  return commitChange(control, { actor, action: 'userDelete', input }, (change) =>
+    keepAdministration(
+      change,
+      () => ['input', 'id'],
+      async () => {
+        const user = await lockUser(change, input.id)
+        requireRevision(user, input.expectedRevision)
+        await requireAnother(change, user, 'id')
+        // Both are locked, so no route can take them into its access after this.
+        const apiKeys = await lockApiKeysOfOwner(change.tx, user.id)
+        await removeFromAccess(change, user, apiKeys)
+        await deleteUser(change.tx, user.id)
+        for (const apiKey of apiKeys) recordApiKey(change, apiKey, null)
+        record(change, user, null)
+        return user.id
+      },
+    ),
+  )
+}
+
+/** Each route whose access changes gets a revision of its own. */
+async function removeFromAccess(change: Change, user: UserDraft, apiKeys: readonly ApiKeyDraft[]): Promise<void> {
+  const gone = new Set([user.id, ...apiKeys.map((apiKey) => apiKey.id)])
+  const without = (ids: readonly string[]) => ids.filter((id) => !gone.has(id))
+  for (const id of await listRouteIdsWithAccessOf(change.tx, user.id))
+    await editRoute(change, {
+      route: { id },
+      kind: 'ACCESS_SET',
+      edit: ({ access, ...route }) => ({
+        ...route,
+        access: { ...access, userIds: without(access.userIds), apiKeyIds: without(access.apiKeyIds) },
+      }),
+    })
 }
 
 async function lockUser(change: Change, id: string): Promise<UserDraft> {
@@ -101,7 +138,9 @@ async function lockUser(change: Change, id: string): Promise<UserDraft> {
   return user
 }
 
-function requireAnother(administrators: readonly string[], user: UserDraft, member: string): void {
+/** Throws if no other user is an active administrator. Call it where the administration is kept: see `keepAdministration`. */
+async function requireAnother(change: Change, user: UserDraft, member: string): Promise<void> {
+  const administrators = await listActiveAdministrators(change.tx)
   if (administrators.length > 1 || administrators[0] !== user.id) return
   throw refuseOperation(
     'FAILED_PRECONDITION',
@@ -110,9 +149,10 @@ function requireAnother(administrators: readonly string[], user: UserDraft, memb
   )
 }
 
-async function record(change: Change, before: UserDraft | null, after: UserDraft): Promise<void> {
-  await change.audit(after.id, auditChanges(before && auditedMembers(before), auditedMembers(after)))
-  change.touch(after.id)
+function record(change: Change, before: UserDraft | null, after: UserDraft | null): void {
+  const { id } = (after ?? before)!
+  change.audit(id, auditChanges(before && auditedMembers(before), after && auditedMembers(after)))
+  change.touch(id)
 }
 
 function auditedMembers({ name, role, state }: UserDraft): object {

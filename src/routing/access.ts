@@ -38,8 +38,15 @@ export function isRefusal(answer: Caller | Refusal): answer is Refusal {
 /** The caller behind a key's SHA-256 in lower-case hex (null: no key was given), or 401. */
 export function authenticate(snapshot: Snapshot, keyHash: string | null, nowMs: number): Caller | Refusal {
   if (keyHash === null) return anonymous
-  const apiKey = snapshot.apiKeysByHash.get(keyHash)
+  const apiKey = findApiKey(snapshot, keyHash, nowMs)
   return apiKey ? identify(snapshot, apiKey, nowMs) : invalidApiKey
+}
+
+/** The key with this secret; undefined if there is none, or if a rotation has replaced the secret and its time is over. */
+export function findApiKey(snapshot: Snapshot, keyHash: string, nowMs: number): ApiKeyConfiguration | undefined {
+  const apiKey = snapshot.apiKeysByHash.get(keyHash)
+  if (!apiKey || apiKey.hash === keyHash) return apiKey
+  return apiKey.earlierSecrets.some(({ hash, untilMs }) => hash === keyHash && untilMs > nowMs) ? apiKey : undefined
 }
 
 /** The same for a key that is known by its id. */

@@ -1,4 +1,5 @@
 import type {
+  ApiKeyConfiguration,
   Configuration,
   ConfigurationDelta,
   DeploymentConfiguration,
@@ -144,11 +145,20 @@ function compileApiKeys(base: Snapshot, delta: ConfigurationDelta): Pick<Snapsho
   const removed = removedOf(delta, 'apiKey')
   const { apiKeys } = delta.configuration
   const oldHashes = [...removed.map(([id]) => id), ...apiKeys.map((key) => key.id)]
-    .map((id) => base.apiKeysById.get(id)?.hash)
-    .filter((hash) => hash !== undefined)
+    .map((id) => base.apiKeysById.get(id))
+    .filter((key) => key !== undefined)
+    .flatMap(hashesOf)
     .map((hash) => [hash, undefined] as const)
   return {
     apiKeysById: base.apiKeysById.with([...removed, ...apiKeys.map((key) => [key.id, key] as const)]),
-    apiKeysByHash: base.apiKeysByHash.with([...oldHashes, ...apiKeys.map((key) => [key.hash, key] as const)]),
+    apiKeysByHash: base.apiKeysByHash.with([
+      ...oldHashes,
+      ...apiKeys.flatMap((key) => hashesOf(key).map((hash) => [hash, key] as const)),
+    ]),
   }
+}
+
+/** All by which a key is found; the first is that of its current secret. */
+function hashesOf({ hash, earlierSecrets }: ApiKeyConfiguration): string[] {
+  return [hash, ...earlierSecrets.map((earlier) => earlier.hash)]
 }

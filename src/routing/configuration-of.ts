@@ -33,7 +33,8 @@ export function joinConfiguration(parts: readonly Configuration[]): Configuratio
     deployments: parts.flatMap(({ deployments }) => deployments),
     routes: parts.flatMap(({ routes }) => routes),
     users: parts.flatMap(({ users }) => users),
-    apiKeys: parts.flatMap(({ apiKeys }) => apiKeys),
+    // What an earlier version of this program wrote down has no earlier secrets.
+    apiKeys: parts.flatMap(({ apiKeys }) => apiKeys.map((apiKey) => Object.assign({ earlierSecrets: [] }, apiKey))),
   }
 }
 

@@ -186,11 +186,19 @@ export interface ApiKeyConfiguration {
   readonly ownerId: string
   /** SHA-256 of the key in lower-case hex. */
   readonly hash: string
+  /** Of the secrets that a rotation has replaced and that are still good for a while; at most 3. */
+  readonly earlierSecrets: readonly EarlierSecret[]
   readonly scopes: readonly ApiKeyScope[]
   /** Null: all that its owner may. */
   readonly routeIds: readonly string[] | null
   /** Milliseconds since the epoch; null: never. */
   readonly expiresAtMs: number | null
+}
+
+/** The SHA-256 of a secret in lower-case hex, and up to when it is good, in milliseconds since the epoch. */
+export interface EarlierSecret {
+  readonly hash: string
+  readonly untilMs: number
 }
 
 /** All of it, as of one version. */

@@ -39,7 +39,7 @@ export interface Snapshot {
   readonly providers: Table<ProviderUpstream>
   readonly users: Table<UserConfiguration>
   readonly apiKeysById: Table<ApiKeyConfiguration>
-  /** By SHA-256 in lower-case hex. */
+  /** By SHA-256 in lower-case hex, also of secrets that a rotation has replaced: whether they are still good is to be asked. */
   readonly apiKeysByHash: Table<ApiKeyConfiguration>
 }
 

@@ -5,8 +5,8 @@ import { type Page, type PageRequest, readPage, readPages } from './page.ts'
 import type { RouteRow } from './route.ts'
 import type { Tables } from './tables.ts'
 
-/** Without the hash. */
-export type ApiKeyRow = Omit<Selectable<Tables['api_key']>, 'hash'>
+/** Without the hashes. */
+export type ApiKeyRow = Omit<Selectable<Tables['api_key']>, 'hash' | 'earlier_secrets'>
 export type ApiKeyState = 'ACTIVE' | 'REVOKED' | 'EXPIRED'
 
 export interface ApiKeyFilter {

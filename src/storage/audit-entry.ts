@@ -2,26 +2,48 @@ import type { AuditChange } from './configuration-tables.ts'
 import { createId } from './create-id.ts'
 import type { Tx } from './database.ts'
 
-/** Adds an entry to the audit log. Entries are never changed or removed. */
-export async function insertAuditEntry(
+/** Who changed something, when and why. */
+export interface HistoryOrigin {
+  readonly actorId: string
+  /** The actor's name at that time, with its owner's. */
+  readonly actorLabel: string
+  readonly reason: string | null
+  /** The version that the change made. */
+  readonly configVersion: number
+  /** When that version was counted, which is just before the commit. */
+  readonly at: Date
+}
+
+/** What was done to one object. */
+export interface AuditDraft {
+  readonly subjectId: string
+  readonly changes: readonly AuditChange[]
+}
+
+/**
+ * Adds entries to the audit log. Entries are never changed or removed. Call it under the version's lock: the column
+ * `position` counts in the order of the inserts, and a reader who follows the log takes it for the order of the commits.
+ */
+export async function insertAuditEntries(
   tx: Tx,
-  entry: {
-    actorId: string
-    action: string
-    subjectId: string
-    reason: string | null
-    changes: readonly AuditChange[]
-  },
+  origin: HistoryOrigin & { readonly action: string },
+  drafts: readonly AuditDraft[],
 ): Promise<void> {
+  if (drafts.length === 0) return
   await tx
     .insertInto('audit_entry')
-    .values({
-      id: createId('AuditEntry'),
-      actor_id: entry.actorId,
-      action: entry.action,
-      subject_id: entry.subjectId,
-      reason: entry.reason,
-      changes: JSON.stringify(entry.changes),
-    })
+    .values(
+      drafts.map(({ subjectId, changes }) => ({
+        id: createId('AuditEntry'),
+        at: origin.at,
+        actor_id: origin.actorId,
+        actor_label: origin.actorLabel,
+        action: origin.action,
+        subject_id: subjectId,
+        reason: origin.reason,
+        config_version: origin.configVersion,
+        changes: JSON.stringify(changes),
+      })),
+    )
     .execute()
 }

@@ -17,10 +17,11 @@ export interface BackendName {
 
 /** The backend that a caller names; undefined if there is none. */
 export function findBackend(db: Db, ref: BackendRef): Promise<BackendName | undefined> {
-  if ('deployment' in ref) return deploymentNames(db).where('name', '=', ref.deployment).executeTakeFirst()
+  if ('deployment' in ref)
+    return deploymentNames(db).where('name', '=', ref.deployment.normalize('NFC')).executeTakeFirst()
   if ('providerModel' in ref)
     return providerModelNames(db)
-      .where('provider.name', '=', ref.providerModel.provider)
+      .where('provider.name', '=', ref.providerModel.provider.normalize('NFC'))
       .where('provider_model.upstream_model', '=', ref.providerModel.model)
       .executeTakeFirst()
   return typeOfId(ref.id) === 'Deployment'

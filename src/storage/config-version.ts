@@ -5,7 +5,11 @@ import type { Db, Tx } from './database.ts'
  * Counts a change and returns its version, whose token the database makes. From here to the end of the transaction no other change can commit, so do it
  * last.
  */
-export async function advanceConfigVersion(tx: Tx, actorId: string, subjectIds: readonly string[]): Promise<VersionId> {
+export async function advanceConfigVersion(
+  tx: Tx,
+  actorId: string,
+  subjectIds: readonly string[],
+): Promise<VersionId & { readonly committedAt: Date }> {
   const { version, token, committed_at } = await tx
     .updateTable('config_version')
     .set((eb) => ({ version: eb('version', '+', 1), committed_at: eb.fn('clock_timestamp') }))
@@ -15,7 +19,7 @@ export async function advanceConfigVersion(tx: Tx, actorId: string, subjectIds: 
     .insertInto('config_change')
     .values({ version, committed_at, actor_id: actorId, subject_ids: [...subjectIds] })
     .execute()
-  return { version, token }
+  return { version, token, committedAt: committed_at }
 }
 
 /** The latest committed version and when it was committed. */

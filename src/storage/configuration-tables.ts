@@ -1,6 +1,6 @@
 /** The columns of `migrations/0001_configuration.sql`, as the driver returns and takes them. */
 import type { ColumnType, Generated, GeneratedAlways, JSONColumnType } from 'kysely'
-import type { HealthCheck, Timeouts } from '../routing/configuration.ts'
+import type { EarlierSecret, HealthCheck, Timeouts } from '../routing/configuration.ts'
 import type { ProviderKind } from '../routing/provider-kind.ts'
 import type {
   AccessPolicy,
@@ -80,6 +80,7 @@ export interface ApiKeyTable extends VersionedColumns {
   owner_id: string
   prefix: string
   hash: string
+  earlier_secrets: ColumnType<EarlierSecret[], string | undefined, string>
   scopes: ApiKeyScope[]
   is_route_bound: Generated<boolean>
   revoked_at: Date | null
@@ -221,6 +222,8 @@ interface RouteRevisionTable {
   reason: string | null
   created_at: Generated<Date>
   state: JSONColumnType<RouteRevisionState>
+  actor_label: string | null
+  config_version: number | null
 }
 
 export type RouteChangeKind =
@@ -257,6 +260,9 @@ interface AuditEntryTable {
   action: string
   subject_id: string
   reason: string | null
+  actor_label: string | null
+  config_version: number | null
+  position: Generated<number>
   changes: JSONColumnType<AuditChange[]>
 }
 

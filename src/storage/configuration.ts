@@ -291,7 +291,7 @@ function loadUsers(db: Db, ids?: readonly string[]): Promise<UserConfiguration[]
 async function loadApiKeys(db: Db, ids?: readonly string[]): Promise<ApiKeyConfiguration[]> {
   const rows = await db
     .selectFrom('api_key')
-    .select(['id', 'name', 'owner_id', 'hash', 'scopes', 'is_route_bound', 'expires_at'])
+    .select(['id', 'name', 'owner_id', 'hash', 'earlier_secrets', 'scopes', 'is_route_bound', 'expires_at'])
     .select(
       sql<string[]>`array(select route_id::text from api_key_route where api_key_id = api_key.id order by route_id)`.as(
         'route_ids',
@@ -306,6 +306,7 @@ async function loadApiKeys(db: Db, ids?: readonly string[]): Promise<ApiKeyConfi
     name: row.name,
     ownerId: row.owner_id,
     hash: row.hash,
+    earlierSecrets: row.earlier_secrets,
     scopes: row.scopes,
     routeIds: row.is_route_bound ? row.route_ids : null,
     expiresAtMs: row.expires_at?.getTime() ?? null,

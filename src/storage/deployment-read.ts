@@ -64,7 +64,7 @@ export function findDeployment(db: Db, ref: Ref): Promise<DeploymentRow | undefi
   return db
     .selectFrom('deployment')
     .select(columns)
-    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name)
+    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name.normalize('NFC'))
     .executeTakeFirst()
 }
 

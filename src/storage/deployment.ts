@@ -17,7 +17,7 @@ export async function findDeploymentForUpdate(tx: Tx, box: SecretBox, ref: Ref):
   const row = await tx
     .selectFrom('deployment')
     .select(['id', 'revision', 'description', 'secret_hint'])
-    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name)
+    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name.normalize('NFC'))
     .forUpdate()
     .executeTakeFirst()
   if (!row) return undefined

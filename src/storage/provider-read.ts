@@ -40,7 +40,7 @@ export function findProvider(db: Db, ref: Ref): Promise<ProviderRow | undefined>
   return db
     .selectFrom('provider')
     .selectAll()
-    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name)
+    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name.normalize('NFC'))
     .executeTakeFirst()
 }
 

@@ -18,7 +18,7 @@ export async function findProviderForUpdate(tx: Tx, box: SecretBox, ref: Ref): P
   const row = await tx
     .selectFrom('provider')
     .select(['id', 'revision', 'description'])
-    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name)
+    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name.normalize('NFC'))
     .forUpdate()
     .executeTakeFirst()
   if (!row) return undefined
@@ -35,7 +35,7 @@ export async function findProviderConfiguration(
   const row = await db
     .selectFrom('provider')
     .select('id')
-    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name)
+    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name.normalize('NFC'))
     .executeTakeFirst()
   if (!row) return undefined
   const [configuration] = await loadProviders(db, box, [row.id])

@@ -90,7 +90,7 @@ export function findRoute(db: Db, ref: Ref): Promise<RouteRow | undefined> {
   return db
     .selectFrom('route')
     .selectAll()
-    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name)
+    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name.normalize('NFC'))
     .executeTakeFirst()
 }
 

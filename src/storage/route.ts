@@ -2,8 +2,7 @@ import type { Selectable } from 'kysely'
 import type { RouteConfiguration } from '../routing/configuration.ts'
 import { typeOfId } from '../routing/object-id.ts'
 import { loadRoutes } from './configuration.ts'
-import type { RouteChangeKind, RouteRevisionState, RouteTable } from './configuration-tables.ts'
-import { createId } from './create-id.ts'
+import type { RouteTable } from './configuration-tables.ts'
 import type { Db, Tx } from './database.ts'
 
 export type RouteRow = Selectable<RouteTable>
@@ -22,7 +21,7 @@ export async function findRouteForUpdate(tx: Tx, ref: Ref): Promise<RouteDraft |
   const row = await tx
     .selectFrom('route')
     .select(['id', 'description', 'created_with_id'])
-    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name)
+    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name.normalize('NFC'))
     .forUpdate()
     .executeTakeFirst()
   if (!row) return undefined
@@ -76,12 +75,6 @@ export async function deleteRoute(tx: Tx, id: string): Promise<void> {
   await tx.deleteFrom('route').where('id', '=', id).execute()
 }
 
-/** Ids of the API keys that are bound to this route. */
-export async function listApiKeyIdsOfRoute(tx: Tx, routeId: string): Promise<string[]> {
-  const rows = await tx.selectFrom('api_key_route').select('api_key_id').where('route_id', '=', routeId).execute()
-  return rows.map((row) => row.api_key_id)
-}
-
 /** Ids of the routes that use any of these backends as a target or fallback, in order of creation, at most `limit`. */
 export async function listRouteIdsOfBackends(db: Db, backendIds: readonly string[], limit: number): Promise<string[]> {
   const rows = await db
@@ -98,47 +91,6 @@ export async function listRouteIdsOfBackends(db: Db, backendIds: readonly string
     .limit(limit)
     .execute()
   return rows.map((row) => row.route_id)
-}
-
-/** Adds a committed state to the route's history. */
-export async function insertRouteRevision(
-  tx: Tx,
-  revision: {
-    routeId: string
-    number: number
-    kind: RouteChangeKind
-    actorId: string
-    reason: string | null
-    state: RouteRevisionState
-  },
-): Promise<void> {
-  await tx
-    .insertInto('route_revision')
-    .values({
-      id: createId('RouteRevision'),
-      route_id: revision.routeId,
-      number: revision.number,
-      kind: revision.kind,
-      actor_id: revision.actorId,
-      reason: revision.reason,
-      state: JSON.stringify(revision.state),
-    })
-    .execute()
-}
-
-/** A committed state of a route, by its number. */
-export async function findRouteRevisionState(
-  db: Db,
-  routeId: string,
-  number: number,
-): Promise<RouteRevisionState | undefined> {
-  const row = await db
-    .selectFrom('route_revision')
-    .select('state')
-    .where('route_id', '=', routeId)
-    .where('number', '=', number)
-    .executeTakeFirst()
-  return row?.state
 }
 
 function columnsOf(draft: RouteDraft) {

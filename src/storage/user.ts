@@ -43,18 +43,14 @@ export async function deleteUser(tx: Tx, id: string): Promise<void> {
   await tx.deleteFrom('app_user').where('id', '=', id).execute()
 }
 
-/**
- * Ids of the active administrators, oldest first, locked until the end of the transaction: whoever else wants to remove one
- * waits, and then sees those that are left.
- */
-export async function lockActiveAdministrators(tx: Tx): Promise<string[]> {
-  const rows = await tx
+/** Ids of the active administrators, oldest first. */
+export async function listActiveAdministrators(db: Db): Promise<string[]> {
+  const rows = await db
     .selectFrom('app_user')
     .select('id')
     .where('role', '=', 'ADMIN')
     .where('state', '=', 'ACTIVE')
     .orderBy('id')
-    .forUpdate()
     .execute()
   return rows.map((row) => row.id)
 }
@@ -76,6 +72,7 @@ export async function listRouteIdsWithAccessOf(db: Db, userId: string): Promise<
         .select('route_id')
         .where('api_key.owner_id', '=', userId),
     )
+    .orderBy('route_id')
     .execute()
   return rows.map((row) => row.route_id)
 }

@@ -47,6 +47,7 @@ test('a key works as soon as it is made, and neither table nor log has it', asyn
   const { apiKeyId, secret } = valueOf(await createApiKey(control, administrator, input))
   expect(actorFor(control, secret)).toEqual({
     id: apiKeyId,
+    label: 'app (ada)',
     userId: ownerId,
     role: 'OPERATOR',
     scopes: new Set(['INFERENCE', 'CONFIG_READ']),
@@ -153,8 +154,15 @@ test('a key is bound to its routes, loses those that go, and is then good for no
   for (const name of ['a', 'b']) valueOf(await removeRoute(control, administrator, { route: { name } }))
   expect(bound()).toEqual([])
   await expectCompiledWhole(control)
-  valueOf(await updateApiKey(control, administrator, { id, routeIds: null, expectedRevision: 1 }))
+  valueOf(await updateApiKey(control, administrator, { id, routeIds: null, expectedRevision: 3 }))
   expect(bound()).toBeNull()
+  const entries = await control.db
+    .selectFrom('audit_entry')
+    .selectAll()
+    .where('subject_id', '=', id)
+    .orderBy('position')
+    .execute()
+  expect(entries.map(({ action }) => action)).toEqual(['apiKeyCreate', 'routeDelete', 'routeDelete', 'apiKeyUpdate'])
 })
 
 test('a revoked key is refused from then on and stays revoked; an expired one too, until its expiry changes', async () => {

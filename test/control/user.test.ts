@@ -70,9 +70,19 @@ test('removing a user removes its keys, and both from the access of routes', asy
   expect(routesByName.get('b')?.access.apiKeyIds).toEqual(new Set([keyOfBob.id]))
   expect([status(control, keyOfAda.hash), status(control, keyOfBob.hash)]).toEqual([401, 200])
   await expectCompiledWhole(control)
-  const entry = await control.db.selectFrom('audit_entry').selectAll().where('action', '=', 'userDelete').execute()
-  expect(entry).toMatchObject([{ subject_id: ada }])
-  expect(entry[0]?.changes).toContainEqual({ field: 'name', before: '"ada"', after: null })
+  const entries = await control.db
+    .selectFrom('audit_entry')
+    .selectAll()
+    .where('action', '=', 'userDelete')
+    .orderBy('position')
+    .execute()
+  // The routes and the key were changed too, each with an entry and the routes with a revision of its own.
+  const routeIds = ['a', 'b'].map((name) => routesByName.get(name)!.id)
+  expect(entries.map((entry) => entry.subject_id)).toEqual([...routeIds, keyOfAda.id, ada])
+  expect(entries.at(-1)?.changes).toContainEqual({ field: 'name', before: '"ada"', after: null })
+  expect(['a', 'b', 'c'].map((name) => routesByName.get(name)!.revision)).toEqual([3, 3, 1])
+  const history = await control.db.selectFrom('route_revision').selectAll().where('number', '=', 3).execute()
+  expect(history.map(({ route_id, kind }) => [route_id, kind])).toEqual(routeIds.map((id) => [id, 'ACCESS_SET']))
 })
 
 test('the last active administrator cannot be removed, demoted or disabled', async () => {

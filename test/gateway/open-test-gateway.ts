@@ -32,6 +32,7 @@ export const testApiKey: ApiKeyConfiguration = {
   name: 'test key',
   ownerId: 'usr_test',
   hash: hashOfKey(testKey),
+  earlierSecrets: [],
   scopes: ['INFERENCE'],
   routeIds: null,
   expiresAtMs: null,

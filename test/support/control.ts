@@ -14,6 +14,7 @@ import { openTestDatabase } from './database.ts'
 /** An administrator that is no user. */
 export const administrator: Actor = {
   id: 'system:test',
+  label: 'test',
   userId: null,
   role: 'ADMIN',
   scopes: new Set(['INFERENCE', 'CONFIG_READ', 'CONFIG_WRITE', 'TRAFFIC_WRITE', 'USAGE_READ', 'ADMIN']),

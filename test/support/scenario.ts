@@ -110,6 +110,7 @@ export function apiKey(id: string, ownerId: string, rest: Partial<ApiKeyConfigur
     name: id,
     ownerId,
     hash: `hash-${id}`,
+    earlierSecrets: [],
     scopes: ['INFERENCE'],
     routeIds: null,
     expiresAtMs: null,

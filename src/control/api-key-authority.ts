@@ -1,0 +1,71 @@
+/** Who may do what to which key. */
+import type { ApiKeyDraft } from '../storage/api-key.ts'
+import { findApiKeyForShare, findApiKeyForUpdate } from '../storage/api-key.ts'
+import type { Change } from './commit-change.ts'
+import type { Actor } from './control.ts'
+import { findExcess, type KeyReach } from './key-reach.ts'
+import { type Refused, refuseInput, refuseOperation } from './refusal.ts'
+
+/**
+ * How far the keys may reach that the caller makes or manages. An administrator's are not bound; those of anybody else lie
+ * within the calling key, as it is in the database: this process may not have heard yet that it was narrowed.
+ */
+export type Authority = { readonly kind: 'all' } | { readonly kind: 'within'; readonly bound: KeyReach }
+
+/** Throws `FORBIDDEN` for whoever manages no keys at all. */
+export async function loadAuthority(change: Change): Promise<Authority> {
+  const { actor } = change
+  if (actor.scopes.has('ADMIN')) return { kind: 'all' }
+  const key = actor.scopes.has('CONFIG_WRITE') ? await findApiKeyForShare(change.tx, actor.id) : undefined
+  if (!key || key.revokedAt)
+    throw refuseOperation(
+      'FORBIDDEN',
+      'Managing keys needs the scope ADMIN, or CONFIG_WRITE for keys of the same owner.',
+    )
+  return { kind: 'within', bound: { ...key, scopes: key.scopes.filter((scope) => actor.scopes.has(scope)) } }
+}
+
+/** Whether the caller may know of this user's keys. */
+export function maySeeKeysOf(actor: Actor, ownerId: string): boolean {
+  return actor.scopes.has('ADMIN') || ownerId === actor.userId
+}
+
+/**
+ * The key, locked, for a caller that may manage it. A key of another user looks like one that does not exist; of its owner's
+ * keys a caller without `ADMIN` manages those that lie within its own, and not itself.
+ */
+export async function lockManagedKey(change: Change, id: string): Promise<ApiKeyDraft> {
+  const authority = await loadAuthority(change)
+  const apiKey = await findApiKeyForUpdate(change.tx, id)
+  if (!apiKey || !maySeeKeysOf(change.actor, apiKey.ownerId))
+    throw refuseInput('NOT_FOUND', ['input', 'id'], 'There is no such API key.')
+  if (authority.kind === 'all') return apiKey
+  if (apiKey.id === change.actor.id)
+    throw refuseOperation('FORBIDDEN', 'A key without the scope ADMIN does not manage itself.', ['input', 'id'])
+  const excess = findExcess(apiKey, authority.bound)
+  if (excess)
+    throw refuseOperation('FORBIDDEN', `The key reaches further than the calling one, by its ${excess.member}.`, [
+      'input',
+      'id',
+    ])
+  return apiKey
+}
+
+const memberNames = { scopes: 'scopes', routeIds: 'routes', expiresAt: 'time' } as const
+
+/** Throws `FORBIDDEN` at the place of what reaches further than the caller may grant. */
+export async function requireWithin(change: Change, key: KeyReach): Promise<void> {
+  const authority = await loadAuthority(change)
+  const excess = authority.kind === 'within' ? findExcess(key, authority.bound) : undefined
+  if (excess) throw refuseReach(excess.member, excess.index)
+}
+
+function refuseReach(member: keyof typeof memberNames, index: number | null): Refused {
+  const path = ['input', member, ...(index === null ? [] : [String(index)])]
+  const remedy = index === null ? ` Give ${member} within the calling key's.` : ''
+  return refuseOperation(
+    'FORBIDDEN',
+    `A key without the scope ADMIN makes none that reaches further than itself, by its ${memberNames[member]}.${remedy}`,
+    path,
+  )
+}

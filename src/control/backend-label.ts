@@ -1,0 +1,31 @@
+import { listTakenLabels } from '../storage/backend-label.ts'
+import { lockConfigVersion } from '../storage/config-version.ts'
+import type { Change } from './commit-change.ts'
+import { Refused } from './refusal.ts'
+
+/** A label that a change gives to a backend, and the place in the arguments that it comes from. */
+export interface GivenLabel {
+  readonly label: string
+  readonly path: readonly string[]
+}
+
+/**
+ * Throws `TAKEN` if another provider's model or deployment has one of these labels: metrics, logs and reports tell backends
+ * apart by them. `provider/model` and a deployment of that name would be one. Call it when all is written: it takes the
+ * version's lock, so that of two changes at the same time the second sees the first.
+ */
+export async function requireFreeLabels(change: Change, ownId: string, given: readonly GivenLabel[]): Promise<void> {
+  if (given.length === 0) return
+  await lockConfigVersion(change.tx)
+  const taken = await listTakenLabels(
+    change.tx,
+    given.map(({ label }) => label),
+    ownId,
+  )
+  const refusals = given.filter(({ label }) => taken.has(label)).map(refusalOf)
+  if (refusals.length > 0) throw new Refused(...refusals)
+}
+
+function refusalOf({ label, path }: GivenLabel) {
+  return { kind: 'input', code: 'TAKEN', path, message: `Another backend has the label ${label}.` } as const
+}

@@ -1,0 +1,18 @@
+import { typeOfId } from '../routing/object-id.ts'
+import type { Db } from './database.ts'
+
+const tablesByType = {
+  Provider: 'provider',
+  Deployment: 'deployment',
+  Route: 'route',
+  User: 'app_user',
+  ApiKey: 'api_key',
+} as const
+
+/** Whether there is a provider, deployment, route, user or API key with this id. */
+export async function hasObject(db: Db, id: string): Promise<boolean> {
+  const type = typeOfId(id)
+  const table = type && tablesByType[type as keyof typeof tablesByType]
+  if (!table) return false
+  return (await db.selectFrom(table).select('id').where('id', '=', id).executeTakeFirst()) !== undefined
+}
