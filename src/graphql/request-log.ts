@@ -19,10 +19,11 @@ const RequestAttempt = builder.objectRef<AttemptRecord & { readonly number: numb
       resolve: ({ targetId }, _args, { loaders }) => (targetId === null ? null : loaders.target.load(targetId)),
     }),
     backendLabel: t.exposeString('backendLabel', { description: "The backend's label at that time." }),
-    endpointUrl: t.expose('endpointUrl', {
+    endpointUrl: t.field({
       type: 'URL',
       nullable: true,
-      description: "The endpoint's URL; null for a provider.",
+      description: "The endpoint's URL; null for a provider, and for a member.",
+      resolve: ({ endpointUrl }, _args, { actor }) => (maySeeUpstreams(actor) ? endpointUrl : null),
     }),
     status: t.exposeInt('status', { nullable: true, description: 'Null if none came.' }),
     trigger: t.expose('trigger', {

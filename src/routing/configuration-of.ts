@@ -33,8 +33,7 @@ export function joinConfiguration(parts: readonly Configuration[]): Configuratio
     deployments: parts.flatMap(({ deployments }) => deployments),
     routes: parts.flatMap(({ routes }) => routes),
     users: parts.flatMap(({ users }) => users),
-    // What an earlier version of this program wrote down has no earlier secrets.
-    apiKeys: parts.flatMap(({ apiKeys }) => apiKeys.map((apiKey) => Object.assign({ earlierSecrets: [] }, apiKey))),
+    apiKeys: parts.flatMap(({ apiKeys }) => apiKeys),
   }
 }
 

@@ -3,6 +3,7 @@ import { type Configuration, defaultRequestRules, defaultTimeouts } from '../rou
 const newInCredentials = { hint: '****' }
 const newInModels = { operations: null, contextTokens: null }
 const newInUpstreams = { requestRules: defaultRequestRules, caCertificates: null }
+const newInApiKeys = { earlierSecrets: [] }
 const newInRoutes = { affinity: 'NONE', balancing: 'WEIGHTED', rewritesModel: false } as const
 
 /**
@@ -24,5 +25,6 @@ export function completeConfiguration(stored: Configuration): Configuration {
       ...route,
       timeouts: { ...defaultTimeouts, ...route.timeouts },
     })),
+    apiKeys: stored.apiKeys.map((apiKey) => ({ ...newInApiKeys, ...apiKey })),
   }
 }
