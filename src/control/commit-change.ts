@@ -4,7 +4,7 @@ import type { Problem } from '../routing/route-rules.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
 import { type AuditDraft, insertAuditEntries } from '../storage/audit-entry.ts'
 import { loadConfiguration, loadDelta } from '../storage/configuration.ts'
-import { advanceConfigVersion, getConfigVersion } from '../storage/config-version.ts'
+import { advanceConfigVersion, getConfigVersion, lockConfigVersion } from '../storage/config-version.ts'
 import { notify } from '../storage/notifications.ts'
 import { insertRouteRevisions, type RouteRevisionDraft } from '../storage/route-revision.ts'
 import type { AuditChange } from '../storage/configuration-tables.ts'
@@ -118,8 +118,12 @@ async function runChange<T>(
     })
     // Last, so that whoever may not do it learns nothing else.
     if (reason !== null) requireText(reason, ['input', 'reason'], maxReasonLength)
-    if (touched.size === 0) return { value, version: answeredVersion ?? (await getConfigVersion(tx)).version }
-    const compiled = await commitNext(tx, control, { ...options, reason, touched, entries, revisions })
+    const written = { ...options, reason, touched, entries, revisions }
+    if (touched.size === 0) {
+      if (entries.length > 0) await writeHistory(tx, written, await lockConfigVersion(tx))
+      return { value, version: answeredVersion ?? (await getConfigVersion(tx)).version }
+    }
+    const compiled = await commitNext(tx, control, written)
     const { version } = compiled.snapshot
     for (const record of records) await record(version)
     return { value, version, compiled }
@@ -136,15 +140,23 @@ interface Written {
 }
 
 /**
- * From here to the commit the version's lock is held: changes commit one after the other, and the history is written in
- * their order. An entry that was written earlier could become visible behind the end of a log that somebody follows.
+ * Call it under the version's lock, so that the history is written in the order of the commits: an entry that was written
+ * earlier could become visible behind the end of a log that somebody follows.
  */
-async function commitNext(tx: Tx, control: Control, written: Written): Promise<NextSnapshot> {
-  const { actor, action, reason, touched, entries, revisions } = written
-  const { version, token, committedAt } = await advanceConfigVersion(tx, actor.id, [...touched])
-  const origin = { actorId: actor.id, actorLabel: actor.label, reason, configVersion: version, at: committedAt }
+async function writeHistory(
+  tx: Tx,
+  { actor, action, reason, entries, revisions }: Written,
+  { version, at }: { readonly version: number; readonly at: Date },
+): Promise<void> {
+  const origin = { actorId: actor.id, actorLabel: actor.label, reason, configVersion: version, at }
   await insertAuditEntries(tx, { ...origin, action }, entries)
   await insertRouteRevisions(tx, origin, revisions)
+}
+
+/** From here to the commit the version's lock is held: changes commit one after the other. */
+async function commitNext(tx: Tx, control: Control, written: Written): Promise<NextSnapshot> {
+  const { version, token, committedAt } = await advanceConfigVersion(tx, written.actor.id, [...written.touched])
+  await writeHistory(tx, written, { version, at: committedAt })
   const base = control.snapshots.current()
   const compiled = await compileAfter(base, tx, control)
   if (!compiled.ok) throw new Refused(...compiled.problems.map((problem) => refusalOf(problem)))

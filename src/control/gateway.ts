@@ -2,7 +2,6 @@ import { deleteGateway, findGatewayState } from '../storage/gateway.ts'
 import { commitChange } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
 import { refuseInput, refuseOperation } from './refusal.ts'
-import { maxReasonLength, requireText } from './text.ts'
 
 export interface GatewayForgetInput {
   readonly id: string
@@ -11,14 +10,20 @@ export interface GatewayForgetInput {
 
 /** Forgets a lost gateway that will not come back: nothing waits for it any more. The value is its id. */
 export function forgetGateway(control: Control, actor: Actor, input: GatewayForgetInput): Promise<Answer<string>> {
-  return commitChange(control, { actor, action: 'gatewayForget', waitFor: 'COMMITTED' }, async (change) => {
-    if (input.reason != null) requireText(input.reason, ['input', 'reason'], maxReasonLength)
-    const state = await findGatewayState(change.tx, input.id)
-    if (!state) throw refuseInput('NOT_FOUND', ['input', 'id'], 'There is no such gateway.')
-    if (state === 'LIVE')
-      throw refuseOperation('FAILED_PRECONDITION', 'The gateway is live: it would come back at once. Stop it instead.')
-    await deleteGateway(change.tx, input.id)
-    await change.audit(input.id, [{ field: 'state', before: JSON.stringify(state), after: null }], input.reason)
-    return input.id
-  })
+  return commitChange(
+    control,
+    { actor, action: 'gatewayForget', input: { ...input, waitFor: 'COMMITTED' } },
+    async (change) => {
+      const state = await findGatewayState(change.tx, input.id)
+      if (!state) throw refuseInput('NOT_FOUND', ['input', 'id'], 'There is no such gateway.')
+      if (state === 'LIVE')
+        throw refuseOperation(
+          'FAILED_PRECONDITION',
+          'The gateway is live: it would come back at once. Stop it instead.',
+        )
+      await deleteGateway(change.tx, input.id)
+      change.audit(input.id, [{ field: 'state', before: JSON.stringify(state), after: null }])
+      return input.id
+    },
+  )
 }

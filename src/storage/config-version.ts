@@ -27,7 +27,14 @@ export function getConfigVersion(db: Db): Promise<VersionId & { readonly committ
   return db.selectFrom('config_version').select(['version', 'token', 'committed_at']).executeTakeFirstOrThrow()
 }
 
-/** From here to the end of the transaction no other change can commit: for changes that must see all that went before. */
-export async function lockConfigVersion(tx: Tx): Promise<void> {
-  await tx.selectFrom('config_version').select('version').forUpdate().execute()
+/**
+ * From here to the end of the transaction no other change can commit: for changes that must see all that went before. Returns
+ * the version, and the instant as the database has it.
+ */
+export async function lockConfigVersion(tx: Tx): Promise<{ version: number; at: Date }> {
+  return tx
+    .selectFrom('config_version')
+    .select((eb) => ['version', eb.fn<Date>('clock_timestamp').as('at')])
+    .forUpdate()
+    .executeTakeFirstOrThrow()
 }
