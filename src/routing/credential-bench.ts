@@ -1,4 +1,4 @@
-/** How long a provider's credential is passed over after upstream spoke against it (DESIGN § 4.1). */
+/** How long a provider's credential is passed over after upstream spoke against it. */
 import type { Classification } from './classify.ts'
 
 const rateLimitedMs = 30_000
@@ -8,25 +8,36 @@ const longestRefusedMs = 3_600_000
 export interface CredentialBench {
   readonly benchedAtMs: number
   readonly untilMs: number
-  /** 401s and 403s in a row: the exponent of the back-off. */
+  /** Times in a row that the credential was refused: the exponent of the back-off. */
   readonly refusals: number
 }
 
 export const notBenched: CredentialBench = { benchedAtMs: 0, untilMs: 0, refusals: 0 }
 
-/** After a 429 for as long as `Retry-After` says, or 30 s; after a 401 or 403 for a minute, doubling to an hour. */
-export function benchCredential(
-  bench: CredentialBench,
-  classification: Classification,
-  retryAfterMs: number | null,
-  nowMs: number,
-): CredentialBench {
-  if (classification === 'RATE_LIMITED') {
-    return { benchedAtMs: nowMs, untilMs: nowMs + (retryAfterMs ?? rateLimitedMs), refusals: bench.refusals }
-  }
-  const refusals = bench.refusals + 1
-  const forMs = Math.min(firstRefusedMs * 2 ** Math.min(refusals - 1, 10), longestRefusedMs)
-  return { benchedAtMs: nowMs, untilMs: nowMs + forMs, refusals }
+/** What upstream said against a credential. */
+export interface CredentialRefusal {
+  readonly classification: Classification
+  readonly retryAfterMs: number | null
+  /** The attempt was sent before the bench began: all that were under way together say the same thing once. */
+  readonly beganBefore: boolean
+}
+
+/**
+ * After a rate limit for as long as `Retry-After` says, or 30 s; after a refusal for a minute, doubling to an hour. A bench is
+ * never shortened, and only a `Retry-After` makes it longer for what was sent before it began.
+ */
+export function benchCredential(bench: CredentialBench, refusal: CredentialRefusal, nowMs: number): CredentialBench {
+  const isRunning = isBenched(bench, nowMs)
+  if (isRunning && refusal.beganBefore && refusal.retryAfterMs === null) return bench
+  const isRefused = refusal.classification !== 'RATE_LIMITED'
+  const refusals = isRefused && !(refusal.beganBefore && bench.refusals > 0) ? bench.refusals + 1 : bench.refusals
+  const untilMs = nowMs + (isRefused ? refusedMs(refusals) : (refusal.retryAfterMs ?? rateLimitedMs))
+  if (!isRunning) return { benchedAtMs: nowMs, untilMs, refusals }
+  return { benchedAtMs: bench.benchedAtMs, untilMs: Math.max(bench.untilMs, untilMs), refusals }
+}
+
+function refusedMs(refusals: number): number {
+  return Math.min(firstRefusedMs * 2 ** Math.min(Math.max(refusals - 1, 0), 10), longestRefusedMs)
 }
 
 /** A clock that was put back to before the bench ends it, or it would last until it is that late again. */

@@ -1,5 +1,5 @@
 /**
- * How many repeats a route may make: 20 % of its requests of the last 10 s, plus 3 per second (DESIGN § 4.2). Repeats at
+ * How many repeats a route may make: 20 % of its requests of the last 10 s, plus 3 per second. Repeats at
  * other targets multiply the load just when upstreams fail; the step to the fallback needs no budget.
  */
 const windowSeconds = 10
@@ -12,7 +12,10 @@ export interface RetryBudget {
   /** Repeats that were taken from the share of requests, and from the allowance of the second. */
   readonly shared: Uint32Array
   readonly allowed: Uint32Array
+  /** Counts on whatever happens to the clock. */
   second: number
+  /** The second in which it was last asked. */
+  clock: number
 }
 
 export function createRetryBudget(): RetryBudget {
@@ -21,6 +24,7 @@ export function createRetryBudget(): RetryBudget {
     shared: new Uint32Array(windowSeconds),
     allowed: new Uint32Array(windowSeconds),
     second: 0,
+    clock: 0,
   }
 }
 
@@ -48,20 +52,14 @@ function hasShare(budget: RetryBudget): boolean {
   return sum(budget.shared) + 1 <= sum(budget.requests) * shareOfRequests
 }
 
-/** Clears the seconds that went by. A clock that was put back by more than the window starts afresh. */
+/** Clears the seconds that went by. A clock that was put back is taken for one that went on by a second, from where it is now. */
 function slotOf(budget: RetryBudget, nowMs: number): number {
   const now = Math.floor(nowMs / 1000)
-  const passed = now - budget.second
-  if (passed >= windowSeconds || passed < -windowSeconds) {
-    budget.requests.fill(0)
-    budget.shared.fill(0)
-    budget.allowed.fill(0)
-    budget.second = now
-  } else {
-    while (budget.second < now) {
-      budget.second++
-      clear(budget, budget.second % windowSeconds)
-    }
+  const passed = now < budget.clock ? 1 : Math.min(now - budget.clock, windowSeconds)
+  budget.clock = now
+  for (let i = 0; i < passed; i++) {
+    budget.second++
+    clear(budget, budget.second % windowSeconds)
   }
   return budget.second % windowSeconds
 }

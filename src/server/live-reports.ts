@@ -37,8 +37,10 @@ export function createLiveReports(own: OwnLiveState, others: () => readonly Gate
   }
 }
 
+/** An open circuit that is due lets a request through; a check that fails is due each few seconds, and lets nothing through. */
 function isOpen(report: BackendHealthReport | undefined): boolean {
-  return report?.circuit === 'OPEN' && (report.retryAtMs ?? Infinity) > Date.now()
+  if (report?.circuit !== 'OPEN') return false
+  return report.cause === 'CHECK' || (report.retryAtMs ?? Infinity) > Date.now()
 }
 
 const badness: Readonly<Record<CircuitState, number>> = { CLOSED: 0, HALF_OPEN: 1, OPEN: 2 }

@@ -2,6 +2,7 @@
 import type { Dispatcher } from 'undici'
 import type { EndpointConfiguration, HealthCheck } from '../../routing/configuration.ts'
 import type { DeploymentBackend, Snapshot } from '../../routing/snapshot.ts'
+import { monotonicMs } from '../monotonic.ts'
 import { isOwnShortage } from '../own-shortage.ts'
 
 /** The connections that requests use as well, with their guard against forbidden addresses. */
@@ -12,6 +13,7 @@ export interface ProbeConnections {
 /** Told of each check. `error` is null if it succeeded: any 2xx. */
 export type CheckListener = (check: {
   readonly endpointId: string
+  readonly endpointUrl: string
   readonly deploymentId: string
   readonly healthCheck: HealthCheck
   readonly error: string | null
@@ -50,12 +52,13 @@ export class HealthChecks implements AsyncDisposable {
     const stopped: string[] = []
     for (const [id, checks] of this.#byEndpoint) {
       const settings = wanted.get(id)
-      if (settings && isSame(settings, checks.settings)) wanted.delete(id)
-      else void checks.stop()
-      if (!settings) {
+      if (settings) checks.follow(settings)
+      else {
+        void checks.stop()
         this.#byEndpoint.delete(id)
         stopped.push(id)
       }
+      wanted.delete(id)
     }
     for (const [id, settings] of wanted) {
       this.#byEndpoint.set(id, new EndpointChecks(settings, this.#connections, this.#random, this.#listener))
@@ -72,6 +75,7 @@ export class HealthChecks implements AsyncDisposable {
 
 interface CheckSettings {
   readonly endpointId: string
+  readonly endpointUrl: string
   readonly deploymentId: string
   readonly origin: string
   readonly path: string
@@ -87,6 +91,7 @@ function addSettings(wanted: Map<string, CheckSettings>, backend: DeploymentBack
     if (!address) continue
     wanted.set(endpoint.id, {
       endpointId: endpoint.id,
+      endpointUrl: endpoint.url,
       deploymentId: backend.id,
       origin: address.origin,
       path: address.pathname + address.search,
@@ -103,35 +108,47 @@ function addressOf(endpoint: EndpointConfiguration, path: string): URL | null {
   return address && address.origin === base.origin ? address : null
 }
 
-function isSame(a: CheckSettings, b: CheckSettings): boolean {
-  return (
-    a.origin === b.origin &&
-    a.path === b.path &&
-    a.secret === b.secret &&
-    a.healthCheck.intervalMs === b.healthCheck.intervalMs &&
-    a.healthCheck.timeoutMs === b.healthCheck.timeoutMs &&
-    a.healthCheck.unhealthyThreshold === b.healthCheck.unhealthyThreshold &&
-    a.healthCheck.healthyThreshold === b.healthCheck.healthyThreshold
-  )
+/** Whether what one check says is true of the other. */
+function asksTheSame(a: CheckSettings, b: CheckSettings): boolean {
+  return a.origin === b.origin && a.path === b.path && a.secret === b.secret
 }
 
 /** The checks of one endpoint: one after the other, never two at once. */
 class EndpointChecks {
-  readonly settings: CheckSettings
+  #settings: CheckSettings
   readonly #connections: ProbeConnections
   readonly #random: () => number
   readonly #listener: CheckListener
   #isStopped = false
   #probing: AbortController | null = null
   #timer: NodeJS.Timeout
+  /** Of the next check (`monotonicMs`). */
+  #dueAtMs = 0
   #running: Promise<void> = Promise.resolve()
 
   constructor(settings: CheckSettings, connections: ProbeConnections, random: () => number, listener: CheckListener) {
-    this.settings = settings
+    this.#settings = settings
     this.#connections = connections
     this.#random = random
     this.#listener = listener
     this.#timer = this.#schedule(random() * Math.min(firstWithinMs, settings.healthCheck.intervalMs))
+  }
+
+  /**
+   * Changed settings do not begin anew: if they did, settings that change faster than a check takes would mean no check at all.
+   * A check that is under way ends; its outcome is told if it asked what the new settings ask.
+   */
+  follow(settings: CheckSettings): void {
+    const isUrgent = !asksTheSame(settings, this.#settings)
+    this.#settings = settings
+    if (this.#probing) return
+    const soonestMs = isUrgent
+      ? Math.min(firstWithinMs, settings.healthCheck.intervalMs)
+      : settings.healthCheck.intervalMs
+    const leftMs = Math.max(0, this.#dueAtMs - monotonicMs())
+    if (soonestMs >= leftMs) return
+    clearTimeout(this.#timer)
+    this.#timer = this.#schedule(soonestMs)
   }
 
   /** Resolves when a check that is under way has ended. Its outcome is not told. */
@@ -143,6 +160,7 @@ class EndpointChecks {
   }
 
   #schedule(afterMs: number): NodeJS.Timeout {
+    this.#dueAtMs = monotonicMs() + afterMs
     return setTimeout(() => this.#start(), afterMs).unref()
   }
 
@@ -151,19 +169,20 @@ class EndpointChecks {
   }
 
   async #check(): Promise<void> {
-    const error = await this.#probe()
+    const asked = this.#settings
+    const error = await this.#probe(asked)
     if (this.#isStopped) return
-    // Then nothing was asked: the gateway has no room for a connection.
-    const isAsked = !isOwnShortage(error)
-    const { endpointId, deploymentId, healthCheck } = this.settings
-    const nextInMs = healthCheck.intervalMs * (1 - jitter + 2 * jitter * this.#random())
-    if (isAsked) this.#listener({ endpointId, deploymentId, healthCheck, error, nextInMs })
+    const { endpointId, endpointUrl, deploymentId, healthCheck } = this.#settings
+    const isUpToDate = asksTheSame(asked, this.#settings)
+    const nextInMs = isUpToDate ? healthCheck.intervalMs * (1 - jitter + 2 * jitter * this.#random()) : 0
+    // Where the gateway has no room for a connection, nothing was asked.
+    if (isUpToDate && !isOwnShortage(error))
+      this.#listener({ endpointId, endpointUrl, deploymentId, healthCheck, error, nextInMs })
     this.#timer = this.#schedule(nextInMs)
   }
 
   /** Null if it succeeded, else why it did not, without anything that upstream wrote. */
-  async #probe(): Promise<string | null> {
-    const { origin, path, secret, healthCheck } = this.settings
+  async #probe({ origin, path, secret, healthCheck }: CheckSettings): Promise<string | null> {
     const probing = new AbortController()
     this.#probing = probing
     const timer = setTimeout(() => probing.abort(), healthCheck.timeoutMs).unref()
@@ -181,6 +200,7 @@ class EndpointChecks {
       return probing.signal.aborted ? 'timeout' : describe(error)
     } finally {
       clearTimeout(timer)
+      this.#probing = null
     }
   }
 }

@@ -15,6 +15,7 @@ export interface AttemptResult {
 
 /** Who keeps the books of permits. */
 export interface PermitKeeper {
+  hear(permit: Permit): void
   observe(permit: Permit, result: AttemptResult): void
   complete(permit: Permit, status: number): void
   release(permit: Permit): void
@@ -24,19 +25,21 @@ export interface PermitKeeper {
 export class Permit implements Disposable {
   readonly subject: Subject
   readonly plan: AttemptPlan
-  /** Whether it went where the circuit was not closed: only such a one can close it. */
-  readonly isTrial: boolean
-  /** In milliseconds since the epoch. */
-  readonly openedAtMs: number
+  /** Attempts are numbered from 1 in the order in which they begin, which no clock can put back. */
+  readonly number: number
   readonly #keeper: PermitKeeper
   #isReturned = false
 
-  constructor(keeper: PermitKeeper, subject: Subject, plan: AttemptPlan, isTrial: boolean, openedAtMs: number) {
+  constructor(keeper: PermitKeeper, subject: Subject, plan: AttemptPlan, number: number) {
     this.#keeper = keeper
     this.subject = subject
     this.plan = plan
-    this.isTrial = isTrial
-    this.openedAtMs = openedAtMs
+    this.number = number
+  }
+
+  /** Something of its answer came: whoever answers this one is not dead, however slow another answer is. */
+  hear(): void {
+    this.#keeper.hear(this)
   }
 
   /**

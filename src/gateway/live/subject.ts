@@ -1,9 +1,7 @@
 import { closedCircuit, allowsRequest, circuitRetryAtMs, type Circuit } from '../../routing/circuit.ts'
 import { isBenched, notBenched, type CredentialBench } from '../../routing/credential-bench.ts'
-import type { BackendHealthReport } from '../../routing/backend-health.ts'
+import type { BackendHealthReport, EjectionCause } from '../../routing/backend-health.ts'
 import { passingCheck, type CheckState } from './check-state.ts'
-import type { Permit } from './permit.ts'
-import type { WaitingRoom } from './waiting-room.ts'
 
 /** All that is live of one id: an endpoint, a provider model, or a credential. */
 export class Subject {
@@ -12,21 +10,46 @@ export class Subject {
   readonly ownerId: string
   inFlight = 0
   circuit: Circuit = closedCircuit
-  /** The one trial at a time, while it is undecided. */
-  trial: Permit | null = null
+  /** The last attempt that was begun before the circuit opened: none up to it says anything about what came afterwards. */
+  openedAfter = 0
+  /** The one trial at a time, while it is undecided: the number of its attempt; 0: there is none. */
+  trial = 0
   /** Of a credential. */
   bench: CredentialBench = notBenched
+  /** The last attempt that was begun before the bench began. */
+  benchedAfter = 0
   /** Of an endpoint. */
   check: CheckState = passingCheck
-  /** The deployment's, once a request waited in it. */
-  room: WaitingRoom | null = null
+  /** Who waits for the deployment, once a request waited for it. */
+  queue: { readonly size: number } | null = null
+  /** Where the requests went; null: none did yet. What was learned of one address does not hold for another. */
+  address: string | null = null
   /** Of the last failure, bounded and without secrets. */
   lastError: string | null = null
   observedAtMs = 0
+  /** The last attempt that was begun before something came from here, and by which attempt it came. */
+  #heardAfter = 0
+  #heardBy = 0
+  /** The same of what came by any other attempt than `#heardBy`. */
+  #otherHeardAfter = 0
 
   constructor(id: string, ownerId: string) {
     this.id = id
     this.ownerId = ownerId
+  }
+
+  /** Something came by attempt `by`; `last` is the one that was begun last. */
+  hear(by: number, last: number): void {
+    if (by !== this.#heardBy) {
+      this.#otherHeardAfter = this.#heardAfter
+      this.#heardBy = by
+    }
+    this.#heardAfter = last
+  }
+
+  /** Whether something came by another attempt since this one was begun. */
+  hasHeardOthersSince(attempt: number): boolean {
+    return (this.#heardBy === attempt ? this.#otherHeardAfter : this.#heardAfter) >= attempt
   }
 
   /** Whether nothing is against it, whatever the time. */
@@ -53,14 +76,31 @@ export class Subject {
 
   /** A failing check and a bench show as an open circuit: nothing is sent. */
   report(nowMs: number): BackendHealthReport {
-    const isOut = !this.check.isPassing || isBenched(this.bench, nowMs)
+    const cause = this.#causeAt(nowMs)
     return {
-      circuit: isOut ? 'OPEN' : this.circuit.state,
+      circuit: cause === 'CHECK' || cause === 'BENCH' ? 'OPEN' : this.circuit.state,
+      cause,
       consecutiveFailures: Math.max(this.circuit.consecutiveFailures, this.check.failures, this.bench.refusals),
       retryAtMs: this.retryAtMs(nowMs) || null,
       ejectedAtMs: this.ejectedAtMs(nowMs) || null,
       lastError: this.lastError,
       observedAtMs: this.observedAtMs,
     }
+  }
+
+  #causeAt(nowMs: number): EjectionCause | null {
+    if (!this.check.isPassing) return 'CHECK'
+    if (isBenched(this.bench, nowMs)) return 'BENCH'
+    return this.circuit.state === 'CLOSED' ? null : 'CIRCUIT'
+  }
+
+  /** It has another address: what came before was about another server. `last` is the attempt that was begun last. */
+  moveTo(address: string, last: number): void {
+    this.address = address
+    this.circuit = closedCircuit
+    this.check = passingCheck
+    this.openedAfter = last
+    this.trial = 0
+    this.lastError = null
   }
 }

@@ -143,6 +143,25 @@ describe('checks', () => {
     expect(upstream.requests.length).toBe(asked)
   })
 
+  test('run, and are told, while their settings change faster than a check takes', async () => {
+    let status = 503
+    const upstream = await openServer(() => status)
+    const live = openLive()
+    let turn = 0
+    const changing = setInterval(() => {
+      turn++
+      const healthCheck = { ...quick, unhealthyThreshold: 1 + (turn % 2), intervalMs: 3_000 + (turn % 7) }
+      live.apply(configured(upstream.baseUrl, { healthCheck }))
+    }, 50)
+    try {
+      await until(() => !live.isHealthy('end'))
+      status = 200
+      await until(() => live.isHealthy('end'))
+    } finally {
+      clearInterval(changing)
+    }
+  })
+
   test('follow an endpoint to its new URL', async () => {
     const [before, after] = [await openServer(() => 200), await openServer(() => 200)]
     const live = openLive()

@@ -190,6 +190,96 @@ describe('circuits', () => {
     expect(bench.live.isHealthy('e1')).toBe(true)
   })
 
+  test('keep their probation and back-off when an answer ends that began before they opened', async () => {
+    await using bench = new Bench()
+    const { live } = bench
+    const [slow] = bench.open('e1')
+    bench.failTimes(5)
+    bench.nowMs = live.retryAtMs('e1')
+    const [trial] = bench.open('e1')
+    trial!.observe(answered(200))
+    slow!.observe(answered(200))
+    slow!.complete(200)
+    expect(live.healthOf('e1')).toMatchObject({ circuit: 'CLOSED', consecutiveFailures: 4 })
+    bench.failTimes(1)
+    expect(live.isHealthy('e1')).toBe(false)
+    expect(live.retryAtMs('e1') - bench.nowMs).toBeGreaterThan(15_000)
+  })
+
+  test('are not closed by a trial of an earlier opening that is answered late', async () => {
+    await using bench = new Bench()
+    const { live } = bench
+    bench.failTimes(5)
+    bench.nowMs = live.retryAtMs('e1')
+    const [hanging] = bench.open('e1')
+    // A last resort beside it fails, and the circuit opens once more.
+    bench.failTimes(1)
+    hanging!.observe(answered(200))
+    hanging!.complete(200)
+    expect(live.isHealthy('e1')).toBe(false)
+    expect(live.healthOf('e1')?.circuit).toBe('OPEN')
+  })
+
+  test('do not open again, after they closed on probation, for failures of what began before', async () => {
+    await using bench = new Bench()
+    const { live } = bench
+    const slow = bench.open('e1', 'e1')
+    bench.failTimes(5)
+    bench.nowMs = live.retryAtMs('e1')
+    const [trial] = bench.open('e1')
+    trial!.observe(answered(200))
+    for (const permit of slow) permit.observe(refused)
+    expect(live.isHealthy('e1')).toBe(true)
+  })
+
+  test('count a time-out only if nothing else came from there since the request was sent', async () => {
+    await using bench = new Bench()
+    const { live } = bench
+    const tooSlow: AttemptResult = { classification: 'TIMEOUT', status: null, retryAfterMs: null, error: null }
+    for (let i = 0; i < 20; i++) {
+      const [slow, quick] = bench.open('e1', 'e1')
+      quick!.observe(answered(200))
+      slow!.observe(tooSlow)
+      for (const permit of [slow, quick]) permit![Symbol.dispose]()
+    }
+    expect(live.isHealthy('e1')).toBe(true)
+    expect(live.healthOf('e1')?.consecutiveFailures).toBe(0)
+    for (let i = 0; i < 5; i++) bench.attempt(planFor('e1'), tooSlow)
+    expect(live.isHealthy('e1')).toBe(false)
+  })
+
+  test('count a stream that fell silent, whose own beginning is no other answer', async () => {
+    await using bench = new Bench()
+    for (let i = 0; i < 5; i++) {
+      const [stream] = bench.open('e1')
+      stream!.observe(answered(200))
+      stream!.hear()
+      stream!.observe({ classification: 'TIMEOUT', status: 200, retryAfterMs: null, error: null })
+      stream![Symbol.dispose]()
+    }
+    expect(bench.live.isHealthy('e1')).toBe(false)
+  })
+
+  test('are closed at an address that is new, and what began at the old one is not held against it', async () => {
+    await using bench = new Bench()
+    const { live } = bench
+    const slow = bench.open('e1', 'e1')
+    bench.failTimes(5)
+    const moved = endpoint('e1', { maxInFlight: 2, url: 'http://127.0.0.1:10/v1' })
+    live.apply(snapshotOf({ deployments: [deployment('dep', { endpoints: [moved] })], routes: [route({ dep: 1 })] }))
+    expect(live.isHealthy('e1')).toBe(true)
+    for (let i = 0; i < 4; i++) for (const permit of slow) permit.observe(refused)
+    expect(live.isHealthy('e1')).toBe(true)
+  })
+
+  test('stay open when something else of the deployment changes', async () => {
+    await using bench = new Bench()
+    bench.failTimes(5)
+    const heavier = endpoint('e1', { maxInFlight: 2, weight: 7 })
+    bench.live.apply(snapshotOf({ deployments: [deployment('dep', { endpoints: [heavier] })] }))
+    expect(bench.live.isHealthy('e1')).toBe(false)
+  })
+
   test.each([400, 404, 409, 413, 422])(
     'do not count an upstream %i: neither as failure nor as success',
     async (status) => {
@@ -263,6 +353,52 @@ describe('credentials', () => {
       minutes.push((bench.live.retryAtMs('key-1') - bench.nowMs) / 60_000)
     }
     expect(minutes).toEqual([1, 2, 4, 8, 16, 32, 60, 60])
+  })
+
+  test('are benched for a minute by eight refusals that were under way together, in whatever order they come', async () => {
+    await using bench = new Bench()
+    const together = Array.from({ length: 8 }, () => bench.live.open(planWith('key-1')))
+    for (const permit of together.toReversed()) {
+      bench.nowMs += 100
+      permit.observe(answered(401))
+    }
+    expect(bench.live.retryAtMs('key-1')).toBe(bench.nowMs - 700 + 60_000)
+    bench.nowMs += 60_000
+    bench.attempt(planWith('key-1'), answered(401))
+    expect(bench.live.retryAtMs('key-1')).toBe(bench.nowMs + 120_000)
+  })
+
+  test('that was refused by what began before its bench ended is benched again, but for no longer', async () => {
+    await using bench = new Bench()
+    const [first, late] = [bench.live.open(planWith('key-1')), bench.live.open(planWith('key-1'))]
+    first.observe(answered(401))
+    bench.nowMs += 61_000
+    late.observe(answered(401))
+    expect(bench.live.retryAtMs('key-1')).toBe(bench.nowMs + 60_000)
+  })
+
+  test.each([
+    ['a bench of its own kind', 429, 200_000],
+    ['the bench of a refusal', 401, null],
+  ])('with a late 429 that asks for less keep %s', async (_, status, retryAfterMs) => {
+    await using bench = new Bench()
+    const late = [bench.live.open(planWith('key-1')), bench.live.open(planWith('key-1'))]
+    bench.attempt(planWith('key-1'), answered(status, retryAfterMs))
+    const untilMs = bench.live.retryAtMs('key-1')
+    bench.nowMs += 10
+    late[0]!.observe(answered(429, 1_000))
+    late[1]!.observe(answered(429, 0))
+    expect(bench.live.retryAtMs('key-1')).toBe(untilMs)
+    expect(bench.live.isHealthy('key-1')).toBe(false)
+  })
+
+  test('that the clock took back to before their bench are benched anew by the next refusal', async () => {
+    await using bench = new Bench()
+    bench.attempt(planWith('key-1'), answered(401))
+    bench.nowMs -= 86_400_000 / 1_000
+    expect(bench.live.isHealthy('key-1')).toBe(true)
+    bench.attempt(planWith('key-1'), answered(401))
+    expect(bench.live.isHealthy('key-1')).toBe(false)
   })
 
   test('that are the only healthy one leave the blame to the model, also if Retry-After is 0', async () => {
@@ -390,6 +526,16 @@ describe('a waiting room', () => {
     expect(await patient.result).toMatchObject({ kind: 'granted', plan: { endpoint: { id: 'h1' } } })
     expect(await other.result).toEqual({ kind: 'unavailable' })
     expect(bench.live.inFlight('h1')).toBe(1)
+  })
+
+  test('sends away at once who stands behind a last resort and must not go there', async () => {
+    await using bench = new Bench()
+    const { live } = bench
+    const [last] = bench.open('h1')
+    last!.observe(answered(503, 120_000))
+    const patient = live.wait(waitPlan('hasty', true), null, Infinity)
+    expect(await live.wait(waitPlan('hasty'), null, Infinity).result).toEqual({ kind: 'unavailable' })
+    patient.leave()
   })
 
   test('grants at once where room came in between', async () => {

@@ -1,0 +1,55 @@
+/**
+ * How many gateways share each `maxInFlight`. Together they must stay within it, also while they do not know of one another: each
+ * that was cut off from the database sees nobody when it comes back first, and would take all that the others still use.
+ *
+ * So a higher count holds at once, and a lower one after it was told, and no higher one, for longer than it takes all the others
+ * to be heard of again.
+ */
+import { monotonicMs } from '../monotonic.ts'
+
+/** Heartbeats come each second, and a gateway is heard of again within one of them once the database answers. */
+export const lowerCountHoldsAfterMs = 5_000
+
+export class GatewayShare {
+  readonly #told: () => number
+  readonly #now: () => number
+  #count = 0
+  /** The largest count that was told since `#lowerSinceMs`. */
+  #lower = 0
+  #lowerSinceMs = 0
+
+  /** `told`: what the registry knows now, this gateway included. `now`: milliseconds that no clock can put back. */
+  constructor(told: () => number, now: () => number = monotonicMs) {
+    this.#told = told
+    this.#now = now
+  }
+
+  /** At least 1. */
+  get count(): number {
+    const told = Math.max(1, this.#told())
+    if (told >= this.#count) {
+      this.#count = told
+      this.#lower = 0
+      return told
+    }
+    return this.#lowered(told)
+  }
+
+  /** Rounded down, so that the gateways together stay within the bound; where it is smaller than their number, 1. */
+  of(maxInFlight: number): number {
+    return Math.max(1, Math.floor(maxInFlight / this.count))
+  }
+
+  #lowered(told: number): number {
+    const nowMs = this.#now()
+    if (this.#lower === 0) this.#lowerSinceMs = nowMs
+    if (told > this.#lower) {
+      this.#lower = told
+      return this.#count
+    }
+    if (nowMs - this.#lowerSinceMs < lowerCountHoldsAfterMs) return this.#count
+    this.#count = this.#lower
+    this.#lower = 0
+    return this.#count
+  }
+}
