@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type DeploymentConfiguration, defaultRequestRules } from '../routing/configuration.ts'
+import type { DeploymentConfiguration } from '../routing/configuration.ts'
 import { defaultHealthCheck } from '../routing/engine.ts'
 import type { DeploymentEngine, LoadBalancing, ModelCategory, ServingState } from '../routing/vocabulary.ts'
 import { createId } from '../storage/create-id.ts'
@@ -20,8 +20,10 @@ import { type EndpointInput, resolveEndpoints } from './deployment-endpoints.ts'
 import { addRoute } from './edit-route.ts'
 import { type HealthCheckInput, resolveHealthCheck } from './health-check.ts'
 import { makeOnce } from './idempotency.ts'
+import { type AbilitiesInput, resolveAbilities } from './model-abilities.ts'
 import { type PricingInput, resolvePricing } from './pricing.ts'
 import { refuseInput, Refused } from './refusal.ts'
+import { type PassageInput, resolvePassage } from './request-rules.ts'
 import { requireRevision } from './revision.ts'
 import { defaultWeight, dropRoute, newRoute } from './route.ts'
 import { type RouteAccessInput, resolveAccess } from './route-access.ts'
@@ -33,7 +35,7 @@ export interface DeploymentQueueInput {
   readonly maxWaitMs: number
 }
 
-export interface DeploymentCreateInput extends CreateInput {
+export interface DeploymentCreateInput extends CreateInput, AbilitiesInput, PassageInput {
   readonly name: string
   readonly description?: string
   readonly engine?: DeploymentEngine
@@ -88,10 +90,8 @@ function draftDeployment(control: Control, input: DeploymentCreateInput): Deploy
     upstreamModel: input.upstreamModel ?? input.name,
     categories: input.categories ?? ['LLM'],
     pricing: resolvePricing(input.pricing, ['input', 'pricing']),
-    operations: null,
-    contextTokens: null,
-    requestRules: defaultRequestRules,
-    caCertificates: null,
+    ...resolveAbilities(input, undefined, ['input']),
+    ...resolvePassage(input),
     state: 'ACTIVE',
     loadBalancing: input.loadBalancing ?? 'LEAST_IN_FLIGHT',
     healthCheck:
@@ -121,7 +121,7 @@ async function addRouteFor(change: Change, draft: DeploymentDraft, input: Deploy
   return route.id
 }
 
-export interface DeploymentUpdateInput extends EditInput {
+export interface DeploymentUpdateInput extends EditInput, AbilitiesInput, PassageInput {
   readonly deployment: Ref
   readonly name?: string | null | undefined
   readonly description?: string | null | undefined
@@ -165,6 +165,8 @@ function withUpdates(control: Control, before: DeploymentDraft, input: Deploymen
     upstreamModel: input.upstreamModel ?? before.upstreamModel,
     categories: input.categories ?? before.categories,
     pricing: input.pricing === undefined ? before.pricing : resolvePricing(input.pricing, ['input', 'pricing']),
+    ...resolveAbilities(input, before, ['input']),
+    ...resolvePassage(input, before),
     state: input.state ?? before.state,
     loadBalancing: input.loadBalancing ?? before.loadBalancing,
     healthCheck:

@@ -3,6 +3,7 @@ import type { ModelCategory } from '../routing/vocabulary.ts'
 import { createId } from '../storage/create-id.ts'
 import { guessCategories } from './model-category.ts'
 import { type PricingInput, resolvePricing } from './pricing.ts'
+import { resolveAbilities } from './model-abilities.ts'
 import { refuseInput } from './refusal.ts'
 import { requireUpstreamModel } from './text.ts'
 
@@ -13,6 +14,10 @@ export interface ProviderModelInput {
   /** Omitted: guessed from the name. */
   readonly categories?: readonly ModelCategory[] | null | undefined
   readonly pricing?: PricingInput | null | undefined
+  /** Null: what the kind is known for. Omitted: that, or what was stated before. */
+  readonly operations?: readonly string[] | null | undefined
+  /** Null: unknown. Omitted: that, or what was stated before. */
+  readonly contextTokens?: number | null | undefined
 }
 
 /**
@@ -26,7 +31,7 @@ export function resolveModels(
 ): ProviderConfiguration['models'] {
   if (inputs.length > maxModels)
     throw refuseInput('LIMIT_EXCEEDED', path, `A provider has at most ${maxModels} models.`)
-  const idsByName = new Map(before.map((model) => [model.upstreamModel, model.id]))
+  const modelsByName = new Map(before.map((model) => [model.upstreamModel, model]))
   // By what is seen of them; upstream is sent each as it is.
   const seen = new Set<string>()
   return inputs.map((input, index) => {
@@ -38,13 +43,13 @@ export function resolveModels(
     seen.add(seenName)
     if (input.categories?.length === 0)
       throw refuseInput('INVALID', [...at, 'categories'], 'A model has at least one category; omitted: guessed.')
+    const old = modelsByName.get(upstreamModel)
     return {
-      id: idsByName.get(upstreamModel) ?? createId('ProviderModel'),
+      id: old?.id ?? createId('ProviderModel'),
       upstreamModel,
       categories: input.categories ? [...new Set(input.categories)] : guessCategories(upstreamModel),
       pricing: resolvePricing(input.pricing, [...at, 'pricing']),
-      operations: null,
-      contextTokens: null,
+      ...resolveAbilities(input, old, at),
     }
   })
 }

@@ -1,5 +1,4 @@
 import { isDeepStrictEqual } from 'node:util'
-import { defaultRequestRules } from '../routing/configuration.ts'
 import type { ProviderKind } from '../routing/provider-kind.ts'
 import type { ServingState } from '../routing/vocabulary.ts'
 import { createId } from '../storage/create-id.ts'
@@ -21,11 +20,12 @@ import { type HeaderInput, resolveHeaders } from './provider-headers.ts'
 import { type ProviderModelInput, resolveModels } from './provider-models.ts'
 import { resolveBaseUrl } from './provider-url.ts'
 import { refuseInput, Refused } from './refusal.ts'
+import { type PassageInput, resolvePassage } from './request-rules.ts'
 import { requireRevision } from './revision.ts'
 import { maxDescriptionLength, requireName, requireText } from './text.ts'
 import { requireProxyUrl } from './upstream-url.ts'
 
-export interface ProviderCreateInput extends CreateInput {
+export interface ProviderCreateInput extends CreateInput, PassageInput {
   readonly name: string
   readonly description?: string
   readonly kind?: ProviderKind
@@ -64,15 +64,14 @@ function draftProvider(control: Control, input: ProviderCreateInput): ProviderDr
     baseUrl: resolveBaseUrl(input.baseUrl, kind, ['input', 'baseUrl'], control.upstreams),
     state: 'ACTIVE',
     proxyUrl: resolveProxyUrl(control, input.proxyUrl ?? null),
-    requestRules: defaultRequestRules,
-    caCertificates: null,
+    ...resolvePassage(input),
     credentials: resolveCredentials(input.secrets ?? [], [], ['input', 'secrets']),
     headers: resolveHeaders(input.headers ?? [], kind, ['input', 'headers']),
     models: resolveModels(input.models ?? [], [], ['input', 'models']),
   }
 }
 
-export interface ProviderUpdateInput extends EditInput {
+export interface ProviderUpdateInput extends EditInput, PassageInput {
   readonly provider: Ref
   readonly name?: string | null | undefined
   readonly description?: string | null | undefined
@@ -117,6 +116,7 @@ function withUpdates(control: Control, before: ProviderDraft, input: ProviderUpd
         : resolveBaseUrl(input.baseUrl, kind, ['input', 'baseUrl'], control.upstreams),
     state: input.state ?? before.state,
     proxyUrl: input.proxyUrl === undefined ? before.proxyUrl : resolveProxyUrl(control, input.proxyUrl),
+    ...resolvePassage(input, before),
     credentials: input.secrets
       ? resolveCredentials(input.secrets, before.credentials, ['input', 'secrets'])
       : before.credentials,
@@ -215,7 +215,7 @@ function record(change: Change, before: ProviderDraft | null, after: ProviderDra
 }
 
 function auditedMembers(draft: ProviderDraft): object {
-  const { name, description, kind, baseUrl, state, proxyUrl } = draft
+  const { name, description, kind, baseUrl, state, proxyUrl, requestRules, caCertificates } = draft
   return {
     name,
     description,
@@ -223,6 +223,8 @@ function auditedMembers(draft: ProviderDraft): object {
     baseUrl,
     state,
     proxyUrl,
+    requestRules,
+    caCertificates,
     secrets: draft.credentials.map((credential) => credential.secret),
     headerNames: draft.headers.map((header) => header.name),
     headerValues: draft.headers.map((header) => header.value),

@@ -1,5 +1,5 @@
 import { defaultTimeouts, type RouteConfiguration, type Timeouts } from '../routing/configuration.ts'
-import type { ModelCategory, ServingState } from '../routing/vocabulary.ts'
+import type { ModelCategory, RouteAffinity, RouteBalancing, ServingState } from '../routing/vocabulary.ts'
 import type { BackendRef } from '../storage/backend.ts'
 import { createId } from '../storage/create-id.ts'
 import { lockApiKeysOfRoute, unbindApiKeys } from '../storage/api-key.ts'
@@ -35,6 +35,9 @@ export interface RouteCreateInput extends CreateInput {
   readonly fallback?: RouteFallbackInput | null | undefined
   readonly timeouts?: RouteTimeoutsInput | null | undefined
   readonly access?: RouteAccessInput | null | undefined
+  readonly affinity?: RouteAffinity
+  readonly balancing?: RouteBalancing
+  readonly rewritesModel?: boolean
 }
 
 /** Makes a route. The value is its id. */
@@ -58,6 +61,9 @@ async function draftRoute(change: Change, input: RouteCreateInput): Promise<Rout
     targets: await resolveTargets(change, input.targets, ['input', 'targets']),
     fallback: input.fallback ? await resolveFallback(change, input.fallback, ['input', 'fallback']) : null,
     timeouts: mergeTimeouts(defaultTimeouts, input.timeouts),
+    affinity: input.affinity ?? 'NONE',
+    balancing: input.balancing ?? 'WEIGHTED',
+    rewritesModel: input.rewritesModel ?? false,
     access: await resolveAccess(change, input.access, ['input', 'access']),
   }
 }
@@ -114,6 +120,9 @@ export interface RouteUpdateInput extends RouteCommandInput {
   readonly categories?: readonly ModelCategory[] | null | undefined
   readonly state?: ServingState | null | undefined
   readonly timeouts?: RouteTimeoutsInput | null | undefined
+  readonly affinity?: RouteAffinity | null | undefined
+  readonly balancing?: RouteBalancing | null | undefined
+  readonly rewritesModel?: boolean | null | undefined
 }
 
 /** Changes what is given; omitted and null members stay. The value is the route's id. */
@@ -130,6 +139,9 @@ export function updateRoute(control: Control, actor: Actor, input: RouteUpdateIn
         categories: input.categories ?? route.categories,
         state: input.state ?? route.state,
         timeouts: mergeTimeouts(route.timeouts, input.timeouts),
+        affinity: input.affinity ?? route.affinity,
+        balancing: input.balancing ?? route.balancing,
+        rewritesModel: input.rewritesModel ?? route.rewritesModel,
       }),
     })
   })

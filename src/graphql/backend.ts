@@ -32,6 +32,17 @@ builder.interfaceType(RouteBackendRef, {
       description: 'Null if unknown; then cost is null too, never 0.',
       resolve: pricingOf,
     }),
+    operations: t.stringList({
+      nullable: true,
+      description:
+        "Operations that it serves itself, e.g. `/v1/messages`. A request for another one is not sent to it. Known from the provider's kind or the deployment's engine unless stated; null: not known, so it is asked, and what it answers with 404 or 405 for the path is remembered for 10 minutes.",
+      resolve: (row) => row.operations,
+    }),
+    contextTokens: t.int({
+      nullable: true,
+      description: 'Tokens that fit into one request, the answer included; null if unknown.',
+      resolve: (row) => row.context_tokens,
+    }),
     state: t.field({
       type: ServingState,
       description: "Whether it takes traffic; a provider model's is its provider's.",

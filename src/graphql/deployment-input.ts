@@ -3,6 +3,7 @@ import { DeploymentEngine, LoadBalancing, ModelCategory, ServingState } from './
 import { ModelPricingInput } from './pricing-input.ts'
 import { RouteAccessInput } from './route-input.ts'
 import { expectedRevisionField, idempotencyKeyField, waitForField } from './change-fields.ts'
+import { passageFields } from './request-rules-input.ts'
 import { DeploymentRefInput } from './references-input.ts'
 
 export const HealthCheckInput = builder.inputType('HealthCheckInput', {
@@ -78,6 +79,11 @@ export const DeploymentCreateInput = builder.inputType('DeploymentCreateInput', 
       defaultValue: ['LLM'],
     }),
     pricing: t.field({ type: ModelPricingInput, description: 'Null or omitted: unknown.' }),
+    operations: t.stringList({
+      description: 'E.g. `/v1/messages`, at most 64. Omitted: what the engine is known for.',
+    }),
+    contextTokens: t.int({ description: 'Tokens that fit into one request, the answer included; omitted: unknown.' }),
+    ...passageFields(t, 'the same'),
     endpoints: t.field({ type: [DeploymentEndpointInput], description: 'At most 256.', required: true }),
     loadBalancing: t.field({
       type: LoadBalancing,
@@ -115,6 +121,9 @@ export const DeploymentUpdateInput = builder.inputType('DeploymentUpdateInput', 
     upstreamModel: t.string({ description: 'The model name that is sent upstream.' }),
     categories: t.field({ type: [ModelCategory], description: 'What the model is for.' }),
     pricing: t.field({ type: ModelPricingInput, description: 'Null: unknown.' }),
+    operations: t.stringList({ description: 'At most 64. Null: what the engine is known for.' }),
+    contextTokens: t.int({ description: 'Tokens that fit into one request, the answer included; null: unknown.' }),
+    ...passageFields(t, 'as before'),
     state: t.field({ type: ServingState, description: '`DISABLED` takes it out of every route at once.' }),
     loadBalancing: t.field({ type: LoadBalancing, description: 'How a request chooses among the endpoints.' }),
     healthCheck: t.field({ type: HealthCheckInput, description: 'Null: none.' }),

@@ -7,6 +7,7 @@ import type { GraphQLContext } from './context.ts'
 import { DeploymentEngine, LoadBalancing } from './enums.ts'
 import { HealthCheckRef } from './health-check.ts'
 import { DeploymentRefInput } from './references-input.ts'
+import { BackendRequestRulesRef } from './request-rules.ts'
 import { DeploymentEndpointRef, DeploymentRef, NodeRef, RouteBackendRef, VersionedRef } from './refs.ts'
 
 const DeploymentQueue = builder.objectRef<{ maxWaiting: number; maxWaitMs: number }>('DeploymentQueue').implement({
@@ -39,6 +40,15 @@ builder.objectType(DeploymentRef, {
       type: DeploymentQueue,
       description: 'What happens when every endpoint is at its `maxInFlight`.',
       resolve: (row) => ({ maxWaiting: row.queue_max_waiting, maxWaitMs: row.queue_max_wait_ms }),
+    }),
+    requestRules: t.field({
+      type: BackendRequestRulesRef,
+      description: 'What passes to it and back besides the fixed lists.',
+      resolve: (row) => row,
+    }),
+    caCertificates: t.exposeString('ca_certificates', {
+      nullable: true,
+      description: "PEM of certificate authorities to trust besides the system's.",
     }),
     endpoints: t.field({
       type: [DeploymentEndpointRef],

@@ -10,6 +10,8 @@ import type {
   LoadBalancing as LoadBalancingWord,
   ModelCategory as ModelCategoryWord,
   RequestOutcome as RequestOutcomeWord,
+  RouteAffinity as RouteAffinityWord,
+  RouteBalancing as RouteBalancingWord,
   ServingState as ServingStateWord,
   TargetAvailability as TargetAvailabilityWord,
   UsageProvenance as UsageProvenanceWord,
@@ -130,6 +132,28 @@ export const LoadBalancing = builder.enumType('LoadBalancing', {
   } satisfies Values<LoadBalancingWord>,
 })
 
+export const RouteAffinity = builder.enumType('RouteAffinity', {
+  description: 'How requests that belong together are kept at one target.',
+  values: {
+    NONE: { description: 'The weights alone decide.' },
+    SESSION: {
+      description:
+        'By `previous_response_id` or `conversation`, else `prompt_cache_key`, else `user` of the body, else the header `x-session-id`: the same value goes to the same target while that is available, and new values by the weights. Exact over new values, not over requests.',
+    },
+  } satisfies Values<RouteAffinityWord>,
+})
+
+export const RouteBalancing = builder.enumType('RouteBalancing', {
+  description: 'How a new request, or a new session, finds its target.',
+  values: {
+    WEIGHTED: { description: 'By the weights, exactly.' },
+    LEAST_IN_FLIGHT: {
+      description:
+        'The available target with the fewest requests in flight for its weight, over all gateways as far as they have told; ties by the weights.',
+    },
+  } satisfies Values<RouteBalancingWord>,
+})
+
 export const TargetAvailability = builder.enumType('TargetAvailability', {
   description: 'Whether a target could take a request now, and if not, why.',
   values: {
@@ -180,7 +204,7 @@ export const RouteChangeKind = builder.enumType('RouteChangeKind', {
     TARGETS_CHANGED: { description: 'Targets were added, removed or replaced.' },
     FALLBACK_SET: { description: 'The fallback was replaced or removed.' },
     ACCESS_SET: { description: 'The access was replaced.' },
-    UPDATED: { description: 'Name, description, categories, state or timeouts changed.' },
+    UPDATED: { description: 'Another member of the route changed, e.g. its state or timeouts.' },
     ROLLED_BACK: { description: 'An earlier revision was restored.' },
   } satisfies Values<RouteChangeKindWord>,
 })

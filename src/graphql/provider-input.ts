@@ -3,6 +3,7 @@ import { ModelCategory, ProviderKind, ServingState } from './enums.ts'
 import { ModelPricingInput } from './pricing-input.ts'
 import { expectedRevisionField, idempotencyKeyField } from './change-fields.ts'
 import { ProviderRefInput } from './references-input.ts'
+import { passageFields } from './request-rules-input.ts'
 import { RouteAccessInput } from './route-input.ts'
 
 export const ProviderModelInput = builder.inputType('ProviderModelInput', {
@@ -11,6 +12,13 @@ export const ProviderModelInput = builder.inputType('ProviderModelInput', {
     upstreamModel: t.string({ description: 'Its name at the provider.', required: true }),
     categories: t.field({ type: [ModelCategory], description: 'Omitted: guessed from the name.' }),
     pricing: t.field({ type: ModelPricingInput, description: 'Null or omitted: unknown.' }),
+    operations: t.stringList({
+      description: 'E.g. `/v1/messages`, at most 64. Omitted: what the kind is known for, or what was stated before.',
+    }),
+    contextTokens: t.int({
+      description:
+        'Tokens that fit into one request, the answer included. Omitted: unknown, or what was stated before.',
+    }),
   }),
 })
 
@@ -50,6 +58,7 @@ export const ProviderCreateInput = builder.inputType('ProviderCreateInput', {
       defaultValue: [],
     }),
     proxyUrl: t.field({ type: 'URL', description: 'Proxy for all calls to it; null: none.' }),
+    ...passageFields(t, 'the same'),
     models: t.field({ type: [ProviderModelInput], description: 'At most 500.', required: true, defaultValue: [] }),
     idempotencyKey: idempotencyKeyField(t),
   }),
@@ -70,6 +79,7 @@ export const ProviderUpdateInput = builder.inputType('ProviderUpdateInput', {
     secrets: t.field({ type: ['String'], description: 'Replaces all of them.' }),
     headers: t.field({ type: [HeaderInput], description: 'Replaces all of them.' }),
     proxyUrl: t.field({ type: 'URL', description: 'Null: none.' }),
+    ...passageFields(t, 'as before'),
     state: t.field({ type: ServingState, description: '`DISABLED` takes all its models out of every route at once.' }),
     models: t.field({
       type: [ProviderModelInput],

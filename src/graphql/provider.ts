@@ -6,6 +6,7 @@ import { ProviderKind, ServingState } from './enums.ts'
 import { BackendHealthRef, worstHealth } from './health.ts'
 import { ProviderCredentialRef } from './provider-credential.ts'
 import { ProviderRefInput } from './references-input.ts'
+import { BackendRequestRulesRef } from './request-rules.ts'
 import { NodeRef, ProviderModelRef, ProviderRef, VersionedRef } from './refs.ts'
 
 builder.objectType(ProviderRef, {
@@ -33,6 +34,15 @@ builder.objectType(ProviderRef, {
         (await loaders.headerNamesOfProvider.load(id)).map((header) => header.name),
     }),
     proxyUrl: t.expose('proxy_url', { type: 'URL', nullable: true, description: 'Proxy for all calls to it.' }),
+    requestRules: t.field({
+      type: BackendRequestRulesRef,
+      description: 'What passes to it and back besides the fixed lists.',
+      resolve: (row) => row,
+    }),
+    caCertificates: t.exposeString('ca_certificates', {
+      nullable: true,
+      description: "PEM of certificate authorities to trust besides the system's.",
+    }),
     models: t.field({
       type: [ProviderModelRef],
       description: 'At most 500.',

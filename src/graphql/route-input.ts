@@ -1,6 +1,6 @@
 import { builder } from './builder.ts'
 import { BackendRefInput, RouteRefInput } from './references-input.ts'
-import { AccessPolicy, FallbackTrigger, ModelCategory, ServingState } from './enums.ts'
+import { AccessPolicy, FallbackTrigger, ModelCategory, RouteAffinity, RouteBalancing, ServingState } from './enums.ts'
 import { expectedRevisionField, idempotencyKeyField, reasonField, waitForField } from './change-fields.ts'
 
 export const RouteFilterInput = builder.inputType('RouteFilterInput', {
@@ -69,9 +69,15 @@ export const RouteTimeoutsInput = builder.inputType('RouteTimeoutsInput', {
   description: 'Omitted members stay, or take their default.',
   fields: (t) => ({
     connectMs: t.int({ description: 'To open a connection.' }),
-    firstByteMs: t.int({ description: 'To the response headers, or to the first event of a stream.' }),
+    firstByteMs: t.int({
+      description: 'Of a stream: longest wait for its first byte, begun anew by each byte until content comes.',
+    }),
+    answerMs: t.int({ description: 'Of a plain answer: longest wait for its head in one attempt.' }),
     idleMs: t.int({ description: 'Longest silence inside a response.' }),
     totalMs: t.int({ description: 'All attempts together, queueing included.' }),
+    keepAliveMs: t.int({
+      description: 'After so long without content the client of a stream gets status 200 and a comment; null: never.',
+    }),
   }),
 })
 
@@ -116,6 +122,23 @@ export const RouteCreateInput = builder.inputType('RouteCreateInput', {
     }),
     timeouts: t.field({ type: RouteTimeoutsInput, description: 'Omitted members take their default.' }),
     access: t.field({ type: RouteAccessInput, description: 'Omitted: any authenticated key.' }),
+    affinity: t.field({
+      type: RouteAffinity,
+      description: 'How requests that belong together are kept at one target.',
+      required: true,
+      defaultValue: 'NONE',
+    }),
+    balancing: t.field({
+      type: RouteBalancing,
+      description: 'How a new request, or a new session, finds its target.',
+      required: true,
+      defaultValue: 'WEIGHTED',
+    }),
+    rewritesModel: t.boolean({
+      description: "Whether the answer's `model` is the route's name instead of the upstream's.",
+      required: true,
+      defaultValue: false,
+    }),
     reason: reasonField(t),
     idempotencyKey: idempotencyKeyField(t),
     waitFor: waitForField(t),
@@ -132,6 +155,14 @@ export const RouteUpdateInput = builder.inputType('RouteUpdateInput', {
     categories: t.field({ type: [ModelCategory], description: 'What the route is for.' }),
     state: t.field({ type: ServingState, description: 'Whether it takes traffic.' }),
     timeouts: t.field({ type: RouteTimeoutsInput, description: 'Omitted members stay.' }),
+    affinity: t.field({
+      type: RouteAffinity,
+      description: 'How requests that belong together are kept at one target.',
+    }),
+    balancing: t.field({ type: RouteBalancing, description: 'How a new request, or a new session, finds its target.' }),
+    rewritesModel: t.boolean({
+      description: "Whether the answer's `model` is the route's name instead of the upstream's.",
+    }),
     reason: reasonField(t),
     waitFor: waitForField(t),
   }),
@@ -170,7 +201,7 @@ export const RouteAccessSetInput = builder.inputType('RouteAccessSetInput', {
 
 export const RouteRollbackInput = builder.inputType('RouteRollbackInput', {
   description:
-    'Restores targets, weights, fallback and timeouts of an earlier revision as a new one. Access is never rolled back.',
+    'Restores targets, weights, fallback, timeouts, affinity, balancing and `rewritesModel` of an earlier revision as a new one. Access is never rolled back.',
   fields: (t) => ({
     route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
     expectedRevision: expectedRevisionField(t),

@@ -4,7 +4,7 @@ import { countRoutes, findRoute, listRoutes, type RouteFilter } from '../storage
 import { readsConfig, seesConfig } from './authorisation.ts'
 import { builder } from './builder.ts'
 import { connect, pageArgs, pageCost } from './connection.ts'
-import { ModelCategory, ServingState } from './enums.ts'
+import { ModelCategory, RouteAffinity, RouteBalancing, ServingState } from './enums.ts'
 import { RouteRefInput } from './references-input.ts'
 import { DeploymentRef, NodeRef, RouteRef, RouteTargetRef, VersionedRef } from './refs.ts'
 import { RouteAccessRef } from './route-access.ts'
@@ -54,6 +54,17 @@ builder.objectType(RouteRef, {
       resolve: (route) => (route.fallback_triggers ? route : null),
     }),
     timeouts: t.field({ type: RouteTimeoutsRef, description: 'How long things may take.', resolve: (route) => route }),
+    affinity: t.expose('affinity', {
+      type: RouteAffinity,
+      description: 'How requests that belong together are kept at one target.',
+    }),
+    balancing: t.expose('balancing', {
+      type: RouteBalancing,
+      description: 'How a new request, or a new session, finds its target.',
+    }),
+    rewritesModel: t.exposeBoolean('rewrites_model', {
+      description: "Whether the answer's `model` is the route's name instead of the upstream's.",
+    }),
     access: t.field({ type: RouteAccessRef, description: 'Who may call it.', resolve: (route) => route }),
     createdWith: t.field({
       type: DeploymentRef,

@@ -21,6 +21,11 @@ const reservedNames = new Set([
   'host',
 ])
 
+/** Whether it belongs to the connection, to the body, or to what the gateway sets itself; `name` is in lower case. */
+export function isReservedHeader(name: string): boolean {
+  return reservedNames.has(name)
+}
+
 /** Whether an operator may have this header sent to a provider of this kind; `name` is in lower case. */
 export function mayConfigureHeader(kind: ProviderKind, name: string): boolean {
   return !reservedNames.has(name) && name !== 'authorization' && name !== credentialHeader(kind)

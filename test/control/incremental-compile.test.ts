@@ -56,6 +56,9 @@ const commands: readonly ((control: Control, dice: Dice) => Promise<Answer<unkno
       name: `d${b}`,
       state: states[c % 3],
       upstreamModel: `m${c}`,
+      operations: c === 0 ? null : ['/v1/embeddings', `/v1/op${b}`],
+      contextTokens: c === 0 ? null : c,
+      requestRules: { passHeaders: [`x-${c}`], addStreamUsage: c % 2 === 0 },
     }),
   (control, { a }) => removeDeployment(control, actor, { deployment: { name: `d${a}` } }),
   (control, { a, b }) => {
@@ -69,12 +72,17 @@ const commands: readonly ((control: Control, dice: Dice) => Promise<Answer<unkno
     return createProvider(control, actor, { name: `p${a}`, baseUrl, models, secrets: ['sk-1'] })
   },
   (control, { a, b, c }) => {
-    const models = Array.from({ length: c % 4 }, (_, i) => ({ upstreamModel: `m${(i + b) % 4}` }))
+    const models = Array.from({ length: c % 4 }, (_, i) => ({
+      upstreamModel: `m${(i + b) % 4}`,
+      operations: a % 2 === 0 ? null : [`/v1/op${c}`],
+      contextTokens: c + 1,
+    }))
     return updateProvider(control, actor, {
       provider: { name: `p${a}` },
       models,
       state: states[b % 3],
       secrets: [`sk-${c}`],
+      requestRules: { passResponseHeaders: [`x-${c}`] },
     })
   },
   (control, { a, b }) => updateProvider(control, actor, { provider: { name: `p${a}` }, name: `p${b}` }),
@@ -86,7 +94,15 @@ const commands: readonly ((control: Control, dice: Dice) => Promise<Answer<unkno
       targets: [{ backend: backend(b) }, { backend: backend(c), weight: c }],
     }),
   (control, { a, b, c }) =>
-    updateRoute(control, actor, { route: { name: `r${a}` }, name: `r${b}`, state: states[c % 3] }),
+    updateRoute(control, actor, {
+      route: { name: `r${a}` },
+      name: `r${b}`,
+      state: states[c % 3],
+      affinity: c % 2 === 0 ? 'NONE' : 'SESSION',
+      balancing: a % 2 === 0 ? 'WEIGHTED' : 'LEAST_IN_FLIGHT',
+      rewritesModel: b % 2 === 0,
+      timeouts: { answerMs: c + 1, keepAliveMs: c === 0 ? null : c },
+    }),
   (control, { a }) => removeRoute(control, actor, { route: { name: `r${a}` } }),
   (control, { a, b, c }) =>
     setRouteTraffic(control, actor, { route: { name: `r${a}` }, weights: [{ target: backend(b), weight: c }] }),

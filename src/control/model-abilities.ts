@@ -1,0 +1,57 @@
+import { refuseInput } from './refusal.ts'
+
+export interface Abilities {
+  readonly operations: readonly string[] | null
+  readonly contextTokens: number | null
+}
+
+/** Null: not stated. Omitted: as before. */
+export type AbilitiesInput = { readonly [Name in keyof Abilities]?: Abilities[Name] | undefined }
+
+/** What a model serves, as it is stored. Throws `INVALID` or `LIMIT_EXCEEDED` at the place of the fault. */
+export function resolveAbilities(
+  { operations, contextTokens }: AbilitiesInput,
+  before: Abilities | undefined,
+  path: readonly string[],
+): Abilities {
+  return {
+    operations:
+      operations === undefined ? (before?.operations ?? null) : resolveOperations(operations, [...path, 'operations']),
+    contextTokens:
+      contextTokens === undefined
+        ? (before?.contextTokens ?? null)
+        : resolveContextTokens(contextTokens, [...path, 'contextTokens']),
+  }
+}
+
+const maxOperations = 64
+const maxOperationLength = 128
+/** The largest number of the API's integers. */
+const maxContextTokens = 2_147_483_647
+
+function resolveOperations(operations: readonly string[] | null, path: readonly string[]): readonly string[] | null {
+  if (!operations) return null
+  if (operations.length === 0)
+    throw refuseInput('INVALID', path, 'A model serves at least one operation; null or omitted: what it is known for.')
+  if (operations.length > maxOperations)
+    throw refuseInput('LIMIT_EXCEEDED', path, `At most ${maxOperations} operations can be listed.`)
+  for (const [index, operation] of operations.entries()) requireOperation(operation, [...path, String(index)])
+  return [...new Set(operations)]
+}
+
+/** It may be an operation that this version does not know: a path as clients call it. */
+function requireOperation(operation: string, path: readonly string[]): void {
+  if (operation.length <= maxOperationLength && /^\/v\d+[a-z0-9]*(\/[A-Za-z0-9._~{}-]+)+$/.test(operation)) return
+  throw refuseInput(
+    'INVALID',
+    path,
+    `An operation is a path like /v1/chat/completions, at most ${maxOperationLength} characters, without a query string.`,
+  )
+}
+
+function resolveContextTokens(tokens: number | null, path: readonly string[]): number | null {
+  if (tokens === null) return null
+  if (!Number.isInteger(tokens) || tokens < 1 || tokens > maxContextTokens)
+    throw refuseInput('INVALID', path, `It is a whole number from 1 to ${maxContextTokens}.`)
+  return tokens
+}

@@ -1,0 +1,78 @@
+import { defaultRequestRules, type ProviderConfiguration, type RequestRules } from '../routing/configuration.ts'
+import { mayPassHeader, mayPassResponseHeader } from '../routing/request-rules.ts'
+import { resolveCaCertificates } from './ca-certificates.ts'
+import { refuseInput } from './refusal.ts'
+
+const maxPassedHeaders = 32
+const maxHeaderNameLength = 256
+
+export interface RequestRulesInput {
+  readonly passHeaders?: readonly string[]
+  readonly passResponseHeaders?: readonly string[]
+  readonly addStreamUsage?: boolean
+}
+
+/** What may pass to a backend and back, and whom it trusts. */
+export type Passage = Pick<ProviderConfiguration, 'requestRules' | 'caCertificates'>
+
+export interface PassageInput {
+  /** Null: the defaults. Omitted: as before. */
+  readonly requestRules?: RequestRulesInput | null | undefined
+  /** PEM; null: none. Omitted: as before. */
+  readonly caCertificates?: string | null | undefined
+}
+
+/** Both as they are stored. Throws `INVALID` or `LIMIT_EXCEEDED` at the place of the fault. */
+export function resolvePassage({ requestRules, caCertificates }: PassageInput, before?: Passage): Passage {
+  return {
+    requestRules:
+      requestRules === undefined
+        ? (before?.requestRules ?? defaultRequestRules)
+        : resolveRequestRules(requestRules, ['input', 'requestRules']),
+    caCertificates:
+      caCertificates === undefined
+        ? (before?.caCertificates ?? null)
+        : resolveCaCertificates(caCertificates, ['input', 'caCertificates']),
+  }
+}
+
+function resolveRequestRules(input: RequestRulesInput | null, path: readonly string[]): RequestRules {
+  if (!input) return defaultRequestRules
+  return {
+    passHeaders: resolveNames(input.passHeaders ?? [], mayPassHeader, [...path, 'passHeaders']),
+    passResponseHeaders: resolveNames(input.passResponseHeaders ?? [], mayPassResponseHeader, [
+      ...path,
+      'passResponseHeaders',
+    ]),
+    addStreamUsage: input.addStreamUsage ?? true,
+  }
+}
+
+/** In lower case, each once. */
+function resolveNames(
+  names: readonly string[],
+  mayPass: (name: string) => boolean,
+  path: readonly string[],
+): readonly string[] {
+  if (names.length > maxPassedHeaders)
+    throw refuseInput('LIMIT_EXCEEDED', path, `At most ${maxPassedHeaders} headers can be listed.`)
+  const lowered = names.map((name, index) => requirePassable(name.toLowerCase(), mayPass, [...path, String(index)]))
+  return [...new Set(lowered)]
+}
+
+function requirePassable(name: string, mayPass: (name: string) => boolean, path: readonly string[]): string {
+  // RFC 9110 § 5.6.2
+  if (name.length > maxHeaderNameLength || !/^[!#$%&'*+.^_`|~0-9a-z-]+$/.test(name))
+    throw refuseInput(
+      'INVALID',
+      path,
+      `A header's name has 1 to ${maxHeaderNameLength} letters, digits or characters of !#$%&'*+-.^_\`|~.`,
+    )
+  if (!mayPass(name))
+    throw refuseInput(
+      'INVALID',
+      path,
+      `The header ${name} never passes: it carries a credential, belongs to the connection, or is set by the gateway.`,
+    )
+  return name
+}
