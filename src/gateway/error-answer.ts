@@ -52,6 +52,7 @@ export function outcomeOfError(code: GatewayErrorCode): RequestOutcome {
     case 'upstream_unreachable':
     case 'upstream_auth_failed':
     case 'upstream_truncated':
+    case 'upstream_invalid_answer':
     case 'no_target_available':
       return 'UPSTREAM_ERROR'
     case 'internal_error':

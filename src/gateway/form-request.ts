@@ -13,7 +13,7 @@ export class FormRequest implements ReceivedRequest {
   readonly model: string
   readonly stream: boolean
   readonly size: number
-  readonly addsUsage = false
+  readonly lacksUsage = false
   readonly head: readonly Buffer[] = []
   readonly #form: ScannedForm
   readonly #body: SpooledBody

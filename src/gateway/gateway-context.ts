@@ -2,6 +2,7 @@ import type { LiveState } from './live/live-state.ts'
 import type { GatewayPorts } from './ports.ts'
 import type { SilenceWatch } from './request-body.ts'
 import type { Member, Roster } from './roster.ts'
+import type { StreamUsageMemory } from './stream-usage-memory.ts'
 import type { UpstreamConnections } from './upstream/connections.ts'
 
 export interface GatewayLimits {
@@ -28,6 +29,7 @@ export interface GatewayContext {
   readonly live: LiveState
   readonly connections: UpstreamConnections
   readonly silence: SilenceWatch
+  readonly streamUsage: StreamUsageMemory
   /** Requests whose response is not over. */
   readonly lives: Roster<RequestInFlight>
   heldBytes: number

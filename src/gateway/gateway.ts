@@ -14,6 +14,7 @@ import { SilenceWatch } from './request-body.ts'
 import type { Fault } from './request-edges.ts'
 import { RequestLife } from './request/request-life.ts'
 import { Roster } from './roster.ts'
+import { StreamUsageMemory } from './stream-usage-memory.ts'
 import { UpstreamConnections } from './upstream/connections.ts'
 
 export interface GatewayOptions {
@@ -71,6 +72,7 @@ class HttpGateway implements Gateway {
       live: this.live,
       connections,
       silence: new SilenceWatch(),
+      streamUsage: new StreamUsageMemory(),
       lives: new Roster(),
       heldBytes: 0,
       isDraining: false,

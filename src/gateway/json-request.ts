@@ -13,7 +13,7 @@ export class JsonRequest implements ReceivedRequest {
   readonly model: string
   readonly stream: boolean
   readonly size: number
-  readonly addsUsage: boolean
+  readonly lacksUsage: boolean
   #chunks: readonly Buffer[]
   readonly #scanned: ScannedRequest
   readonly #usageEdit: Edit | null
@@ -25,17 +25,17 @@ export class JsonRequest implements ReceivedRequest {
     this.#chunks = chunks
     this.#scanned = scanned
     this.#usageEdit = operation.hasIncludeUsage && scanned.stream ? usageEdit(scanned) : null
-    this.addsUsage = this.#usageEdit !== null
+    this.lacksUsage = this.#usageEdit !== null
   }
 
   get head(): readonly Buffer[] {
     return this.#chunks
   }
 
-  bodyFor(backend: Backend): { body: Buffer[]; length: number } {
+  bodyFor(backend: Backend, addsUsage: boolean): { body: Buffer[]; length: number } {
     const { start, end } = this.#scanned.modelSpan
     const model = { start, end, bytes: backendFacts(backend).modelJson }
-    const usage = this.#usageEdit
+    const usage = addsUsage ? this.#usageEdit : null
     const edits = !usage ? [model] : usage.start < model.start ? [usage, model] : [model, usage]
     const body = splice(this.#chunks, edits)
     return { body, length: body.reduce((sum, { length }) => sum + length, 0) }

@@ -7,12 +7,12 @@ export interface ReceivedRequest {
   readonly stream: boolean
   /** Bytes of the body. */
   readonly size: number
-  /** Whether the gateway asks for the usage of a stream where the client did not. */
-  readonly addsUsage: boolean
+  /** Whether it is a stream whose usage the client does not ask for, and the gateway may. */
+  readonly lacksUsage: boolean
   /** The first bytes of the body; at least where it is JSON. */
   readonly head: readonly Buffer[]
-  /** The body that this backend gets, and its length. */
-  bodyFor(backend: Backend): Pick<CallRequest, 'body' | 'length'>
+  /** The body that this backend gets, and its length. `addsUsage`: with the question for the usage that it lacks. */
+  bodyFor(backend: Backend, addsUsage: boolean): Pick<CallRequest, 'body' | 'length'>
   /** The answer has begun: no other attempt will ask for the body. */
   release(): void
   /** Its JSON, one character for each byte, also after `release`: then of a long one only the beginning. Empty: it is no JSON. */

@@ -1,29 +1,62 @@
-/** What an attempt meant: the rows of the failure contract (DESIGN § 4.2). */
+/** What an attempt meant: the rows of the failure contract. */
 import { longestOpenMs } from './circuit.ts'
+import {
+  isTooLarge,
+  readUpstreamError,
+  speaksOfContent,
+  speaksOfCredential,
+  speaksOfPath,
+  type UpstreamError,
+} from './upstream-error.ts'
 import type { FallbackTrigger } from './vocabulary.ts'
 
-/** `answer`: it is the client's, as it came. */
-export type Classification = FallbackTrigger | 'answer'
+/** `answer`: it is the client's, as it came. `OPERATION_NOT_SERVED`: upstream does not have the path. */
+export type Classification = FallbackTrigger | 'OPERATION_NOT_SERVED' | 'answer'
 
-/** A status that upstream answered with. `isContextLength` is asked of 400s only, and only where the route wants to know. */
-export function classifyStatus(status: number, isContextLength = false): Classification {
+/** Of an answer whose body was not read. */
+const unread: UpstreamError = { message: '', codes: [], hasFlags: false }
+
+/**
+ * What an answer with this status means. `error`: what its body says; null: it was read, and says nothing. `watchesContextLength`:
+ * whether the route wants to move on for it.
+ */
+export function classifyStatus(
+  status: number,
+  error: UpstreamError | null = unread,
+  watchesContextLength = false,
+): Classification {
+  if (status < 300) return 'answer'
+  // No redirect is followed: it could lead anywhere.
+  if (status < 400 || status >= 500) return 'SERVER_ERROR'
   switch (status) {
-    case 429:
-      return 'RATE_LIMITED'
-    case 500:
-    case 502:
-    case 503:
-    case 504:
-    case 529:
+    case 408:
+    case 425:
       return 'SERVER_ERROR'
     case 401:
-    case 403:
+    case 402:
       return 'UPSTREAM_AUTH'
+    case 403:
+      return error && speaksOfContent(error) ? 'answer' : 'UPSTREAM_AUTH'
     case 404:
-      return 'UPSTREAM_NOT_FOUND'
+      return speaksOfPath(error) ? 'OPERATION_NOT_SERVED' : 'UPSTREAM_NOT_FOUND'
+    case 405:
+      return 'OPERATION_NOT_SERVED'
+    case 429:
+      return error && isTooLarge(error) ? 'answer' : 'RATE_LIMITED'
     default:
-      return isContextLength && mayMeanContextLength(status) ? 'CONTEXT_LENGTH' : 'answer'
+      return classifyRefusal(status, error, watchesContextLength)
   }
+}
+
+function classifyRefusal(status: number, error: UpstreamError | null, watchesContextLength: boolean): Classification {
+  if (!error) return 'answer'
+  if (status === 400 && speaksOfCredential(error)) return 'UPSTREAM_AUTH'
+  return watchesContextLength && mayMeanContextLength(status) && isContextLength(error) ? 'CONTEXT_LENGTH' : 'answer'
+}
+
+/** What a request that got no answer of an attempt moves on for. */
+export function triggerOf(classification: Exclude<Classification, 'answer'>): FallbackTrigger {
+  return classification === 'OPERATION_NOT_SERVED' ? 'UPSTREAM_NOT_FOUND' : classification
 }
 
 /** No usable answer: a deadline of ours passed, or the connection failed. */
@@ -32,7 +65,7 @@ export function classifyFailure(isTimeout: boolean): FallbackTrigger {
 }
 
 /** Statuses whose body can say that the prompt was too long: 400; TGI validates with 422. */
-export function mayMeanContextLength(status: number): boolean {
+function mayMeanContextLength(status: number): boolean {
   return status === 400 || status === 422
 }
 
@@ -49,6 +82,7 @@ export function countsForCircuit(classification: Classification): boolean {
     case 'UPSTREAM_AUTH':
       return true
     case 'UPSTREAM_NOT_FOUND':
+    case 'OPERATION_NOT_SERVED':
     case 'SATURATED':
     case 'UNAVAILABLE':
     case 'CONTEXT_LENGTH':
@@ -57,7 +91,7 @@ export function countsForCircuit(classification: Classification): boolean {
   }
 }
 
-/** Whether it speaks against the credential that was sent: 401, 403 and 429. */
+/** Whether it speaks against the credential that was sent. */
 export function benchesCredential(classification: Classification): boolean {
   return classification === 'UPSTREAM_AUTH' || classification === 'RATE_LIMITED'
 }
@@ -107,42 +141,14 @@ const contextLengthSentences = [
   /\brange of input length should be\b/i,
 ]
 
-const maxMessageLength = 4096
+/** Whether an error says that the prompt exceeds the model's context. */
+export function isContextLength({ codes, message }: UpstreamError): boolean {
+  if (codes.some((code) => contextLengthCodes.has(code))) return true
+  return contextLengthSentences.some((sentence) => sentence.test(message))
+}
 
-/** Whether the body of a 400, or the data of an error event, says that the prompt exceeds the model's context. A body that is no JSON says nothing. */
+/** The same of a body. A body that is no JSON says nothing. */
 export function saysContextLength(body: string): boolean {
-  const error = findError(body)
-  if (!error) return false
-  if (isContextLengthCode(error['code']) || isContextLengthCode(error['type'])) return true
-  const message = error['message']
-  if (typeof message !== 'string') return false
-  const bounded = message.slice(0, maxMessageLength)
-  return contextLengthSentences.some((sentence) => sentence.test(bounded))
-}
-
-function isContextLengthCode(code: unknown): boolean {
-  return typeof code === 'string' && contextLengthCodes.has(code)
-}
-
-/**
- * `{"error": {…}}`; Gemini's is in a list; vLLM before 0.10, Mistral and Bedrock have it at the top; TGI's is a string; a
- * stream's `response.failed` has it in its response.
- */
-function findError(body: string): Record<string, unknown> | null {
-  let parsed: unknown
-  try {
-    parsed = JSON.parse(body)
-  } catch {
-    return null
-  }
-  const top = Array.isArray(parsed) ? (parsed as unknown[])[0] : parsed
-  if (!isObject(top)) return null
-  if (typeof top['error'] === 'string') return { message: top['error'] }
-  if (isObject(top['error'])) return top['error']
-  const response = top['response']
-  return isObject(response) && isObject(response['error']) ? response['error'] : top
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null
+  const error = readUpstreamError(body)
+  return error !== null && isContextLength(error)
 }

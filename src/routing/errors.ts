@@ -151,6 +151,12 @@ export const gatewayErrors = {
     message: 'The answer broke off: the model stopped before its end.',
     remedy: 'Discard what came, or keep it knowing that it is not whole; then try again.',
   },
+  upstream_invalid_answer: {
+    status: 502,
+    ...server,
+    message: 'What the model, or a proxy in front of it, answered is no answer of this operation.',
+    remedy: 'Try again; if it stays, an operator finds what came in the request log, at the attempt.',
+  },
   no_target_available: {
     status: 503,
     type: 'server_error',

@@ -1,7 +1,7 @@
 /**
- * The failure contract's "moving on" (DESIGN § 4.2), as one pure question: with what has been tried so far, what now?
+ * The failure contract's "moving on", as one pure question: with what has been tried so far, what now?
  *
- * In this order: another credential of the same provider; another endpoint of a deployment that could not be reached; one
+ * In this order: another credential of the same provider; another endpoint of a deployment whose endpoint failed; one
  * other available target with weight; the fallback's backends. If nothing was sent because everything is ejected, the least
  * recently ejected is tried, so that the gateway never refuses by itself for longer than the upstreams do.
  */
@@ -46,6 +46,8 @@ export interface AttemptQuestion {
   /** Whether the route's retry budget has one left; a plan with `isRepeat` takes it. */
   readonly hasRepeat: boolean
   readonly nowMs: number
+  /** Whether the client asked for a stream. */
+  readonly wantsStream: boolean
 }
 
 /** Send to this backend: a provider with this credential, or a deployment's endpoint. */
@@ -159,7 +161,7 @@ function otherCredential(question: AttemptQuestion, last: Attempt): NextAttempt 
   return planOf({ target, backend, credential, isFallback: last.isFallback })
 }
 
-/** Once, for a target that could not be reached. */
+/** Once, for a target whose endpoint failed. */
 function otherEndpoint(question: AttemptQuestion, last: Attempt): NextAttempt | null {
   if (last.isFallback || !mayTryOtherEndpoint(question, last)) return null
   const target = targetOf(question.route, last)
@@ -173,8 +175,11 @@ function otherFallbackEndpoint(question: AttemptQuestion, last: Attempt): NextAt
   return backend ? planBackend(question, backend, { target: null, isFallback: true, isRepeat: true }) : null
 }
 
+/** What another endpoint of the same deployment may do better. */
+const endpointFailures: ReadonlySet<FallbackTrigger> = new Set(['CONNECT_ERROR', 'SERVER_ERROR', 'RATE_LIMITED'])
+
 function mayTryOtherEndpoint(question: AttemptQuestion, last: Attempt): boolean {
-  if (last.trigger !== 'CONNECT_ERROR' || last.endpointId === null) return false
+  if (last.endpointId === null || last.trigger === null || !endpointFailures.has(last.trigger)) return false
   const here = question.attempts.filter((attempt) => attempt.wasSent && attempt.backendId === last.backendId)
   return here.length === 1 && question.hasRepeat && hasAttempt(question, last.isFallback)
 }
@@ -182,6 +187,8 @@ function mayTryOtherEndpoint(question: AttemptQuestion, last: Attempt): boolean 
 /** One other available target with weight. Where nothing was sent yet it is no repeat. */
 function otherTarget(question: AttemptQuestion, last: Attempt, trigger: FallbackTrigger): NextAttempt | null {
   if (last.isFallback || trigger === 'CONTEXT_LENGTH') return null
+  // Of a plain answer it may be computing still: an equal target would do the same work, and both are paid.
+  if (trigger === 'TIMEOUT' && !question.wantsStream) return null
   const isRepeat = sentCount(question) > 0
   if ((isRepeat && !question.hasRepeat) || !hasAttempt(question, false)) return null
   const tried = idsOf(question.attempts, (attempt) => attempt.targetId)

@@ -100,7 +100,7 @@ test('all attempts together end at the total time', async () => {
   await using b = await openUpstream(() => hang())
   await using gateway = await openTestGateway({
     deployments: [deployment('a', [a.baseUrl]), deployment('b', [b.baseUrl])],
-    routes: [route('chat', ['dep_a'], { fallback: ['dep_b'], timeouts: { firstByteMs: 100, totalMs: 160 } })],
+    routes: [route('chat', ['dep_a'], { fallback: ['dep_b'], timeouts: { answerMs: 100, totalMs: 160 } })],
   })
   const answer = await gateway.post('/chat/completions', request)
   expect(answer.status).toBe(504)

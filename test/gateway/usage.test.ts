@@ -216,7 +216,7 @@ test('live traffic: each attempt begins once and ends once, and the request is c
   await using gateway = await openTestGateway({
     deployments: [deployment('a', [a.baseUrl])],
     providers: [provider('b', b.baseUrl)],
-    routes: [route('chat', ['dep_a'], { fallback: ['pmd_b'], timeouts: { firstByteMs: 50 } })],
+    routes: [route('chat', ['dep_a'], { fallback: ['pmd_b'], timeouts: { answerMs: 50 } })],
   })
   await (await gateway.post('/chat/completions', { model: 'chat', messages: [] })).text()
   expect(gateway.traffic.map(({ kind, place }) => `${kind} ${place.backendId}`)).toEqual([

@@ -22,24 +22,32 @@ describe('a status means', () => {
     [404, 'UPSTREAM_NOT_FOUND'],
     [200, 'answer'],
     [204, 'answer'],
-    [302, 'answer'],
+    [302, 'SERVER_ERROR'],
     [400, 'answer'],
-    [402, 'answer'],
-    [408, 'answer'],
+    [402, 'UPSTREAM_AUTH'],
+    [405, 'OPERATION_NOT_SERVED'],
+    [408, 'SERVER_ERROR'],
     [409, 'answer'],
     [413, 'answer'],
     [422, 'answer'],
-    [501, 'answer'],
-    [505, 'answer'],
+    [425, 'SERVER_ERROR'],
+    [501, 'SERVER_ERROR'],
+    [505, 'SERVER_ERROR'],
+    [507, 'SERVER_ERROR'],
+    [520, 'SERVER_ERROR'],
+    [530, 'SERVER_ERROR'],
+    [598, 'SERVER_ERROR'],
   ])('%i: %s', (status, expected) => {
     expect(classifyStatus(status)).toBe(expected)
   })
 
   test('a 400 or 422 about the context length: CONTEXT_LENGTH; the same words with another status: what that means', () => {
-    expect(classifyStatus(400, true)).toBe('CONTEXT_LENGTH')
-    expect(classifyStatus(422, true)).toBe('CONTEXT_LENGTH')
-    expect(classifyStatus(200, true)).toBe('answer')
-    expect(classifyStatus(500, true)).toBe('SERVER_ERROR')
+    const error = { message: '', codes: ['context_length_exceeded'], hasFlags: false }
+    expect(classifyStatus(400, error, true)).toBe('CONTEXT_LENGTH')
+    expect(classifyStatus(422, error, true)).toBe('CONTEXT_LENGTH')
+    expect(classifyStatus(400, error)).toBe('answer')
+    expect(classifyStatus(200, error, true)).toBe('answer')
+    expect(classifyStatus(500, error, true)).toBe('SERVER_ERROR')
   })
 
   test('no answer: TIMEOUT or CONNECT_ERROR', () => {

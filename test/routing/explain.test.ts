@@ -156,6 +156,7 @@ describe('the chances', () => {
         deadlineAtMs: 9_000,
         attempts: [],
         hasRepeat: true,
+        wantsStream: true,
         nowMs: 1_000,
       })
       if (step.kind !== 'stop') counts[step.backend.id] = (counts[step.backend.id] ?? 0) + 1 / 400

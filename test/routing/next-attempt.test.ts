@@ -34,6 +34,7 @@ class Walk {
   readonly live = new WrittenLive()
   readonly attempts: Attempt[] = []
   hasRepeat = true
+  wantsStream = true
   nowMs = 1_000
   deadlineAtMs = 600_000
   readonly #rotations = new Rotations(seededRandom(1))
@@ -58,6 +59,7 @@ class Walk {
       attempts: this.attempts,
       hasRepeat: this.hasRepeat,
       nowMs: this.nowMs,
+      wantsStream: this.wantsStream,
     }
     return nextAttempt(question)
   }
@@ -176,13 +178,24 @@ describe('a target that failed', () => {
     const walk = new Walk(
       route({ one: 1, other: 1, twin: 1 }, { fallback: fallback(['paid-model'], { maxAttempts: 9 }) }),
     )
-    walk.fail('SERVER_ERROR', 500)
-    walk.fail('SERVER_ERROR', 500)
+    while (!walk.step().startsWith('fallback')) walk.fail('SERVER_ERROR', 500)
+    expect(new Set(walk.attempts.map(({ targetId }) => targetId)).size).toBe(2)
+    expect(new Set(walk.attempts.map(({ endpointId }) => endpointId)).size).toBe(walk.attempts.length)
+  })
+
+  test('because its plain answer took too long is followed by the fallback, and by no equal target', () => {
+    const walk = new Walk(route({ one: 1, other: 1 }, { fallback: fallback(['paid-model']) }))
+    walk.wantsStream = false
+    walk.fail('TIMEOUT')
     expect(walk.step()).toBe('fallback paid-model/paid-key')
+    const alone = new Walk(route({ one: 1, other: 1 }))
+    alone.wantsStream = false
+    alone.fail('TIMEOUT')
+    expect(alone.step()).toBe('upstream_timeout')
   })
 })
 
-describe('a deployment that could not be reached', () => {
+describe('a deployment whose endpoint failed', () => {
   test('is tried once more at another endpoint, and then no more', () => {
     const walk = new Walk(route({ twin: 1 }, { fallback: fallback(['paid-model'], { maxAttempts: 9 }) }))
     walk.fail('CONNECT_ERROR')
@@ -201,14 +214,15 @@ describe('a deployment that could not be reached', () => {
     expect(walk.step()).toBe('upstream_unreachable')
   })
 
-  test.each(rows.filter(([trigger]) => trigger !== 'CONNECT_ERROR'))(
-    'but one that answered with %s (%s) is not',
-    (trigger, status) => {
-      const walk = new Walk(route({ twin: 1 }))
-      walk.fail(trigger, status)
-      expect(walk.step()).not.toMatch(/twin/)
-    },
-  )
+  const elsewhere = new Set(['CONNECT_ERROR', 'SERVER_ERROR', 'RATE_LIMITED'])
+
+  test.each(rows)('with %s (%s) is tried at another endpoint only if that may do better', (trigger, status) => {
+    const walk = new Walk(route({ twin: 1, other: 1 }))
+    const failed = walk.fail(trigger, status)
+    if (failed !== 'twin') return
+    if (elsewhere.has(trigger)) expect(walk.step()).toMatch(/^repeat twin/)
+    else expect(walk.step()).not.toMatch(/twin/)
+  })
 
   test('as a fallback is tried at another endpoint after the rest of the fallback', () => {
     const walk = new Walk(route({ one: 1 }, { fallback: fallback(['spare', 'paid-model'], { maxAttempts: 9 }) }))

@@ -5,8 +5,9 @@ import type { FallbackTrigger } from '../../routing/vocabulary.ts'
 import type { Permit } from '../live/permit.ts'
 import type { Wait } from '../live/waiting-room.ts'
 import { monotonicMs } from '../monotonic.ts'
-import type { StreamProtocol } from '../stream-protocol.ts'
-import { type CallOpening, type CallOwner, type CallTimeouts, UpstreamCall } from '../upstream/call.ts'
+import { type CallOpening, type CallOwner, type CallExpectation, UpstreamCall } from '../upstream/call.ts'
+import type { CallOutcome } from './call-outcome.ts'
+import { errorText } from './error-text.ts'
 
 /** What a request tried: it sent something, or it only waited for a place. */
 export type RequestAttempt = SentAttempt | WaitAttempt
@@ -25,27 +26,30 @@ export class SentAttempt implements Attempt, CallOwner {
   readonly plan: AttemptPlan
   readonly permit: Permit
   readonly call: UpstreamCall
+  /** Whether the gateway asks for the usage of the stream where the client did not. */
+  readonly addsUsage: boolean
   status: number | null = null
   trigger: FallbackTrigger | null = null
   /** What upstream or the connection said, bounded and without secrets; null for an answer. */
   error: string | null = null
   upstreamRequestId: string | null = null
+  /** Upstream refused the request for what it is, be it by its status or by an error with a good one. */
+  isRefused = false
   /** 0: it is under way. */
   endedAtMs = 0
   readonly #owner: AttemptOwner
 
-  /** `leftMs`: what is left of the request's time. */
   constructor(
     plan: AttemptPlan,
     permit: Permit,
-    timeouts: CallTimeouts,
-    leftMs: number,
-    protocol: StreamProtocol,
+    expectation: CallExpectation,
+    addsUsage: boolean,
     owner: AttemptOwner,
   ) {
     this.plan = plan
     this.permit = permit
-    this.call = new UpstreamCall(timeouts, leftMs, protocol, this)
+    this.addsUsage = addsUsage
+    this.call = new UpstreamCall(expectation, this)
     this.#owner = owner
   }
 
@@ -87,6 +91,15 @@ export class SentAttempt implements Attempt, CallOwner {
     const retryAfter = call.head?.retryAfter ?? null
     const retryAfterMs = retryAfter === null ? null : parseRetryAfter(retryAfter, Date.now())
     this.permit.observe({ classification, status, retryAfterMs, error: call.failure })
+  }
+
+  /** Notes what an outcome says, for the record. */
+  note(outcome: CallOutcome): void {
+    const { call, plan } = this
+    this.status = call.status || null
+    this.upstreamRequestId = call.head?.requestId ?? null
+    this.isRefused = outcome.meantStatus >= 400
+    if (outcome.classification !== 'answer' || this.isRefused) this.error = errorText(outcome, call.failure, plan)
   }
 
   /** It is no answer. */

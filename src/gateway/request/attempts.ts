@@ -6,6 +6,8 @@ import {
   stageWithoutTarget,
   type WaitPlan,
 } from '../../routing/next-attempt.ts'
+import { triggerOf } from '../../routing/classify.ts'
+import { namesStreamOptions } from '../../routing/upstream-error.ts'
 import type { Route, Snapshot } from '../../routing/snapshot.ts'
 import type { FallbackTrigger } from '../../routing/vocabulary.ts'
 import type { GatewayContext } from '../gateway-context.ts'
@@ -16,11 +18,11 @@ import { isOwnShortage } from '../own-shortage.ts'
 import type { ReceivedRequest } from '../received-request.ts'
 import { join } from '../relay.ts'
 import { streamProtocolOf } from '../stream-protocol.ts'
-import type { CallOpening } from '../upstream/call.ts'
+import type { CallExpectation, CallOpening } from '../upstream/call.ts'
 import { upstreamRequest } from '../upstream/request.ts'
 import type { Admission } from './admission.ts'
 import { type AttemptOwner, type RequestAttempt, SentAttempt, WaitAttempt } from './attempt.ts'
-import { classifyCall } from './call-outcome.ts'
+import { type CallOutcome, outcomeOfCall } from './call-outcome.ts'
 import { promptPrefixHash } from './prompt-prefix.ts'
 import { passedHeaders, Relaying } from './relaying.ts'
 import type { KeptAnswer, Reply } from './reply.ts'
@@ -83,6 +85,10 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
 
   get #leftMs(): number {
     return this.route.timeouts.totalMs - this.#reply.usage.elapsedMs
+  }
+
+  get wantsStream(): boolean {
+    return this.#received.stream
   }
 
   get rotations(): LiveState['rotations'] {
@@ -168,14 +174,25 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
   // ── one attempt ──
 
   #send(plan: AttemptPlan, permit: Permit): void {
-    const { operation, usage } = this.#reply
-    const protocol = streamProtocolOf(operation)
-    const attempt = new SentAttempt(plan, permit, this.route.timeouts, this.#leftMs, protocol, this)
+    const attempt = new SentAttempt(plan, permit, this.#expectation(), this.#mayAddUsage(plan), this)
     this.#owner.stage = attempt
-    usage.begin(attempt)
-    const { body, length } = this.#received.bodyFor(plan.backend)
+    this.#reply.usage.begin(attempt)
+    const { body, length } = this.#received.bodyFor(plan.backend, attempt.addsUsage)
     const { origin, target, headers } = upstreamRequest(plan, this.#clientPart(plan))
     attempt.call.send(this.#wayTo(plan, origin), { origin, target, headers, body, length })
+  }
+
+  #expectation(): CallExpectation {
+    return {
+      timeouts: this.route.timeouts,
+      leftMs: this.#leftMs,
+      wantsStream: this.wantsStream,
+      protocol: streamProtocolOf(this.#reply.operation),
+    }
+  }
+
+  #mayAddUsage({ backend }: AttemptPlan): boolean {
+    return this.#received.lacksUsage && this.#context.streamUsage.mayAsk(backend, this.nowMs)
   }
 
   #wayTo({ backend }: AttemptPlan, origin: string) {
@@ -212,18 +229,31 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
 
   #judge(attempt: SentAttempt, opening: CallOpening): void {
     const { call } = attempt
-    const classification = classifyCall(call, opening, this.route)
-    attempt.status = call.status || null
+    const outcome = outcomeOfCall(call, opening, this.route)
+    attempt.note(outcome)
     if (opening === 'unreachable' && isOwnShortage(call.failure)) return this.#turnAway(attempt)
+    if (this.#isRefusedForUsage(attempt, outcome)) return this.#sendAsItCame(attempt)
     // A request that had hardly any time left says nothing about its upstream.
-    if (opening !== 'expired') attempt.observe(classification)
-    if (classification === 'answer') return this.#relay(attempt)
-    attempt.fail(classification)
-    // What broke off is no answer: with its length it would look whole.
-    const isAnswer = opening === 'failedStream' ? call.errorEvent !== null : opening === 'answering' && !call.isBroken
-    if (isAnswer) this.#keep(attempt)
-    if (!isAnswer || call.isComplete || call.isStream) this.#leave()
+    if (opening !== 'expired') attempt.observe(outcome.classification)
+    if (outcome.classification === 'answer') return this.#relay(attempt)
+    attempt.fail(triggerOf(outcome.classification))
+    this.#keep(attempt, opening)
     this.next()
+  }
+
+  /** Whether a strict server refuses `stream_options`, which only the gateway has added. */
+  #isRefusedForUsage({ addsUsage, call }: SentAttempt, { meantStatus, classification }: CallOutcome): boolean {
+    if (!addsUsage || classification !== 'answer' || (meantStatus !== 400 && meantStatus !== 422)) return false
+    return call.isComplete && namesStreamOptions(join(call.peekChunks()).toString())
+  }
+
+  /** The client's own request once more to the same place: it is the same attempt, and nothing is held against anybody. */
+  #sendAsItCame(attempt: SentAttempt): void {
+    const { plan, permit, call } = attempt
+    this.#context.streamUsage.noteRefusal(plan.backend.id, this.nowMs)
+    call.abandon()
+    this.#reply.usage.attempts.pop()
+    this.#send(plan, permit)
   }
 
   /** The gateway itself has no room for a connection: another upstream could not be reached either. */
@@ -233,11 +263,17 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     this.#reply.refuse({ code: 'overloaded' }, 1_000)
   }
 
-  /** For the case that no other comes. What speaks of the gateway's own credential is no client's business. */
-  #keep(attempt: SentAttempt): void {
+  /**
+   * For the case that no other comes. What broke off is no answer: with its length it would look whole. What speaks of the gateway's
+   * own credential is no client's business. What is too long or too slow to be kept stays open.
+   */
+  #keep(attempt: SentAttempt, opening: CallOpening): void {
     const { call, trigger } = attempt
-    if (trigger === 'UPSTREAM_AUTH' || !(call.isComplete || call.isStream)) return
-    this.#kept = { attempt, status: call.status, headers: passedHeaders(attempt), body: join(call.peekChunks()) }
+    const isAnswer = opening === 'failedStream' ? call.errorEvent !== null : opening === 'answering' && !call.isBroken
+    const isWhole = call.isComplete || call.isStream
+    if (isAnswer && isWhole && trigger !== 'UPSTREAM_AUTH')
+      this.#kept = { attempt, status: call.status, headers: passedHeaders(attempt), body: join(call.peekChunks()) }
+    if (!isAnswer || isWhole) this.#leave()
   }
 
   #leave(): void {
@@ -260,8 +296,15 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
       return this.#reply.refuse({ code: answer.code }, answer.retryAfterMs)
     }
     // The last one, whose body was too long or too slow to be waited for.
-    if (stage.stage === 'attempting') return this.#relay(stage)
+    if (stage.stage === 'attempting') return this.#passOpen(stage)
     if (this.#kept) this.#reply.pass(this.#kept)
     else this.#reply.refuse({ code: 'upstream_unreachable' })
+  }
+
+  /** An error as it comes; a redirect or a page would lead clients astray. */
+  #passOpen(attempt: SentAttempt): void {
+    if (attempt.call.status >= 400) return this.#relay(attempt)
+    this.#leave()
+    this.#reply.refuse({ code: 'upstream_invalid_answer' })
   }
 }

@@ -1,41 +1,89 @@
-import {
-  type Classification,
-  classifyFailure,
-  classifyStatus,
-  mayMeanContextLength,
-  saysContextLength,
-} from '../../routing/classify.ts'
+import { type Classification, classifyFailure, classifyStatus } from '../../routing/classify.ts'
 import { watchesContextLength } from '../../routing/next-attempt.ts'
 import type { Route } from '../../routing/snapshot.ts'
+import {
+  errorInsteadOfAnswer,
+  parseObject,
+  readUpstreamError,
+  statusNamedBy,
+  type UpstreamError,
+} from '../../routing/upstream-error.ts'
 import { join } from '../relay.ts'
-import type { ServerSentEvent } from '../sse.ts'
-import { statusOfErrorEvent } from '../stream-error.ts'
 import type { CallOpening, UpstreamCall } from '../upstream/call.ts'
+import { mayHoldError } from '../upstream/plain-opening.ts'
 
 /** What a call means for its request. */
-export function classifyCall(call: UpstreamCall, opening: CallOpening, route: Route): Classification {
+export interface CallOutcome {
+  readonly classification: Classification
+  /** The status of the answer, or the one that the error in its place names. */
+  readonly meantStatus: number
+  /** What upstream said of its failure; null: nothing that could be read. */
+  readonly error: UpstreamError | null
+  /** A body that could be read only as text; empty: there is none. */
+  readonly text: string
+}
+
+export function outcomeOfCall(call: UpstreamCall, opening: CallOpening, route: Route): CallOutcome {
   switch (opening) {
     case 'answering':
-      if (call.isBroken && call.status < 400) return classifyFailure(false)
-      return classifyStatus(call.status, call.status >= 400 && isContextLengthError(call, route))
+      return call.status >= 300 ? outcomeOfError(call, route) : outcomeOfAnswer(call, route)
     case 'failedStream':
-      return classifyErrorEvent(call.errorEvent, route)
+      return outcomeOfStream(call, route)
     case 'firstByteTimeout':
     case 'expired':
-      return classifyFailure(true)
+      return failed(call, classifyFailure(true))
     case 'connectTimeout':
     case 'unreachable':
-      return classifyFailure(false)
+      return failed(call, classifyFailure(false))
   }
 }
 
-/** Null: the stream ended without any content. */
-function classifyErrorEvent(event: ServerSentEvent | null, route: Route): Classification {
-  if (!event) return 'SERVER_ERROR'
-  return classifyStatus(statusOfErrorEvent(event), watchesContextLength(route) && saysContextLength(event.data ?? ''))
+function failed({ status }: UpstreamCall, classification: Classification): CallOutcome {
+  return { classification, meantStatus: status, error: null, text: '' }
 }
 
-function isContextLengthError(call: UpstreamCall, route: Route): boolean {
-  if (!mayMeanContextLength(call.status) || !watchesContextLength(route) || !call.isComplete) return false
-  return saysContextLength(join(call.peekChunks()).toString())
+const good: CallOutcome = { classification: 'answer', meantStatus: 200, error: null, text: '' }
+
+/** With a good status: an answer, or what is none. */
+function outcomeOfAnswer(call: UpstreamCall, route: Route): CallOutcome {
+  if (call.isBroken) return failed(call, classifyFailure(false))
+  if (call.isPage) return { classification: 'SERVER_ERROR', meantStatus: 502, error: null, text: textOf(call) }
+  if (!call.isComplete || call.isStream) return good
+  const body = join(call.peekChunks())
+  if (body.length === 0) return { classification: 'SERVER_ERROR', meantStatus: 502, error: null, text: 'an empty body' }
+  if (!mayHoldError(body)) return good
+  const object = parseObject(body.toString())
+  const error = object && errorInsteadOfAnswer(object)
+  return error ? outcomeOf(error, statusNamedBy(error) ?? 500, route) : good
+}
+
+function outcomeOfError(call: UpstreamCall, route: Route): CallOutcome {
+  const { status } = call
+  if (!call.isComplete) {
+    const classification = classifyStatus(status)
+    return { classification, meantStatus: status, error: null, text: textOf(call) }
+  }
+  const text = textOf(call)
+  const error = readUpstreamError(text)
+  const classification = classifyStatus(status, error, watchesContextLength(route))
+  return { classification, meantStatus: status, error, text: error ? '' : text }
+}
+
+/** Of a stream that failed before it had content. */
+function outcomeOfStream({ errorEvent }: UpstreamCall, route: Route): CallOutcome {
+  if (!errorEvent) return { classification: 'SERVER_ERROR', meantStatus: 502, error: null, text: 'no content' }
+  const data = errorEvent.data ?? ''
+  const error = readUpstreamError(data)
+  if (error) return outcomeOf(error, statusNamedBy(error) ?? 500, route)
+  return { classification: 'SERVER_ERROR', meantStatus: 500, error: null, text: data }
+}
+
+/** By the status that the error names, as if it had come with that. */
+function outcomeOf(error: UpstreamError, meantStatus: number, route: Route): CallOutcome {
+  const classification = classifyStatus(meantStatus, error, watchesContextLength(route))
+  return { classification, meantStatus, error, text: '' }
+}
+
+function textOf(call: UpstreamCall): string {
+  return join(call.peekChunks()).toString()
 }

@@ -64,7 +64,7 @@ export class Relaying implements AnswerSink {
     const { operation, usage } = this.#reply
     return new StreamRelay(this.attempt.call, this, {
       protocol: streamProtocolOf(operation),
-      dropsUsageEvent: this.#received.addsUsage,
+      dropsUsageEvent: this.attempt.addsUsage,
       errorEvent: (code, passed) => errorEvent(code, operation, usage.id, passed),
     })
   }

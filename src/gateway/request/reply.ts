@@ -57,9 +57,23 @@ export class Reply {
     this.#endWith(outcomeOfError(code), status, code, () => this.#write(status, headers, body))
   }
 
-  /** Answers with what an upstream said. */
-  pass({ attempt, status, headers, body }: KeptAnswer): void {
+  /** Answers with what an upstream said, as it came; what a client could not read goes into its envelope. */
+  pass(kept: KeptAnswer): void {
+    const { attempt, status, headers, body } = kept
+    if (!isReadable(kept)) return this.#passInEnvelope(attempt)
     this.#endWith(outcomeOf(attempt), status, null, () => this.#write(status, headers, body, attempt))
+  }
+
+  /** A page, an empty body, or a redirect that nobody may follow: an error keeps its status. */
+  #passInEnvelope(attempt: SentAttempt): void {
+    const code = 'upstream_invalid_answer'
+    const came = attempt.call.status
+    const status = came >= 400 ? came : gatewayErrors[code].status
+    const body = errorBody(code, this.#protocol, this.usage.id)
+    const headers = ['content-type', 'application/json']
+    const { retryAfter } = attempt.call.head ?? { retryAfter: null }
+    if (retryAfter !== null) headers.push('retry-after', retryAfter)
+    this.#endWith(outcomeOf(attempt), status, code, () => this.#write(status, headers, body, attempt))
   }
 
   /** The client has left before there was an answer. */
@@ -103,13 +117,28 @@ export class Reply {
   }
 }
 
+/** What clients of these operations can read: JSON, or events. */
+function isReadable({ attempt, status, body }: KeptAnswer): boolean {
+  if (status >= 300 && status < 400) return false
+  return attempt.call.isStream || isJson(body)
+}
+
+function isJson(body: Buffer): boolean {
+  try {
+    JSON.parse(body.toString())
+    return true
+  } catch {
+    return false
+  }
+}
+
 export function isServed(outcome: RequestOutcome): boolean {
   return outcome === 'OK' || outcome === 'OK_BY_FALLBACK'
 }
 
 /** How a request ended that got all of this attempt's answer. */
-export function outcomeOf({ trigger, status, isFallback }: SentAttempt): RequestOutcome {
+export function outcomeOf({ trigger, isRefused, isFallback }: SentAttempt): RequestOutcome {
   if (trigger !== null) return trigger === 'CONTEXT_LENGTH' ? 'CLIENT_ERROR' : 'UPSTREAM_ERROR'
-  if (status !== null && status >= 400) return 'CLIENT_ERROR'
+  if (isRefused) return 'CLIENT_ERROR'
   return isFallback ? 'OK_BY_FALLBACK' : 'OK'
 }

@@ -1,6 +1,8 @@
 import { fieldValue, isAnswerHead, namesAsWritten } from '../http/header-lines.ts'
 import { hasPassedPrefix, passedNames } from './response-headers.ts'
 
+const maxRequestIdLength = 128
+
 /** What the gateway reads of the status line and the headers of an upstream's answer. */
 export class AnswerHead {
   readonly status: number
@@ -14,6 +16,8 @@ export class AnswerHead {
   /** Of several, the first. */
   retryAfter: string | null = null
   hasDate = false
+  /** Upstream's own id of the request, for its support. */
+  requestId: string | null = null
   /** Lists of tokens as upstream wrote them, joined where there are several; empty: there is none. */
   connection = ''
   keepAlive = ''
@@ -58,10 +62,20 @@ export class AnswerHead {
       case 'date':
         this.hasDate = true
         break
+      case 'x-request-id':
+        this.#readRequestId(value)
+        return true
+      case 'request-id':
+        this.#readRequestId(value)
+        break
       default:
     }
     this.passed.push(name, value)
     return true
+  }
+
+  #readRequestId(value: string): void {
+    if (this.requestId === null && value !== '') this.requestId = value.slice(0, maxRequestIdLength)
   }
 
   /** All headers were added: those that `Connection` lists were meant for the gateway alone (RFC 9110 § 7.6.1). */
@@ -85,7 +99,14 @@ export class AnswerHead {
 /** What `Connection` nearly always says, and which is no header's name. */
 const isUsual = /^(?:keep-alive|close)$/i
 
-const knownNames = namesAsWritten([...passedNames, 'connection', 'content-length', 'keep-alive', 'transfer-encoding'])
+const knownNames = namesAsWritten([
+  ...passedNames,
+  'connection',
+  'content-length',
+  'keep-alive',
+  'transfer-encoding',
+  'x-request-id',
+])
 
 /** The name in lower case of a header that is of interest. */
 function findName(written: string): string | undefined {

@@ -6,10 +6,20 @@ import { failAlone, maxStagedBytes, passAnswers } from '../turn.ts'
 import type { AnswerHead } from './answer-head.ts'
 import { DeadlineWatch, type Watched } from './deadline-watch.ts'
 import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
+import { mayBeginError } from './plain-opening.ts'
 import { StreamOpening } from './stream-opening.ts'
 
 /** Milliseconds. */
-export type CallTimeouts = Pick<Timeouts, 'connectMs' | 'firstByteMs' | 'idleMs'>
+export type CallTimeouts = Pick<Timeouts, 'connectMs' | 'firstByteMs' | 'answerMs' | 'idleMs'>
+
+/** What a call is expected to bring. */
+export interface CallExpectation {
+  readonly timeouts: CallTimeouts
+  /** What is left of the request's time. */
+  readonly leftMs: number
+  readonly wantsStream: boolean
+  readonly protocol: StreamProtocol
+}
 
 /**
  * How a call went up to the first byte of its answer.
@@ -43,7 +53,7 @@ export interface AnswerReader {
   onBroken(reason: 'broken' | 'silent' | 'expired'): void
 }
 
-/** An error answer is read whole before anything is decided, if it is no longer and no slower than this. */
+/** What may be an error is read whole before anything is decided, if it is no longer and no slower than this. */
 const maxErrorBytes = 256 * 1024
 const maxErrorMs = 1_000
 
@@ -69,9 +79,8 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   /** When its last byte came, or it failed (`monotonicMs`). */
   endedAtMs = 0
 
-  readonly #timeouts: CallTimeouts
+  readonly #expectation: CallExpectation
   readonly #expiresAtMs: number
-  readonly #protocol: StreamProtocol
   readonly #owner: CallOwner
   #opening: CallOpening | null = null
   /** Null: there is none yet, or none any more; what it was now carries another call. */
@@ -91,11 +100,9 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   #isPaused = false
   #isAbandoned = false
 
-  /** `leftMs`: what is left of the request's time. */
-  constructor(timeouts: CallTimeouts, leftMs: number, protocol: StreamProtocol, owner: CallOwner) {
-    this.#timeouts = timeouts
-    this.#expiresAtMs = this.startedAtMs + leftMs
-    this.#protocol = protocol
+  constructor(expectation: CallExpectation, owner: CallOwner) {
+    this.#expectation = expectation
+    this.#expiresAtMs = this.startedAtMs + expectation.leftMs
     this.#owner = owner
     this.#connectingSinceMs = this.startedAtMs
     this.#waitingSinceMs = this.startedAtMs
@@ -120,6 +127,11 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   /** Whether upstream broke the answer off before any of it was read. */
   get isBroken(): boolean {
     return this.#brokenBy !== null
+  }
+
+  /** Whether a page came in the place of an answer: it is a proxy's, or a console's that takes every path. */
+  get isPage(): boolean {
+    return this.head !== null && isPage(this.head)
   }
 
   /** Whether more of the answer may come. */
@@ -188,8 +200,8 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     this.#lastByteAtMs = monotonicMs()
     this.#stage = 'opening'
     this.isStream = head.status < 300 && isEventStream(head)
-    if (this.isStream) this.#streamOpening = new StreamOpening(this.#protocol)
-    if (head.status >= 400) this.#errorSinceMs = this.#lastByteAtMs
+    if (this.isStream) this.#streamOpening = new StreamOpening(this.#expectation.protocol)
+    if (head.status >= 300 || isPage(head)) this.#errorSinceMs = this.#lastByteAtMs
     this.#watch()
   }
 
@@ -199,7 +211,18 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     this.#heldBytes += chunk.length
     if (this.#stage === 'answering') this.#flushSoon()
     else if (this.#streamOpening) this.#tryReadOpening(this.#streamOpening, chunk)
-    else if (this.status < 400 || this.#heldBytes > maxErrorBytes) this.#begin('answering')
+    else if (this.#heldBytes > maxErrorBytes || !this.#mayBeError()) this.#begin('answering')
+  }
+
+  /** Whether what came of a plain answer may be an error: then the rest of it is waited for. */
+  #mayBeError(): boolean {
+    if (this.status >= 300 || this.isPage) return true
+    if (!mayBeginError(this.#chunks)) return false
+    if (this.#errorSinceMs === 0) {
+      this.#errorSinceMs = monotonicMs()
+      this.#watch()
+    }
+    return true
   }
 
   onEnd(): void {
@@ -229,6 +252,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   }
 
   #readOpening(opening: StreamOpening, chunk: Buffer): void {
+    this.#lastByteAtMs = monotonicMs()
     const meaning = opening.push(chunk)
     if (meaning === 'content') this.#begin('answering')
     if (meaning === 'error' || meaning === 'over') this.#failStream(opening)
@@ -319,20 +343,27 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     this.dueAtMs = Math.min(this.dueAtMs, this.#nextDeadline())
   }
 
+  /** The request's time bounds the wait for an answer, and no answer that has begun. */
   #nextDeadline(): number {
-    return Math.min(this.#expiresAtMs, this.#stageDeadline())
+    return this.#hasBegun ? this.#stageDeadline() : Math.min(this.#expiresAtMs, this.#stageDeadline())
+  }
+
+  /** Of a stream, content came; of a plain answer, its head. */
+  get #hasBegun(): boolean {
+    return this.#stage === 'answering' || (this.#stage === 'opening' && !this.isStream)
   }
 
   #stageDeadline(): number {
-    const { connectMs, firstByteMs, idleMs } = this.#timeouts
+    const { wantsStream, timeouts } = this.#expectation
+    const { connectMs, firstByteMs, answerMs, idleMs } = timeouts
     switch (this.#stage) {
       case 'connecting':
         return this.#connectingSinceMs + connectMs
       case 'waiting':
-        return this.#waitingSinceMs + firstByteMs
+        return this.#waitingSinceMs + (wantsStream ? firstByteMs : answerMs)
       case 'opening':
         if (this.#errorSinceMs > 0) return this.#errorSinceMs + maxErrorMs
-        return this.isStream ? this.#waitingSinceMs + firstByteMs : this.#lastByteAtMs + idleMs
+        return this.#lastByteAtMs + (this.isStream ? firstByteMs : idleMs)
       case 'answering':
       case 'over':
         return this.#isPaused ? monotonicMs() + idleMs : this.#lastByteAtMs + idleMs
@@ -343,13 +374,13 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   checkDeadlines(nowMs: number): void {
     this.dueAtMs = this.#nextDeadline()
     if (nowMs < this.dueAtMs) return
-    if (nowMs >= this.#expiresAtMs) return this.#break('expired', 'expired')
+    if (nowMs >= this.#expiresAtMs && !this.#hasBegun) return this.#break('expired', 'expired')
     switch (this.#stage) {
       case 'connecting':
         this.failure = 'connect timeout'
         return this.#break('broken', 'connectTimeout')
       case 'waiting':
-        this.failure = 'first byte timeout'
+        this.failure = this.#expectation.wantsStream ? 'first byte timeout' : 'answer timeout'
         return this.#break('broken', 'firstByteTimeout')
       case 'opening':
         // The status of an error is known; its body is not worth more time.
@@ -366,6 +397,11 @@ export class UpstreamCall implements AnswerReceiver, Watched {
 
 function flush(call: UpstreamCall): void {
   call.flush()
+}
+
+/** No operation answers with one. */
+function isPage({ status, contentType }: AnswerHead): boolean {
+  return status < 300 && /^text\/html\b/i.test(contentType)
 }
 
 /** A stream that is compressed against what was asked for cannot be read; it passes as any other body. */

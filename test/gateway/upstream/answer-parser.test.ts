@@ -254,6 +254,7 @@ test('of the headers only what is of use is kept, in the order in which it came'
     contentType: 'text/event-stream; charset=utf-8',
     isEncoded: false,
     contentLength: 0,
+    requestId: 'theirs',
     retryAfter: '4',
     hasDate: false,
     connection: '',

@@ -200,14 +200,18 @@ interface Call {
 const firstByteMs = 800
 
 function call(way: UpstreamWay, body: Pick<CallRequest, 'body' | 'length'>): Call {
-  const timeouts = { connectMs: 10_000, firstByteMs, idleMs: 10_000 }
+  const timeouts = { connectMs: 10_000, firstByteMs, answerMs: firstByteMs, idleMs: 10_000 }
+  const protocol = streamProtocolOf(findOperation('/v1/chat/completions')!)
   const result: { opening: CallOpening | null } = { opening: null }
-  const made = new UpstreamCall(timeouts, 60_000, streamProtocolOf(findOperation('/v1/chat/completions')!), {
-    onOpening: (_, opening) => void (result.opening = opening),
-    onFault: (error) => {
-      throw error
+  const made = new UpstreamCall(
+    { timeouts, leftMs: 60_000, wantsStream: false, protocol },
+    {
+      onOpening: (_, opening) => void (result.opening = opening),
+      onFault: (error) => {
+        throw error
+      },
     },
-  })
+  )
   made.send(way, { ...request, ...body })
   return Object.assign(result, { call: made })
 }
