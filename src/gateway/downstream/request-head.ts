@@ -69,6 +69,8 @@ export class RequestHead {
   isEncoded = false
   /** Name, value, name, value, …, names in lower case: what upstream sees of the client's headers. */
   forwarded: string[] = []
+  /** The lines of its headers, for what only some upstreams see. */
+  #lines = ''
   #authorization = ''
   #xApiKey = ''
   #apiKey = ''
@@ -96,6 +98,29 @@ export class RequestHead {
     return this.isChunked || (this.contentLength ?? 0) > 0
   }
 
+  /**
+   * What an upstream sees that gets these headers, too, in the form of `forwarded`. It is read anew from the text: most
+   * upstreams get no more than the fixed list, and no request pays for those of others.
+   */
+  forwardedWith(names: ReadonlySet<string>): readonly string[] {
+    const pairs = this.forwarded.slice()
+    const text = this.#lines
+    for (let at = 0; at < text.length;) {
+      const next = text.indexOf('\r\n', at)
+      const end = next < 0 ? text.length : next
+      const colon = text.indexOf(':', at)
+      const name = alsoPassed(text.slice(at, colon), names)
+      if (name !== undefined) pairs.push(name, fieldValue(text, colon + 1, end))
+      at = end + 2
+    }
+    return this.#hasListedNames ? withoutListed(pairs, this.#connection) : pairs
+  }
+
+  /** Whether `Connection` lists more than how it goes on. */
+  get #hasListedNames(): boolean {
+    return this.#connection !== '' && !/^(keep-alive|close)$/i.test(this.#connection)
+  }
+
   /** The client's key, bare; null if it sent none. */
   get key(): string | null {
     return keyOf(this.#authorization, this.#xApiKey, this.#apiKey)
@@ -114,6 +139,7 @@ export class RequestHead {
   }
 
   #readLines(text: string, from: number): string | null {
+    this.#lines = text.slice(from)
     for (let at = from; at < text.length;) {
       const next = text.indexOf('\r\n', at)
       const end = next < 0 ? text.length : next
@@ -127,8 +153,7 @@ export class RequestHead {
       at = end + 2
     }
     if (this.isChunked && this.contentLength !== null) return 'it has a Content-Length and a Transfer-Encoding'
-    if (this.#connection !== '' && !/^(keep-alive|close)$/i.test(this.#connection))
-      this.forwarded = withoutListed(this.forwarded, this.#connection)
+    if (this.#hasListedNames) this.forwarded = withoutListed(this.forwarded, this.#connection)
     return null
   }
 
@@ -186,6 +211,13 @@ export class RequestHead {
 export function keyOf(authorization: string, xApiKey: string, apiKey: string): string | null {
   const key = /^bearer(?: |$)/i.test(authorization) ? authorization.slice(7).trim() : authorization
   return key || xApiKey || apiKey || null
+}
+
+/** The name in lower case of a header that passes only where an operator says so; undefined: it is none of `names`. */
+function alsoPassed(written: string, names: ReadonlySet<string>): string | undefined {
+  if (knownNames.has(written)) return undefined
+  const name = written.toLowerCase()
+  return names.has(name) && !knownNames.has(name) ? name : undefined
 }
 
 /** Empty: nobody here reads it. Undefined: it is no name. */

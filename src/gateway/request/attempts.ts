@@ -1,3 +1,4 @@
+import { passedNamesOf } from '../passed-names.ts'
 import {
   type AttemptPlan,
   type AttemptQuestion,
@@ -204,7 +205,8 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
 
   #clientPart(plan: AttemptPlan) {
     const { operation, usage, exchange } = this.#reply
-    const { forwarded } = exchange.head
+    const names = passedNamesOf(plan.backend)
+    const forwarded = names ? exchange.head.forwardedWith(names.request) : exchange.head.forwarded
     return {
       operation,
       query: this.#query,

@@ -1,3 +1,4 @@
+import { passedNamesOf } from '../passed-names.ts'
 import { classifyFailure } from '../../routing/classify.ts'
 import type { RequestOutcome } from '../../routing/vocabulary.ts'
 import type { PassedAnswer } from '../answer-tokens.ts'
@@ -96,6 +97,8 @@ export class Relaying implements AnswerSink {
 }
 
 /** What the client sees of upstream's headers, to be added to. */
-export function passedHeaders({ call }: SentAttempt): string[] {
-  return call.head ? call.head.passed.slice() : []
+export function passedHeaders({ call, plan }: SentAttempt): string[] {
+  if (!call.head) return []
+  const names = passedNamesOf(plan.backend)
+  return names ? call.head.passedWith(names.response) : call.head.passed.slice()
 }

@@ -3,6 +3,8 @@ import { hasPassedPrefix, passedNames } from './response-headers.ts'
 
 const maxRequestIdLength = 128
 
+export type HeaderPair = readonly [name: string, value: string]
+
 /** What the gateway reads of the status line and the headers of an upstream's answer. */
 export class AnswerHead {
   readonly status: number
@@ -26,8 +28,12 @@ export class AnswerHead {
   /** Whether `Connection` may list names of headers. */
   #hasListed = false
 
-  constructor(status: number) {
+  /** All of its headers as upstream wrote them: lines with a status line before them, or names with their values. */
+  readonly #written: string | readonly HeaderPair[]
+
+  constructor(status: number, written: string | readonly HeaderPair[]) {
     this.status = status
+    this.#written = written
   }
 
   /** Reads a header; `value` without white space around it. False: no body could be told from such a head. */
@@ -78,10 +84,25 @@ export class AnswerHead {
     if (this.requestId === null && value !== '') this.requestId = value.slice(0, maxRequestIdLength)
   }
 
+  /**
+   * What the client sees if these headers pass, too; to be added to. They are looked for in what upstream wrote: most
+   * upstreams' answers pass no more than the fixed list.
+   */
+  passedWith(names: ReadonlySet<string>): string[] {
+    const passed = this.passed.slice()
+    const passedAnyway = new Set(this.passed.filter((_, at) => at % 2 === 0))
+    const dropped = this.#hasListed ? listedNames(this.connection) : null
+    for (const [written, value] of typeof this.#written === 'string' ? pairsIn(this.#written) : this.#written) {
+      const name = written.toLowerCase()
+      if (names.has(name) && !passedAnyway.has(name) && !dropped?.has(name)) passed.push(name, value)
+    }
+    return passed
+  }
+
   /** All headers were added: those that `Connection` lists were meant for the gateway alone (RFC 9110 § 7.6.1). */
   end(): void {
     if (!this.#hasListed) return
-    const dropped = new Set(this.connection.split(',').map((name) => name.trim().toLowerCase()))
+    const dropped = listedNames(this.connection)
     const kept = this.passed.filter((_, at) => !dropped.has(this.passed[at - (at % 2)]!))
     this.passed.splice(0, this.passed.length, ...kept)
   }
@@ -116,6 +137,10 @@ function findName(written: string): string | undefined {
   return hasPassedPrefix(name) ? name : knownNames.get(name)
 }
 
+function listedNames(connection: string): ReadonlySet<string> {
+  return new Set(connection.split(',').map((name) => name.trim().toLowerCase()))
+}
+
 function joined(list: string, value: string): string {
   return list === '' ? value : `${list},${value}`
 }
@@ -123,7 +148,7 @@ function joined(list: string, value: string): string {
 /** The lines of a head in Latin-1, with the line break of the last; null: they are malformed. */
 export function readAnswerHead(lines: string): AnswerHead | null {
   if (!isAnswerHead(lines)) return null
-  const head = new AnswerHead(Number(lines.slice(9, 12)))
+  const head = new AnswerHead(Number(lines.slice(9, 12)), lines)
   let at = lines.indexOf('\r\n') + 2
   while (at < lines.length) {
     const colon = lines.indexOf(':', at)
@@ -133,4 +158,12 @@ export function readAnswerHead(lines: string): AnswerHead | null {
   }
   head.end()
   return head
+}
+
+function pairsIn(lines: string): HeaderPair[] {
+  const [, ...headers] = lines.split('\r\n').filter((line) => line !== '')
+  return headers.map((line) => {
+    const colon = line.indexOf(':')
+    return [line.slice(0, colon), fieldValue(line, colon + 1, line.length)]
+  })
 }

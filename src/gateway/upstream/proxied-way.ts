@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import type { Dispatcher, ProxyAgent } from 'undici'
-import { AnswerHead } from './answer-head.ts'
+import { AnswerHead, type HeaderPair } from './answer-head.ts'
 import { maxWholeBytes, streamOf } from './body-stream.ts'
 import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
 
@@ -95,11 +95,10 @@ class ProxiedExchange implements UpstreamExchange, Dispatcher.DispatchHandler {
 }
 
 function headOf(status: number, headers: IncomingHttpHeaders): AnswerHead {
-  const head = new AnswerHead(status)
-  for (const name in headers) {
-    const value = headers[name]
-    if (Array.isArray(value)) for (const one of value) head.add(name, one)
-    else if (value !== undefined) head.add(name, value)
-  }
+  const pairs = Object.entries(headers).flatMap(([name, value]) =>
+    [value ?? []].flat().map((one): HeaderPair => [name, one]),
+  )
+  const head = new AnswerHead(status, pairs)
+  for (const [name, value] of pairs) head.add(name, value)
   return head
 }

@@ -1,0 +1,23 @@
+import type { RequestRules } from '../routing/configuration.ts'
+import type { Backend } from '../routing/snapshot.ts'
+
+/** Headers that pass to a backend, or back from it, besides the fixed lists. */
+interface PassedNames {
+  readonly request: ReadonlySet<string>
+  readonly response: ReadonlySet<string>
+}
+
+/** By the snapshot's own object: made once for as long as it does not change. */
+const known = new WeakMap<RequestRules, PassedNames>()
+
+/** Null: none, as for most backends. */
+export function passedNamesOf(backend: Backend): PassedNames | null {
+  const rules = backend.kind === 'deployment' ? backend.requestRules : backend.provider.requestRules
+  if (rules.passHeaders.length === 0 && rules.passResponseHeaders.length === 0) return null
+  let names = known.get(rules)
+  if (!names) {
+    names = { request: new Set(rules.passHeaders), response: new Set(rules.passResponseHeaders) }
+    known.set(rules, names)
+  }
+  return names
+}
