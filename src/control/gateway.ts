@@ -1,4 +1,5 @@
 import { deleteGateway, findGatewayState } from '../storage/gateway.ts'
+import { forgetUsageOfGateway } from '../storage/usage-progress.ts'
 import { commitChange } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
 import { refuseInput, refuseOperation } from './refusal.ts'
@@ -8,7 +9,10 @@ export interface GatewayForgetInput {
   readonly reason?: string | null | undefined
 }
 
-/** Forgets a lost gateway that will not come back: nothing waits for it any more. The value is its id. */
+/**
+ * Forgets a lost gateway that will not come back: nothing waits for it, or for its usage, any more. What it had not shipped counts as lost
+ * until it is heard of again. The value is its id.
+ */
 export function forgetGateway(control: Control, actor: Actor, input: GatewayForgetInput): Promise<Answer<string>> {
   return commitChange(
     control,
@@ -21,6 +25,7 @@ export function forgetGateway(control: Control, actor: Actor, input: GatewayForg
           'FAILED_PRECONDITION',
           'The gateway is live: it would come back at once. Stop it instead.',
         )
+      await forgetUsageOfGateway(change.tx, input.id)
       await deleteGateway(change.tx, input.id)
       change.audit(input.id, [{ field: 'state', before: JSON.stringify(state), after: null }])
       return input.id

@@ -16,6 +16,16 @@ export const Gateway = builder.objectRef<GatewayStatus>('Gateway').implement({
       type: 'SafeInt',
       description: 'Usage records that are not yet in the database.',
     }),
+    usageCompleteUntil: t.field({
+      type: 'DateTime',
+      description: 'Usage up to this instant is in the database.',
+      resolve: async (row, _args, { loaders }) => (await loaders.spoolStatus.load(row.spool_id ?? '')).completeUntil,
+    }),
+    lostUsageRecords: t.field({
+      type: 'SafeInt',
+      description: 'Records of its spool that could be kept nowhere, over restarts.',
+      resolve: async (row, _args, { loaders }) => (await loaders.spoolStatus.load(row.spool_id ?? '')).lost,
+    }),
     startedAt: t.field({ type: 'DateTime', description: 'When it was started.', resolve: (row) => row.started_at }),
     seenAt: t.field({ type: 'DateTime', description: 'When it last said so.', resolve: (row) => row.seen_at }),
     build: t.exposeString('build', { description: 'Software version.' }),

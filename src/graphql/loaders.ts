@@ -30,6 +30,7 @@ import {
   type RouteArrows,
 } from '../storage/route-read.ts'
 import { listRequestLogsByIds } from '../storage/request-log.ts'
+import { listSpoolStatus, type SpoolStatus } from '../storage/usage-progress.ts'
 import { listAccessUsers, listUsersByIds } from '../storage/user-read.ts'
 
 export type Loaders = ReturnType<typeof createLoaders>
@@ -64,6 +65,7 @@ export function createLoaders(db: Db) {
     routeCountOfBackend: countsOf(db, countRoutesOfBackends),
     revisionCountOfRoute: countsOf(db, countRevisionsOfRoutes),
     apiKeyCountOfUser: countsOf(db, countApiKeysOfUsers),
+    spoolStatus: spoolStatusOf(db),
   }
 }
 
@@ -107,6 +109,13 @@ function arrowsOf(db: Db): DataLoader<string, RouteArrows> {
     },
     { maxBatchSize },
   )
+}
+
+function spoolStatusOf(db: Db): DataLoader<string, SpoolStatus> {
+  return new DataLoader(async (spoolIds) => {
+    const status = await listSpoolStatus(db, spoolIds)
+    return spoolIds.map((id) => status.get(id)!)
+  })
 }
 
 interface PageOfParent {

@@ -8,6 +8,11 @@ import type { UsageRecord } from '../routing/usage-record.ts'
 export interface LivePorts {
   /** The gateway in this process: what it serves is known before its row in the database says so. Null: there is none. */
   readonly gatewayId: string | null
+  /**
+   * Every request that ended in that gateway before this instant is in the database, or lost; milliseconds since the epoch. It may not have
+   * been able to say so there. Omitted: there is no gateway in this process.
+   */
+  readonly usageCompleteUntilMs?: () => number
   /** What decisions are made with, over all gateways. */
   readonly view: LiveView
   /**

@@ -137,6 +137,11 @@ const UsageReportRef = builder.objectRef<UsageReport>('UsageReport').implement({
       type: [UsageRowRef],
       description: 'One per bucket and group: oldest bucket first, then most tokens first.',
     }),
+    lostRequests: t.expose('lostRequests', {
+      type: 'SafeInt',
+      description:
+        'Requests of the range whose records were lost, as far as it is known; 0: it is exact up to `completeUntil`. Of all callers, whatever the filter.',
+    }),
     truncated: t.exposeBoolean('truncated', { description: 'Whether rows beyond `limit` were left out.' }),
   }),
 })
@@ -161,10 +166,12 @@ builder.queryField('usage', (t) =>
       filter: t.arg({ type: UsageFilterInput, description: 'Omitted: all requests.' }),
       limit: t.arg.int({ required: true, defaultValue: 1000, description: 'Most rows, 1 to 10,000.' }),
     },
-    resolve: async (_root, { range, bucket, groupBy, filter, limit }, { control, actor }, info) => {
+    resolve: async (_root, { range, bucket, groupBy, filter, limit }, { control, actor, live }, info) => {
       if (limit < 1 || limit > maxRows) throw badUserInput(`\`limit\` is 1 to ${maxRows}.`)
       const twice = groupBy.find((dimension, index) => groupBy.indexOf(dimension) < index)
       if (twice) throw badUserInput(`\`groupBy\` names ${twice} twice.`)
+      // Before the sums are read: what is shipped by now is in them.
+      const completeHereMs = live.usageCompleteUntilMs?.() ?? Infinity
       const result = await getUsageReport(control.db, {
         from: range.from,
         to: range.to ?? new Date(),
@@ -175,7 +182,8 @@ builder.queryField('usage', (t) =>
         withPercentiles: isAnySelected(info, percentileFields),
       })
       if (!result.ok) throw badUserInput(describe(result.refusal))
-      return result.report
+      const { report } = result
+      return { ...report, completeUntil: new Date(Math.min(report.completeUntil.getTime(), completeHereMs)) }
     },
   }),
 )

@@ -15,7 +15,10 @@ import {
 import type { SnapshotStore } from './snapshot-store.ts'
 
 /** What the gateway of this process says of itself, besides what the registry knows. */
-export type GatewayFigures = Pick<GatewayReport, 'inFlight' | 'pendingUsageRecords' | 'health' | 'endpointInFlight'>
+export type GatewayFigures = Pick<
+  GatewayReport,
+  'inFlight' | 'pendingUsageRecords' | 'spoolId' | 'health' | 'endpointInFlight'
+>
 
 export interface GatewayRegistry extends AsyncDisposable {
   readonly id: string

@@ -4,11 +4,16 @@ import type { UsageRecord } from '../routing/usage-record.ts'
 /** On the way of every request: cheap, never throws. */
 export type RecordObserver = (record: UsageRecord) => void
 
-/** The sink, with the observers told of each record before it. */
-export function observedSink(sink: UsageSink, observers: readonly RecordObserver[]): UsageSink {
+/** The sink, with the observers told of each record before it. `timely` puts a record right whose clock was wrong. */
+export function observedSink(
+  sink: UsageSink,
+  observers: readonly RecordObserver[],
+  timely: (record: UsageRecord) => UsageRecord = (record) => record,
+): UsageSink {
   return {
     open: (request) => sink.open(request),
-    append(record, opened, written) {
+    append(ended, opened, written) {
+      const record = timely(ended)
       for (const observe of observers) observe(record)
       sink.append(record, opened, written)
     },

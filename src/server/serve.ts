@@ -4,6 +4,7 @@ import type { Control } from '../control/control.ts'
 import { ensureFirstAdministrator, type FirstAdministrator } from '../control/first-administrator.ts'
 import { createTrafficCounters } from '../gateway/traffic/traffic-counters.ts'
 import { type Gateway, openGateway } from '../gateway/gateway.ts'
+import { timelyRecord } from '../gateway/spool/timely-record.ts'
 import { rewrapSecrets } from '../storage/rewrap-secrets.ts'
 import { openApiListener } from './api-listener.ts'
 import type { Config } from './config.ts'
@@ -92,7 +93,9 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
     openGateway(
       {
         snapshot: store.current,
-        usage: observedSink(usage.spool, [requestMetrics.count, keyUse.observe, feed.observe]),
+        usage: observedSink(usage.spool, [requestMetrics.count, keyUse.observe, feed.observe], (record) =>
+          timelyRecord(record, usage.spool.clock),
+        ),
         traffic: counters,
         isAllowedAddress: policy.isAllowedAddress,
         gatewayCount: registry.gatewayCount,
@@ -109,6 +112,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
     gateway,
     snapshot: () => store.current(),
     spool: usage.spool,
+    lostByAll: usage.lostByAll,
     database: persistence.database,
     version,
     otherGateways: () => registry.others(),
@@ -133,12 +137,14 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
   const untilUsable = <T>(step: () => Promise<T>) => whenUsable(step, log, { always: isKnown, signal })
   const goOnline = async () => {
     await untilUsable(() => migrateWhenReachable(databaseUrl, log, signal))
+    // First of all: what is complete must not pass what was served without the database.
+    await untilUsable(() => usage.start())
     await untilUsable(() => follower.reload())
     online.use(followNotifications({ databaseUrl, follower, registry, feed, log }))
-    await untilUsable(() => usage.start())
     await registry.start(() => ({
       inFlight: gateway.inFlight,
       pendingUsageRecords: usage.spool.state().pending,
+      spoolId: usage.spool.id,
       health: gateway.live.healthReport(),
       endpointInFlight: gateway.live.inFlightReport(),
     }))
@@ -169,6 +175,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
       live: {
         ...createLiveReports(gateway.live, registry.others),
         gatewayId,
+        usageCompleteUntilMs: () => usage.spool.state().completeUntilMs,
         traffic,
         onSnapshot: store.subscribe,
         onRequest: feed.onRequest,

@@ -297,4 +297,5 @@ export interface GatewayTable {
   host: Generated<string>
   health: ColumnType<Record<string, BackendHealthReport>, string | undefined, string>
   endpoint_in_flight: ColumnType<Record<string, number>, string | undefined, string>
+  spool_id: Generated<string | null>
 }

@@ -35,6 +35,8 @@ export interface GatewayReport {
   readonly startedAt: Date
   readonly build: string
   readonly host: string
+  /** Of its usage records. */
+  readonly spoolId?: string
   readonly health: Readonly<Record<string, BackendHealthReport>>
   readonly endpointInFlight: Readonly<Record<string, number>>
 }
@@ -49,6 +51,7 @@ export async function upsertGateway(db: Db, report: GatewayReport): Promise<void
     pending_usage_records: report.pendingUsageRecords,
     build: report.build,
     host: report.host,
+    spool_id: report.spoolId ?? null,
     health: JSON.stringify(report.health),
     endpoint_in_flight: JSON.stringify(report.endpointInFlight),
     seen_at: sql<Date>`clock_timestamp()`,

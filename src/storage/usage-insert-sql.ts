@@ -100,7 +100,16 @@ function layerCells({ number, grain, level }: (typeof usageLayers)[number]): str
 const isUnknown = 'NOT EXISTS (SELECT FROM usage_record AS known WHERE known.id = incoming.id)'
 
 /**
- * Parameters: arrays of `usage_about` and of `usage_line`. Returns the number of new records as `inserted`.
+ * Invariant: a numbered record of a run counts once, whenever and however often it is sent. What is new is added to the rows, to the sums
+ * of every layer and to `usage_run.shipped` by one statement; what is in `shipped` is left out, although its row may have been dropped
+ * with its partition. Records without a number are told by their id, as long as their row is there.
+ */
+const wasShipped =
+  'coalesce((SELECT shipped FROM usage_run WHERE run_id = $4::uuid) @> ($3::bigint[])[ordinality], false)'
+
+/**
+ * Parameters: arrays of `usage_about` and of `usage_line`; the lines' numbers (null: none), the run that gave them (null: none), and the
+ * spool where it is. Returns the number of new records as `inserted`.
  *
  * Every table is written in the order of its key, and all writers write the tables in the same order: writers who race
  * wait for one another, and cannot wait in a circle.
@@ -118,7 +127,15 @@ export const usageInsertSql = prepared(
   SELECT DISTINCT ON (id) l.*, to_timestamp(started / 1000) AS started_at,
     to_timestamp((started + lasted) / 1000) AS ended_at
   FROM unnest($2::usage_line[]) WITH ORDINALITY AS l
+  WHERE NOT ${wasShipped}
   ORDER BY id, ordinality DESC
+), shipped AS (
+  INSERT INTO usage_run (run_id, spool_id, shipped)
+  SELECT $4::uuid, $5::text, range_agg(int8range(number, number, '[]'))
+  FROM unnest($3::bigint[]) AS number
+  WHERE $4::uuid IS NOT NULL AND number IS NOT NULL
+  HAVING count(*) > 0
+  ON CONFLICT (run_id) DO UPDATE SET shipped = usage_run.shipped + excluded.shipped, updated_at = now()
 ), new_dimension AS (
   INSERT INTO usage_dimension (key, level, ${columns.join(', ')})
   SELECT * FROM (${levels.map((level) => `(${dimensionRows(level)})`).join(' UNION ALL ')}) AS rows

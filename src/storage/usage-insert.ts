@@ -5,30 +5,55 @@ import type { UsageRecord } from '../routing/usage-record.ts'
 import type { Db } from './database.ts'
 import { createUsageEncoder, endOfLineMs } from './usage-encoder.ts'
 import { usageInsertSql } from './usage-insert-sql.ts'
-import { createUsagePartitions } from './usage-partitions.ts'
+import { createUsagePartitions, hasUsagePartition } from './usage-partitions.ts'
+
+/** Where entries come from: a process that numbered its records, and the spool that has its files. */
+export interface UsageOrigin {
+  readonly spoolId: string
+  readonly runId: string
+  /** Of each entry; 0: it has none. */
+  readonly sequences: readonly number[]
+}
+
+/** Another gateway's retention may drop a partition again that was just made. */
+const maxTries = 4
 
 /**
  * Stores the records of `createUsageEncoder` that are not yet there, adds those to the sums of every layer, and returns how
  * many they were. One statement: however often a batch is sent and by whomever, each record counts once; of several with
- * the same id in a batch the last.
+ * the same id in a batch the last. Without an `origin` that holds as long as their rows are there, and with it for ever.
  *
- * Throws the driver's `DatabaseError`; `isRefusal` tells whether sending the same again could ever help.
+ * Throws the driver's `DatabaseError`; `judgeFailure` tells whether sending the same again could ever help.
  */
-export async function insertUsageEntries(db: Db, entries: readonly UsageEntry[]): Promise<number> {
-  if (entries.length === 0) return 0
+export async function insertUsageEntries(
+  db: Db,
+  entries: readonly UsageEntry[],
+  origin: UsageOrigin | null = null,
+): Promise<number> {
+  const parameters = parametersOf(entries, origin)
+  for (let tries = 1; ; tries++) {
+    try {
+      return await runInsert(db, parameters)
+    } catch (error) {
+      if (!isMissingPartition(error) || tries === maxTries) throw error
+      const ends = entries.map(({ line }) => endOfLineMs(line))
+      if (!ends.every(hasUsagePartition)) throw new UnstorableInstant('a request that ended in no year of four digits')
+      await createUsagePartitions(db, ends)
+    }
+  }
+}
+
+function parametersOf(entries: readonly UsageEntry[], origin: UsageOrigin | null): (string | null)[] {
   const abouts = new Set<string>()
   for (const { about } of entries) abouts.add(about.text)
-  const parameters = [`{${[...abouts].join(',')}}`, `{${entries.map(({ line }) => line).join(',')}}`]
-  try {
-    return await runInsert(db, parameters)
-  } catch (error) {
-    if (!isMissingPartition(error)) throw error
-    await createUsagePartitions(
-      db,
-      entries.map(({ line }) => endOfLineMs(line)),
-    )
-    return await runInsert(db, parameters)
-  }
+  const numbers = origin?.sequences.map((sequence) => (sequence === 0 ? 'NULL' : sequence)) ?? []
+  return [
+    `{${[...abouts].join(',')}}`,
+    `{${entries.map(({ line }) => line).join(',')}}`,
+    `{${numbers.join(',')}}`,
+    origin?.runId ?? null,
+    origin?.spoolId ?? null,
+  ]
 }
 
 /** The same for records that nobody has encoded. */
@@ -40,12 +65,29 @@ export async function insertUsageRecords(db: Db, records: readonly UsageRecord[]
   )
 }
 
-/** Whether the database refused what was sent, and not just could not take it now (SQLSTATE classes 22 and 23). */
-export function isRefusal(error: unknown): boolean {
-  return error instanceof DatabaseError && /^2[23]/.test(error.code ?? '')
+class UnstorableInstant extends Error {
+  override name = 'UnstorableInstant'
 }
 
-async function runInsert(db: Db, parameters: readonly string[]): Promise<number> {
+/**
+ * What a failure says of the records that were sent. `REFUSED`: they will never be taken. `PASSING`: nothing can be taken now, whatever it
+ * is. `UNCLEAR`: it could be either.
+ */
+export type FailureKind = 'REFUSED' | 'PASSING' | 'UNCLEAR'
+
+/**
+ * By SQLSTATE class: data and constraints (22, 23) refuse, a missing partition aside, which can be made; connections, transactions,
+ * resources, locks, operators and systems (08, 25, 28, 40, 53, 55, 57, 58), and what is no answer of the database, pass.
+ */
+export function judgeFailure(error: unknown): FailureKind {
+  if (error instanceof UnstorableInstant) return 'REFUSED'
+  if (error instanceof TypeError || error instanceof RangeError) return 'UNCLEAR'
+  if (!(error instanceof DatabaseError) || isMissingPartition(error)) return 'PASSING'
+  if (/^2[23]/.test(error.code ?? '')) return 'REFUSED'
+  return /^(08|25|28|40|53|55|57|58)/.test(error.code ?? '') ? 'PASSING' : 'UNCLEAR'
+}
+
+async function runInsert(db: Db, parameters: readonly (string | null)[]): Promise<number> {
   const result = await db.executeQuery<{ inserted: number }>(CompiledQuery.raw(usageInsertSql, [...parameters]))
   return result.rows[0]!.inserted
 }

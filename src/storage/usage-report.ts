@@ -2,7 +2,7 @@ import type { Percentiles } from '../routing/latency-sketch.ts'
 import type { UsageBucket, UsageDimension, UsageFilter } from '../routing/usage-filter.ts'
 import type { RequestOutcome } from '../routing/vocabulary.ts'
 import type { Db } from './database.ts'
-import { findCompleteUntil } from './usage-progress.ts'
+import { countLostRequests, findCompleteUntil } from './usage-progress.ts'
 import { type Range, countBuckets } from './usage-range.ts'
 import { type Aggregate, listAggregates } from './usage-aggregate.ts'
 
@@ -66,6 +66,8 @@ export interface UsageReport {
   /** Oldest bucket first, then most tokens first. */
   readonly rows: readonly UsageRow[]
   readonly truncated: boolean
+  /** Requests of the range whose records are lost, as far as that is known: of all callers, whatever the filter. */
+  readonly lostRequests: number
 }
 
 export type UsageRefusal =
@@ -101,8 +103,9 @@ async function readReport(tx: Db, query: UsageQuery, range: Range): Promise<Usag
   const withPercentiles = query.withPercentiles ?? true
   const common = { range, filter: query.filter ?? {}, withPercentiles }
   const completeUntil = await findCompleteUntil(tx)
+  const lostRequests = await countLostRequests(tx, from, to)
   const [total] = await listAggregates(tx, { ...common, bucket: 'ALL', groupBy: [], limit: 1 })
-  if (!total) return { from, to, completeUntil, totals: emptyMetrics, rows: [], truncated: false }
+  if (!total) return { from, to, completeUntil, totals: emptyMetrics, rows: [], truncated: false, lostRequests }
   const groupBy = [...new Set(query.groupBy)]
   const isTotal = query.bucket === 'ALL' && groupBy.length === 0
   const aggregates = isTotal
@@ -115,6 +118,7 @@ async function readReport(tx: Db, query: UsageQuery, range: Range): Promise<Usag
     totals: total.metrics,
     rows: aggregates.slice(0, query.limit).map((aggregate) => toRow(aggregate, query.groupBy)),
     truncated: aggregates.length > query.limit,
+    lostRequests,
   }
 }
 

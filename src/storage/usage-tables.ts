@@ -1,4 +1,4 @@
-/** The columns of `migrations/0002_usage.sql`, with the types of `0005_usage_lines.sql`, as the driver returns and takes them. */
+/** The columns of `migrations/0002_usage.sql`, `0005_usage_lines.sql` and `0007_usage_ledger.sql`, as the driver returns and takes them. */
 import type { Generated, GeneratedAlways, JSONColumnType } from 'kysely'
 import type { AttemptRecord } from '../routing/usage-record.ts'
 import type { RequestOutcome, UsageProvenance } from '../routing/vocabulary.ts'
@@ -10,6 +10,8 @@ export interface UsageTables {
   usage_retention: UsageRetentionTable
   usage_rollup: UsageRollupTable
   usage_progress: UsageProgressTable
+  usage_run: UsageRunTable
+  usage_loss: UsageLossTable
 }
 
 interface UsageDimensionTable {
@@ -86,4 +88,20 @@ interface UsageProgressTable {
   pending: number
   lost: number
   reported_at: Date
+  forgotten_at: Generated<Date | null>
+}
+
+interface UsageRunTable {
+  run_id: string
+  spool_id: string
+  /** An `int8multirange`. */
+  shipped: string
+  updated_at: Generated<Date>
+}
+
+interface UsageLossTable {
+  source: string
+  minute: Date
+  spool_id: string
+  requests: number
 }

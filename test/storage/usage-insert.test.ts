@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { afterAll, beforeEach, beforeAll, expect, test } from 'vitest'
 import type { Database } from '../../src/storage/database.ts'
 import { abandonedRecord } from '../../src/gateway/spool/abandoned-record.ts'
-import { insertUsageRecords, isRefusal } from '../../src/storage/usage-insert.ts'
+import { insertUsageRecords, judgeFailure } from '../../src/storage/usage-insert.ts'
 import { usageLayers } from '../../src/storage/usage-layers.ts'
 import { openTestDatabase } from '../support/database.ts'
 import { usageRecord } from '../support/usage-record.ts'
@@ -72,8 +72,8 @@ test('a name from a client that PostgreSQL would refuse is stored with replaceme
 test('a record that can never be stored is told from a database that is away', async () => {
   const impossible = usageRecord({ durationMs: Number.NaN })
   const error = await insertUsageRecords(database.db, [impossible]).catch((caught: unknown) => caught)
-  expect(isRefusal(error)).toBe(true)
-  expect(isRefusal(new Error('connect ECONNREFUSED'))).toBe(false)
+  expect(judgeFailure(error)).toBe('REFUSED')
+  expect(judgeFailure(new Error('connect ECONNREFUSED'))).toBe('PASSING')
 })
 
 test('a sketch of many values stays small and loses none', async () => {

@@ -4,11 +4,17 @@ import type { UsageEntry } from '../../routing/usage-entry.ts'
 export interface SpooledRecord extends UsageEntry {
   /** Of its request. */
   readonly id: string
+  /** When its request ended, in milliseconds since the epoch. */
+  readonly endMs: number
+  /** Among all records of the run that wrote it, from 1 on; 0: an earlier version wrote it and gave none. */
+  readonly sequence: number
 }
 
 /** Records to ship. */
 export interface SpoolBatch {
   readonly records: readonly SpooledRecord[]
+  /** Of the process that wrote them, which is not always this one; null: of an earlier version, and unknown. */
+  readonly runId: string | null
   /** No more than these waited. */
   readonly isLast: boolean
   /** They are in the database. */
@@ -20,6 +26,7 @@ export interface SpoolBatch {
 /** What is out: its records, and where they end in their segment; null if they came from memory. */
 interface Taken {
   readonly records: readonly SpooledRecord[]
+  readonly runId: string | null
   readonly end: number | null
   readonly isLast: boolean
 }
@@ -56,6 +63,7 @@ export class BatchesOut {
     this.#batches.push(batch)
     return {
       records: taken.records,
+      runId: taken.runId,
       isLast: taken.isLast,
       commit: () => {
         batch.hasArrived = true

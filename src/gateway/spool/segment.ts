@@ -1,10 +1,38 @@
 import { closeSync, fdatasync, fstatSync, ftruncateSync, futimes, openSync, readSync, writeSync } from 'node:fs'
 import type { UsageAbout } from '../../routing/usage-entry.ts'
-import { type Frame, readFrame } from './frame.ts'
+import type { SpooledRecord } from './batches-out.ts'
+import { findFrame, type Frame, isTorn, listDamaged, maxFrameBytes, mostRecordsIn } from './frame.ts'
+
+/** What recovery hears of a segment. */
+export interface SegmentReader {
+  /** A whole frame that is no about. */
+  onFrame(frame: Frame): void
+  /** A frame that is damaged; what can be read of its id. */
+  onDamaged(id: string): void
+}
+
+/** What `recover` found wrong. */
+export interface SegmentDamage {
+  /** Of an end that was never written: they are cut off. */
+  readonly tornBytes: number
+  readonly damagedBytes: number
+  /** Records in the damaged bytes, or whose about is: as far as can be told. */
+  readonly lostRecords: number
+}
+
+/** Records behind one another in a segment, and where the next one is. */
+export interface SegmentRecords {
+  readonly records: SpooledRecord[]
+  readonly end: number
+}
+
+const windowBytes = 4 * maxFrameBytes
 
 /** One file of the spool. What was appended is in it to the byte, or not at all. */
 export class Segment {
   readonly path: string
+  /** Of the process that wrote it; null: an earlier version did. */
+  readonly runId: string | null
   /** Of whole frames. */
   bytes = 0
   /** What its records refer to, by number. */
@@ -14,6 +42,8 @@ export class Segment {
   shipped = 0
   /** The earliest end of a request in it, in milliseconds since the epoch. */
   firstEndMs = Infinity
+  /** The latest instant in it. */
+  lastInstantMs = 0
   /** It ends with a torn frame that could not be cut off: nothing may be appended behind it. */
   isBroken = false
   readonly #descriptor: number
@@ -21,8 +51,9 @@ export class Segment {
   #isSyncing = false
   #isClosing = false
 
-  constructor(path: string) {
+  constructor(path: string, runId: string | null) {
     this.path = path
+    this.runId = runId
     this.#descriptor = openSync(path, 'a+', 0o600)
   }
 
@@ -51,7 +82,7 @@ export class Segment {
   }
 
   /** Up to `maxBytes` from here on. */
-  read(from: number, maxBytes: number): Buffer {
+  #read(from: number, maxBytes: number): Buffer {
     const bytes = Buffer.allocUnsafe(Math.min(maxBytes, this.bytes - from))
     let length = 0
     while (length < bytes.length) {
@@ -62,21 +93,79 @@ export class Segment {
     return bytes.subarray(0, length)
   }
 
-  /** Reads what an earlier process left, counts its records, and cuts off what is not whole: returns those bytes' number. */
-  recover(onFrame: (frame: Frame) => void): number {
+  /**
+   * The records from here on. What is damaged, and what refers to a damaged about, is left out; when nothing comes any more, `records`
+   * and `shipped` tell how many those were.
+   */
+  readRecords(from: number, maxRecords: number): SegmentRecords {
+    const records: SpooledRecord[] = []
+    let end = from
+    // Of a window that says nothing but what began, the next one follows.
+    for (let begin = -1; records.length === 0 && end > begin;) {
+      begin = end
+      end = this.#readWindow(begin, maxRecords, records)
+    }
+    return { records, end }
+  }
+
+  #readWindow(begin: number, maxRecords: number, into: SpooledRecord[]): number {
+    const bytes = this.#read(begin, windowBytes)
+    const isEnd = begin + bytes.length >= this.bytes
+    let at = 0
+    while (into.length < maxRecords) {
+      const found = findFrame(bytes, at, isEnd)
+      // The window may end within a frame: only what is too long for one is damaged.
+      if (!found) return isEnd ? this.bytes : begin + Math.max(at, bytes.length - maxFrameBytes)
+      at = found.at + found.frame.length
+      const record = this.#recordOf(found.frame)
+      if (record) into.push(record)
+    }
+    return begin + at
+  }
+
+  #recordOf(frame: Frame): SpooledRecord | undefined {
+    const about = frame.kind === 'record' ? this.abouts.get(frame.about) : undefined
+    return about && { id: frame.id, endMs: frame.instantMs, sequence: frame.sequence, about, line: frame.text() }
+  }
+
+  /** Reads what an earlier process left and counts its records. An end that was never written is cut off; damage is passed over. */
+  recover(reader: SegmentReader): SegmentDamage {
     const { size } = fstatSync(this.#descriptor)
     this.bytes = size
-    const bytes = this.read(0, size)
-    let at = 0
-    for (let frame = readFrame(bytes, at); frame; frame = readFrame(bytes, at)) {
-      at += frame.length
-      if (frame.kind === 'record') this.count(frame.instantMs)
-      if (frame.kind === 'about') this.abouts.set(frame.about, { number: frame.about, text: frame.text() })
-      else onFrame(frame)
+    const bytes = this.#read(0, size)
+    let [at, lastSequence, damagedBytes, lostRecords] = [0, 0, 0, 0]
+    for (let found = findFrame(bytes, at, true); found; found = findFrame(bytes, at, true)) {
+      const { frame } = found
+      if (found.at > at) {
+        damagedBytes += found.at - at
+        lostRecords += countDamaged(bytes, at, found, lastSequence, reader)
+      }
+      at = found.at + frame.length
+      if (frame.sequence > 0) lastSequence = frame.sequence
+      if (!this.#recoverFrame(frame, reader)) lostRecords++
+    }
+    if (at === size) return { tornBytes: 0, damagedBytes, lostRecords }
+    if (!isTorn(bytes, at)) {
+      lostRecords += countFrames(bytes, at, size, reader)
+      return { tornBytes: 0, damagedBytes: damagedBytes + size - at, lostRecords }
     }
     this.bytes = at
-    if (at < size) ftruncateSync(this.#descriptor, at)
-    return size - at
+    ftruncateSync(this.#descriptor, at)
+    return { tornBytes: size - at, damagedBytes, lostRecords }
+  }
+
+  /** False: what the record is about is not there. */
+  #recoverFrame(frame: Frame, reader: SegmentReader): boolean {
+    this.lastInstantMs = Math.max(this.lastInstantMs, frame.instantMs)
+    if (frame.kind === 'about') {
+      this.abouts.set(frame.about, { number: frame.about, text: frame.text() })
+      return true
+    }
+    reader.onFrame(frame)
+    if (frame.kind === 'open') return true
+    if (!this.abouts.has(frame.about)) return false
+    this.count(frame.instantMs)
+    return true
   }
 
   count(endMs: number): void {
@@ -96,10 +185,9 @@ export class Segment {
     })
   }
 
-  /** Whoever finds the file knows by its time until when this process lived. */
-  touch(): void {
-    const now = Date.now() / 1000
-    futimes(this.#descriptor, now, now, () => undefined)
+  /** Whoever finds the file knows by its time until when this process lived; `nowMs` in milliseconds since the epoch. */
+  touch(nowMs: number): void {
+    futimes(this.#descriptor, nowMs / 1000, nowMs / 1000, () => undefined)
   }
 
   modifiedAtMs(): number {
@@ -110,4 +198,27 @@ export class Segment {
     this.#isClosing = true
     if (!this.#isSyncing) closeSync(this.#descriptor)
   }
+}
+
+/** Records in damaged bytes before a whole frame. Sequences tell exactly how many are missing, if they are known on both sides. */
+function countDamaged(
+  bytes: Buffer,
+  at: number,
+  next: { readonly at: number; readonly frame: Frame },
+  lastSequence: number,
+  reader: SegmentReader,
+): number {
+  const seen = countFrames(bytes, at, next.at, reader)
+  const missing = next.frame.sequence - lastSequence - 1
+  if (lastSequence === 0 || next.frame.sequence === 0 || missing < 0) return seen
+  return Math.min(missing, mostRecordsIn(next.at - at))
+}
+
+function countFrames(bytes: Buffer, at: number, end: number, reader: SegmentReader): number {
+  let records = 0
+  for (const { kind, id } of listDamaged(bytes, at, end)) {
+    reader.onDamaged(id)
+    if (kind === null || kind === 'record') records++
+  }
+  return records
 }

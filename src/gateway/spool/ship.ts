@@ -1,21 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { monotonicMs } from '../monotonic.ts'
 import type { GatewayLog } from '../ports.ts'
-import type { SpoolBatch, SpooledRecord } from './batches-out.ts'
-import type { Spool, SpoolState } from './spool.ts'
-
-/** Where the records go; the server plugs the database in. */
-export interface UsageStore {
-  /** Resolves when the records are safe, however often they are sent. Throws `RefusedRecords` if it will never take them. */
-  deliver(records: readonly SpooledRecord[]): Promise<void>
-  /** Takes note of how far the spool has been shipped. */
-  report(spoolId: string, state: SpoolState): Promise<void>
-}
-
-/** At least one of the records will never be taken: sending the same again is useless. */
-export class RefusedRecords extends Error {
-  override name = 'RefusedRecords'
-}
+import type { SpoolBatch } from './batches-out.ts'
+import { Delivery, type UsageStore } from './delivery.ts'
+import type { Spool } from './spool.ts'
 
 export interface ShipperOptions {
   readonly spool: Spool
@@ -39,10 +27,20 @@ const reportMs = 1_000
 const firstRetryMs = 250
 const lastRetryMs = 5_000
 
+/** Tells the store how far the spool is, and the spool what time it is there. Throws what the store says. */
+export async function reportSpool(spool: Spool, store: UsageStore): Promise<void> {
+  const askedAtMs = monotonicMs()
+  const state = spool.state()
+  const storeMs = await store.report(spool.id, state)
+  spool.noteReported(state.losses, storeMs, askedAtMs)
+}
+
 export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
   const stopping = new AbortController()
+  const delivery = new Delivery(spool, store, log)
   let deadlineMs = Infinity
   let reportedAtMs = -Infinity
+  let reporting: Promise<void> | undefined
   let retryMs = firstRetryMs
   let isAway = false
 
@@ -57,7 +55,7 @@ export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
   const attempt = async (): Promise<boolean> => {
     try {
       const shipped = await shipAll()
-      if ((shipped && spool.untaken === 0) || monotonicMs() - reportedAtMs >= reportMs) await report()
+      if (shipped && spool.untaken === 0) await report()
       if (isAway) log.info({ pending: spool.state().pending }, 'usage records are shipped again')
       isAway = false
       retryMs = firstRetryMs
@@ -92,7 +90,6 @@ export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
         void underway.shift()
         shipped = true
         retryMs = firstRetryMs
-        if (monotonicMs() - reportedAtMs >= reportMs) await report()
       }
     } finally {
       await Promise.allSettled(underway)
@@ -101,7 +98,7 @@ export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
 
   const ship = async (batch: SpoolBatch): Promise<void> => {
     try {
-      await deliver(batch.records)
+      await delivery.deliver(batch)
       batch.commit()
     } catch (error) {
       batch.putBack()
@@ -109,27 +106,27 @@ export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
     }
   }
 
-  /** One record that is refused must not hold up all others: it is found by halving, and left out. */
-  const deliver = async (records: readonly SpooledRecord[]): Promise<void> => {
-    try {
-      await store.deliver(records)
-    } catch (error) {
-      if (!(error instanceof RefusedRecords)) throw error
-      const { length } = records
-      if (length > 1) {
-        await deliver(records.slice(0, length >> 1))
-        await deliver(records.slice(length >> 1))
-      } else {
-        spool.countRefused()
-        log.error({ err: error, requestId: records[0]?.id }, 'a usage record was refused by the database, and is lost')
-      }
-    }
+  /** One at a time, or an older state could be told last. */
+  const report = (): Promise<void> => {
+    const before = reporting ?? Promise.resolve()
+    const own = before
+      .catch(() => undefined)
+      .then(() => {
+        reportedAtMs = monotonicMs()
+        return reportSpool(spool, store)
+      })
+      .finally(() => {
+        if (reporting === own) reporting = undefined
+      })
+    reporting = own
+    return own
   }
 
-  const report = async () => {
-    reportedAtMs = monotonicMs()
-    await store.report(spool.id, spool.state())
-  }
+  /** Whatever becomes of the records: who is not heard of is forgotten, and a batch may be under way for long. */
+  const reportTimer = setInterval(() => {
+    if (!reporting && monotonicMs() - reportedAtMs >= reportMs) report().catch(() => undefined)
+  }, gatherMs)
+  reportTimer.unref()
 
   const isOver = () => stopping.signal.aborted && (spool.state().pending === 0 || monotonicMs() >= deadlineMs)
 
@@ -146,6 +143,7 @@ export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
       const tooLate = new AbortController()
       await Promise.race([done, sleep(timeoutMs, undefined, { signal: tooLate.signal }).catch(() => undefined)])
       tooLate.abort()
+      clearInterval(reportTimer)
       return spool.state().pending === 0
     },
   }

@@ -1,6 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, unlinkSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { basename, join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 
 /** A folder that no other process uses as long as this one lives. */
@@ -8,7 +18,9 @@ export interface SpoolFolder {
   readonly path: string
   /** Stays the same over restarts. */
   readonly id: string
-  /** Ids of other folders whose segments were moved here, in any process, and that were not forgotten since. */
+  /** Where segments are: the adopted folders, which are in this one now, and the folder itself, last. */
+  readonly parts: readonly string[]
+  /** Ids of other folders that were adopted, in any process, and that were not forgotten since. */
   readonly adoptedIds: readonly string[]
   /** Nobody needs to be told any more what became of them. */
   forgetAdopted(): void
@@ -19,36 +31,52 @@ export interface SpoolFolder {
 /** Processes on one machine that share a spool. */
 const maxFolders = 256
 
-/** Of the files that are named after adopted ids. */
+/** Of adopted folders. */
+const partPrefix = 'part-'
+/** In an adopted folder: it has been forgotten, but not all of its segments are shipped. */
+const forgottenMark = 'forgotten'
+/** Of the files that an earlier version named after adopted ids. */
 const adoptedPrefix = 'adopted-'
 
-const segmentPattern = /^\d{16}\.seg$/
+const segmentPattern = /^(\d{16})(?:-([0-9a-f-]{36}))?\.seg$/
 
 /**
- * Takes the first free folder of the spool, and moves into it what the others that are free have left: processes that died,
- * or were more than now. Throws if the file system refuses, or if all folders are taken.
+ * Takes the first free folder of the spool, and adopts the others that are free: of processes that died, or were more than now. Throws if
+ * the file system refuses, or if all folders are taken.
  */
 export function takeSpoolFolder(root: string): SpoolFolder {
   for (let number = 0; number < maxFolders; number++) {
     const taken = tryFolder(join(root, String(number)))
     if (!taken) continue
-    adoptOthers(root, taken)
-    const adopted = listAdopted(taken.path)
+    const { path, id } = taken
+    const locks = [taken, ...adoptOthers(root, path)]
     return {
-      ...taken,
-      adoptedIds: adopted.map((name) => name.slice(adoptedPrefix.length)),
-      forgetAdopted: () => adopted.splice(0).forEach((name) => unlinkSync(join(taken.path, name))),
+      path,
+      id,
+      parts: [...listParts(path), path],
+      adoptedIds: listAdoptedIds(path),
+      forgetAdopted: () => forgetAdopted(path),
+      release: () => locks.forEach((lock) => lock.release()),
     }
   }
   throw new Error(`All ${maxFolders} folders of the spool ${root} are in use by other processes.`)
 }
 
-type TakenFolder = Omit<SpoolFolder, 'adoptedIds' | 'forgetAdopted'>
+interface TakenFolder {
+  readonly path: string
+  readonly id: string
+  release(): void
+}
 
 function tryFolder(path: string): TakenFolder | undefined {
   mkdirSync(path, { recursive: true, mode: 0o700 })
-  const lock = tryLock(join(path, 'lock'))
-  return lock && { path, id: readId(join(path, 'id')), release: () => lock.close() }
+  const lockPath = join(path, 'lock')
+  const lock = tryLock(lockPath)
+  if (!lock) return undefined
+  if (existsSync(lockPath)) return { path, id: readId(join(path, 'id')), release: () => lock.close() }
+  // Another process has adopted it meanwhile.
+  lock.close()
+  return undefined
 }
 
 /**
@@ -80,39 +108,88 @@ function readId(path: string): string {
   return id
 }
 
-/** Segments keep their order among themselves, and come behind those that are there. */
-function adoptOthers(root: string, folder: TakenFolder): void {
+/**
+ * A folder is adopted whole, by one rename: what one segment says of a request, another one of the same folder may take back. If two
+ * processes had a part of it each, a request whose record is in the one part would look cut off in the other, and get a second record.
+ *
+ * The locks are kept: until the rename is seen, a process that starts now may still try the old path.
+ */
+function adoptOthers(root: string, path: string): TakenFolder[] {
+  const adopted: TakenFolder[] = []
   for (const name of readdirSync(root).filter((entry) => /^\d+$/.test(entry))) {
-    const path = join(root, name)
-    // What was adopted lost its id: there is nothing in it any more.
-    if (path === folder.path || !existsSync(join(path, 'id'))) continue
-    const other = tryFolder(path)
+    const otherPath = join(root, name)
+    if (otherPath === path || !existsSync(join(otherPath, 'id'))) continue
+    const other = tryFolder(otherPath)
     if (!other) continue
-    let number = (listSegments(folder.path).at(-1)?.number ?? 0) + 1
-    for (const segment of listSegments(path)) renameSync(segment.path, segmentPath(folder.path, number++))
-    for (const file of listAdopted(path)) renameSync(join(path, file), join(folder.path, file))
-    renameSync(join(path, 'id'), join(folder.path, `${adoptedPrefix}${other.id}`))
-    other.release()
+    renameSync(otherPath, join(path, `${partPrefix}${other.id}`))
+    adopted.push(other)
+  }
+  return adopted
+}
+
+/** Those within a folder, and within them. */
+function listParts(folder: string): string[] {
+  return readdirSync(folder)
+    .filter((name) => name.startsWith(partPrefix))
+    .map((name) => join(folder, name))
+    .sort((a, b) => statSync(a).mtimeMs - statSync(b).mtimeMs)
+    .flatMap((path) => [...listParts(path), path])
+}
+
+function listAdoptedIds(folder: string): string[] {
+  const parts = listParts(folder)
+  const ids = parts.filter(isUntold).map((path) => basename(path).slice(partPrefix.length))
+  return [...ids, ...[...parts, folder].flatMap(listAdoptedFiles).map((name) => name.slice(adoptedPrefix.length))]
+}
+
+function isUntold(part: string): boolean {
+  return !existsSync(join(part, forgottenMark))
+}
+
+function listAdoptedFiles(folder: string): string[] {
+  return readdirSync(folder).filter((name) => name.startsWith(adoptedPrefix))
+}
+
+function forgetAdopted(folder: string): void {
+  for (const part of [...listParts(folder), folder]) {
+    for (const name of listAdoptedFiles(part)) unlinkSync(join(part, name))
+    if (part !== folder && isUntold(part)) markForgotten(part)
+  }
+  removeEmptyParts(folder)
+}
+
+function markForgotten(part: string): void {
+  try {
+    writeFileSync(join(part, forgottenMark), '')
+  } catch {
+    // The disk is full: it is told again at the next start, which changes nothing.
   }
 }
 
-function listAdopted(folder: string): string[] {
-  return readdirSync(folder).filter((name) => name.startsWith(adoptedPrefix))
+/** Removes the adopted folders in which no segment is left. */
+export function removeEmptyParts(folder: string): void {
+  // Those within others come first.
+  for (const part of listParts(folder)) {
+    if (listSegments(part).length === 0 && listParts(part).length === 0) rmSync(part, { recursive: true, force: true })
+  }
 }
 
 export interface SegmentFile {
   readonly number: number
+  /** Of the process that wrote it; null: an earlier version did. */
+  readonly runId: string | null
   readonly path: string
 }
 
 /** The segments of a folder, oldest first. */
 export function listSegments(folder: string): SegmentFile[] {
   return readdirSync(folder)
-    .filter((name) => segmentPattern.test(name))
-    .sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10))
-    .map((name) => ({ number: Number.parseInt(name, 10), path: join(folder, name) }))
+    .map((name) => ({ name, match: segmentPattern.exec(name) }))
+    .filter(({ match }) => match !== null)
+    .map(({ name, match }) => ({ number: Number(match![1]), runId: match![2] ?? null, path: join(folder, name) }))
+    .sort((a, b) => a.number - b.number)
 }
 
-export function segmentPath(folder: string, number: number): string {
-  return join(folder, `${String(number).padStart(16, '0')}.seg`)
+export function segmentPath(folder: string, number: number, runId: string): string {
+  return join(folder, `${String(number).padStart(16, '0')}-${runId}.seg`)
 }

@@ -7,9 +7,10 @@ export function controlFamilies(options: {
   readonly version: string
   readonly servedVersion: () => number
   readonly others: () => readonly GatewayRow[]
+  readonly lostByAll: () => number | null
   readonly pool: () => PoolState
 }): MetricFamily[] {
-  const { version, servedVersion, others, pool } = options
+  const { version, servedVersion, others, lostByAll, pool } = options
   return [
     {
       name: 'signalbox_build_info',
@@ -25,6 +26,12 @@ export function controlFamilies(options: {
       () => others().reduce((least, gateway) => Math.min(least, gateway.applied_version), servedVersion()),
     ),
     {
+      name: 'signalbox_usage_lost_requests',
+      help: 'Requests whose usage records are lost, of all gateways and over restarts; those that a forgotten gateway may still have included.',
+      type: 'gauge',
+      read: () => lostSamples(lostByAll()),
+    },
+    {
       name: 'signalbox_database_connections',
       help: 'Connections of this process to the database.',
       type: 'gauge',
@@ -37,6 +44,11 @@ export function controlFamilies(options: {
       () => pool().waiting,
     ),
   ]
+}
+
+/** None before the database was asked. */
+function lostSamples(lost: number | null): Sample[] {
+  return lost === null ? [] : [{ labels: {}, value: lost }]
 }
 
 function poolSamples({ busy, idle }: PoolState): Sample[] {

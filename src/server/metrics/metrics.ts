@@ -22,16 +22,18 @@ export function createMetrics(options: {
   readonly gateway: Gateway
   readonly snapshot: () => Snapshot
   readonly spool: Spool
+  readonly lostByAll: () => number | null
   readonly database: Database
   readonly version: string
   readonly otherGateways: () => readonly GatewayRow[]
 }): Metrics {
-  const { requests, gateway, snapshot, spool, database, version, otherGateways } = options
+  const { requests, gateway, snapshot, spool, lostByAll, database, version, otherGateways } = options
   const dataPlane = [...requests.families, ...gatewayFamilies({ gateway, snapshot, spool })]
   const installation = controlFamilies({
     version,
     servedVersion: () => snapshot().version,
     others: otherGateways,
+    lostByAll,
     pool: database.pool,
   })
   return {

@@ -2,12 +2,13 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from 'vitest'
-import { RefusedRecords, startShipper, type UsageStore } from '../../../src/gateway/spool/ship.ts'
+import type { UsageStore } from '../../../src/gateway/spool/delivery.ts'
+import { startShipper } from '../../../src/gateway/spool/ship.ts'
 import { openSpool } from '../../../src/gateway/spool/spool.ts'
 import { type Database, openDatabase } from '../../../src/storage/database.ts'
+import { createUsageStore } from '../../../src/server/usage-store.ts'
 import { createUsageEncoder } from '../../../src/storage/usage-encoder.ts'
-import { insertUsageEntries, isRefusal } from '../../../src/storage/usage-insert.ts'
-import { findCompleteUntil, reportUsageProgress } from '../../../src/storage/usage-progress.ts'
+import { findCompleteUntil } from '../../../src/storage/usage-progress.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import { until } from '../../support/until.ts'
 import { usageRecord } from '../../support/usage-record.ts'
@@ -24,12 +25,9 @@ const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} }
 /** The store as the server plugs it in; `db` may change its mind about which database that is. */
 function storeIn(db: () => Database): UsageStore {
   return {
-    deliver: async (records) => {
-      await insertUsageEntries(db().db, records).catch((error: unknown) => {
-        throw isRefusal(error) ? new RefusedRecords('refused', { cause: error }) : error
-      })
-    },
-    report: (spoolId, state) => reportUsageProgress(db().db, { spoolId, ...state }),
+    deliver: (records, origin) => createUsageStore(db().db).deliver(records, origin),
+    refuse: (record, origin, losses) => createUsageStore(db().db).refuse(record, origin, losses),
+    report: (spoolId, state) => createUsageStore(db().db).report(spoolId, state),
   }
 }
 
@@ -69,11 +67,11 @@ test('what comes while records are on their way is gathered, and not sent in sma
     log,
     store: {
       ...store,
-      async deliver(records) {
+      async deliver(records, origin) {
         batches.push(records.length)
         // All the while requests end.
         if (appended < 1_000) for (let n = 0; n < 100; n++) append()
-        await store.deliver(records)
+        await store.deliver(records, origin)
         if (appended < 1_000) for (let n = 0; n < 100; n++) append()
       },
     },
@@ -115,11 +113,11 @@ test('two batches that fail one after the other, the second first, wait like all
   let deliveries = 0
   const store: UsageStore = {
     ...stored,
-    deliver: async (records) => {
+    deliver: async (records, origin) => {
       const delivery = ++deliveries
       if (delivery === 1) await first.promise
       if (delivery <= 2) throw new Error('the database is away')
-      await stored.deliver(records)
+      await stored.deliver(records, origin)
     },
   }
   for (let n = 0; n < 2_500; n++) spool.append(usageRecord({ routeId: 'rte_two_batches' }), null, () => {})

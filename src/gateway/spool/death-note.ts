@@ -1,0 +1,78 @@
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
+import type { Loss } from './loss-book.ts'
+
+/** What dies with this process, for whoever takes the folder next. */
+export interface DeathNote {
+  readonly runId: string
+  /** Records that are in memory alone, and when the first of their requests ended. */
+  readonly unsafe: number
+  readonly unsafeEndMs: number
+  /** Lost ones that the database has not been told of. */
+  readonly losses: readonly Loss[]
+}
+
+const noteBytes = 4096
+/** As many as surely fit. */
+const maxLosses = 24
+
+/**
+ * A file whose room was taken when the disk had some, and that is overwritten in place: so it can be written when the disk is full. That is
+ * when records are in memory alone, and after `kill -9` somebody has to know that there were some.
+ */
+export class DeathNoteFile implements Disposable {
+  readonly #path: string
+  #descriptor: number | null = null
+  #written = ''
+
+  constructor(path: string) {
+    this.#path = path
+  }
+
+  /** What an earlier process left; null: nothing. */
+  read(): DeathNote | null {
+    try {
+      const text = readFileSync(this.#path, 'utf8').trim()
+      return text === '' ? null : (JSON.parse(text) as DeathNote)
+    } catch {
+      // There is none, or a machine died while it was written.
+      return null
+    }
+  }
+
+  /** Throws what the file system says. */
+  write(note: DeathNote): void {
+    const text = isEmpty(note) ? '' : JSON.stringify({ ...note, losses: shorten(note.losses) })
+    if (this.#descriptor !== null && text === this.#written) return
+    this.#descriptor ??= openSync(this.#path, 'r+')
+    writeSync(this.#descriptor, text.padEnd(noteBytes), 0)
+    this.#written = text
+  }
+
+  /** Takes the room for notes to come; keeps what is in it. Throws what the file system says. */
+  prepare(): void {
+    const descriptor = openSync(this.#path, 'a+', 0o600)
+    try {
+      const missing = noteBytes - readFileSync(descriptor).length
+      if (missing > 0) writeSync(descriptor, ' '.repeat(missing))
+    } finally {
+      closeSync(descriptor)
+    }
+  }
+
+  [Symbol.dispose](): void {
+    if (this.#descriptor !== null) closeSync(this.#descriptor)
+    this.#descriptor = null
+  }
+}
+
+function isEmpty({ unsafe, losses }: DeathNote): boolean {
+  return unsafe === 0 && losses.length === 0
+}
+
+/** What does not fit is counted with the last that does: the number stays right. */
+function shorten(losses: readonly Loss[]): readonly Loss[] {
+  if (losses.length <= maxLosses) return losses
+  const last = losses[maxLosses - 1]!
+  const requests = losses.slice(maxLosses - 1).reduce((sum, loss) => sum + loss.requests, 0)
+  return [...losses.slice(0, maxLosses - 1), { ...last, requests }]
+}

@@ -1,0 +1,64 @@
+/** Requests whose records are lost. */
+export interface Loss {
+  /** What counted them. Of one source and minute the greatest count is right: so it can be told any number of times. */
+  readonly source: string
+  /** The minute in which the requests ended, as far as that is known; milliseconds since the epoch. */
+  readonly minuteMs: number
+  readonly requests: number
+}
+
+const minuteMs = 60_000
+/** Losing for two days without a break; what comes beyond counts in the last minute. */
+const maxEntries = 4_096
+
+/** What was lost, by minute, until the database knows of it. */
+export class LossBook {
+  /** Since the process began. */
+  total = 0
+  readonly #losses = new Map<string, Loss>()
+  readonly #untold = new Set<string>()
+
+  /** Of requests that ended about `endMs`. */
+  add(source: string, endMs: number, requests: number): void {
+    if (requests <= 0) return
+    this.total += requests
+    const key = this.#keyOf(source, endMs)
+    const known = this.#losses.get(key)
+    const minute = known?.minuteMs ?? floorToMinute(endMs)
+    this.#put(key, { source, minuteMs: minute, requests: (known?.requests ?? 0) + requests })
+  }
+
+  /** What an earlier process counted and could not tell. It is no loss of this one. */
+  inherit(loss: Loss): void {
+    this.#put(`${loss.source} ${loss.minuteMs}`, loss)
+  }
+
+  /** What the database has not been told. */
+  untold(): Loss[] {
+    return [...this.#untold].map((key) => this.#losses.get(key)!)
+  }
+
+  /** The database knows of these; what was added meanwhile is yet to be told. */
+  told(losses: readonly Loss[]): void {
+    for (const loss of losses) {
+      const key = `${loss.source} ${loss.minuteMs}`
+      if (this.#losses.get(key) === loss) this.#untold.delete(key)
+    }
+  }
+
+  #put(key: string, loss: Loss): void {
+    this.#losses.set(key, loss)
+    this.#untold.add(key)
+  }
+
+  #keyOf(source: string, endMs: number): string {
+    const key = `${source} ${floorToMinute(endMs)}`
+    if (this.#losses.has(key) || this.#losses.size < maxEntries) return key
+    const ofSource = [...this.#losses.keys()].filter((known) => known.startsWith(`${source} `))
+    return ofSource.at(-1) ?? key
+  }
+}
+
+function floorToMinute(instantMs: number): number {
+  return Math.floor(instantMs / minuteMs) * minuteMs
+}
