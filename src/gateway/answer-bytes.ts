@@ -1,6 +1,8 @@
 /** What of an answer is kept while it passes: enough to find its token counts, wherever its chunks were cut. */
 const headBytes = 4 * 1024
 const tailBytes = 16 * 1024
+/** An answer that is no longer is kept whole. */
+export const keptWholeBytes = headBytes + tailBytes
 /** So many bytes are copied at once: each chunk for itself would touch cold memory for each event of a stream. */
 const copiedBytes = 4 * 1024
 
@@ -63,7 +65,7 @@ export class AnswerBytes {
   #copyPending(): void {
     let at = this.total - this.#pendingBytes
     if (at === this.total) return
-    if (!this.#isCopy || this.#kept.length < Math.min(this.total, headBytes + tailBytes)) this.#grow(at)
+    if (!this.#isCopy || this.#kept.length < Math.min(this.total, keptWholeBytes)) this.#grow(at)
     for (const chunk of this.#pending) {
       this.#write(chunk, at)
       at += chunk.length
@@ -75,7 +77,7 @@ export class AnswerBytes {
   /** `length`: of what was copied so far. */
   #grow(length: number): void {
     const before = this.#kept
-    this.#kept = Buffer.allocUnsafeSlow(Math.min(headBytes + tailBytes, Math.max(headBytes, 2 * this.total)))
+    this.#kept = Buffer.allocUnsafeSlow(Math.min(keptWholeBytes, Math.max(headBytes, 2 * this.total)))
     this.#isCopy = true
     this.#write(before.subarray(0, length), 0)
   }

@@ -1,21 +1,22 @@
-import type { UsageKind } from '../routing/operation.ts'
+import type { Operation } from '../routing/operation.ts'
 import { countTokens, noTokens, type TokenCount } from '../routing/usage-count.ts'
-import type { AnswerBytes } from './answer-bytes.ts'
+import type { AnswerReading } from './answer-reading.ts'
 import type { ReceivedRequest } from './received-request.ts'
 
 /** An answer that began to go to the client. */
 export interface PassedAnswer {
-  readonly kind: UsageKind
+  readonly operation: Operation
   readonly isStream: boolean
-  readonly bytes: AnswerBytes
+  readonly reading: AnswerReading
   readonly isWhole: boolean
   readonly request: ReceivedRequest
 }
 
 /** The tokens of a request; `answer` is null if nothing was served. */
 export function tokensOf(answer: PassedAnswer | null): TokenCount {
-  if (!answer || answer.kind === 'none') return noTokens
-  const { kind, isStream, bytes, isWhole, request } = answer
+  if (!answer || answer.operation.usage === 'none') return noTokens
+  const { operation, isStream, reading, isWhole, request } = answer
+  const { bytes } = reading
   let sampled = 0
   const prompt = () => {
     const text = request.promptText()
@@ -23,9 +24,12 @@ export function tokensOf(answer: PassedAnswer | null): TokenCount {
     return text
   }
   const count = countTokens({
-    kind,
+    kind: operation.usage,
     isStream,
     isWhole,
+    reported: reading.reportedTokens(),
+    isReportFinal: reading.isReportFinal,
+    isText: operation.writesText && reading.isReadable,
     bytes: bytes.total,
     head: bytes.head(),
     tail: bytes.tail(),

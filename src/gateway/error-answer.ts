@@ -25,20 +25,20 @@ const aboutModel: ReadonlySet<GatewayErrorCode> = new Set([
 
 /**
  * An error as the last event of a stream. Streams of responses have a form of their own, with a number (`ResponseErrorEvent` of
- * OpenAI's clients); the rest is the envelope. `passed`: the last bytes that the client has.
+ * OpenAI's clients); the rest is the envelope. `lastNumber`: that of the last event that the client has; null: none had one.
  */
-export function errorEvent(code: GatewayErrorCode, operation: Operation, requestId: string, passed: string): Buffer {
+export function errorEvent(
+  code: GatewayErrorCode,
+  operation: Operation,
+  requestId: string,
+  lastNumber: number | null,
+): Buffer {
+  const number = lastNumber === null ? 0 : lastNumber + 1
   const data =
     operation.path === '/v1/responses'
-      ? { type: 'error', code, message: gatewayErrorMessage(code), param: null, sequence_number: nextNumber(passed) }
+      ? { type: 'error', code, message: gatewayErrorMessage(code), param: null, sequence_number: number }
       : envelope(code, operation.protocol, requestId)
   return Buffer.from(`event: error\ndata: ${JSON.stringify(data)}\n\n`)
-}
-
-/** One more than the last event's; 0: it is not to be seen. Quoted in a text, the name would have a backslash before its quotes. */
-function nextNumber(passed: string): number {
-  const last = [...passed.matchAll(/"sequence_number"\s*:\s*(\d{1,15})\b/g)].at(-1)
-  return last ? Number(last[1]) + 1 : 0
 }
 
 /** How a request ended that got this error. */

@@ -1,11 +1,13 @@
-import { AnswerBytes } from './answer-bytes.ts'
+import type { UsageKind } from '../routing/operation.ts'
 import { monotonicMs } from './monotonic.ts'
+import { PlainReading } from './plain-reading.ts'
+import type { StreamProtocol } from './protocol/stream-protocol.ts'
 import { type AnswerSink, join, type Relay, type RelayEnd, writePart } from './relay.ts'
 import type { AnswerReader, UpstreamCall } from './upstream/call.ts'
 
 /** Passes a body on as it arrives. If it breaks off, so does the connection: a cut body must never look whole. */
 export class PlainRelay implements AnswerReader, Relay {
-  readonly bytes = new AnswerBytes()
+  readonly reading: PlainReading
   firstByteAtMs = 0
   readonly #call: UpstreamCall
   readonly #sink: AnswerSink
@@ -13,7 +15,8 @@ export class PlainRelay implements AnswerReader, Relay {
   #last: Buffer[] = []
   #isOver = false
 
-  constructor(call: UpstreamCall, sink: AnswerSink) {
+  constructor(call: UpstreamCall, sink: AnswerSink, usage: UsageKind, protocol: StreamProtocol) {
+    this.reading = new PlainReading(usage, protocol)
     this.#call = call
     this.#sink = sink
     call.read(this)
@@ -21,7 +24,7 @@ export class PlainRelay implements AnswerReader, Relay {
 
   onData(): void {
     const chunks = this.#call.takeChunks()
-    for (const chunk of chunks) this.bytes.add(chunk)
+    for (const chunk of chunks) this.reading.take(chunk)
     if (this.#call.isComplete) this.#last = chunks
     else this.#write(join(chunks))
   }
@@ -54,7 +57,7 @@ export class PlainRelay implements AnswerReader, Relay {
 
   #end(): void {
     // A body that is whole is cheaper with its length than in chunks.
-    this.#begin(this.bytes.total)
+    this.#begin(this.reading.bytes.total)
     this.#sink.exchange.end(this.#last.length === 0 ? undefined : join(this.#last))
   }
 

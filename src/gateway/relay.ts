@@ -1,6 +1,6 @@
 /** What the two ways to pass an answer on have in common. */
 import type { GatewayErrorCode } from '../routing/errors.ts'
-import type { AnswerBytes } from './answer-bytes.ts'
+import type { AnswerReading } from './answer-reading.ts'
 import type { Exchange } from './downstream/exchange.ts'
 import type { StreamEnd } from './stream-end.ts'
 import type { UpstreamCall } from './upstream/call.ts'
@@ -26,7 +26,7 @@ export function isBrokenEnd(end: RelayEnd): end is BrokenEnd {
 
 /** A request's answer on its way to the client. */
 export interface Relay {
-  readonly bytes: AnswerBytes
+  readonly reading: AnswerReading
   /** When the first byte went out (`monotonicMs`); 0: none did. */
   readonly firstByteAtMs: number
   /** Ends the answer as one that upstream did not finish: the gateway has no more time for it. */

@@ -1,72 +1,101 @@
 import type { GatewayErrorCode } from '../routing/errors.ts'
-import { AnswerBytes } from './answer-bytes.ts'
+import type { UsageKind } from '../routing/operation.ts'
+import { LongEvent } from './long-event.ts'
 import { monotonicMs } from './monotonic.ts'
+import { PendingBytes } from './pending-bytes.ts'
+import type { EndingEvent, StreamProtocol } from './protocol/stream-protocol.ts'
 import { type AnswerSink, type BrokenEnd, errorOfEnd, join, type Relay, type RelayEnd, writePart } from './relay.ts'
-import { firstEventEnd, wholeEventsLength } from './sse.ts'
-import { endOfLongEvent, findStreamEnd, isHalfEvent, isWholeEnd, type StreamEnd } from './stream-end.ts'
-import type { StreamProtocol } from './stream-protocol.ts'
+import {
+  firstEventEnd,
+  idleLinesLength,
+  placeToGoOn,
+  readEvent,
+  type ServerSentEvent,
+  wholeEventsLength,
+} from './sse.ts'
+import { isHalfEvent, streamEndOf } from './stream-end.ts'
+import { StreamReading } from './stream-reading.ts'
 import type { AnswerReader, UpstreamCall } from './upstream/call.ts'
-import { withoutUsageEvents } from './usage-event.ts'
 
 export interface StreamOptions {
   readonly protocol: StreamProtocol
+  readonly usage: UsageKind
   /** Whether to keep the extra event with the usage from the client. */
   readonly dropsUsageEvent: boolean
-  /** The event that ends a stream which upstream did not finish. `passed`: the last bytes before it, one character each. */
-  readonly errorEvent: (code: GatewayErrorCode, passed: string) => Buffer
+  /** The event that ends a stream which upstream did not finish. `lastNumber`: that of the last event before it; null: it has none. */
+  readonly errorEvent: (code: GatewayErrorCode, lastNumber: number | null) => Buffer
 }
+
+/** Behind fewer bytes the number of the last event is among those that are kept. */
+const nearBytes = 4 * 1024
 
 /** A longer event is passed on in pieces, as it comes: images and audio are whole events of megabytes. */
 const maxHeldEventBytes = 64 * 1024
-
-const none = Buffer.alloc(0)
+/** Where an event may have to be kept from the client, it has to be read whole, and is seldom so long. */
+const maxHeldUsageEventBytes = 1024 * 1024
+/** How long an event that may be the last one waits for what follows it, so that the record is written before a stream ends. */
+const lastEventMs = 100
 
 /**
  * Passes a stream on event by event, each as it arrives. A stream that breaks off ends with an error event in the client's
  * protocol, unless upstream has sent one; half an event, which no client could read, is left out.
  */
 export class StreamRelay implements AnswerReader, Relay {
-  readonly bytes = new AnswerBytes()
+  readonly reading: StreamReading
   firstByteAtMs = 0
   readonly #call: UpstreamCall
   readonly #sink: AnswerSink
   readonly #options: StreamOptions
   /** The beginning of an event whose end has not come. */
-  #rest: Buffer = none
-  /** The event that was too long to hold, and of which the client has the beginning; `end`: how it ends the stream. */
-  #long: { readonly end: StreamEnd | null } | null = null
+  readonly #rest = new PendingBytes()
+  /** Up to here it was looked through. */
+  #searched = 0
+  /** The event that was too long to hold, and of which the client has the beginning. */
+  #long: LongEvent | null = null
+  /** What may be the stream's last event. */
+  #held: Buffer[] = []
+  #heldTimer: NodeJS.Timeout | null = null
   #isEnding = false
   /** What goes out last: nothing, the event that ends the stream and what came behind it, or an error event. */
   #last: Buffer[] = []
   #isReleased = false
   #isUpstreamOver = false
+  /** That of the last event, as of when so much came that it is no longer among the last bytes. */
+  #number: number | null = null
 
   constructor(call: UpstreamCall, sink: AnswerSink, options: StreamOptions) {
     this.#call = call
     this.#sink = sink
     this.#options = options
+    this.reading = new StreamReading(options.usage, options.protocol, options.dropsUsageEvent)
     call.read(this)
   }
 
   onData(): void {
     const bytes = join(this.#call.takeChunks())
-    this.bytes.add(bytes)
-    const all = this.#rest.length > 0 ? Buffer.concat([this.#rest, bytes]) : bytes
-    const length = wholeEventsLength(all)
-    if (length === 0) return this.#hold(all)
-    this.#rest = length === all.length ? none : all.subarray(length)
-    const events = length === all.length ? all : all.subarray(0, length)
-    if (this.#long) this.#endLong(events, this.#long.end)
-    else this.#take(events)
+    if (bytes.length > nearBytes) this.#rememberNumber()
+    this.reading.bytes.add(bytes)
+    this.#letHeldGo()
+    if (this.#rest.bytes.length === 0) {
+      const length = wholeEventsLength(bytes)
+      if (length === bytes.length) return this.#takeWhole(bytes)
+    }
+    if (this.#rest.bytes.length < nearBytes) this.#rememberNumber()
+    this.#rest.append(bytes)
+    const all = this.#rest.bytes
+    const length = wholeEventsLength(all, this.#searched)
+    if (length > 0) {
+      this.#rest.take(length)
+      this.#takeWhole(all.subarray(0, length))
+    }
+    this.#hold()
   }
 
   onEnd(): void {
     this.#isUpstreamOver = true
-    if (this.#isEnding) return this.#endIfReleased()
-    if (!this.#hasAll()) return this.#break('broken')
-    const rest = this.#withoutUsage(this.#rest)
-    if (rest.length > 0 && !isHalfEvent(rest)) this.#last.push(rest)
-    this.#finish('whole')
+    // Nothing more comes: what stands behind the event that ended the stream needs no empty line.
+    if (this.#isEnding && this.#rest.bytes.length > 0) this.#last.push(this.#rest.bytes)
+    this.#endWithout('broken')
   }
 
   onBroken(reason: 'broken' | 'silent' | 'expired'): void {
@@ -79,11 +108,24 @@ export class StreamRelay implements AnswerReader, Relay {
   }
 
   #break(end: BrokenEnd): void {
+    const wasClean = this.#isUpstreamOver
     this.#isUpstreamOver = true
+    if (!wasClean) this.#endWithout(end)
+  }
+
+  /** Nothing more comes of a stream that may have ended: with an event that lacks its empty line, or without its last event. */
+  #endWithout(end: BrokenEnd): void {
     if (this.#isEnding) return this.#endIfReleased()
+    this.#endRest()
+    if (this.#isEnding) return
+    if (this.#hasAll(end)) {
+      this.#last.push(...this.#takeHeld())
+      return this.#finish('whole')
+    }
+    if (this.#heldTimer) this.#letHeldGo()
     // The half event that the client has already must end, or the error event would be a part of it.
-    if (this.#long) this.#last.push(Buffer.from('\n\n'))
-    this.#last.push(this.#options.errorEvent(errorOfEnd[end], this.bytes.last(this.#rest.length)))
+    if (this.#long) this.#last.push(this.#rest.bytes, Buffer.from('\n\n'))
+    this.#last.push(this.#options.errorEvent(errorOfEnd[end], this.#lastNumber()))
     this.#finish(end)
   }
 
@@ -106,45 +148,87 @@ export class StreamRelay implements AnswerReader, Relay {
     } else if (last.length > 0) this.#write(join(last))
   }
 
-  /** No event has ended: what came is kept until one has, or goes out in pieces. */
-  #hold(all: Buffer): void {
-    if (all.length <= maxHeldEventBytes) {
-      this.#rest = all
-      return
-    }
+  /** No event has ended: what came is kept until one has, or goes out in pieces. Comments are part of none. */
+  #hold(): void {
+    const idle = this.#long ? 0 : idleLinesLength(this.#rest.bytes)
+    if (idle > 0) this.#pass(this.#takeRest(idle))
+    const all = this.#rest.bytes
+    this.#searched = placeToGoOn(all)
+    const max = this.#options.dropsUsageEvent ? maxHeldUsageEventBytes : maxHeldEventBytes
+    if (all.length <= max) return
     // Its last bytes may be half of the empty line that ends it.
-    const piece = all.subarray(0, all.length - 3)
-    this.#rest = all.subarray(all.length - 3)
-    this.#long ??= { end: endOfLongEvent(piece, this.#options.protocol) }
+    const piece = this.#takeRest(all.length - 3)
+    this.#long ??= new LongEvent(this.#options.protocol.shape)
+    this.#long.push(piece)
     this.#pass(piece)
+    this.#searched = 0
   }
 
-  /** The rest of a long event, and whole ones behind it. */
-  #endLong(events: Buffer, end: StreamEnd | null): void {
-    this.#long = null
-    if (end && !this.#isEnding) return this.#endWith(events, end)
+  #takeRest(length: number): Buffer {
+    const bytes = this.#rest.bytes.subarray(0, length)
+    this.#rest.take(length)
+    return bytes
+  }
+
+  #takeWhole(events: Buffer): void {
+    this.#searched = 0
+    if (!this.#long) return this.#take(events)
     const length = firstEventEnd(events)
-    this.#pass(events.subarray(0, length))
+    this.#long.push(events.subarray(0, length))
+    this.#endLong(events.subarray(0, length))
     if (length < events.length) this.#take(events.subarray(length))
   }
 
-  #take(whole: Buffer): void {
-    const events = this.#withoutUsage(whole)
-    if (events.length === 0) return
-    const found = this.#isEnding ? null : findStreamEnd(events, this.#options.protocol)
-    if (!found) return this.#pass(events)
-    if (found.start > 0) this.#write(events.subarray(0, found.start))
-    this.#endWith(events.subarray(found.start), found.end)
+  /** `bytes`: the last ones of a long event. */
+  #endLong(bytes: Buffer): void {
+    const event = this.#long!.end()
+    this.#long = null
+    const number = event.json?.['sequence_number']
+    if (typeof number === 'number') this.#number = number
+    this.reading.addUsage(event)
+    const ending = this.reading.follower.read(event)
+    if (ending && !this.#isEnding) this.#endWith([bytes], ending, event)
+    else this.#pass(bytes)
   }
 
-  #withoutUsage(events: Buffer): Buffer {
-    return this.#options.dropsUsageEvent ? withoutUsageEvents(events) : events
+  #take(events: Buffer): void {
+    this.#letHeldGo()
+    if (events.length > nearBytes) this.#readNumber(events.toString('latin1', 0, events.length))
+    const read = this.reading.take(events)
+    if (!read) return this.#pass(events)
+    if (this.#isEnding) return this.#passAll([...read.before, ...read.after])
+    this.#passAll(read.before)
+    if (read.end) this.#endWith(read.after, read.end, read.event!)
   }
 
-  #endWith(last: Buffer, end: StreamEnd): void {
-    this.#last.push(last)
+  #passAll(pieces: readonly Buffer[]): void {
+    if (pieces.length > 0) this.#pass(join(pieces))
+  }
+
+  #endWith(last: readonly Buffer[], ending: EndingEvent, event: ServerSentEvent): void {
+    if (ending === 'perhaps') return this.#holdLast(last)
+    this.#last.push(...last)
+    const end = streamEndOf(ending, event)
     if (end === 'failed') this.#call.failure = 'error event'
     this.#finish(end)
+  }
+
+  /** An event that ends the stream unless another follows: a client that waits for it must not wait long. */
+  #holdLast(last: readonly Buffer[]): void {
+    this.#held.push(...last)
+    this.#heldTimer ??= setTimeout(() => this.#letHeldGo(), lastEventMs)
+  }
+
+  #letHeldGo(): void {
+    if (this.#heldTimer) this.#passAll(this.#takeHeld())
+  }
+
+  #takeHeld(): Buffer[] {
+    if (this.#heldTimer) clearTimeout(this.#heldTimer)
+    this.#heldTimer = null
+    const held = this.#held
+    this.#held = []
+    return held
   }
 
   #pass(bytes: Buffer): void {
@@ -152,12 +236,50 @@ export class StreamRelay implements AnswerReader, Relay {
     else this.#write(bytes)
   }
 
+  /** An event that lacks its empty line, behind which nothing comes: it may be the one that ends the stream, and half of one is none. */
+  #endRest(): void {
+    const rest = this.#rest.bytes
+    if (this.#long) {
+      this.#long.push(rest)
+      if (this.#long.isWhole) this.#endLong(this.#takeRest(rest.length))
+      return
+    }
+    if (rest.length === 0 || isHalfEvent(readEvent(rest))) return
+    this.#letHeldGo()
+    const read = this.reading.take(this.#takeRest(rest.length))
+    const pieces = read ? [...read.before, ...read.after] : [rest]
+    if (read?.end && read.end !== 'perhaps') this.#endWith(pieces, read.end, read.event!)
+    else this.#held.push(...pieces)
+  }
+
   /** Whether a stream without an event that ends it came to its end all the same. */
-  #hasAll(): boolean {
-    const { protocol } = this.#options
+  #hasAll(end: BrokenEnd): boolean {
+    const { follower, bytes } = this.reading
+    const half = this.#rest.bytes
     if (this.#long) return false
-    if (isWholeEnd(this.#rest, protocol)) return true
-    return protocol.mayEndWith(this.bytes.ends(isHalfEvent(this.#rest) ? this.#rest.length : 0))
+    if (follower.hasToldEnd) return half.length === 0 || follower.mayEndBefore(half.toString('latin1', 0, half.length))
+    return end === 'broken' && this.#call.isComplete && half.length === 0 && follower.mayEndWith(bytes.ends(0))
+  }
+
+  // ── numbers ──
+
+  /** Much is about to come. */
+  #rememberNumber(): void {
+    if (this.#options.protocol.numbersEvents && !this.#long) this.#readNumber(this.#lastPassed())
+  }
+
+  #readNumber(events: string): void {
+    if (this.#options.protocol.numbersEvents) this.#number = lastNumberIn(events) ?? this.#number
+  }
+
+  /** Of the last whole event; null: none had one. */
+  #lastNumber(): number | null {
+    this.#rememberNumber()
+    return this.#number
+  }
+
+  #lastPassed(): string {
+    return this.reading.bytes.last(this.#rest.bytes.length)
   }
 
   #write(bytes: Buffer): void {
@@ -170,4 +292,10 @@ export class StreamRelay implements AnswerReader, Relay {
     this.firstByteAtMs = monotonicMs()
     this.#sink.exchange.begin(this.#sink.status, this.#sink.headers, null)
   }
+}
+
+/** Quoted in a text, the name would have a backslash before its quotes. */
+function lastNumberIn(events: string): number | null {
+  const last = [...events.matchAll(/"sequence_number"\s*:\s*(\d{1,15})\b/g)].at(-1)
+  return last ? Number(last[1]) : null
 }

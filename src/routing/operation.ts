@@ -35,6 +35,11 @@ export interface Operation {
   /** Null: it has no streams. */
   readonly streamFlag: StreamFlag | null
   readonly usage: UsageKind
+  /**
+   * Whether its answers are texts, of which tokens can be estimated. An image, a recording and a transcript are paid by other
+   * measures: without counts, nobody knows what they took.
+   */
+  readonly writesText: boolean
   /** Whether `stream_options.include_usage` makes a stream report its tokens. */
   readonly hasIncludeUsage: boolean
   /** Where it is at the upstream, relative to a base URL that ends in a version; null: the gateway answers it. */
@@ -57,6 +62,7 @@ function post(path: string, rest: Partial<Operation> = {}): Operation {
     stream: 'none',
     streamFlag: null,
     usage: 'none',
+    writesText: !/^\/v1\/(?:images|audio)\//.test(path),
     hasIncludeUsage: false,
     upstreamPath: path.slice('/v1'.length),
     ...rest,

@@ -5,7 +5,6 @@ import {
   estimatePromptTokens,
   estimateTypedStreamTokens,
 } from './usage-estimate.ts'
-import { findReportedTokens } from './usage-reported.ts'
 import type { TokenUsage } from './usage-record.ts'
 import type { UsageProvenance } from './vocabulary.ts'
 
@@ -15,6 +14,12 @@ export interface CountedAnswer extends AnswerSample {
   readonly isStream: boolean
   /** Whether it came to its end. */
   readonly isWhole: boolean
+  /** What upstream said of it; null: nothing that makes sense. */
+  readonly reported: TokenUsage | null
+  /** Whether that is all of the answer, and not only how far it was. */
+  readonly isReportFinal: boolean
+  /** Whether its tokens can be told from its text: it is JSON, or a stream, and what it says is text. */
+  readonly isText: boolean
   /** The request's JSON as a latin1 string, empty if it was no JSON; called only if the prompt has to be estimated. */
   readonly prompt: () => string
 }
@@ -24,33 +29,33 @@ export interface TokenCount {
   readonly tokens: TokenUsage | null
 }
 
-/** Nothing was served, or nothing that has tokens. */
+/** Nothing was served, nothing that has tokens, or nothing of which anybody could tell how many. */
 export const noTokens: TokenCount = { provenance: 'NONE', tokens: null }
 
 /**
  * The tokens of a request whose answer began: what upstream reported of all of it, or else, and for an answer that was broken
- * off, an estimate that is no less than what was reported until then.
+ * off, an estimate that is no less than what was reported until then. What cannot be read is unknown, and not estimated.
  */
 export function countTokens(answer: CountedAnswer): TokenCount {
-  if (answer.kind === 'none') return noTokens
-  const sample = joined(answer)
-  const { kind, isStream } = answer
-  const found = findReportedTokens(kind, { head: sample.head || sample.tail, tail: sample.tail, isStream })
-  const reported = found?.tokens
-  if (found?.isFinal && answer.isWhole) return { provenance: 'REPORTED', tokens: found.tokens }
+  const { kind, reported, isText } = answer
+  if (kind === 'none') return noTokens
+  if (reported && answer.isReportFinal && answer.isWhole) return { provenance: 'REPORTED', tokens: reported }
+  if (!isText) return reported ? { provenance: 'ESTIMATED', tokens: reported } : noTokens
   return {
     provenance: 'ESTIMATED',
     tokens: {
       inputTokens: reported?.inputTokens ?? estimatePromptTokens(answer.prompt()),
       cachedInputTokens: reported?.cachedInputTokens ?? 0,
-      outputTokens: Math.max(reported?.outputTokens ?? 0, estimateOutput(answer, sample)),
+      outputTokens: Math.max(reported?.outputTokens ?? 0, estimateOutput(answer)),
       reasoningTokens: reported?.reasoningTokens ?? 0,
     },
   }
 }
 
-function estimateOutput({ kind, isStream }: CountedAnswer, sample: AnswerSample): number {
+function estimateOutput(answer: CountedAnswer): number {
+  const { kind, isStream } = answer
   if (kind === 'input') return 0
+  const sample = joined(answer)
   return kind === 'inputOutput' && isStream ? estimateTypedStreamTokens(sample) : estimateAnswerTokens(sample)
 }
 

@@ -2,9 +2,8 @@ import { expect, test } from 'vitest'
 import * as fc from 'fast-check'
 import { findEventEnd, firstEventEnd, readEvent, wholeEventsLength } from '../../src/gateway/sse.ts'
 import { StreamOpening } from '../../src/gateway/upstream/stream-opening.ts'
-import { streamProtocolOf } from '../../src/gateway/stream-protocol.ts'
-import { withoutUsageEvents } from '../../src/gateway/usage-event.ts'
-import { findOperation } from '../../src/routing/operation.ts'
+import { completions } from '../../src/gateway/protocol/completions.ts'
+import { StreamReading } from '../../src/gateway/stream-reading.ts'
 
 const lineEnd = fc.constantFrom('\n', '\r\n', '\r')
 const line = fc.oneof(
@@ -53,7 +52,12 @@ test('an event is read as the standard says', () => {
   expect(read(': only a comment\n\n')).toEqual({ type: '', data: undefined })
 })
 
-const completions = streamProtocolOf(findOperation('/v1/chat/completions')!)
+/** What a client gets of events who did not ask for the usage. */
+function drop(text: string): string {
+  const events = Buffer.from(text)
+  const read = new StreamReading('completion', completions, true).take(events)
+  return read ? Buffer.concat([...read.before, ...read.after]).toString() : text
+}
 
 test('the first content of a stream is found at the same event wherever it is cut', () => {
   const bytes = Buffer.from(
@@ -74,7 +78,6 @@ test('the first content of a stream is found at the same event wherever it is cu
 })
 
 test('events with the usage and no choice are left out, and nothing else', () => {
-  const drop = (text: string) => withoutUsageEvents(Buffer.from(text)).toString()
   const a = 'data: {"choices":[{"delta":{"content":"a"}}],"usage":null}\n\n'
   const done = 'data: [DONE]\n\n'
   const usage = [
@@ -102,7 +105,6 @@ test('events with the usage and no choice are left out, and nothing else', () =>
 })
 
 test('events with the usage are left out behind empty lines too', () => {
-  const drop = (text: string) => withoutUsageEvents(Buffer.from(text)).toString()
   const a = 'data: {"choices":[{"delta":{"content":"a"}}],"x":{"queue_tokens":1}}\n\n'
   const usage = 'data: {"choices":[],"usage":{"prompt_tokens":1}}\n\n'
   for (const blank of ['\n', '\r\n', '\r', '\n\r', '\n\n\n', '\r\n\r\n\r\n']) {

@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { UsageKind } from '../../src/routing/operation.ts'
+import { completions } from '../../src/gateway/protocol/completions.ts'
+import { StreamReading } from '../../src/gateway/stream-reading.ts'
 import { countTokens } from '../../src/routing/usage-count.ts'
 import {
   estimateAnswerTokens,
@@ -8,197 +9,8 @@ import {
   estimateTokens,
   estimateTypedStreamTokens,
 } from '../../src/routing/usage-estimate.ts'
-import { findReportedTokens } from '../../src/routing/usage-reported.ts'
 
 const utf8 = (text: string) => Buffer.from(text).toString('latin1')
-
-function reported(kind: UsageKind, tail: string, head = tail) {
-  const isStream = !head.startsWith('{')
-  const tokens = findReportedTokens(kind, { head: utf8(head), tail: utf8(tail), isStream })?.tokens ?? null
-  return tokens && [tokens.inputTokens, tokens.cachedInputTokens, tokens.outputTokens, tokens.reasoningTokens]
-}
-
-describe('reported tokens', () => {
-  test.each<[string, UsageKind, string, number[] | null]>([
-    [
-      'chat with cache and reasoning',
-      'completion',
-      '{"choices":[{"message":{"content":"Hi"}}],"usage":{"prompt_tokens":19,"completion_tokens":10,"total_tokens":29,"prompt_tokens_details":{"cached_tokens":7,"audio_tokens":0},"completion_tokens_details":{"reasoning_tokens":4}},"service_tier":"default"}',
-      [19, 7, 10, 4],
-    ],
-    [
-      'the last chunk of a stream, among chunks that say null',
-      'completion',
-      'data: {"choices":[{"delta":{"content":"x"}}],"usage":null}\n\ndata: {"choices":[],"usage": {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}}\n\ndata: [DONE]\n\n',
-      [5, 0, 2, 0],
-    ],
-    ['embeddings', 'completion', '{"data":[],"usage":{"prompt_tokens":8,"total_tokens":8}}', [8, 0, 0, 0]],
-    [
-      'responses',
-      'inputOutput',
-      'event: response.completed\ndata: {"response":{"usage":{"input_tokens":36,"input_tokens_details":{"cached_tokens":30},"output_tokens":87,"output_tokens_details":{"reasoning_tokens":80},"total_tokens":123},"user":null,"metadata":{}}}\n\n',
-      [36, 30, 87, 80],
-    ],
-    [
-      'a plain message: what is cached counts as input',
-      'message',
-      '{"content":[],"usage":{"input_tokens":10,"cache_creation_input_tokens":5,"cache_read_input_tokens":100,"output_tokens":20}}',
-      [115, 100, 20, 0],
-    ],
-    ['rerank by total', 'input', '{"results":[],"usage":{"total_tokens":15}}', [15, 0, 0, 0]],
-    [
-      'rerank as Cohere says it',
-      'input',
-      '{"results":[],"meta":{"billed_units":{"search_units":1},"tokens":{"input_tokens":52,"output_tokens":0}}}',
-      [52, 0, 0, 0],
-    ],
-    [
-      'transcription',
-      'inputOutput',
-      '{"text":"hello","usage":{"type":"tokens","input_tokens":14,"input_token_details":{"audio_tokens":14},"output_tokens":45,"total_tokens":59}}',
-      [14, 0, 45, 0],
-    ],
-    ['transcription by duration', 'inputOutput', '{"text":"hello","usage":{"type":"duration","seconds":3}}', null],
-    [
-      'reasoning that is only in the total',
-      'completion',
-      '{"usage":{"prompt_tokens":10,"completion_tokens":5,"total_tokens":45,"completion_tokens_details":{"reasoning_tokens":30}}}',
-      [10, 0, 35, 30],
-    ],
-    ['an object that is cut off', 'completion', '{"usage":{"prompt_tokens":19,"completion_tok', null],
-    ['nonsense', 'completion', '{"usage":{"prompt_tokens":-1,"completion_tokens":"7"}}', null],
-    [
-      'usage that a model wrote about is no usage',
-      'completion',
-      JSON.stringify({ choices: [{ message: { content: '{"usage":{"prompt_tokens":1,"total_tokens":1}}' } }] }),
-      null,
-    ],
-    ['counting is no use', 'none', '{"input_tokens":2095}', null],
-    ['a billion tokens', 'completion', '{"usage":{"prompt_tokens":1000000000}}', [1_000_000_000, 0, 0, 0]],
-    ['more than a billion tokens', 'completion', '{"usage":{"prompt_tokens":1000000001}}', null],
-    ['a number that no count is', 'completion', '{"usage":{"prompt_tokens":5,"completion_tokens":1e400}}', null],
-    [
-      'a total that makes no sense',
-      'completion',
-      '{"usage":{"prompt_tokens":5,"total_tokens":9007199254740991}}',
-      null,
-    ],
-    [
-      'nonsense behind counts that made sense',
-      'completion',
-      'data: {"usage":{"prompt_tokens":5,"completion_tokens":1}}\n\ndata: {"usage":{"prompt_tokens":9007199254740991}}\n\n',
-      null,
-    ],
-    [
-      'a message whose counts make no sense together',
-      'message',
-      '{"usage":{"input_tokens":600000000,"cache_creation_input_tokens":600000000,"output_tokens":1}}',
-      null,
-    ],
-    [
-      'a message whose last count makes no sense',
-      'message',
-      'data: {"message":{"usage":{"input_tokens":5,"output_tokens":1}}}\n\ndata: {"usage":{"output_tokens":9007199254740991}}\n\n',
-      null,
-    ],
-    ['rerank with nonsense', 'input', '{"meta":{"tokens":{"input_tokens":1e300}}}', null],
-  ])('%s', (_name, kind, text, expected) => {
-    expect(reported(kind, text)).toEqual(expected)
-  })
-
-  test('a streamed message has its input in the first event and its output in the last', () => {
-    const head =
-      'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":25,"cache_read_input_tokens":3,"output_tokens":1}}}\n\n'
-    const tail =
-      'event: message_delta\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":15}}\n\nevent: message_stop\ndata: {"type":"message_stop"}\n\n'
-    expect(reported('message', tail, head)).toEqual([28, 3, 15, 0])
-  })
-
-  const isFinal = (kind: UsageKind, text: string) =>
-    findReportedTokens(kind, { head: text, tail: text, isStream: true })?.isFinal
-  const delta = 'event: content_block_delta\ndata: {"delta":{"type":"text_delta","text":"Hello"}}\n\n'
-  const messageStart =
-    'event: message_start\ndata: {"type":"message_start","message":{"usage":{"input_tokens":25,"output_tokens":1}}}\n\n'
-  const messageDelta = (usage: string) => `event: message_delta\ndata: {"type":"message_delta","delta":{}${usage}}\n\n`
-  const stop = 'event: message_stop\ndata: {"type":"message_stop"}\n\n'
-
-  test.each<[string, boolean, UsageKind, string]>([
-    [
-      'with which a stream ends',
-      true,
-      'message',
-      messageStart + delta + messageDelta(',"usage":{"output_tokens":15}') + stop,
-    ],
-    [
-      'of a stream that only its last event reports',
-      true,
-      'message',
-      delta + messageDelta(',"usage":{"input_tokens":2,"output_tokens":15}'),
-    ],
-    ['that stand for what is yet to come', false, 'message', messageStart + delta + messageDelta('') + stop],
-    ['that stand for what did not come', false, 'message', messageStart + messageDelta('') + stop],
-    ['that leave the output out', false, 'message', messageStart + messageDelta(',"usage":{"input_tokens":25}') + stop],
-    [
-      'with text behind them in the same event',
-      true,
-      'completion',
-      'data: {"usage":{"prompt_tokens":5,"completion_tokens":1},"choices":[{"delta":{"content":"a"}}]}\n\ndata: [DONE]\n\n',
-    ],
-    [
-      'with more text behind their event',
-      false,
-      'completion',
-      'data: {"usage":{"prompt_tokens":5,"completion_tokens":0},"choices":[]}\r\n\r\ndata: {"choices":[{"delta":{"content":"a"}}]}\r\n\r\n',
-    ],
-  ])('numbers %s: final %s', (_name, expected, kind, text) => {
-    expect(isFinal(kind, text)).toBe(expected)
-  })
-
-  test('numbers from the beginning are final in a plain answer, and not in a stream whose end has none', () => {
-    const head = '{"usage":{"prompt_tokens":5,"completion_tokens":1},"choices":['
-    const of = (isStream: boolean) => findReportedTokens('completion', { head, tail: '"}}]}', isStream })
-    expect(of(false)).toMatchObject({ isFinal: true, tokens: { outputTokens: 1 } })
-    expect(of(true)).toMatchObject({ isFinal: false, tokens: { outputTokens: 1 } })
-  })
-
-  test('numbers are found in an event whose JSON has several lines, wherever they break', () => {
-    const tokens = ['"usage"', ':', '{', '"prompt_tokens"', ':', '5', ',', '"completion_tokens"', ':', '2', '}', '}']
-    const gap = fc.constantFrom('', ' ', '\ndata:', '\r\ndata: ', '\rdata:  ')
-    fc.assert(
-      fc.property(fc.array(gap, { minLength: tokens.length, maxLength: tokens.length }), (gaps) => {
-        const text = `data: {${tokens.map((token, i) => token + gaps[i]!).join('')}\n\n`
-        expect(reported('completion', text)).toEqual([5, 0, 2, 0])
-      }),
-    )
-  })
-
-  test('many objects that have no end are not all looked at', () => {
-    const usage = '{"usage":{"prompt_tokens":5}'
-    expect(reported('completion', usage + ',"usage":{'.repeat(9))).toEqual([5, 0, 0, 0])
-    expect(reported('completion', usage + ',"usage":{'.repeat(1_000))).toBeNull()
-  })
-
-  test('no bytes whatever make it throw', () => {
-    const bytes = fc.oneof(
-      fc.string({ unit: 'binary' }),
-      fc
-        .array(fc.constantFrom('"usage"', ':', '{', '}', '"', '\\', '"prompt_tokens":3', ',', ' '), { maxLength: 30 })
-        .map((parts) => parts.join('')),
-    )
-    fc.assert(
-      fc.property(
-        bytes,
-        bytes,
-        fc.constantFrom<UsageKind>('completion', 'inputOutput', 'message', 'input'),
-        fc.boolean(),
-        (head, tail, kind, isStream) => {
-          const found = findReportedTokens(kind, { head, tail, isStream })
-          for (const count of Object.values(found?.tokens ?? {})) expect(count).toSatisfy(Number.isSafeInteger)
-        },
-      ),
-    )
-  })
-})
 
 describe('estimates', () => {
   const someText = fc.string({ unit: 'grapheme' }).map(utf8)
@@ -444,6 +256,11 @@ describe('what is said several times was written once', () => {
 describe('the count of a request', () => {
   const stream = 'data: {"choices":[{"delta":{"content":"Hello"}}]}\n\n'
   const usage = 'data: {"choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2,"total_tokens":7}}\n\n'
+  const reportedIn = (text: string) => {
+    const reading = new StreamReading('completion', completions, false)
+    reading.take(Buffer.from(text, 'latin1'))
+    return { reported: reading.reportedTokens(), isReportFinal: reading.isReportFinal }
+  }
   const answer = (text: string, isWhole: boolean) => ({
     kind: 'completion' as const,
     isStream: true,
@@ -451,6 +268,8 @@ describe('the count of a request', () => {
     head: '',
     tail: text,
     isWhole,
+    ...reportedIn(text),
+    isText: true,
     prompt: () => '{"model":"m","messages":[{"role":"user","content":"Say hello"}]}',
   })
 

@@ -16,9 +16,10 @@ import type { LiveState } from '../live/live-state.ts'
 import type { Permit } from '../live/permit.ts'
 import type { WaitResult } from '../live/waiting-room.ts'
 import { isOwnShortage } from '../own-shortage.ts'
+import { streamProtocolOf } from '../protocol/protocol-of.ts'
 import type { ReceivedRequest } from '../received-request.ts'
 import { join } from '../relay.ts'
-import { streamProtocolOf } from '../stream-protocol.ts'
+import { wholeEventsOf } from '../stream-end.ts'
 import type { CallExpectation, CallOpening } from '../upstream/call.ts'
 import { upstreamRequest } from '../upstream/request.ts'
 import type { Admission } from './admission.ts'
@@ -273,8 +274,11 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     const { call, trigger } = attempt
     const isAnswer = opening === 'failedStream' ? call.errorEvent !== null : opening === 'answering' && !call.isBroken
     const isWhole = call.isComplete || call.isStream
-    if (isAnswer && isWhole && trigger !== 'UPSTREAM_AUTH')
-      this.#kept = { attempt, status: call.status, headers: passedHeaders(attempt), body: join(call.peekChunks()) }
+    if (isAnswer && isWhole && trigger !== 'UPSTREAM_AUTH') {
+      const bytes = join(call.peekChunks())
+      const body = call.isStream ? wholeEventsOf(bytes, call.isComplete) : bytes
+      this.#kept = { attempt, status: call.status, headers: passedHeaders(attempt), body }
+    }
     if (!isAnswer || isWhole) this.#leave()
   }
 

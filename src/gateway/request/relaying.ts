@@ -6,9 +6,10 @@ import type { Exchange } from '../downstream/exchange.ts'
 import { errorEvent } from '../error-answer.ts'
 import { monotonicMs } from '../monotonic.ts'
 import { PlainRelay } from '../plain-relay.ts'
+import { streamProtocolOf } from '../protocol/protocol-of.ts'
 import type { ReceivedRequest } from '../received-request.ts'
+import type { StreamProtocol } from '../protocol/stream-protocol.ts'
 import { type AnswerSink, errorOfEnd, isBrokenEnd, type Relay, type RelayEnd } from '../relay.ts'
-import { streamProtocolOf } from '../stream-protocol.ts'
 import { StreamRelay } from '../stream-relay.ts'
 import type { SentAttempt } from './attempt.ts'
 import { isServed, outcomeOf, type Reply } from './reply.ts'
@@ -31,7 +32,9 @@ export class Relaying implements AnswerSink {
     this.#reply = reply
     this.#received = received
     reply.addOwnHeaders(this.headers, attempt)
-    this.#relay = call.isStream ? this.#relayStream() : new PlainRelay(call, this)
+    const { operation } = reply
+    const protocol = streamProtocolOf(operation)
+    this.#relay = call.isStream ? this.#relayStream(protocol) : new PlainRelay(call, this, operation.usage, protocol)
   }
 
   get exchange(): Exchange {
@@ -61,12 +64,13 @@ export class Relaying implements AnswerSink {
     if (!call.isOpen) permit[Symbol.dispose]()
   }
 
-  #relayStream(): StreamRelay {
+  #relayStream(protocol: StreamProtocol): StreamRelay {
     const { operation, usage } = this.#reply
     return new StreamRelay(this.attempt.call, this, {
-      protocol: streamProtocolOf(operation),
+      protocol,
+      usage: operation.usage,
       dropsUsageEvent: this.attempt.addsUsage,
-      errorEvent: (code, passed) => errorEvent(code, operation, usage.id, passed),
+      errorEvent: (code, lastNumber) => errorEvent(code, operation, usage.id, lastNumber),
     })
   }
 
@@ -87,9 +91,9 @@ export class Relaying implements AnswerSink {
     const isContent = status < 300 && status !== 204 && outcome !== 'CLIENT_ERROR' && outcome !== 'UPSTREAM_ERROR'
     if (!isContent) return null
     return {
-      kind: this.#reply.operation.usage,
+      operation: this.#reply.operation,
       isStream: this.attempt.call.isStream,
-      bytes: this.#relay.bytes,
+      reading: this.#relay.reading,
       isWhole: isServed(outcome),
       request: this.#received,
     }

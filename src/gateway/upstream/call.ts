@@ -1,7 +1,7 @@
 import type { Timeouts } from '../../routing/configuration.ts'
 import { monotonicMs } from '../monotonic.ts'
+import type { StreamProtocol } from '../protocol/stream-protocol.ts'
 import type { ServerSentEvent } from '../sse.ts'
-import type { StreamProtocol } from '../stream-protocol.ts'
 import { failAlone, maxStagedBytes, passAnswers } from '../turn.ts'
 import type { AnswerHead } from './answer-head.ts'
 import { DeadlineWatch, type Watched } from './deadline-watch.ts'
@@ -259,8 +259,8 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   }
 
   #endOpening(opening: StreamOpening): void {
-    opening.end()
-    this.#failStream(opening)
+    if (opening.end() === 'content') this.#begin('answering')
+    else this.#failStream(opening)
   }
 
   #failStream({ errorEvent }: StreamOpening): void {

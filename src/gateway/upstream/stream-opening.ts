@@ -1,6 +1,6 @@
 import { PendingBytes } from '../pending-bytes.ts'
 import { findEventEnd, placeToGoOn, readEvent, type ServerSentEvent } from '../sse.ts'
-import type { OpeningEvent, StreamProtocol } from '../stream-protocol.ts'
+import type { OpeningEvent, StreamProtocol } from '../protocol/stream-protocol.ts'
 
 /** More than this is not held back: whatever it is, it is an answer. */
 const maxHeldBytes = 256 * 1024
@@ -41,9 +41,17 @@ export class StreamOpening {
     return readEvent(bytes.subarray(0, end))
   }
 
-  /** Nothing more comes: the last event may have been an error that only lacks its empty line. */
-  end(): void {
+  /** Nothing more comes: the last event may only lack its empty line, and be an error, or all of an answer with its end. */
+  end(): OpeningEvent {
     const event = readEvent(this.#rest.bytes)
-    if (this.#protocol.readOpening(event) === 'error') this.errorEvent = event
+    const meaning = this.#protocol.readOpening(event)
+    if (meaning === 'error') this.errorEvent = event
+    return meaning === 'content' && this.#tellsEnd(event) ? 'content' : 'over'
+  }
+
+  #tellsEnd(event: ServerSentEvent): boolean {
+    if (!event.json) return false
+    const follower = this.#protocol.follow()
+    return follower.read(event) !== null || follower.hasToldEnd
   }
 }

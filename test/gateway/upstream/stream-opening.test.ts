@@ -1,6 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type OpeningEvent, streamProtocolOf } from '../../../src/gateway/stream-protocol.ts'
+import { streamProtocolOf } from '../../../src/gateway/protocol/protocol-of.ts'
+import type { OpeningEvent } from '../../../src/gateway/protocol/stream-protocol.ts'
 import { StreamOpening } from '../../../src/gateway/upstream/stream-opening.ts'
 import { findOperation } from '../../../src/routing/operation.ts'
 

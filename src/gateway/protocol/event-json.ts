@@ -1,6 +1,4 @@
 /** What the JSON in an event's data says. An upstream may write anything there: nothing is taken for what it only looks like. */
-import type { ServerSentEvent } from './sse.ts'
-
 export type Json = Readonly<Record<string, unknown>>
 
 export function isObject(value: unknown): value is Json {
@@ -8,9 +6,9 @@ export function isObject(value: unknown): value is Json {
 }
 
 /** Undefined: it is no JSON object. */
-export function readJson(event: ServerSentEvent): Json | undefined {
+export function parseEventJson(data: string): Json | undefined {
   try {
-    const value: unknown = JSON.parse(event.data ?? '')
+    const value: unknown = JSON.parse(data)
     return isObject(value) ? value : errorInList(value)
   } catch {
     return undefined
@@ -23,15 +21,14 @@ function errorInList(value: unknown): Json | undefined {
   return isObject(first) && saysSomething(first['error']) ? first : undefined
 }
 
-/** What the event is called, beside its data or in it; empty: it has no name. */
-export function typeOf(event: ServerSentEvent): string {
-  if (event.type !== '') return event.type
-  const type = readJson(event)?.['type']
-  return typeof type === 'string' ? type : ''
-}
-
-/** Null, false, an empty string and an empty list say nothing. */
+/** Null, false, an empty string, an empty list and an empty object say nothing. */
 export function saysSomething(value: unknown): boolean {
   if (value === null || value === undefined || value === false || value === '') return false
-  return Array.isArray(value) ? value.length > 0 : true
+  if (typeof value !== 'object') return true
+  return Array.isArray(value) ? value.length > 0 : hasMember(value)
+}
+
+function hasMember(value: object): boolean {
+  for (const name in value) if (Object.hasOwn(value, name)) return true
+  return false
 }

@@ -1,0 +1,66 @@
+import type { ServerSentEvent } from '../sse.ts'
+import type { Json } from './event-json.ts'
+import type { ShapeOfObject } from './json-scan.ts'
+
+/**
+ * `nothing`: held back until there is more; `content`: the answer has begun; `error`: upstream failed instead; `over`: it ended the
+ * stream without either.
+ */
+export type OpeningEvent = 'nothing' | 'content' | 'error' | 'over'
+
+/** `whole`, `failed`: nothing of interest comes behind this event. `perhaps`: it was the last one unless another follows. */
+export type EndingEvent = 'whole' | 'failed' | 'perhaps'
+
+/** What the answers to an operation mean: all that the gateway has to know of a protocol. */
+export interface StreamProtocol {
+  /** What an event says as long as none with content came. */
+  readOpening(event: ServerSentEvent): OpeningEvent
+  /** Begins to follow one stream. */
+  follow(): StreamFollower
+  /** What of an event, or of a plain answer, has to be known if it is too long to be kept. */
+  readonly shape: ShapeOfObject
+  /** Where the tokens of an answer are reported, in an event or in a plain answer; undefined: it reports none. */
+  findUsage(json: Json): Json | undefined
+  /** Whether the tokens that an event reports are those of an answer that is yet to be written, whatever they are. */
+  hasUsageOfBeginning(event: ServerSentEvent): boolean
+  /** Whether each event has a number, also the one with which the gateway ends a stream. */
+  readonly numbersEvents: boolean
+  /** Whether an event is about tokens and nothing else, and would not have come if the gateway had not asked. */
+  isExtraUsage(event: ServerSentEvent): boolean
+}
+
+/** Reads one stream, but only those of its events in which something stands that can matter. */
+export interface StreamFollower {
+  /** One of them stands in each event that has to be read: a cheap look before the true one. */
+  readonly marks: readonly Mark[]
+  /** Whether this event ends the stream; null: it does not. */
+  read(event: ServerSentEvent): EndingEvent | null
+  /** Whether the stream has told its end in its protocol's way, though perhaps not with its last event. */
+  readonly hasToldEnd: boolean
+  /** Whether a stream that has told its end was whole though it broke off in this event. */
+  mayEndBefore(half: string): boolean
+  /** Whether a stream that upstream closed in good order was whole though it told no end, by its first and last bytes. */
+  mayEndWith(text: string): boolean
+}
+
+export interface Mark {
+  readonly text: string
+  /** Whether it matters, by what follows it at `end`; undefined: always. The text is in Latin-1. */
+  readonly matters?: (events: string, end: number) => boolean
+}
+
+/** Behind it stands a count of tokens. */
+export const countMark: Mark = { text: '_tokens"' }
+
+/** Events that only keep the connection open. */
+export const heartbeats: ReadonlySet<unknown> = new Set(['ping', 'keepalive'])
+
+/** Whether there is nothing in it for anybody, whatever its name is. */
+export function isBlank({ data }: ServerSentEvent): boolean {
+  return data === undefined || !/\S/.test(data)
+}
+
+/** The last event of most streams, in which there is no JSON. */
+export function isDone({ data }: ServerSentEvent): boolean {
+  return data !== undefined && data.length < 16 && data.trim() === '[DONE]'
+}

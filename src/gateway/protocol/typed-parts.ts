@@ -1,0 +1,72 @@
+/**
+ * Images, speech and transcriptions: events of their own types, or chunks that end with `[DONE]`.
+ *
+ * https://platform.openai.com/docs/api-reference/images-streaming, …/docs/api-reference/audio.
+ */
+import type { ServerSentEvent } from '../sse.ts'
+import { isObject } from './event-json.ts'
+import { isErrorEvent } from './find-error.ts'
+import { shapeOf } from './json-scan.ts'
+import {
+  countMark,
+  type EndingEvent,
+  heartbeats,
+  isBlank,
+  isDone,
+  type Mark,
+  type StreamFollower,
+  type StreamProtocol,
+} from './stream-protocol.ts'
+
+export const typedParts: StreamProtocol = {
+  readOpening(event) {
+    if (event.data === undefined) return 'nothing'
+    if (isErrorEvent(event)) return 'error'
+    if (isDone(event)) return 'over'
+    return isBlank(event) || heartbeats.has(event.name) ? 'nothing' : 'content'
+  },
+  follow: () => new PartFollower(),
+  shape: shapeOf({ type: 'value', error: 'value', usage: 'value' }),
+  findUsage: ({ usage }) => (isObject(usage) ? usage : undefined),
+  numbersEvents: false,
+  hasUsageOfBeginning: () => false,
+  isExtraUsage: () => false,
+}
+
+const partType = /\.(?:partial_image|delta)$/
+const partialEvent = /(?:^event: ?|"type"\s*:\s*")[\w.-]+\.(?:partial_image|delta)\b/m
+
+/** Of several images each has an event that completes it: behind one there may be parts of the next. */
+class PartFollower implements StreamFollower {
+  hasToldEnd = false
+  readonly marks: readonly Mark[] = [
+    { text: 'DONE]' },
+    { text: 'error' },
+    { text: '.completed' },
+    { text: '.done' },
+    { text: '.partial_image', matters: () => this.hasToldEnd },
+    { text: '.delta', matters: () => this.hasToldEnd },
+    countMark,
+  ]
+
+  read(event: ServerSentEvent): EndingEvent | null {
+    if (isDone(event)) return 'whole'
+    if (isErrorEvent(event)) return 'failed'
+    const { name } = event
+    if (partType.test(name)) this.hasToldEnd = false
+    if (name.endsWith('.done')) return 'whole'
+    if (!name.endsWith('.completed')) return null
+    this.hasToldEnd = true
+    return 'perhaps'
+  }
+
+  /** It was the next image. */
+  mayEndBefore(): boolean {
+    return false
+  }
+
+  /** Where no event has said that it is a part, nobody knows what the last one would be. */
+  mayEndWith(text: string): boolean {
+    return !partialEvent.test(text)
+  }
+}

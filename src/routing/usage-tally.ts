@@ -1,0 +1,159 @@
+/**
+ * What upstreams say that a request took, added up over all places of an answer in which they say it.
+ *
+ * OpenAI: https://platform.openai.com/docs/api-reference/chat/object and …/responses/object; Anthropic:
+ * https://docs.anthropic.com/en/api/messages and …/docs/build-with-claude/streaming; Cohere: https://docs.cohere.com/reference/rerank.
+ */
+import type { UsageKind } from './operation.ts'
+import type { TokenUsage } from './usage-record.ts'
+
+type Json = Readonly<Record<string, unknown>>
+
+/** No request takes more tokens than this: a larger number would only spoil the sums. */
+const maxTokens = 1_000_000_000
+
+const countNames = ['total', 'input', 'output', 'cached', 'cacheRead', 'cacheWritten', 'reasoning'] as const
+type CountName = (typeof countNames)[number]
+type Counts = Partial<Record<CountName, number>>
+
+export class UsageTally {
+  readonly #kind: UsageKind
+  #counts: Counts | null = null
+  /** Where one number makes no sense, the others are not to be trusted either. */
+  #isSpoilt = false
+  #isFinal = false
+
+  constructor(kind: UsageKind) {
+    this.#kind = kind
+  }
+
+  /** Whether nothing was written behind the counts that came last, so that they are the whole answer's. */
+  get isFinal(): boolean {
+    return this.#isFinal
+  }
+
+  /** More was written: what was reported until now was only how far it was. */
+  goOn(): void {
+    this.#isFinal = false
+  }
+
+  /**
+   * Adds what one place reports. A count is never replaced by a smaller one of the same answer: some upstreams repeat the names with
+   * zeros. `mayBeFinal`: it may be the whole answer's.
+   */
+  add(usage: Json, mayBeFinal: boolean): void {
+    if (!hasCount(usage)) return
+    this.#isSpoilt ||= hasTooMany(usage)
+    const counts = readCounts(usage)
+    const before = this.#counts
+    this.#counts = before ? greater(before, counts) : counts
+    const isSmaller = (counts.output ?? 0) < (before?.output ?? 0)
+    if (!mayBeFinal || (this.#kind === 'message' && counts.output === undefined)) this.#isFinal = false
+    else if (!isSmaller) this.#isFinal = true
+  }
+
+  /** Null: nothing was reported, or nothing that makes sense. */
+  tokens(): TokenUsage | null {
+    if (!this.#counts || this.#isSpoilt) return null
+    return this.#kind === 'message' ? messageTokens(this.#counts) : plainTokens(this.#counts)
+  }
+}
+
+function greater(a: Counts, b: Counts): Counts {
+  const all: Counts = {}
+  for (const name of countNames) {
+    const count = Math.max(a[name] ?? -1, b[name] ?? -1)
+    if (count >= 0) all[name] = count
+  }
+  return all
+}
+
+function hasCount(usage: Json): boolean {
+  return someCount(usage, (count) => count >= 0)
+}
+
+function hasTooMany(usage: Json): boolean {
+  return someCount(usage, (count) => count > maxTokens)
+}
+
+function someCount(usage: Json, test: (count: number) => boolean): boolean {
+  for (const name in usage) {
+    const count = usage[name]
+    if (name.endsWith('tokens') && typeof count === 'number' && test(count)) return true
+  }
+  return false
+}
+
+function asObject(value: unknown): Json | null {
+  return typeof value === 'object' && value !== null ? (value as Json) : null
+}
+
+/** A whole number of tokens; undefined if it is none. */
+function toCount(value: unknown): number | undefined {
+  if (typeof value !== 'number' || !(value >= 0) || value > maxTokens) return undefined
+  return Math.round(value)
+}
+
+function readCounts(usage: Json): Counts {
+  const outputDetails = asObject(usage['completion_tokens_details']) ?? asObject(usage['output_tokens_details'])
+  return withoutGaps({
+    total: toCount(usage['total_tokens']),
+    input: toCount(usage['prompt_tokens']) ?? toCount(usage['input_tokens']),
+    output: toCount(usage['completion_tokens']) ?? toCount(usage['output_tokens']),
+    cached: readCached(usage),
+    cacheRead: toCount(usage['cache_read_input_tokens']),
+    cacheWritten: toCount(usage['cache_creation_input_tokens']),
+    reasoning: toCount(outputDetails?.['reasoning_tokens']) ?? toCount(usage['reasoning_tokens']),
+  })
+}
+
+function withoutGaps(counts: Record<CountName, number | undefined>): Counts {
+  const all: Counts = {}
+  for (const name of countNames) {
+    const count = counts[name]
+    if (count !== undefined) all[name] = count
+  }
+  return all
+}
+
+function readCached(usage: Json): number | undefined {
+  const details =
+    asObject(usage['prompt_tokens_details']) ??
+    asObject(usage['input_tokens_details']) ??
+    asObject(usage['input_token_details'])
+  return (
+    toCount(details?.['cached_tokens']) ?? toCount(usage['prompt_cache_hit_tokens']) ?? toCount(usage['cached_tokens'])
+  )
+}
+
+function plainTokens({ total, input, output, cached, reasoning }: Counts): TokenUsage | null {
+  if (total === undefined && input === undefined && output === undefined) return null
+  const inputTokens = input ?? Math.max(0, (total ?? 0) - (output ?? 0))
+  return toTokenUsage({
+    inputTokens,
+    cachedInputTokens: cached ?? 0,
+    // Some leave the reasoning out of the output, but never out of the total.
+    outputTokens: Math.max(output ?? 0, (total ?? 0) - inputTokens),
+    reasoningTokens: reasoning ?? 0,
+  })
+}
+
+/**
+ * Anthropic counts what was read from its cache, or written to it, beside the input. In a stream the input comes in the first
+ * event and the output, as a running total, in the last one; a plain answer has both in one place.
+ */
+function messageTokens({ input, output, cacheRead = 0, cacheWritten = 0 }: Counts): TokenUsage | null {
+  if (output === undefined || input === undefined) return null
+  const inputTokens = toCount(input + cacheRead + cacheWritten)
+  if (inputTokens === undefined) return null
+  return toTokenUsage({ inputTokens, cachedInputTokens: cacheRead, outputTokens: output, reasoningTokens: 0 })
+}
+
+/** Parts are never more than their whole. */
+function toTokenUsage(tokens: TokenUsage): TokenUsage {
+  return {
+    ...tokens,
+    cachedInputTokens: Math.min(tokens.cachedInputTokens, tokens.inputTokens),
+    reasoningTokens: Math.min(tokens.reasoningTokens, tokens.outputTokens),
+  }
+}
