@@ -99,7 +99,7 @@ export class SentAttempt implements Attempt, CallOwner {
     this.status = call.status || null
     this.upstreamRequestId = call.head?.requestId ?? null
     this.isRefused = outcome.meantStatus >= 400
-    if (outcome.classification !== 'answer' || this.isRefused) this.error = errorText(outcome, call.failure, plan)
+    if (outcome.classification !== 'answer' || this.isRefused) this.error = errorText(outcome, call, plan)
   }
 
   /** It is no answer. */

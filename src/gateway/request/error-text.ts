@@ -1,4 +1,5 @@
 import type { AttemptPlan } from '../../routing/next-attempt.ts'
+import type { UpstreamCall } from '../upstream/call.ts'
 import type { CallOutcome } from './call-outcome.ts'
 
 const maxLength = 500
@@ -6,11 +7,13 @@ const maxLength = 500
 const maxRead = 8192
 
 /** What upstream or the connection said of an attempt's failure, for its record: one line, bounded, without secrets. */
-export function errorText({ error, text }: CallOutcome, failure: string | null, plan: AttemptPlan): string | null {
-  const said = error ? (error.message === '' ? error.codes.join(' ') : error.message) : readableText(text)
-  const line = said === '' ? failure : said
-  return line === null ? null : withoutSecrets(oneLine(line), plan).slice(0, maxLength).toWellFormed()
+export function errorText({ error, text }: CallOutcome, { failure, status }: CallEnd, plan: AttemptPlan): string {
+  const said = oneLine(error ? error.message || error.codes.join(' ') : readableText(text))
+  const line = said || failure || (status > 0 ? `status ${status}` : 'no answer in time')
+  return withoutSecrets(line, plan).slice(0, maxLength).toWellFormed()
 }
+
+type CallEnd = Pick<UpstreamCall, 'failure' | 'status'>
 
 /** Of a page its title, or else its words. */
 function readableText(text: string): string {
