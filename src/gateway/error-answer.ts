@@ -1,6 +1,7 @@
 /** What the gateway says itself, in the client's protocol. */
 import { type GatewayErrorCode, gatewayErrorMessage, gatewayErrors } from '../routing/errors.ts'
 import type { Operation, Protocol } from '../routing/operation.ts'
+import { findUpstreamError, parseObject } from '../routing/upstream-error.ts'
 import type { RequestOutcome } from '../routing/vocabulary.ts'
 
 /** An error as a JSON body: OpenAI's envelope, or Anthropic's. */
@@ -38,6 +39,28 @@ export function errorEvent(
     operation.path === '/v1/responses'
       ? { type: 'error', code, message: gatewayErrorMessage(code), param: null, sequence_number: number }
       : envelope(code, operation.protocol, requestId)
+  return eventOf(data)
+}
+
+/** An upstream's own error as the only event of a stream: as it came if it has the client's form, else in that form. `body`: its JSON. */
+export function upstreamErrorEvent(body: string, operation: Operation, requestId: string): Buffer {
+  return eventOf(upstreamErrorData(parseObject(body) ?? {}, operation, requestId))
+}
+
+function upstreamErrorData(top: Readonly<Record<string, unknown>>, operation: Operation, requestId: string): object {
+  const error = findUpstreamError(top)
+  const message = error?.message || gatewayErrorMessage('upstream_invalid_answer')
+  const code = error?.codes[0] ?? null
+  if (operation.path === '/v1/responses') return { type: 'error', code, message, param: null, sequence_number: 0 }
+  const hasObject = typeof top['error'] === 'object' && top['error'] !== null
+  if (operation.protocol === 'anthropic') {
+    if (hasObject && top['type'] === 'error') return top
+    return { type: 'error', error: { type: 'api_error', message }, request_id: requestId }
+  }
+  return hasObject ? { error: top['error'] } : { error: { message, type: 'server_error', param: null, code } }
+}
+
+function eventOf(data: object): Buffer {
   return Buffer.from(`event: error\ndata: ${JSON.stringify(data)}\n\n`)
 }
 

@@ -290,7 +290,9 @@ export class StreamRelay implements AnswerReader, Relay {
   #begin(): void {
     if (this.firstByteAtMs > 0) return
     this.firstByteAtMs = monotonicMs()
-    this.#sink.exchange.begin(this.#sink.status, this.#sink.headers, null)
+    const { exchange, status, headers } = this.#sink
+    // A client that waited for long has the head already.
+    if (exchange.status === 0) exchange.begin(status, headers, null)
   }
 }
 

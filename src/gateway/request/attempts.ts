@@ -112,6 +112,14 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
 
   // ── the loop ──
 
+  begin(): void {
+    const { keepAliveMs } = this.route.timeouts
+    if (keepAliveMs !== null && this.wantsStream) {
+      this.#reply.keepAliveEvery(keepAliveMs, (error) => this.#owner.onFault(error))
+    }
+    this.next()
+  }
+
   /** The first step, or the one after the last attempt. */
   next(): void {
     this.nowMs = Date.now()
@@ -290,8 +298,19 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
   // ── the answer ──
 
   #relay(attempt: SentAttempt): void {
+    this.#reply.stopKeepAlive()
+    if (this.#reply.hasBegun && !attempt.call.isStream) return this.#tellInStream(attempt)
     this.#owner.stage = new Relaying(attempt, this.#reply, this.#received)
     this.#admission.releaseBody()
+  }
+
+  /** The client has the head of a stream, and what came is none: an error becomes an event. */
+  #tellInStream(attempt: SentAttempt): void {
+    const { call, isRefused } = attempt
+    const kept = { attempt, status: call.status, headers: [], body: join(call.peekChunks()) }
+    this.#leave()
+    if (isRefused && call.isComplete) this.#reply.pass(kept)
+    else this.#reply.refuse({ code: 'upstream_invalid_answer' })
   }
 
   /** Nothing more is tried: the last answer that came, or why there is none. */

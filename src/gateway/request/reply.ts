@@ -3,12 +3,13 @@ import { modelsOperation, type Operation, type Protocol, protocolOf } from '../.
 import type { RequestOutcome } from '../../routing/vocabulary.ts'
 import { backendFacts } from '../backend-facts.ts'
 import type { Exchange } from '../downstream/exchange.ts'
-import { errorBody, outcomeOfError } from '../error-answer.ts'
+import { errorBody, errorEvent, outcomeOfError, upstreamErrorEvent } from '../error-answer.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { monotonicMs } from '../monotonic.ts'
 import type { Fault } from '../request-edges.ts'
 import type { RequestEnd, RequestUsage } from '../request-usage.ts'
 import type { SentAttempt } from './attempt.ts'
+import { KeepAlive, signOfLife, streamHeaders } from './keep-alive.ts'
 
 /** An upstream's answer that was read whole, for the case that no other comes. */
 export interface KeptAnswer {
@@ -32,6 +33,8 @@ export class Reply {
   readonly usage: RequestUsage
   readonly #protocol: Protocol
   readonly #context: GatewayContext
+  /** Null: the route has none, or the request is no stream. */
+  #keepAlive: KeepAlive | null = null
 
   constructor(context: GatewayContext, exchange: Exchange, path: string, usage: RequestUsage) {
     this.#context = context
@@ -39,6 +42,39 @@ export class Reply {
     this.usage = usage
     this.#protocol = protocolOf(path)
   }
+
+  // ── a stream that waits for its content ──
+
+  /** Begins signs of life: from the first on the client has its status, and what fails is told as an event. */
+  keepAliveEvery(ms: number, onFault: (error: unknown) => void): void {
+    this.#keepAlive = new KeepAlive(ms, () => {
+      try {
+        this.#giveSignOfLife()
+      } catch (error) {
+        onFault(error)
+      }
+    })
+  }
+
+  stopKeepAlive(): void {
+    this.#keepAlive?.stop()
+  }
+
+  /** The client has the head of a stream already. */
+  get hasBegun(): boolean {
+    return this.exchange.status > 0
+  }
+
+  #giveSignOfLife(): void {
+    if (!this.hasBegun) {
+      const headers = [...streamHeaders]
+      this.addOwnHeaders(headers)
+      this.exchange.begin(200, headers, null)
+    }
+    this.exchange.write(signOfLife(this.operation))
+  }
+
+  // ── answers ──
 
   /** Answers with what the gateway knows itself. */
   answer(body: Buffer): void {
@@ -53,20 +89,24 @@ export class Reply {
     if (code === 'method_not_allowed') headers.push('allow', this.operation.method)
     // Another program may have seen another request in it, and the next one elsewhere.
     if (code === 'bad_request') this.exchange.keepsAlive = false
+    const outcome = outcomeOfError(code)
+    if (this.hasBegun) return this.#endStream(outcome, code, errorEvent(code, this.operation, this.usage.id, null))
     const body = errorBody(code, this.#protocol, this.usage.id, detail)
-    this.#endWith(outcomeOfError(code), status, code, () => this.#write(status, headers, body))
+    this.#endWith(outcome, status, code, () => this.#write(status, headers, body))
   }
 
   /** Answers with what an upstream said, as it came; what a client could not read goes into its envelope. */
   pass(kept: KeptAnswer): void {
     const { attempt, status, headers, body } = kept
     if (!isReadable(kept)) return this.#passInEnvelope(attempt)
+    if (this.hasBegun) return this.#endStream(outcomeOf(attempt), null, this.#asEvents(kept))
     this.#endWith(outcomeOf(attempt), status, null, () => this.#write(status, headers, body, attempt))
   }
 
   /** A page, an empty body, or a redirect that nobody may follow: an error keeps its status. */
   #passInEnvelope(attempt: SentAttempt): void {
     const code = 'upstream_invalid_answer'
+    if (this.hasBegun) return this.refuse({ code })
     const came = attempt.call.status
     const status = came >= 400 ? came : gatewayErrors[code].status
     const body = errorBody(code, this.#protocol, this.usage.id)
@@ -74,6 +114,16 @@ export class Reply {
     const { retryAfter } = attempt.call.head ?? { retryAfter: null }
     if (retryAfter !== null) headers.push('retry-after', retryAfter)
     this.#endWith(outcomeOf(attempt), status, code, () => this.#write(status, headers, body, attempt))
+  }
+
+  #asEvents({ attempt, body }: KeptAnswer): Buffer {
+    return attempt.call.isStream ? body : upstreamErrorEvent(body.toString(), this.operation, this.usage.id)
+  }
+
+  /** Ends a stream that had no content. */
+  #endStream(outcome: RequestOutcome, errorCode: string | null, last: Buffer): void {
+    const { exchange } = this
+    this.#endWith(outcome, exchange.status, errorCode, () => exchange.end(last))
   }
 
   /** The client has left before there was an answer. */
@@ -85,6 +135,7 @@ export class Reply {
   end(end: RequestEnd, release: () => void): void {
     if (this.isEnded) return
     this.isEnded = true
+    this.stopKeepAlive()
     this.usage.end(end, release)
   }
 
@@ -111,7 +162,7 @@ export class Reply {
 
   /** An answer that is not relayed, whole. */
   #write(status: number, headers: string[], body: Buffer, answered?: SentAttempt): void {
-    if (this.exchange.status > 0) return this.exchange.destroy()
+    if (this.hasBegun) return this.exchange.destroy()
     this.addOwnHeaders(headers, answered)
     this.exchange.answer(status, headers, body)
   }

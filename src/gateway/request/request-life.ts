@@ -63,7 +63,7 @@ export class RequestLife implements RequestInFlight, AdmissionOwner, AttemptsOwn
   }
 
   onAdmitted(route: Route, received: ReceivedRequest): void {
-    new Attempts(this.#context, this.#admission, route, received, this.#reply, this.#query, this).next()
+    new Attempts(this.#context, this.#admission, route, received, this.#reply, this.#query, this).begin()
   }
 
   /** The gateway is closing and waits no longer. Never throws. */
