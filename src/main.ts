@@ -136,10 +136,16 @@ async function printVersion(): Promise<void> {
 async function prepare(output: 'stdout' | 'stderr'): Promise<{ config: Config; log: Log }> {
   const [{ readConfig }, { createLog }] = await Promise.all([import('./server/config.ts'), import('./server/log.ts')])
   const { config, warnings } = readConfig(process.env)
+  if (config.databaseUrl === undefined) forgetPostgresVariables(process.env)
   const sink = output === 'stderr' ? { sink: process.stderr } : {}
   const log = createLog({ level: config.logLevel, forTerminal: process[output].isTTY, ...sink })
   for (const warning of warnings) log.warn({}, warning)
   return { config, log }
+}
+
+/** The driver takes from `PGPORT` and its like what an address leaves open: they mean another server than the embedded one. */
+function forgetPostgresVariables(environment: NodeJS.ProcessEnv): void {
+  for (const name of Object.keys(environment)) if (name.startsWith('PG')) delete environment[name]
 }
 
 // A database that comes later and then refuses is told by the log.

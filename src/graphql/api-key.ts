@@ -57,7 +57,7 @@ builder.queryField('apiKeys', (t) =>
     complexity: pageCost,
     args: { ...pageArgs(t.arg), state: t.arg({ type: ApiKeyState, description: 'Omitted: in any state.' }) },
     resolve: (_root, args, context, info) => {
-      const { db } = context.control
+      const { db } = context
       const { actor } = context
       const filter = { state: args.state ?? null, ownerId: actor.scopes.has('ADMIN') ? null : actor.userId }
       const source = {

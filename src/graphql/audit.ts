@@ -64,8 +64,7 @@ builder.queryField('auditLog', (t) =>
       const filter = { from: range?.from ?? null, to: range?.to ?? null, subjectId: subjectId ?? null }
       const source = {
         list: 'auditLog',
-        read: (request: Parameters<typeof listAuditEntries>[2]) =>
-          listAuditEntries(context.control.db, filter, request),
+        read: (request: Parameters<typeof listAuditEntries>[2]) => listAuditEntries(context.db, filter, request),
       }
       return connect(context, source, args, info)
     },

@@ -57,7 +57,7 @@ const batchSize = 100
  * reader misses nothing, and costs no memory.
  */
 function watchChanges(context: GraphQLContext): AsyncIterableIterator<SubscriptionEvent<ConfigChange>> {
-  const { db } = context.control
+  const { db } = context.reads
   const wakeUps = openSubscription<void>(context, { scopes: readsConfig, capacity: 1, overflow: 'DROP_OLDEST' })
   wakeUps.onEnd(context.live.onSnapshot(() => wakeUps.push({ value: undefined })))
   let version: number | undefined
@@ -107,7 +107,7 @@ function watchChanges(context: GraphQLContext): AsyncIterableIterator<Subscripti
   }
 }
 
-async function currentVersion(db: GraphQLContext['control']['db']): Promise<ConfigChange> {
+async function currentVersion(db: GraphQLContext['db']): Promise<ConfigChange> {
   const { version, committed_at: committedAt } = await getConfigVersion(db)
   const change = await findConfigChange(db, version)
   return { version, committedAt, actorId: change?.actor_id ?? null, subjectIds: [] }

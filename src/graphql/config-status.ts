@@ -43,10 +43,9 @@ builder.queryField('configStatus', (t) =>
 )
 
 async function readConfigStatus(context: GraphQLContext): Promise<ConfigStatus> {
-  const { control } = context
-  const gateways = await listGateways(control.db)
-  // Last, so that no gateway serves more than the latest.
-  const { version, committed_at: committedAt } = await getConfigVersion(control.db)
+  const { db } = context
+  const gateways = await listGateways(db)
+  const { version, committed_at: committedAt } = await getConfigVersion(db)
   return { version, committedAt, gateways: gateways.map((gateway) => asItIs(context, gateway)) }
 }
 

@@ -1,12 +1,25 @@
 import type { Actor, Control } from '../control/control.ts'
 import type { CursorCodec } from './cursor.ts'
+import type { Database, Db } from '../storage/database.ts'
+import type { ReadView } from '../storage/read-view.ts'
 import type { Loaders } from './loaders.ts'
 import type { LivePorts } from './ports.ts'
+
+/** The database for reading: connections of its own, so that a slow report starves nobody else. */
+export type Reads = Pick<Database, 'db' | 'openReadView'>
 
 /** What every resolver gets. */
 export interface GraphQLContext {
   readonly control: Control
   readonly live: LivePorts
+  /** For what is read outside of an operation's view. */
+  readonly reads: Reads
+  /** What the operation sees of the database: one state. */
+  readonly view: ReadView
+  /** Of `view`. */
+  readonly db: Db
+  /** Usage of this process up to this instant, in milliseconds since the epoch, was in the database before the view was opened. */
+  readonly usageShippedUntilMs: number
   /** What the caller is, and may do. Replaced while a subscription lives, or who loses a role would keep it there. */
   actor: Actor
   readonly cursors: CursorCodec

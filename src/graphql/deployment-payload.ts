@@ -19,8 +19,7 @@ export const DeploymentPayload = builder.objectRef<Answer<string>>('DeploymentPa
       type: RouteRef,
       nullable: true,
       description: 'The route that was made with it; null if none was.',
-      resolve: async (answer, _args, { control }) =>
-        (answer.ok && (await findRouteCreatedWith(control.db, answer.value))) || null,
+      resolve: async (answer, _args, { db }) => (answer.ok && (await findRouteCreatedWith(db, answer.value))) || null,
     }),
   }),
 })

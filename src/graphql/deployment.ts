@@ -83,7 +83,7 @@ builder.queryFields((t) => ({
     description: 'The deployment with this id or name; null if there is none.',
     authScopes: readsConfig,
     args: { by: t.arg({ type: DeploymentRefInput, required: true, description: 'Which one.' }) },
-    resolve: async (_root, { by }, { control }) => (await findDeployment(control.db, by)) ?? null,
+    resolve: async (_root, { by }, { db }) => (await findDeployment(db, by)) ?? null,
   }),
   deployments: t.field({
     type: DeploymentConnection,
@@ -92,7 +92,7 @@ builder.queryFields((t) => ({
     complexity: pageCost,
     args: { ...pageArgs(t.arg), search: t.arg.string({ description: 'Part of the name, whatever its case.' }) },
     resolve: (_root, args, context, info) => {
-      const { db } = context.control
+      const { db } = context
       const filter = { search: args.search ?? null }
       const source = {
         list: 'deployments',

@@ -4,6 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { actorOf, hashApiKey } from '../control/actor.ts'
 import type { Actor, Control } from '../control/control.ts'
 import { accepts, answerTypes } from './accept.ts'
+import type { Reads } from './context.ts'
 import { createCursorCodec } from './cursor.ts'
 import type { FaultCode } from './fault.ts'
 import { answerGraphiQL } from './graphiql.ts'
@@ -15,6 +16,7 @@ import { createGraphQLEngine } from './yoga.ts'
 export interface GraphQLHandlerOptions {
   readonly control: Control
   readonly live: LivePorts
+  readonly reads: Reads
   readonly log: GraphQLLog
   /** 32 bytes that are the same in all processes of an installation, and after a restart: cursors are signed with them. */
   readonly cursorKey: Buffer
@@ -36,6 +38,7 @@ const maxKeyLength = 512
 export function createGraphQLHandler({
   control,
   live,
+  reads,
   log,
   cursorKey,
   noteKeyUse,
@@ -45,7 +48,7 @@ export function createGraphQLHandler({
     shutdowns.add(end)
     return () => shutdowns.delete(end)
   }
-  const yoga = createGraphQLEngine({ control, live, cursors: createCursorCodec(cursorKey), onShutdown }, log)
+  const yoga = createGraphQLEngine({ control, live, reads, cursors: createCursorCodec(cursorKey), onShutdown }, log)
   const authenticate = (authorization: unknown) => {
     const actor = authenticateBearer(control, authorization)
     if (actor) noteKeyUse?.(actor.id)
@@ -62,7 +65,12 @@ export function createGraphQLHandler({
       // Yoga knows it in this spelling only.
       request.headers['content-type'] = 'application/json'
     }
-    void requestIds.run(requestId, () => yoga(request, response, { actor, requestId }))
+    const leaving = new AbortController()
+    response.once('close', () => {
+      if (!response.writableFinished) leaving.abort()
+    })
+    const facts = { actor, requestId, signal: leaving.signal }
+    void requestIds.run(requestId, () => yoga(request, response, facts))
   }
 
   return {

@@ -2,8 +2,8 @@ import type { Actor, Answer, Control } from '../control/control.ts'
 import { builder } from './builder.ts'
 import type { GraphQLContext } from './context.ts'
 import { Gateway } from './gateway.ts'
-import { createLoaders } from './loaders.ts'
 import { QueryRef } from './query.ts'
+import { readAnew } from './read-anew.ts'
 import { UserErrorRef } from './user-error.ts'
 
 /** What every mutation answers with. A payload's own fields are null if nothing was committed. */
@@ -47,7 +47,7 @@ export async function runCommand<Input, Value>(
   try {
     return await command(context.control, context.actor, input)
   } finally {
-    context.loaders = createLoaders(context.control.db)
+    readAnew(context)
   }
 }
 

@@ -75,7 +75,7 @@ builder.queryFields((t) => ({
     description: 'The provider with this id or name; null if there is none.',
     authScopes: readsConfig,
     args: { by: t.arg({ type: ProviderRefInput, required: true, description: 'Which one.' }) },
-    resolve: async (_root, { by }, { control }) => (await findProvider(control.db, by)) ?? null,
+    resolve: async (_root, { by }, { db }) => (await findProvider(db, by)) ?? null,
   }),
   providers: t.field({
     type: ProviderConnection,
@@ -84,7 +84,7 @@ builder.queryFields((t) => ({
     complexity: pageCost,
     args: { ...pageArgs(t.arg), search: t.arg.string({ description: 'Part of the name, whatever its case.' }) },
     resolve: (_root, args, context, info) => {
-      const { db } = context.control
+      const { db } = context
       const filter = { search: args.search ?? null }
       const source = {
         list: 'providers',

@@ -167,7 +167,7 @@ builder.queryFields((t) => ({
       }
       const source = {
         list: 'requestLogs',
-        read: (request: Parameters<typeof listRequestLogs>[2]) => listRequestLogs(context.control.db, query, request),
+        read: (request: Parameters<typeof listRequestLogs>[2]) => listRequestLogs(context.db, query, request),
       }
       return connect(context, source, args, info)
     },

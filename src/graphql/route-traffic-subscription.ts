@@ -25,7 +25,7 @@ revision. Each event is complete in itself, so a slow reader is given only the l
     subscribe: async (_root, { by, intervalMs, windowMs }, context) => {
       requireBetween('intervalMs', intervalMs, 250, 60_000)
       requireBetween('windowMs', windowMs, 1_000, 300_000)
-      const route = await findRoute(context.control.db, by)
+      const route = await findRoute(context.db, by)
       if (!route) throw fault('NOT_FOUND', 'There is no such route.')
       return watchTraffic(context, route.id, { intervalMs, windowMs })
     },

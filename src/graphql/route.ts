@@ -107,7 +107,7 @@ builder.queryFields((t) => ({
     description: 'The route with this id or name; null if there is none.',
     authScopes: readsConfig,
     args: { by: t.arg({ type: RouteRefInput, required: true, description: 'Which one.' }) },
-    resolve: async (_root, { by }, { control }) => (await findRoute(control.db, by)) ?? null,
+    resolve: async (_root, { by }, { db }) => (await findRoute(db, by)) ?? null,
   }),
   routes: t.field({
     type: RouteConnection,
@@ -116,7 +116,7 @@ builder.queryFields((t) => ({
     complexity: pageCost,
     args: { ...pageArgs(t.arg), filter: t.arg({ type: RouteFilterInput, description: 'Omitted: all.' }) },
     resolve: async (_root, args, context, info) => {
-      const { db } = context.control
+      const { db } = context
       const filter = await resolveFilter(db, args.filter)
       const source = {
         list: 'routes',

@@ -5,7 +5,7 @@ import { builder } from './builder.ts'
 import type { GraphQLContext } from './context.ts'
 import { EventQueue, type Overflow } from './event-queue.ts'
 import { fault } from './fault.ts'
-import { createLoaders } from './loaders.ts'
+import { readAnew } from './read-anew.ts'
 
 /** An event, or why there will be no more. */
 export type SubscriptionEvent<Value> = { readonly value: Value } | { readonly fault: Error }
@@ -38,7 +38,7 @@ export function openSubscription<Value>(
 /** The value of an event; what it refers to is read anew. */
 export function valueOfEvent<Value>(event: SubscriptionEvent<Value>, context: GraphQLContext): Value {
   if ('fault' in event) throw event.fault
-  context.loaders = createLoaders(context.control.db)
+  readAnew(context)
   // It remembers each object that it was asked about, for as long as the subscription lives.
   RequestCache.clearForContext(context)
   return event.value

@@ -166,13 +166,11 @@ builder.queryField('usage', (t) =>
       filter: t.arg({ type: UsageFilterInput, description: 'Omitted: all requests.' }),
       limit: t.arg.int({ required: true, defaultValue: 1000, description: 'Most rows, 1 to 10,000.' }),
     },
-    resolve: async (_root, { range, bucket, groupBy, filter, limit }, { control, actor, live }, info) => {
+    resolve: async (_root, { range, bucket, groupBy, filter, limit }, { db, actor, usageShippedUntilMs }, info) => {
       if (limit < 1 || limit > maxRows) throw badUserInput(`\`limit\` is 1 to ${maxRows}.`)
       const twice = groupBy.find((dimension, index) => groupBy.indexOf(dimension) < index)
       if (twice) throw badUserInput(`\`groupBy\` names ${twice} twice.`)
-      // Before the sums are read: what is shipped by now is in them.
-      const completeHereMs = live.usageCompleteUntilMs?.() ?? Infinity
-      const result = await getUsageReport(control.db, {
+      const result = await getUsageReport(db, {
         from: range.from,
         to: range.to ?? new Date(),
         bucket,
@@ -183,7 +181,7 @@ builder.queryField('usage', (t) =>
       })
       if (!result.ok) throw badUserInput(describe(result.refusal))
       const { report } = result
-      return { ...report, completeUntil: new Date(Math.min(report.completeUntil.getTime(), completeHereMs)) }
+      return { ...report, completeUntil: new Date(Math.min(report.completeUntil.getTime(), usageShippedUntilMs)) }
     },
   }),
 )

@@ -42,7 +42,7 @@ builder.queryField('users', (t) =>
     complexity: pageCost,
     args: { ...pageArgs(t.arg), search: t.arg.string({ description: 'Part of the name, whatever its case.' }) },
     resolve: (_root, args, context, info) => {
-      const { db } = context.control
+      const { db } = context
       const filter = { search: args.search ?? null }
       const source = {
         list: 'users',

@@ -27,6 +27,8 @@ export interface GraphQLWebSockets extends AsyncDisposable {
 
 interface Extra {
   readonly request: IncomingMessage
+  /** Aborted when the socket is closed. */
+  readonly closed: AbortSignal
 }
 
 /** GraphQL over WebSocket by the protocol `graphql-transport-ws` (https://github.com/enisdenjo/graphql-ws/blob/master/PROTOCOL.md). */
@@ -52,7 +54,7 @@ export function createGraphQLWebSockets({
       if (!actor) return [fault('UNAUTHENTICATED', 'The key is not valid any more.')]
       if (Object.keys(subscriptions).length > maxOperationsPerSocket)
         return [badUserInput(`A connection has at most ${maxOperationsPerSocket} operations at a time.`)]
-      const facts: RequestFacts = { actor, requestId: createRequestId() }
+      const facts: RequestFacts = { actor, requestId: createRequestId(), signal: extra.closed }
       return requestIds.run(facts.requestId, () => prepare(yoga, maskError, facts, { query, operationName, variables }))
     },
     execute: (args) => runPrepared(args, 'execute'),
@@ -60,6 +62,7 @@ export function createGraphQLWebSockets({
   })
 
   sockets.on('connection', (socket: WebSocket, request: IncomingMessage) => {
+    const closing = new AbortController()
     const closed = server.opened(
       {
         protocol: socket.protocol,
@@ -73,13 +76,14 @@ export function createGraphQLWebSockets({
             })
           }),
       },
-      { request },
+      { request, closed: closing.signal },
     )
     // A message that is too large or no UTF-8: the client's fault, and the socket closes by itself.
     socket.on('error', (error) => log.debug({ err: error }, 'a WebSocket failed'))
     const stopPings = keepAlive(socket)
     socket.once('close', (code, reason) => {
       stopPings()
+      closing.abort()
       void closed(code, reason.toString('utf8'))
     })
   })

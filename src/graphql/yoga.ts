@@ -3,6 +3,7 @@ import type { Actor } from '../control/control.ts'
 import type { GraphQLContext } from './context.ts'
 import { createLoaders } from './loaders.ts'
 import { createErrorMask, type GraphQLLog } from './masked-errors.ts'
+import { useReadViews } from './read-anew.ts'
 import { useRequestLimits } from './request-limits.ts'
 import { useRequestShape } from './request-shape.ts'
 import { schema } from './schema.ts'
@@ -14,12 +15,17 @@ export const maxBodyBytes = 1_048_576
 export interface RequestFacts {
   readonly actor: Actor
   readonly requestId: string
+  /** Aborted when the client has left. */
+  readonly signal: AbortSignal
 }
 
 export type Yoga = ReturnType<typeof createGraphQLEngine>
 
 /** GraphQL over HTTP, closed where its defaults are open (DESIGN § 4.7). `shared` is the part of the context that all requests have. */
-export function createGraphQLEngine(shared: Omit<GraphQLContext, 'actor' | 'requestId' | 'loaders'>, log: GraphQLLog) {
+export function createGraphQLEngine(
+  shared: Omit<GraphQLContext, 'actor' | 'requestId' | 'view' | 'db' | 'usageShippedUntilMs' | 'loaders'>,
+  log: GraphQLLog,
+) {
   return createYoga<RequestFacts, GraphQLContext>({
     schema,
     graphqlEndpoint: '/graphql',
@@ -31,7 +37,12 @@ export function createGraphQLEngine(shared: Omit<GraphQLContext, 'actor' | 'requ
     maxRequestBodySize: maxBodyBytes,
     logging: false,
     maskedErrors: { maskError: createErrorMask(log) },
-    context: ({ actor, requestId }) => ({ ...shared, actor, requestId, loaders: createLoaders(shared.control.db) }),
-    plugins: [useRequestShape(), useRequestLimits()],
+    context: ({ actor, requestId, signal }) => {
+      const view = shared.reads.openReadView()
+      signal.addEventListener('abort', () => view.abort(), { once: true })
+      const usageShippedUntilMs = shared.live.usageCompleteUntilMs?.() ?? Infinity
+      return { ...shared, actor, requestId, view, db: view.db, usageShippedUntilMs, loaders: createLoaders(view.db) }
+    },
+    plugins: [useRequestShape(), useRequestLimits(), useReadViews()],
   })
 }

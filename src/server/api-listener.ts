@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { keyOf } from '../gateway/downstream/request-head.ts'
 import { isMetricsUrl, type MetricsAnswer, metricsAnswer } from '../gateway/metrics-answer.ts'
 import type { MetricsReader } from '../gateway/ports.ts'
+import type { Reads } from '../graphql/context.ts'
 import { createGraphQLHandler } from '../graphql/handler.ts'
 import type { LivePorts } from '../graphql/ports.ts'
 import type { Listen } from './config.ts'
@@ -14,6 +15,7 @@ export interface ApiListenerOptions {
   readonly listen: Listen
   readonly control: Control
   readonly live: LivePorts
+  readonly reads: Reads
   readonly cursorKey: Buffer
   /** Told of the key of each call. */
   readonly noteKeyUse: (apiKeyId: string) => void
@@ -24,8 +26,8 @@ export interface ApiListenerOptions {
 
 /** The port of the control plane: GraphQL, GraphiQL and probes and metrics. Draining ends the subscriptions. */
 export async function openApiListener(options: ApiListenerOptions): Promise<HttpListener> {
-  const { listen, control, live, cursorKey, noteKeyUse, metrics, whyNotReady, log } = options
-  const graphql = createGraphQLHandler({ control, live, cursorKey, noteKeyUse, log })
+  const { listen, control, live, reads, cursorKey, noteKeyUse, metrics, whyNotReady, log } = options
+  const graphql = createGraphQLHandler({ control, live, reads, cursorKey, noteKeyUse, log })
   const listener = await openHttpListener({
     listen,
     variablePrefix: 'SIGNALBOX_API',

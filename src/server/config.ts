@@ -23,6 +23,8 @@ export type Config = {
   adminKey: string | undefined
   /** Undefined: the embedded PostgreSQL. */
   databaseUrl: string | undefined
+  /** Prepares large statements under names, which a pooler in transaction mode may lose. The embedded one always does. */
+  databaseNamedStatements: boolean
   /** Undefined, in embedded mode only: the one that is kept in the data folder. */
   encryptionKeys: EncryptionKeys | undefined
   /** Address ranges that upstreams may be in, e.g. `10.0.0.0/8`; undefined: the default of DESIGN § 1. */
@@ -65,6 +67,7 @@ const variables = z.object({
     .string()
     .refine(isPostgresUrl, 'must be a URL like postgres://user:password@host:5432/database')
     .optional(),
+  SIGNALBOX_DATABASE_NAMED_STATEMENTS: z.enum(['true', 'false'], 'must be true or false').default('false'),
   SIGNALBOX_ENCRYPTION_KEY: encryptionKey().optional(),
   SIGNALBOX_ENCRYPTION_KEY_PREVIOUS: encryptionKey().optional(),
   SIGNALBOX_UPSTREAM_ALLOW: addressRanges().optional(),
@@ -113,6 +116,7 @@ function toConfig(read: Variables): Config {
     dataDir: resolve(read.SIGNALBOX_DATA_DIR),
     adminKey: read.SIGNALBOX_ADMIN_KEY,
     databaseUrl: read.DATABASE_URL,
+    databaseNamedStatements: read.SIGNALBOX_DATABASE_NAMED_STATEMENTS === 'true',
     encryptionKeys: toEncryptionKeys(read),
     upstreamAllow: read.SIGNALBOX_UPSTREAM_ALLOW,
     logLevel: read.SIGNALBOX_LOG_LEVEL,

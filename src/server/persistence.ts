@@ -10,9 +10,16 @@ import type { Log } from './log.ts'
 import { findRunningPostgres } from './postgres/running-postgres.ts'
 import { StartError } from './start-error.ts'
 
-/** The database, and what opens the secrets in it. Disposing closes the pool, and stops a server of our own. */
+/** The database, and what opens the secrets in it. Disposing closes its connections, and stops a server of our own. */
 export type Persistence = AsyncDisposable & {
+  /** Connections for what serves: heartbeat, following, usage and live traffic. Nobody else's queries keep it waiting. */
   readonly database: Database
+  /** Connections for changes of the configuration. */
+  readonly commands: Database
+  /** Connections for the queries of the API, which may be slow. */
+  readonly reads: Database
+  /** Has all connections left, at once. */
+  abandon(): void
   readonly box: SecretBox
   /** 32 bytes for one purpose, the same in all processes with the same encryption key. */
   deriveKey(purpose: string): Buffer
@@ -39,15 +46,30 @@ export async function openPersistence(
   const url = config.databaseUrl ?? (joinRunning ? await findRunningPostgres(config.dataDir) : undefined)
   const keys = await openEncryptionKeys(config.dataDir, config.encryptionKeys)
   const server = url === undefined ? opened.use(await openEmbeddedPostgres({ dataDir: config.dataDir, log })) : { url }
-  const database = opened.use(
-    openDatabase({
-      url: server.url,
-      onConnectionError: (error) => log.warn({ error: error.message }, 'A connection to the database was lost'),
-    }),
-  )
+  const pools: Database[] = []
+  const openPool = (maxConnections: number) => {
+    const pool = opened.use(
+      openDatabase({
+        url: server.url,
+        maxConnections,
+        usesNamedStatements: config.databaseUrl === undefined || config.databaseNamedStatements,
+        onConnectionError: (error) => log.warn({ error: error.message }, 'A connection to the database was lost'),
+        onReadOnlyServer() {
+          log.warn({}, 'The database server has become read-only; its connections are left for those of the primary')
+          for (const other of pools) other.leave()
+        },
+      }),
+    )
+    pools.push(pool)
+    return pool
+  }
+  const [database, commands, reads] = [openPool(6), openPool(6), openPool(10)]
   const stack = opened.move()
   return {
     database,
+    commands,
+    reads,
+    abandon: () => pools.forEach((pool) => pool.abandon()),
     box: createSecretBox(keys),
     deriveKey: (purpose) => Buffer.from(hkdfSync('sha256', keys[0], '', `signalbox ${purpose}`, 32)),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),

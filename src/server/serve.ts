@@ -113,7 +113,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
     snapshot: () => store.current(),
     spool: usage.spool,
     lostByAll: usage.lostByAll,
-    database: persistence.database,
+    pools: { serving: persistence.database, commands: persistence.commands, reads: persistence.reads },
     version,
     otherGateways: () => registry.others(),
   })
@@ -123,7 +123,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
 
   // ── the control plane ──
   const control: Control = {
-    db,
+    db: persistence.commands.db,
     box: persistence.box,
     snapshots: store,
     upstreams: policy,
@@ -172,6 +172,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
     await openApiListener({
       listen: config.api,
       control,
+      reads: persistence.reads,
       live: {
         ...createLiveReports(gateway.live, registry.others),
         gatewayId,
@@ -200,7 +201,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
       await Promise.all([gateway.drain(), api.drain(config.drainTimeoutMs)])
     },
     async [Symbol.asyncDispose]() {
-      const late = setTimeout(() => persistence.database.abandon(), lastWordsMs)
+      const late = setTimeout(() => persistence.abandon(), lastWordsMs)
       await stack.disposeAsync().finally(() => clearTimeout(late))
     },
   }

@@ -1,7 +1,16 @@
-import { type KyselyPlugin, Kysely, PostgresDialect, type Transaction } from 'kysely'
-import { type ClientConfig, Pool, type PoolClient, type PoolConfig, TypeOverrides, types as pgTypes } from 'pg'
+import { type KyselyPlugin, Kysely, PostgresDialect, type PostgresPool, type Transaction } from 'kysely'
+import {
+  type ClientBase,
+  type ClientConfig,
+  Pool,
+  type PoolClient,
+  type PoolConfig,
+  TypeOverrides,
+  types as pgTypes,
+} from 'pg'
 import { breakConnection } from './break-connection.ts'
-import { PreparingClient } from './prepared-statement.ts'
+import { PreparingClient, readOnlyServer } from './prepared-statement.ts'
+import { openReadView, type ReadView } from './read-view.ts'
 import type { Tables } from './tables.ts'
 
 /** What queries are written against: the database, or a transaction in it. */
@@ -18,6 +27,10 @@ export type Database = AsyncDisposable & {
   readonly pool: () => PoolState
   /** Ends all connections at once, so that nobody waits any longer for a server that does not answer. */
   readonly abandon: () => void
+  /** Ends the connections of now; new ones are made when they are needed: their server is not the right one any more. */
+  readonly leave: () => void
+  /** Opens a view of one state of the database, for reading. */
+  readonly openReadView: () => ReadView
 }
 
 /** Connections of a pool, and the queries that wait for one. */
@@ -40,6 +53,13 @@ export type DatabaseOptions = {
   applicationName?: string
   /** Told when a connection breaks. The pool replaces it; what was in it fails by itself. */
   onConnectionError?: (error: Error) => void
+  /** The server refused to write, because it is the primary no more (SQLSTATE 25006). Its connections have been left already. */
+  onReadOnlyServer?: () => void
+  /**
+   * Large statements are prepared under a name, once per connection; by default true. A pooler that hands connections on after each
+   * transaction loses the names.
+   */
+  usesNamedStatements?: boolean
   /** Told of each statement that ran, without its parameters: they may be secrets. */
   onStatement?: (statement: { sql: string; durationMs: number }) => void
   plugins?: KyselyPlugin[]
@@ -61,24 +81,35 @@ export function openDatabase(options: DatabaseOptions): Database {
   pool.on('error', () => undefined)
   const clients = new Set<PoolClient>()
   let isAbandoned = false
+  const leave = () => {
+    for (const client of clients) breakConnection(client)
+  }
   pool.on('connect', (client) => {
     clients.add(client)
+    client.once(readOnlyServer, () => {
+      leave()
+      options.onReadOnlyServer?.()
+    })
     if (isAbandoned) breakConnection(client)
   })
   pool.on('remove', (client) => clients.delete(client))
-  const db: Db = new Kysely<Tables>({
-    dialect: new PostgresDialect({ pool }),
-    plugins: options.plugins ?? [],
-    log: (event) => options.onStatement?.({ sql: event.query.sql, durationMs: event.queryDurationMillis }),
-  })
+  const kyselyOf = (connections: PostgresPool): Db =>
+    new Kysely<Tables>({
+      dialect: new PostgresDialect({ pool: connections }),
+      plugins: options.plugins ?? [],
+      log: (event) => options.onStatement?.({ sql: event.query.sql, durationMs: event.queryDurationMillis }),
+    })
+  const db = kyselyOf(pool)
   return {
     db,
     url: options.url,
     pool: () => poolState(pool),
     abandon() {
       isAbandoned = true
-      for (const client of clients) breakConnection(client)
+      leave()
     },
+    leave,
+    openReadView: () => openReadView(pool, kyselyOf),
     [Symbol.asyncDispose]: () => db.destroy(),
   }
 }
@@ -98,19 +129,26 @@ export function clientConfig(url: string, applicationName = 'signalbox'): Client
   }
 }
 
-function poolConfig(options: DatabaseOptions): PoolConfig {
+function poolConfig(options: DatabaseOptions): PoolConfig & { readonly usesNamedStatements: boolean } {
   const statementTimeoutMs = options.statementTimeoutMs ?? DEFAULT_STATEMENT_TIMEOUT_MS
+  // The pool waits for a promise, which its type does not say. A pooler may refuse settings as parameters of the start.
+  const onConnect: (client: ClientBase) => unknown = (client) => client.query(sessionSettings(options))
   return {
     ...clientConfig(options.url, options.applicationName),
-    Client: PreparingClient,
+    // The type of the driver has it take nothing.
+    Client: PreparingClient as unknown as NonNullable<PoolConfig['Client']>,
     connectionTimeoutMillis: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
     max: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
-    statement_timeout: statementTimeoutMs,
+    usesNamedStatements: options.usesNamedStatements ?? true,
+    onConnect,
     // The server's own limit cannot fire when the network is gone: without this the query would wait for hours.
     query_timeout: statementTimeoutMs + 5_000,
-    // A transaction that its client forgot would keep its locks for ever.
-    idle_in_transaction_session_timeout: statementTimeoutMs,
   }
+}
+
+/** `idle_in_transaction_session_timeout`: a transaction that its client forgot would keep its locks for ever. */
+function sessionSettings({ statementTimeoutMs = DEFAULT_STATEMENT_TIMEOUT_MS }: DatabaseOptions): string {
+  return `set statement_timeout = ${statementTimeoutMs}; set idle_in_transaction_session_timeout = ${statementTimeoutMs}`
 }
 
 const types = new TypeOverrides()

@@ -1,5 +1,5 @@
-import { Client } from 'pg'
-import { breakConnection } from './break-connection.ts'
+import { Client, type ClientConfig } from 'pg'
+import { cancelStatement } from './cancel-statement.ts'
 
 /**
  * A statement whose text begins so is parsed and planned once per connection instead of each time, under this name: for those that
@@ -12,6 +12,10 @@ export function prepared(name: string, text: string): string {
 /** What the driver says when `query_timeout` is over. */
 const readTimeout = 'Query read timeout'
 
+/** What a client emits once its server has refused to write because it is the primary no more. */
+export const readOnlyServer = 'readOnlyServer'
+const readOnlyTransaction = '25006'
+
 const preparedName = /^\/\* prepared: (\w+) \*\//
 
 /**
@@ -19,9 +23,16 @@ const preparedName = /^\/\* prepared: (\w+) \*\//
  * come in time: the next one to use it would wait behind that answer.
  */
 export class PreparingClient extends Client {
+  readonly #usesNames: boolean
+
+  constructor(config: ClientConfig & { readonly usesNamedStatements?: boolean }) {
+    super(config)
+    this.#usesNames = config.usesNamedStatements ?? true
+  }
+
   // The signature of the driver has ten overloads: what is not a prepared text passes through as it came.
   override query = ((config: unknown, ...rest: unknown[]): unknown => {
-    const name = typeof config === 'string' ? preparedName.exec(config)?.[1] : undefined
+    const name = this.#usesNames && typeof config === 'string' ? preparedName.exec(config)?.[1] : undefined
     if (name === undefined) return this.#watched(this.#query(config, ...rest))
     const [values, callback] = rest
     return this.#watched(this.#query({ name, text: config, values }, callback))
@@ -30,7 +41,9 @@ export class PreparingClient extends Client {
   #watched(result: unknown): unknown {
     if (result instanceof Promise)
       result.catch((error: unknown) => {
-        if ((error as Error).message === readTimeout) breakConnection(this)
+        const { message, code } = error as { message: string; code?: string }
+        if (message === readTimeout) cancelStatement(this)
+        else if (code === readOnlyTransaction) this.emit(readOnlyServer)
       })
     return result
   }

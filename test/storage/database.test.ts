@@ -1,6 +1,6 @@
 import { CompiledQuery, sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
-import { openDatabase } from '../../src/storage/database.ts'
+import { type Db, openDatabase } from '../../src/storage/database.ts'
 import { prepared } from '../../src/storage/prepared-statement.ts'
 import { openTestDatabase } from '../support/database.ts'
 import { openDatabaseProxy } from '../support/database-proxy.ts'
@@ -84,4 +84,58 @@ describe('openDatabase', () => {
     await sql`select ${'secret'}::text`.execute(database.db)
     expect(statements).toEqual(['select $1::text'])
   })
+})
+
+describe('a read view', () => {
+  test('all that is read in it is one state, and the next view sees the new one', async () => {
+    await using database = await openTestDatabase()
+    const version = (db: Db) => db.selectFrom('config_version').select('version').executeTakeFirstOrThrow()
+    const view = database.openReadView()
+    expect(await version(view.db)).toEqual({ version: 0 })
+    await database.db.updateTable('config_version').set({ version: 1 }).execute()
+    expect(await version(view.db)).toEqual({ version: 0 })
+    view.close()
+    expect(await version(view.db)).toEqual({ version: 1 })
+    view.close()
+    await expect.poll(() => database.pool().busy).toBe(0)
+  })
+
+  test('a statement that fails does not take the following ones along', async () => {
+    await using database = await openTestDatabase()
+    const view = database.openReadView()
+    await expect(sql`select 1 / 0`.execute(view.db)).rejects.toThrow(/division/)
+    expect((await sql`select 1 as one`.execute(view.db)).rows).toEqual([{ one: 1 }])
+    await expect(sql`update config_version set version = 2`.execute(view.db)).rejects.toThrow(/read-only/)
+    view.close()
+  })
+
+  test('a client that leaves ends its statement on the server', async () => {
+    await using database = await openTestDatabase()
+    const view = database.openReadView()
+    const slow = sql`select pg_sleep(30) as left_alone`.execute(view.db).catch((error: Error) => error)
+    const sleeping = async () =>
+      (
+        await sql`select 1 from pg_stat_activity where state = 'active' and query like '%left_alone%' and pid <> pg_backend_pid()`.execute(
+          database.db,
+        )
+      ).rows.length
+    await expect.poll(sleeping).toBe(1)
+    view.abort()
+    expect(await slow).toBeInstanceOf(Error)
+    view.close()
+    await expect.poll(sleeping, { timeout: 10_000 }).toBe(0)
+    await expect.poll(() => database.pool().busy).toBe(0)
+    expect((await sql`select 1 as one`.execute(database.db)).rows).toEqual([{ one: 1 }])
+  })
+})
+
+test('a server that has become read-only is left with all its connections', async () => {
+  let told = 0
+  await using database = await openTestDatabase({ onReadOnlyServer: () => told++ })
+  const write = () => database.db.updateTable('config_version').set({ version: 1 }).execute()
+  await write()
+  await sql`set default_transaction_read_only = on`.execute(database.db)
+  await expect(write()).rejects.toThrow(/read-only/)
+  expect(told).toBe(1)
+  await expect.poll(() => write().then(() => 'written')).toBe('written')
 })

@@ -7,7 +7,7 @@ import type { Snapshot } from '../../src/routing/snapshot.ts'
 import { createSnapshotStore, type SnapshotStore } from '../../src/server/snapshot-store.ts'
 import { openUpstreamHttp } from '../../src/server/upstream-http.ts'
 import { loadConfiguration } from '../../src/storage/configuration.ts'
-import type { DatabaseOptions } from '../../src/storage/database.ts'
+import type { Database, DatabaseOptions } from '../../src/storage/database.ts'
 import { createSecretBox } from '../../src/storage/secret-box.ts'
 import { openTestDatabase } from './database.ts'
 
@@ -20,7 +20,9 @@ export const administrator: Actor = {
   scopes: new Set(['INFERENCE', 'CONFIG_READ', 'CONFIG_WRITE', 'TRAFFIC_WRITE', 'USAGE_READ', 'ADMIN']),
 }
 
-export type TestControl = Control & AsyncDisposable & { readonly url: string; readonly snapshots: SnapshotStore }
+export type TestControl = Control &
+  AsyncDisposable &
+  Pick<Database, 'openReadView'> & { readonly url: string; readonly snapshots: SnapshotStore }
 
 /** Commands on a database of their own. Every address is allowed but 192.0.2.0/24 (TEST-NET-1). */
 export async function openTestControl(options: Partial<DatabaseOptions> = {}): Promise<TestControl> {
@@ -29,6 +31,7 @@ export async function openTestControl(options: Partial<DatabaseOptions> = {}): P
   return {
     db: database.db,
     url: database.url,
+    openReadView: database.openReadView,
     box: createSecretBox([randomBytes(32)]),
     snapshots: createSnapshotStore(),
     upstreams: {

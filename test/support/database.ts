@@ -23,6 +23,8 @@ export async function openTestDatabase({
     url: database.url,
     pool: database.pool,
     abandon: database.abandon,
+    leave: database.leave,
+    openReadView: database.openReadView,
     [Symbol.asyncDispose]: async () => {
       await database[Symbol.asyncDispose]()
       await administer(serverUrl, `drop database ${name} with (force)`)

@@ -8,9 +8,9 @@ export function controlFamilies(options: {
   readonly servedVersion: () => number
   readonly others: () => readonly GatewayRow[]
   readonly lostByAll: () => number | null
-  readonly pool: () => PoolState
+  readonly pools: Readonly<Record<string, { readonly pool: () => PoolState }>>
 }): MetricFamily[] {
-  const { version, servedVersion, others, lostByAll, pool } = options
+  const { version, servedVersion, others, lostByAll, pools } = options
   return [
     {
       name: 'signalbox_build_info',
@@ -35,14 +35,14 @@ export function controlFamilies(options: {
       name: 'signalbox_database_connections',
       help: 'Connections of this process to the database.',
       type: 'gauge',
-      read: () => poolSamples(pool()),
+      read: () => Object.entries(pools).flatMap(([name, { pool }]) => poolSamples(name, pool())),
     },
-    plainFamily(
-      'gauge',
-      'signalbox_database_queries_waiting',
-      'Queries that wait for a connection.',
-      () => pool().waiting,
-    ),
+    {
+      name: 'signalbox_database_queries_waiting',
+      help: 'Queries that wait for a connection.',
+      type: 'gauge',
+      read: () => Object.entries(pools).map(([name, { pool }]) => ({ labels: { pool: name }, value: pool().waiting })),
+    },
   ]
 }
 
@@ -51,9 +51,9 @@ function lostSamples(lost: number | null): Sample[] {
   return lost === null ? [] : [{ labels: {}, value: lost }]
 }
 
-function poolSamples({ busy, idle }: PoolState): Sample[] {
+function poolSamples(name: string, { busy, idle }: PoolState): Sample[] {
   return [
-    { labels: { state: 'busy' }, value: busy },
-    { labels: { state: 'idle' }, value: idle },
+    { labels: { pool: name, state: 'busy' }, value: busy },
+    { labels: { pool: name, state: 'idle' }, value: idle },
   ]
 }

@@ -23,18 +23,19 @@ export function createMetrics(options: {
   readonly snapshot: () => Snapshot
   readonly spool: Spool
   readonly lostByAll: () => number | null
-  readonly database: Database
+  /** The connections to the database, by what they are for. */
+  readonly pools: Readonly<Record<string, Pick<Database, 'pool'>>>
   readonly version: string
   readonly otherGateways: () => readonly GatewayRow[]
 }): Metrics {
-  const { requests, gateway, snapshot, spool, lostByAll, database, version, otherGateways } = options
+  const { requests, gateway, snapshot, spool, lostByAll, pools, version, otherGateways } = options
   const dataPlane = [...requests.families, ...gatewayFamilies({ gateway, snapshot, spool })]
   const installation = controlFamilies({
     version,
     servedVersion: () => snapshot().version,
     others: otherGateways,
     lostByAll,
-    pool: database.pool,
+    pools,
   })
   return {
     ofGateway: createMetricsReader(dataPlane, requests.sweep),
