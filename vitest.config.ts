@@ -7,7 +7,8 @@ export default defineConfig({
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
     pool: 'forks',
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    // Nobody waits so long for a test that passes; a machine that does other work must not fail one.
+    testTimeout: 120_000,
+    hookTimeout: 180_000,
   },
 })
