@@ -146,8 +146,9 @@ async function pendingRecords({ graphql }: Product): Promise<number> {
   return configStatus.gateways.reduce((sum, { pendingUsageRecords }) => sum + pendingUsageRecords, 0)
 }
 
-async function scrape({ apiUrl }: Product) {
-  return readScrape(await (await fetch(`${apiUrl}/metrics`)).text())
+async function scrape({ apiUrl, adminKey }: Product) {
+  const headers = { authorization: `Bearer ${adminKey}` }
+  return readScrape(await (await fetch(`${apiUrl}/metrics`, { headers })).text())
 }
 
 function complaints(product: Product) {

@@ -357,8 +357,9 @@ function sumOf(rows: readonly Metrics[]): Metrics {
   return { ...(Object.fromEntries(counts) as typeof none), cost: addDecimals(rows.map(({ cost }) => cost)) }
 }
 
-async function expectMetrics({ apiUrl }: Product, log: readonly LoggedRequest[]): Promise<void> {
-  const { sum } = readScrape(await (await fetch(`${apiUrl}/metrics`)).text())
+async function expectMetrics({ apiUrl, adminKey }: Product, log: readonly LoggedRequest[]): Promise<void> {
+  const headers = { authorization: `Bearer ${adminKey}` }
+  const { sum } = readScrape(await (await fetch(`${apiUrl}/metrics`, { headers })).text())
   const expected = metricsOf(log)
   const attempts = log.flatMap((one) => one.attempts)
   expect({

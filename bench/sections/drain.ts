@@ -49,7 +49,8 @@ async function fillSpool(root: string, count: number): Promise<void> {
 /** Between the first batch and the last. */
 async function measureDrain(product: Product): Promise<number> {
   const pending = async () => {
-    const page = await (await fetch(`${product.apiUrl}/metrics`)).text()
+    const headers = { authorization: `Bearer ${product.adminKey}` }
+    const page = await (await fetch(`${product.apiUrl}/metrics`, { headers })).text()
     return Number(/^signalbox_spool_pending_records (\d+)$/m.exec(page)![1])
   }
   const [first, fromMs] = [await pending(), performance.now()]

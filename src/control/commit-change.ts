@@ -73,7 +73,7 @@ export async function commitChange<T>(
     const spread = options.input?.waitFor === 'COMMITTED' ? null : await control.propagation.wait(version)
     return { ok: true, value, version, spread }
   } catch (error) {
-    const refusals = error instanceof Refused ? error.refusals : refusalsOfConstraint(error)
+    const refusals = error instanceof Refused ? error.refusals : refusalsOfConstraint(error, options.action)
     if (!refusals) throw error
     return { ok: false, refusals, version: control.snapshots.current().version }
   }
@@ -187,12 +187,17 @@ async function retryDeadlocks<T>(run: () => Promise<T>): Promise<T> {
   }
 }
 
+function addsUse(action: string): boolean {
+  return action.startsWith('route') || action.endsWith('Create')
+}
+
 /** What a constraint says that only the database can be certain of, because others write at the same time. */
-function refusalsOfConstraint(error: unknown): readonly Refusal[] | undefined {
+function refusalsOfConstraint(error: unknown, action: string): readonly Refusal[] | undefined {
   if (!(error instanceof DatabaseError)) return undefined
   if (error.constraint?.endsWith('_name_taken'))
     return [{ kind: 'input', code: 'TAKEN', path: ['input', 'name'], message: 'The name is taken.' }]
-  if (error.constraint?.endsWith('_in_use'))
+  // The same constraint stops who deletes what is used, and who uses what was deleted meanwhile.
+  if (error.constraint?.endsWith('_in_use') && !addsUse(action))
     return [{ kind: 'inUse', code: 'IN_USE', path: null, usedByIds: [], message: 'A route uses it.' }]
   if (error.code === '23503')
     return [

@@ -1,4 +1,5 @@
 import type { Pricing } from '../routing/configuration.ts'
+import { canonicalDecimal } from '../routing/decimal.ts'
 import { refuseInput } from './refusal.ts'
 
 export interface PricingInput {
@@ -24,6 +25,5 @@ export function resolvePricing(input: PricingInput | null | undefined, path: rea
 function requirePrice(text: string, path: readonly string[]): string {
   if (!/^\d{1,9}(\.\d{1,12})?$/.test(text))
     throw refuseInput('INVALID', path, 'A price is a decimal from 0 to 999999999 with at most 12 decimal places.')
-  // As the database returns it, so that an identical set is seen to be identical.
-  return text.replace(/^0+(?=\d)/, '')
+  return canonicalDecimal(text)
 }

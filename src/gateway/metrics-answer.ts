@@ -24,7 +24,7 @@ export interface MetricsQuestion {
   readonly key: string | null
   readonly snapshot: Snapshot
   readonly read: MetricsReader
-  /** False on a listener that only this machine can reach. */
+  /** False if the operator has said so: behind a proxy nobody knows where a request came from. */
   readonly needsKey?: boolean
 }
 

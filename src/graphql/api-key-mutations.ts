@@ -1,6 +1,6 @@
-import { createApiKey, type CreatedApiKey, revokeApiKey, updateApiKey } from '../control/api-key.ts'
+import { createApiKey, type CreatedApiKey, revokeApiKey, rotateApiKey, updateApiKey } from '../control/api-key.ts'
 import type { Answer } from '../control/control.ts'
-import { ApiKeyCreateInput, ApiKeyRevokeInput, ApiKeyUpdateInput } from './api-key-input.ts'
+import { ApiKeyCreateInput, ApiKeyRevokeInput, ApiKeyRotateInput, ApiKeyUpdateInput } from './api-key-input.ts'
 import { managesKeys } from './authorisation.ts'
 import { builder } from './builder.ts'
 import { MutationPayloadRef, runCommand } from './payload.ts'
@@ -40,6 +40,7 @@ const ApiKeyCreatePayload = builder.objectRef<Answer<CreatedApiKey>>('ApiKeyCrea
 builder.mutationFields((t) => ({
   apiKeyCreate: t.field({
     type: ApiKeyCreatePayload,
+    nullable: true,
     description: 'The only time its secret is shown.',
     authScopes: managesKeys,
     args: { input: t.arg({ type: ApiKeyCreateInput, required: true, description: 'The key.' }) },
@@ -47,13 +48,24 @@ builder.mutationFields((t) => ({
   }),
   apiKeyUpdate: t.field({
     type: ApiKeyPayload,
+    nullable: true,
     description: 'Changes a key; its scopes and owner stay.',
     authScopes: managesKeys,
     args: { input: t.arg({ type: ApiKeyUpdateInput, required: true, description: 'What to change.' }) },
     resolve: (_root, { input }, context) => runCommand(context, updateApiKey, input),
   }),
+  apiKeyRotate: t.field({
+    type: ApiKeyCreatePayload,
+    nullable: true,
+    description:
+      'A second secret for the same key: owner, scopes, routes, grants and usage stay. The old secret ends after `overlapMs`.',
+    authScopes: managesKeys,
+    args: { input: t.arg({ type: ApiKeyRotateInput, required: true, description: 'Which key.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, rotateApiKey, input),
+  }),
   apiKeyRevoke: t.field({
     type: ApiKeyPayload,
+    nullable: true,
     description: 'Refused from now on, by every gateway.',
     authScopes: managesKeys,
     args: { input: t.arg({ type: ApiKeyRevokeInput, required: true, description: 'What to revoke.' }) },

@@ -1,9 +1,16 @@
-import { apiKeyStateOf, countApiKeys, listApiKeys } from '../storage/api-key-read.ts'
+import { scopesOfRole } from '../control/actor.ts'
+import { maySeeKeysOf } from '../control/api-key-authority.ts'
+import { type ApiKeyRow, apiKeyStateOf, countApiKeys, listApiKeys } from '../storage/api-key-read.ts'
+import type { PageRequest } from '../storage/page.ts'
 import { ApiKeyConnection } from './api-key-connection.ts'
 import { administers, managesKeys } from './authorisation.ts'
 import { builder } from './builder.ts'
+import { ObjectOrderInput, orderList } from './object-order.ts'
 import { connect, pageArgs, pageCost } from './connection.ts'
+import type { UserRow } from '../storage/user-read.ts'
+import type { GraphQLContext } from './context.ts'
 import { ApiKeyScope, ApiKeyState } from './enums.ts'
+import { fault } from './fault.ts'
 import { ApiKeyRef, NodeRef, RouteRef, UserRef, VersionedRef } from './refs.ts'
 
 builder.objectType(ApiKeyRef, {
@@ -16,13 +23,24 @@ builder.objectType(ApiKeyRef, {
       type: UserRef,
       description: 'Whose key it is.',
       skipTypeScopes: true,
-      resolve: async (key, _args, { loaders }) => (await loaders.user.load(key.owner_id))!,
+      resolve: (key, _args, context) => ownerOf(context, key),
     }),
     prefix: t.exposeString('prefix', {
       description: 'Public start of the key: enough to find it in a log, useless to call with.',
       skipTypeScopes: true,
     }),
-    scopes: t.expose('scopes', { type: [ApiKeyScope], description: 'What it may do; never more than its owner.' }),
+    scopes: t.field({
+      type: [ApiKeyScope],
+      description: 'What it may do now: never more than its owner.',
+      resolve: async (key, _args, context) => {
+        const granted = scopesOfRole[(await ownerOf(context, key)).role]
+        return key.scopes.filter((scope) => granted.has(scope))
+      },
+    }),
+    grantedScopes: t.expose('scopes', {
+      type: [ApiKeyScope],
+      description: 'What it was made for; it may do that whenever its owner may.',
+    }),
     routes: t.field({
       type: [RouteRef],
       nullable: true,
@@ -32,7 +50,7 @@ builder.objectType(ApiKeyRef, {
     state: t.field({
       type: ApiKeyState,
       description: 'Whether it is accepted.',
-      resolve: (key) => apiKeyStateOf(key, new Date()),
+      resolve: async (key, _args, context) => apiKeyStateOf(key, await ownerOf(context, key), new Date()),
     }),
     expiresAt: t.field({
       type: 'DateTime',
@@ -49,20 +67,46 @@ builder.objectType(ApiKeyRef, {
   }),
 })
 
+async function ownerOf({ loaders }: GraphQLContext, { owner_id: ownerId }: ApiKeyRow): Promise<UserRow> {
+  const owner = await loaders.user.load(ownerId)
+  // A key goes with its owner: both can only be gone between two reads.
+  if (!owner) throw fault('NOT_FOUND', 'The owner of the key was deleted meanwhile.')
+  return owner
+}
+
+builder.queryField('apiKey', (t) =>
+  t.field({
+    type: ApiKeyRef,
+    nullable: true,
+    description: 'The key with this id; null if there is none, or if the caller may not see it.',
+    authScopes: managesKeys,
+    args: { id: t.arg.id({ required: true, description: 'Which one.' }) },
+    resolve: async (_root, { id }, { actor, loaders }) => {
+      const key = await loaders.apiKey.load(id)
+      return key && maySeeKeysOf(actor, key.owner_id) ? key : null
+    },
+  }),
+)
+
 builder.queryField('apiKeys', (t) =>
   t.field({
     type: ApiKeyConnection,
     description: 'In order of creation; only its own for a caller without the scope `ADMIN`.',
     authScopes: managesKeys,
     complexity: pageCost,
-    args: { ...pageArgs(t.arg), state: t.arg({ type: ApiKeyState, description: 'Omitted: in any state.' }) },
+    args: {
+      ...pageArgs(t.arg),
+      orderBy: t.arg({ type: ObjectOrderInput, description: 'Omitted: in order of creation.' }),
+      state: t.arg({ type: ApiKeyState, description: 'Omitted: in any state.' }),
+    },
     resolve: (_root, args, context, info) => {
       const { db } = context
       const { actor } = context
       const filter = { state: args.state ?? null, ownerId: actor.scopes.has('ADMIN') ? null : actor.userId }
+      const { order, list } = orderList('apiKeys', args.orderBy)
       const source = {
-        list: 'apiKeys',
-        read: (request: Parameters<typeof listApiKeys>[2]) => listApiKeys(db, filter, request),
+        list,
+        read: (request: PageRequest) => listApiKeys(db, filter, order, request),
         count: () => countApiKeys(db, filter),
       }
       return connect(context, source, args, info)

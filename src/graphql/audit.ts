@@ -1,7 +1,7 @@
 import type { AuditChange } from '../storage/configuration-tables.ts'
 import { listAuditEntries } from '../storage/audit-read.ts'
 import { ActorRef, loadActor } from './actor.ts'
-import { administers } from './authorisation.ts'
+import { administers, mayReadAudit, readsAudit, requireAuditReader } from './authorisation.ts'
 import { builder } from './builder.ts'
 import { connect, connectionType, pageArgs, pageCost } from './connection.ts'
 import { loadNode } from './node.ts'
@@ -20,7 +20,7 @@ const AuditChangeRef = builder.objectRef<AuditChange>('AuditChange').implement({
 builder.objectType(AuditEntryRef, {
   description: 'One entry of the append-only audit log.',
   interfaces: [NodeRef],
-  authScopes: administers,
+  authScopes: (_entry, { actor }) => mayReadAudit(actor) || administers,
   fields: (t) => ({
     at: t.field({ type: 'DateTime', description: 'When it was committed.', resolve: (entry) => entry.at }),
     actor: t.field({
@@ -28,6 +28,19 @@ builder.objectType(AuditEntryRef, {
       nullable: true,
       description: 'Null if the actor was deleted.',
       resolve: (entry, _args, context) => loadActor(context, entry.actor_id),
+    }),
+    actorId: t.exposeID('actor_id', { description: "Readable after the actor's deletion." }),
+    actorLabel: t.string({
+      description: "Its name at that time, with its owner's.",
+      // An earlier version wrote none.
+      resolve: (entry) => entry.actor_label ?? entry.actor_id,
+    }),
+    configVersion: t.field({
+      type: 'SafeInt',
+      nullable: true,
+      description:
+        'The version that the change made; the entries stand in the order of these. Null: written by an earlier release.',
+      resolve: (entry) => entry.config_version,
     }),
     action: t.exposeString('action', { description: 'The mutation field, e.g. `routeTrafficSet`.' }),
     reason: t.exposeString('reason', { nullable: true, description: 'Why, in the words of the actor.' }),
@@ -47,21 +60,46 @@ const AuditEntryConnection = connectionType('AuditEntry', AuditEntryRef, {
   description: 'A page of the audit log.',
 })
 
+const AuditFilterInput = builder.inputType('AuditFilterInput', {
+  description: 'Fields combine with AND, the values of one field with OR.',
+  fields: (t) => ({
+    subjectIds: t.idList({ description: 'What was changed.' }),
+    actorIds: t.idList({ description: 'Who changed it.' }),
+    actions: t.stringList({ description: 'The mutation fields.' }),
+  }),
+})
+
+function withSubject(ids: readonly string[] | null, id: string | null): readonly string[] | null {
+  if (id === null) return ids
+  return ids === null || ids.includes(id) ? [id] : []
+}
+
 builder.queryField('auditLog', (t) =>
   t.field({
     type: AuditEntryConnection,
-    description: 'Newest first.',
-    authScopes: administers,
+    description:
+      'Newest first, in the order of the commits: who follows it by its cursors misses nothing. For administrators, and for operators with `CONFIG_READ`.',
+    authScopes: readsAudit,
     complexity: pageCost,
     args: {
       ...pageArgs(t.arg),
       range: t.arg({ type: TimeRangeInput, description: 'Omitted: all of it.' }),
-      subjectId: t.arg.id({ description: 'Only what was done to this object.' }),
+      subjectId: t.arg.id({
+        description: 'Only what was done to this object; the same as one of `filter.subjectIds`.',
+      }),
+      filter: t.arg({ type: AuditFilterInput, description: 'Omitted: all of it.' }),
     },
     resolve: (_root, args, context, info) => {
-      const { range, subjectId } = args
+      requireAuditReader(context.actor)
+      const { range, subjectId, filter: given } = args
       if (range) requireForwards(range)
-      const filter = { from: range?.from ?? null, to: range?.to ?? null, subjectId: subjectId ?? null }
+      const filter = {
+        from: range?.from ?? null,
+        to: range?.to ?? null,
+        subjectIds: withSubject(given?.subjectIds ?? null, subjectId ?? null),
+        actorIds: given?.actorIds ?? null,
+        actions: given?.actions ?? null,
+      }
       const source = {
         list: 'auditLog',
         read: (request: Parameters<typeof listAuditEntries>[2]) => listAuditEntries(context.db, filter, request),

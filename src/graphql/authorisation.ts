@@ -13,6 +13,8 @@ export const writesConfig = { CONFIG_WRITE: true } as const satisfies AnyScope
 export const writesTraffic = { CONFIG_WRITE: true, TRAFFIC_WRITE: true } as const satisfies AnyScope
 /** For the members of a provider, deployment or route that a field returned: whoever may change it may see what came of it. */
 export const seesConfig = { CONFIG_READ: true, CONFIG_WRITE: true, TRAFFIC_WRITE: true } as const satisfies AnyScope
+/** For what stands behind a backend: addresses and hints of secrets. Who only switches traffic needs neither. */
+export const seesUpstreams = { CONFIG_READ: true, CONFIG_WRITE: true } as const satisfies AnyScope
 export const readsUsage = { USAGE_READ: true } as const satisfies AnyScope
 export const administers = { ADMIN: true } as const satisfies AnyScope
 
@@ -21,6 +23,18 @@ export const managesKeys = { ADMIN: true, CONFIG_WRITE: true } as const satisfie
 
 export function hasAnyScope(actor: Actor, scopes: AnyScope): boolean {
   return Object.keys(scopes).some((scope) => actor.scopes.has(scope as ApiKeyScope))
+}
+
+/** The audit log is for administrators, and for operators who may read the configuration. */
+export function mayReadAudit(actor: Actor): boolean {
+  return actor.scopes.has('ADMIN') || (actor.scopes.has('CONFIG_READ') && actor.role !== 'MEMBER')
+}
+
+export const readsAudit = { ADMIN: true, CONFIG_READ: true } as const satisfies AnyScope
+
+/** Throws `FORBIDDEN` for whoever may not read the audit log. */
+export function requireAuditReader(actor: Actor): void {
+  if (!mayReadAudit(actor)) throw forbidden(Object.keys(readsAudit))
 }
 
 /** Throws `FORBIDDEN` without one of the scopes. */

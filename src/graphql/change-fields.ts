@@ -1,9 +1,32 @@
-/** The input fields that many mutations have in common. */
+/** The input fields that mutations have in common. Each mutation takes one of these sets, so none can forget a field. */
 import type { InputFieldBuilder } from '@pothos/core'
 import type { SchemaTypes } from './builder.ts'
 import { Propagation } from './enums.ts'
 
 type Fields = InputFieldBuilder<PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>, 'InputObject'>
+
+/** Of every mutation that changes the configuration. */
+export function changeFields(t: Fields) {
+  return {
+    reason: reasonField(t),
+    waitFor: t.field({
+      type: Propagation,
+      description: 'What to wait for before the answer.',
+      required: true,
+      defaultValue: 'APPLIED',
+    }),
+  }
+}
+
+/** Of every mutation that changes an existing object. */
+export function editFields(t: Fields) {
+  return { expectedRevision: expectedRevisionField(t), ...changeFields(t) }
+}
+
+/** Of every mutation that makes an object. */
+export function createFields(t: Fields) {
+  return { ...changeFields(t), idempotencyKey: idempotencyKeyField(t) }
+}
 
 export function expectedRevisionField(t: Fields) {
   return t.int({
@@ -16,15 +39,6 @@ export function reasonField(t: Fields) {
   return t.string({ description: 'Why, for those who read the history; at most 1,024 characters.' })
 }
 
-export function idempotencyKeyField(t: Fields) {
+function idempotencyKeyField(t: Fields) {
   return t.string({ description: 'With the same key within 24 h: the first answer again, nothing done twice.' })
-}
-
-export function waitForField(t: Fields) {
-  return t.field({
-    type: Propagation,
-    description: 'What to wait for before the answer.',
-    required: true,
-    defaultValue: 'APPLIED',
-  })
 }

@@ -1,3 +1,5 @@
+import type { Actor } from '../control/control.ts'
+import { typeOfId } from '../routing/object-id.ts'
 import { findConfigChange, listConfigChanges } from '../storage/config-change-read.ts'
 import { getConfigVersion } from '../storage/config-version.ts'
 import { ActorRef, loadActor } from './actor.ts'
@@ -33,11 +35,21 @@ const ConfigChangeRef = builder.objectRef<ConfigChange>('ConfigChange').implemen
     }),
     changed: t.field({
       type: [NodeRef],
-      description: 'The changed objects that still exist; empty in the first event.',
-      resolve: ({ subjectIds }, _args, context) => loadNodes(context, subjectIds),
+      description:
+        'The changed objects that still exist and that the caller may see: users and keys only with `ADMIN`. Empty in the first event.',
+      resolve: ({ subjectIds }, _args, context) =>
+        loadNodes(
+          context,
+          subjectIds.filter((id) => maySeeSubject(context.actor, id)),
+        ),
     }),
   }),
 })
+
+function maySeeSubject(actor: Actor, id: string): boolean {
+  const type = typeOfId(id)
+  return (type !== 'User' && type !== 'ApiKey') || actor.scopes.has('ADMIN')
+}
 
 builder.subscriptionField('configChanged', (t) =>
   t.field({

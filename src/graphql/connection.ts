@@ -1,6 +1,6 @@
 import type { ArgBuilder, ObjectRef } from '@pothos/core'
 import { type GraphQLResolveInfo, Kind } from 'graphql'
-import type { Page, PageRequest } from '../storage/page.ts'
+import { type Page, type PageRequest, type PlacedRow, placeOf } from '../storage/page.ts'
 import { builder, type SchemaTypes } from './builder.ts'
 import type { GraphQLContext } from './context.ts'
 import { badUserInput } from './fault.ts'
@@ -91,7 +91,7 @@ export function pageCost({ first, last }: PageArgs): { field: number; multiplier
   return { field: 1, multiplier: Math.min(Math.max(size, 1), maxPageSize) }
 }
 
-const PageInfo = builder.objectRef<Connection<{ readonly id: string }>>('PageInfo').implement({
+const PageInfo = builder.objectRef<Connection<PlacedRow>>('PageInfo').implement({
   description: 'Where a page stands in its list.',
   fields: (t) => ({
     hasNextPage: t.boolean({
@@ -118,7 +118,7 @@ const PageInfo = builder.objectRef<Connection<{ readonly id: string }>>('PageInf
 type Side = 'begin' | 'end'
 
 /** Whether there are rows between the page and an end of its list, within `after` and `before` or not. */
-async function isAnyBeyond<Node extends { readonly id: string }>(
+async function isAnyBeyond<Node extends PlacedRow>(
   { source, request, page }: Connection<Node>,
   side: Side,
 ): Promise<boolean> {
@@ -129,26 +129,30 @@ async function isAnyBeyond<Node extends { readonly id: string }>(
   if (isReadTowards && page.hasMore) return true
   if (bound === null) return false
   // An empty page stands at the cursor that it was entered from, whose row may have been deleted.
-  const placeOfEmpty = async () => (isReadTowards ? entry : ((await nextRow(source, bound, opposite))?.id ?? null))
-  const edge = page.rows.at(side === 'end' ? -1 : 0)?.id ?? (await placeOfEmpty())
+  const placeOfEmpty = async () => (isReadTowards ? entry : placeOrNull(await nextRow(source, bound, opposite)))
+  const edge = placeOrNull(page.rows.at(side === 'end' ? -1 : 0)) ?? (await placeOfEmpty())
   return (await nextRow(source, edge, side)) !== undefined
 }
 
-/** The row next to the one with this id, towards a side; null: the row that is farthest from that side. */
-async function nextRow<Node>(source: ListSource<Node>, id: string | null, side: Side): Promise<Node | undefined> {
+function placeOrNull(row: PlacedRow | undefined): string | null {
+  return row ? placeOf(row) : null
+}
+
+/** The row next to this place, towards a side; null: the row that is farthest from that side. */
+async function nextRow<Node>(source: ListSource<Node>, place: string | null, side: Side): Promise<Node | undefined> {
   const request: PageRequest =
     side === 'end'
-      ? { limit: 1, after: id, before: null, fromEnd: false }
-      : { limit: 1, after: null, before: id, fromEnd: true }
+      ? { limit: 1, after: place, before: null, fromEnd: false }
+      : { limit: 1, after: null, before: place, fromEnd: true }
   return (await source.read(request)).rows[0]
 }
 
-function cursorOf<Node extends { readonly id: string }>(
+function cursorOf<Node extends PlacedRow>(
   cursors: GraphQLContext['cursors'],
   { source }: Connection<Node>,
   node: Node | undefined,
 ): string | null {
-  return node ? cursors.encode(source.list, node.id) : null
+  return node ? cursors.encode(source.list, placeOf(node)) : null
 }
 
 interface Edge<Node> {
@@ -159,7 +163,7 @@ interface Edge<Node> {
 type NodeRef<Node> = ObjectRef<PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>, Node>
 
 /** Makes the connection type and the edge type of an object type; with a total unless counting would read everything. */
-export function connectionType<Node extends { readonly id: string }>(
+export function connectionType<Node extends PlacedRow>(
   name: string,
   node: NodeRef<Node>,
   options: { readonly isCounted: boolean; readonly description: string },
@@ -169,7 +173,7 @@ export function connectionType<Node extends { readonly id: string }>(
     fields: (t) => ({
       cursor: t.string({
         description: 'Where it stands: for `after` and `before`.',
-        resolve: ({ connection, node }, _args, { cursors }) => cursors.encode(connection.source.list, node.id),
+        resolve: ({ connection, node }, _args, { cursors }) => cursors.encode(connection.source.list, placeOf(node)),
       }),
       node: t.field({ type: node, description: 'The object.', resolve: (self) => self.node as never }),
     }),
@@ -185,7 +189,7 @@ export function connectionType<Node extends { readonly id: string }>(
       pageInfo: t.field({
         type: PageInfo,
         description: 'Where the page stands in the list.',
-        resolve: (connection) => connection as unknown as Connection<{ readonly id: string }>,
+        resolve: (connection) => connection as unknown as Connection<PlacedRow>,
       }),
       ...(options.isCounted && {
         totalCount: t.int({

@@ -3,31 +3,31 @@ import { badUserInput } from './fault.ts'
 
 /** Cursors are opaque: clients may keep them, but not make them. */
 export interface CursorCodec {
-  /** The cursor of the object with this id in a list, e.g. `routes`. */
-  encode(list: string, id: string): string
-  /** The id. Throws `BAD_USER_INPUT` unless `encode` made the cursor for the same list. */
+  /** The cursor of a place, e.g. an object's id, in a list, e.g. `routes`. */
+  encode(list: string, place: string): string
+  /** The place. Throws `BAD_USER_INPUT` unless `encode` made the cursor for the same list. */
   decode(list: string, cursor: string, argument: string): string
 }
 
 const checksumBytes = 9
-const maxCursorLength = 256
+const maxCursorLength = 1_024
 
 /** `key` must be the same in all processes of an installation, and after a restart. */
 export function createCursorCodec(key: Buffer): CursorCodec {
-  const checksum = (list: string, id: string) =>
-    createHmac('sha256', key).update(`${list}\n${id}`).digest().subarray(0, checksumBytes)
+  const checksum = (list: string, place: string) =>
+    createHmac('sha256', key).update(`${list}\n${place}`).digest().subarray(0, checksumBytes)
   return {
-    encode: (list, id) => Buffer.concat([checksum(list, id), Buffer.from(id)]).toString('base64url'),
+    encode: (list, place) => Buffer.concat([checksum(list, place), Buffer.from(place)]).toString('base64url'),
     decode(list, cursor, argument) {
       const bytes = Buffer.from(cursor.slice(0, maxCursorLength), 'base64url')
-      const id = bytes.subarray(checksumBytes).toString()
+      const place = bytes.subarray(checksumBytes).toString()
       const isOurs =
         bytes.length > checksumBytes &&
         bytes.toString('base64url') === cursor &&
-        timingSafeEqual(bytes.subarray(0, checksumBytes), checksum(list, id))
+        timingSafeEqual(bytes.subarray(0, checksumBytes), checksum(list, place))
       if (!isOurs)
         throw badUserInput(`\`${argument}\` is no cursor of this list. Take one from \`pageInfo\` or \`edges\`.`)
-      return id
+      return place
     },
   }
 }

@@ -1,4 +1,4 @@
-import { seesConfig } from './authorisation.ts'
+import { seesConfig, seesUpstreams } from './authorisation.ts'
 import { builder } from './builder.ts'
 import { ServingState } from './enums.ts'
 import { BackendHealthRef } from './health.ts'
@@ -11,6 +11,8 @@ builder.objectType(DeploymentEndpointRef, {
   fields: (t) => ({
     url: t.expose('url', {
       type: 'URL',
+      authScopes: seesUpstreams,
+      skipTypeScopes: true,
       description: 'Base URL of its OpenAI-compatible API, e.g. `http://10.0.0.7:8000/v1`.',
     }),
     weight: t.exposeInt('weight', { description: 'Relative capacity, 1 to 1,000.' }),

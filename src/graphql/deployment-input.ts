@@ -2,8 +2,8 @@ import { builder } from './builder.ts'
 import { DeploymentEngine, LoadBalancing, ModelCategory, ServingState } from './enums.ts'
 import { ModelPricingInput } from './pricing-input.ts'
 import { RouteAccessInput } from './route-input.ts'
-import { expectedRevisionField, idempotencyKeyField, waitForField } from './change-fields.ts'
 import { passageFields } from './request-rules-input.ts'
+import { createFields, editFields } from './change-fields.ts'
 import { DeploymentRefInput } from './references-input.ts'
 
 export const HealthCheckInput = builder.inputType('HealthCheckInput', {
@@ -107,7 +107,7 @@ export const DeploymentCreateInput = builder.inputType('DeploymentCreateInput', 
       type: RouteAccessInput,
       description: 'Access of that route; omitted: any authenticated key.',
     }),
-    idempotencyKey: idempotencyKeyField(t),
+    ...createFields(t),
   }),
 })
 
@@ -115,7 +115,6 @@ export const DeploymentUpdateInput = builder.inputType('DeploymentUpdateInput', 
   description: 'Omitted fields stay as they are.',
   fields: (t) => ({
     deployment: t.field({ type: DeploymentRefInput, description: 'Which deployment.', required: true }),
-    expectedRevision: expectedRevisionField(t),
     name: t.string({ description: 'A new name leaves routes as they are.' }),
     description: t.string({ description: 'For people; at most 4,096 characters.' }),
     upstreamModel: t.string({ description: 'The model name that is sent upstream.' }),
@@ -136,6 +135,7 @@ export const DeploymentUpdateInput = builder.inputType('DeploymentUpdateInput', 
       type: [DeploymentEndpointInput],
       description: 'The whole new list; an endpoint whose URL was there before keeps its id.',
     }),
+    ...editFields(t),
   }),
 })
 
@@ -144,7 +144,7 @@ export const DeploymentEndpointStateSetInput = builder.inputType('DeploymentEndp
   fields: (t) => ({
     endpointId: t.id({ description: 'Which endpoint.', required: true }),
     state: t.field({ type: ServingState, description: 'Its new state.', required: true }),
-    waitFor: waitForField(t),
+    ...editFields(t),
   }),
 })
 
@@ -152,6 +152,6 @@ export const DeploymentDeleteInput = builder.inputType('DeploymentDeleteInput', 
   description: 'Refused while a route uses it, unless that is only the route it was made with: that one goes too.',
   fields: (t) => ({
     deployment: t.field({ type: DeploymentRefInput, description: 'Which deployment.', required: true }),
-    expectedRevision: expectedRevisionField(t),
+    ...editFields(t),
   }),
 })

@@ -20,6 +20,7 @@ import { DeletePayload, runCommand } from './payload.ts'
 builder.mutationFields((t) => ({
   deploymentCreate: t.field({
     type: DeploymentPayload,
+    nullable: true,
     description: 'Makes a deployment and, unless switched off, a route of the same name.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: DeploymentCreateInput, required: true, description: 'The deployment.' }) },
@@ -27,6 +28,7 @@ builder.mutationFields((t) => ({
   }),
   deploymentUpdate: t.field({
     type: DeploymentPayload,
+    nullable: true,
     description: 'Changes a deployment.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: DeploymentUpdateInput, required: true, description: 'What to change.' }) },
@@ -34,6 +36,7 @@ builder.mutationFields((t) => ({
   }),
   deploymentEndpointStateSet: t.field({
     type: DeploymentPayload,
+    nullable: true,
     description: 'Takes one endpoint in or out of traffic.',
     authScopes: writesConfig,
     args: {
@@ -43,6 +46,7 @@ builder.mutationFields((t) => ({
   }),
   deploymentDelete: t.field({
     type: DeletePayload,
+    nullable: true,
     description: 'Deletes a deployment, with the route that was made with it if nothing else serves that.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: DeploymentDeleteInput, required: true, description: 'What to delete.' }) },

@@ -1,7 +1,9 @@
 import { readyEndpoints } from '../routing/availability.ts'
 import { countDeployments, type DeploymentRow, findDeployment, listDeployments } from '../storage/deployment-read.ts'
-import { readsConfig, seesConfig } from './authorisation.ts'
+import type { PageRequest } from '../storage/page.ts'
+import { readsConfig, seesConfig, seesUpstreams } from './authorisation.ts'
 import { builder } from './builder.ts'
+import { ObjectOrderInput, orderList } from './object-order.ts'
 import { connect, connectionType, pageArgs, pageCost } from './connection.ts'
 import type { GraphQLContext } from './context.ts'
 import { DeploymentEngine, LoadBalancing } from './enums.ts'
@@ -60,6 +62,8 @@ builder.objectType(DeploymentRef, {
       resolve: (row, _args, context) => countReadyEndpoints(context, row),
     }),
     secretHint: t.exposeString('secret_hint', {
+      authScopes: seesUpstreams,
+      skipTypeScopes: true,
       nullable: true,
       description: 'The last four characters of the bearer token sent to its endpoints; null if none.',
     }),
@@ -87,16 +91,21 @@ builder.queryFields((t) => ({
   }),
   deployments: t.field({
     type: DeploymentConnection,
-    description: 'In order of creation.',
+    description: 'In order of creation, unless `orderBy` says otherwise.',
     authScopes: readsConfig,
     complexity: pageCost,
-    args: { ...pageArgs(t.arg), search: t.arg.string({ description: 'Part of the name, whatever its case.' }) },
+    args: {
+      ...pageArgs(t.arg),
+      orderBy: t.arg({ type: ObjectOrderInput, description: 'Omitted: in order of creation.' }),
+      search: t.arg.string({ description: 'Part of the name, whatever its case.' }),
+    },
     resolve: (_root, args, context, info) => {
       const { db } = context
       const filter = { search: args.search ?? null }
+      const { order, list } = orderList('deployments', args.orderBy)
       const source = {
-        list: 'deployments',
-        read: (request: Parameters<typeof listDeployments>[2]) => listDeployments(db, filter, request),
+        list,
+        read: (request: PageRequest) => listDeployments(db, filter, order, request),
         count: () => countDeployments(db, filter),
       }
       return connect(context, source, args, info)

@@ -11,6 +11,7 @@ import {
   ValuesOfCorrectTypeRule,
 } from 'graphql'
 import { type FaultCode, fault } from './fault.ts'
+import { maskValues } from './mask-values.ts'
 import { textProblem } from './text-bounds.ts'
 
 /** Most lexical tokens of a document; the parser gives up there. */
@@ -101,9 +102,8 @@ export function TextRule(context: ValidationContext): ASTVisitor {
 /** The rule of the specification, with the code that the same fault has in a variable. */
 export function CodedValuesRule(context: ValidationContext): ASTVisitor {
   const reportError: ValidationContext['reportError'] = (error) => {
-    const code: FaultCode = 'BAD_USER_INPUT'
-    error.extensions['code'] ??= code
-    context.reportError(error)
+    const code = (error.extensions['code'] as FaultCode | undefined) ?? 'BAD_USER_INPUT'
+    context.reportError(fault(code, maskValues(error.message), { nodes: error.nodes, extensions: error.extensions }))
   }
   return ValuesOfCorrectTypeRule(Object.create(context, { reportError: { value: reportError } }) as ValidationContext)
 }

@@ -19,6 +19,7 @@ import type {
 } from '../routing/vocabulary.ts'
 import type { RouteChangeKind as RouteChangeKindWord } from '../storage/configuration-tables.ts'
 import type { GatewayState as GatewayStateWord } from '../storage/gateway.ts'
+import type { ObjectOrder } from '../storage/page.ts'
 import type { RefusalCode } from '../control/refusal.ts'
 import type { Propagation as PropagationWord } from '../control/control.ts'
 import { builder } from './builder.ts'
@@ -252,6 +253,7 @@ export const ApiKeyState = builder.enumType('ApiKeyState', {
     ACTIVE: { description: 'Accepted.' },
     REVOKED: { description: 'Refused for ever.' },
     EXPIRED: { description: 'Refused since `expiresAt`.' },
+    SUSPENDED: { description: 'Refused for as long as its owner is not `ACTIVE`.' },
   },
 })
 
@@ -330,4 +332,21 @@ export const GatewayState = builder.enumType('GatewayState', {
         'Not heard of for longer: it may still serve what it knew last. Forgotten after 10 minutes, or by `gatewayForget`.',
     },
   } satisfies Values<GatewayStateWord>,
+})
+
+export const SortDirection = builder.enumType('SortDirection', {
+  description: 'Which way a list is ordered.',
+  values: {
+    ASC: { description: 'The least first.' },
+    DESC: { description: 'The greatest first.' },
+  } satisfies Values<ObjectOrder['direction']>,
+})
+
+export const ObjectOrderField = builder.enumType('ObjectOrderField', {
+  description: 'What a list of objects can be ordered by.',
+  values: {
+    CREATED_AT: { description: 'When it was made.' },
+    UPDATED_AT: { description: 'When it was last changed.' },
+    NAME: { description: 'Its name, by the code points.' },
+  } satisfies Values<ObjectOrder['field']>,
 })

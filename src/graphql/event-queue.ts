@@ -68,6 +68,23 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
     return this.#waiting.promise
   }
 
+  /** The same events without those that are not wanted when they are read. */
+  only(isWanted: (event: Event) => boolean): AsyncIterableIterator<Event> {
+    const next = async (): Promise<IteratorResult<Event>> => {
+      for (;;) {
+        const event = await this.next()
+        if (event.done || isWanted(event.value)) return event
+      }
+    }
+    return {
+      next,
+      return: () => this.return(),
+      [Symbol.asyncIterator]() {
+        return this
+      },
+    }
+  }
+
   return(): Promise<IteratorResult<Event>> {
     this.#events.length = 0
     this.#finish()

@@ -15,6 +15,7 @@ const GatewayForgetInput = builder.inputType('GatewayForgetInput', {
 builder.mutationField('gatewayForget', (t) =>
   t.field({
     type: DeletePayload,
+    nullable: true,
     description: 'A gateway that will not come back: nothing waits for it, or for its usage, any more.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: GatewayForgetInput, required: true, description: 'Which gateway.' }) },

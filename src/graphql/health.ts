@@ -1,4 +1,5 @@
 import type { BackendHealthReport } from '../routing/backend-health.ts'
+import { hasAnyScope, seesUpstreams } from './authorisation.ts'
 import { builder } from './builder.ts'
 import { CircuitState } from './enums.ts'
 import type { LivePorts } from './ports.ts'
@@ -14,7 +15,12 @@ export const BackendHealthRef = builder.objectRef<BackendHealthReport>('BackendH
       description: 'When an open circuit lets the next trial through.',
       resolve: ({ retryAtMs }) => (retryAtMs === null ? null : new Date(retryAtMs)),
     }),
-    lastError: t.exposeString('lastError', { nullable: true, description: 'The last failure, without secrets.' }),
+    lastError: t.string({
+      nullable: true,
+      description: 'The last failure, without secrets; null for who may not see upstreams.',
+      // It may name an address.
+      resolve: ({ lastError }, _args, { actor }) => (hasAnyScope(actor, seesUpstreams) ? lastError : null),
+    }),
     observedAt: t.field({
       type: 'DateTime',
       description: 'When this was so.',

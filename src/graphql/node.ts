@@ -1,6 +1,15 @@
+import { maySeeKeysOf } from '../control/api-key-authority.ts'
 import type { Actor } from '../control/control.ts'
 import { type ObjectType, typeOfId } from '../routing/object-id.ts'
-import { administers, type AnyScope, readsConfig, readsUsage, requireAnyScope } from './authorisation.ts'
+import {
+  administers,
+  type AnyScope,
+  managesKeys,
+  readsConfig,
+  readsUsage,
+  requireAnyScope,
+  requireAuditReader,
+} from './authorisation.ts'
 import { builder } from './builder.ts'
 import type { GraphQLContext } from './context.ts'
 import { badUserInput } from './fault.ts'
@@ -53,8 +62,17 @@ export async function loadNodes(context: GraphQLContext, ids: readonly string[])
 async function findNode(context: GraphQLContext, id: string): Promise<NodeRow | null> {
   const type = typeOfId(id)
   if (!type || !loads[type]) return null
+  if (type === 'ApiKey') return findApiKeyNode(context, id)
+  if (type === 'AuditEntry') requireAuditReader(context.actor)
   if (!isOwn(context.actor, id)) requireAnyScope(context.actor, scopesByType[type] ?? readsConfig)
   return loadNode(context, id)
+}
+
+/** Of its owner's keys a caller sees those that `apiKeys` shows it. A foreign key looks like one that does not exist. */
+async function findApiKeyNode({ actor, loaders }: GraphQLContext, id: string): Promise<NodeRow | null> {
+  if (!isOwn(actor, id)) requireAnyScope(actor, managesKeys)
+  const key = await loaders.apiKey.load(id)
+  return key && maySeeKeysOf(actor, key.owner_id) ? key : null
 }
 
 function isOwn(actor: Actor, id: string): boolean {
@@ -63,8 +81,6 @@ function isOwn(actor: Actor, id: string): boolean {
 
 const scopesByType: Partial<Record<ObjectType, AnyScope>> = {
   User: administers,
-  ApiKey: administers,
-  AuditEntry: administers,
   RequestLog: readsUsage,
 }
 

@@ -1,7 +1,7 @@
 import { builder } from './builder.ts'
 import { ModelCategory, ProviderKind, ServingState } from './enums.ts'
 import { ModelPricingInput } from './pricing-input.ts'
-import { expectedRevisionField, idempotencyKeyField } from './change-fields.ts'
+import { createFields, editFields } from './change-fields.ts'
 import { ProviderRefInput } from './references-input.ts'
 import { passageFields } from './request-rules-input.ts'
 import { RouteAccessInput } from './route-input.ts'
@@ -60,7 +60,7 @@ export const ProviderCreateInput = builder.inputType('ProviderCreateInput', {
     proxyUrl: t.field({ type: 'URL', description: 'Proxy for all calls to it; null: none.' }),
     ...passageFields(t, 'the same'),
     models: t.field({ type: [ProviderModelInput], description: 'At most 500.', required: true, defaultValue: [] }),
-    idempotencyKey: idempotencyKeyField(t),
+    ...createFields(t),
   }),
 })
 
@@ -68,7 +68,6 @@ export const ProviderUpdateInput = builder.inputType('ProviderUpdateInput', {
   description: 'Omitted fields stay as they are.',
   fields: (t) => ({
     provider: t.field({ type: ProviderRefInput, description: 'Which provider.', required: true }),
-    expectedRevision: expectedRevisionField(t),
     name: t.string({ description: 'Unique. Routes keep using it.' }),
     description: t.string({ description: 'For people; at most 4,096 characters.' }),
     baseUrl: t.field({
@@ -85,6 +84,7 @@ export const ProviderUpdateInput = builder.inputType('ProviderUpdateInput', {
       type: [ProviderModelInput],
       description: 'The whole new list. A model that a route uses cannot be left out.',
     }),
+    ...editFields(t),
   }),
 })
 
@@ -92,7 +92,7 @@ export const ProviderDeleteInput = builder.inputType('ProviderDeleteInput', {
   description: 'Refused while a route uses one of its models.',
   fields: (t) => ({
     provider: t.field({ type: ProviderRefInput, description: 'Which provider.', required: true }),
-    expectedRevision: expectedRevisionField(t),
+    ...editFields(t),
   }),
 })
 
@@ -141,5 +141,6 @@ export const ProviderRouteCreateInput = builder.inputType('ProviderRouteCreateIn
     model: t.string({ description: 'Omitted: the first one.' }),
     name: t.string({ description: "Omitted: the model's name." }),
     access: t.field({ type: RouteAccessInput, description: 'Omitted: any authenticated key.' }),
+    ...createFields(t),
   }),
 })

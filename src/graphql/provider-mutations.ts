@@ -15,6 +15,7 @@ import { RoutePayload } from './route-payload.ts'
 builder.mutationFields((t) => ({
   providerCreate: t.field({
     type: ProviderPayload,
+    nullable: true,
     description: 'Makes a provider.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: ProviderCreateInput, required: true, description: 'The provider.' }) },
@@ -22,6 +23,7 @@ builder.mutationFields((t) => ({
   }),
   providerUpdate: t.field({
     type: ProviderPayload,
+    nullable: true,
     description: 'Changes a provider.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: ProviderUpdateInput, required: true, description: 'What to change.' }) },
@@ -29,6 +31,7 @@ builder.mutationFields((t) => ({
   }),
   providerDelete: t.field({
     type: DeletePayload,
+    nullable: true,
     description: 'Deletes a provider. Refused while a route uses one of its models.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: ProviderDeleteInput, required: true, description: 'What to delete.' }) },
@@ -36,6 +39,7 @@ builder.mutationFields((t) => ({
   }),
   providerRouteCreate: t.field({
     type: RoutePayload,
+    nullable: true,
     description: 'Makes a route for a provider, prefilled.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: ProviderRouteCreateInput, required: true, description: 'What to make it of.' }) },

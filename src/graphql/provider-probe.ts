@@ -61,6 +61,7 @@ const ProviderModelTestPayload = builder.objectRef<TestAnswer>('ProviderModelTes
 builder.mutationFields((t) => ({
   providerProbe: t.field({
     type: ProviderProbePayload,
+    nullable: true,
     description: 'Asks the provider which models it has.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: ProviderProbeInput, required: true, description: 'Whom to ask.' }) },
@@ -68,6 +69,7 @@ builder.mutationFields((t) => ({
   }),
   providerModelTest: t.field({
     type: ProviderModelTestPayload,
+    nullable: true,
     description: 'Asks one model for a few tokens.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: ProviderModelTestInput, required: true, description: 'Which model.' }) },

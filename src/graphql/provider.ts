@@ -1,6 +1,8 @@
 import { countProviders, findProvider, listProviders } from '../storage/provider-read.ts'
-import { readsConfig, seesConfig } from './authorisation.ts'
+import type { PageRequest } from '../storage/page.ts'
+import { readsConfig, seesUpstreams } from './authorisation.ts'
 import { builder } from './builder.ts'
+import { ObjectOrderInput, orderList } from './object-order.ts'
 import { connect, connectionType, pageArgs, pageCost } from './connection.ts'
 import { ProviderKind, ServingState } from './enums.ts'
 import { BackendHealthRef, worstHealth } from './health.ts'
@@ -13,7 +15,7 @@ builder.objectType(ProviderRef, {
   description:
     'A service that is called with its own credential: a public model-as-a-service, or any OpenAI-compatible server.',
   interfaces: [NodeRef, VersionedRef],
-  authScopes: seesConfig,
+  authScopes: seesUpstreams,
   fields: (t) => ({
     name: t.exposeString('name', { description: 'Unique.', skipTypeScopes: true }),
     description: t.exposeString('description', { description: 'For people.' }),
@@ -79,16 +81,21 @@ builder.queryFields((t) => ({
   }),
   providers: t.field({
     type: ProviderConnection,
-    description: 'In order of creation.',
+    description: 'In order of creation, unless `orderBy` says otherwise.',
     authScopes: readsConfig,
     complexity: pageCost,
-    args: { ...pageArgs(t.arg), search: t.arg.string({ description: 'Part of the name, whatever its case.' }) },
+    args: {
+      ...pageArgs(t.arg),
+      orderBy: t.arg({ type: ObjectOrderInput, description: 'Omitted: in order of creation.' }),
+      search: t.arg.string({ description: 'Part of the name, whatever its case.' }),
+    },
     resolve: (_root, args, context, info) => {
       const { db } = context
       const filter = { search: args.search ?? null }
+      const { order, list } = orderList('providers', args.orderBy)
       const source = {
-        list: 'providers',
-        read: (request: Parameters<typeof listProviders>[2]) => listProviders(db, filter, request),
+        list,
+        read: (request: PageRequest) => listProviders(db, filter, order, request),
         count: () => countProviders(db, filter),
       }
       return connect(context, source, args, info)

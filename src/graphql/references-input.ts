@@ -27,6 +27,15 @@ export const RouteRefInput = builder.inputType('RouteRefInput', {
   }),
 })
 
+export const UserRefInput = builder.inputType('UserRefInput', {
+  description: 'A user, by its id or name.',
+  isOneOf: true,
+  fields: (t) => ({
+    id: t.id({ description: 'Its id.' }),
+    name: t.string({ description: 'Its name.' }),
+  }),
+})
+
 export const ProviderModelRefInput = builder.inputType('ProviderModelRefInput', {
   description: 'A provider model, by names.',
   fields: (t) => ({

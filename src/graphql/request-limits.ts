@@ -13,6 +13,8 @@ import {
   VariableNamesRule,
 } from './document-rules.ts'
 import { fault, type FaultCode } from './fault.ts'
+import { maskValues } from './mask-values.ts'
+import { isTooNested, maxNesting } from './nesting.ts'
 import { findTextProblem } from './text-bounds.ts'
 
 /** Fields that an operation may ask for, with each page counted as if it were full. */
@@ -31,10 +33,13 @@ interface Cost {
 export function useRequestLimits(): Plugin {
   return {
     onParse({ parseFn, setParseFn }) {
-      setParseFn((source, options) => parseFn(source, { ...options, maxTokens }))
-      return ({ result }) => {
-        if (result instanceof GraphQLError)
-          Object.assign(result.extensions, { code: 'GRAPHQL_PARSE_FAILED', ...refused })
+      setParseFn((source, options) => {
+        if (isTooNested(typeof source === 'string' ? source : source.body))
+          throw fault('QUERY_TOO_COMPLEX', `A document has at most ${maxNesting} brackets in one another.`)
+        return parseFn(source, { ...options, maxTokens })
+      })
+      return ({ result, replaceParseResult }) => {
+        if (result instanceof GraphQLError) replaceParseResult(refusedDocument(result))
       }
     },
     onValidate({ addValidationRule, validateFn, setValidationFn }) {
@@ -59,6 +64,12 @@ export function useRequestLimits(): Plugin {
       if (errors) setResultAndStopExecution({ errors, ...(cost && costExtensions(cost)) })
     },
   }
+}
+
+function refusedDocument(error: GraphQLError): GraphQLError {
+  const { nodes, source, positions, extensions } = error
+  const options = { nodes, source, positions, extensions: { code: 'GRAPHQL_PARSE_FAILED', ...extensions, ...refused } }
+  return new GraphQLError(maskValues(error.message), options)
 }
 
 /** The validator compares all fields of one name with one another, and gives up at some point with hardly a word. */
@@ -116,7 +127,7 @@ function unnamed(): GraphQLError {
 }
 
 function asBadInput(error: GraphQLError): GraphQLError {
-  return fault('BAD_USER_INPUT', error.message, { originalError: error, nodes: error.nodes, extensions: refused })
+  return fault('BAD_USER_INPUT', maskValues(error.message), { nodes: error.nodes, extensions: refused })
 }
 
 function costOf(args: ExecutionArgs, document: DocumentNode): Cost {

@@ -5,7 +5,7 @@ import { builder } from './builder.ts'
 import { RequestLogRef } from './refs.ts'
 import { openSubscription, type SubscriptionQueue, valueOfEvent } from './subscription.ts'
 import { UsageFilterInput } from './usage-input.ts'
-import { visibleUsage } from './usage-visibility.ts'
+import { maySeeUsage, visibleUsage } from './usage-visibility.ts'
 
 interface RequestLogged {
   readonly record: UsageRecord
@@ -46,7 +46,8 @@ builder.subscriptionField('requestLogged', (t) =>
         if (queue.push({ value: { record, dropped } })) queue.dropped = 0
       })
       queue.onEnd(unsubscribe)
-      return queue
+      // Who has become a member since an event was queued does not get it any more.
+      return queue.only((event) => 'fault' in event || maySeeUsage(context.actor, event.value.record))
     },
     resolve: (event, _args, context) => valueOfEvent(event, context),
   }),

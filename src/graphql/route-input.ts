@@ -1,7 +1,7 @@
 import { builder } from './builder.ts'
 import { BackendRefInput, RouteRefInput } from './references-input.ts'
 import { AccessPolicy, FallbackTrigger, ModelCategory, RouteAffinity, RouteBalancing, ServingState } from './enums.ts'
-import { expectedRevisionField, idempotencyKeyField, reasonField, waitForField } from './change-fields.ts'
+import { createFields, editFields } from './change-fields.ts'
 
 export const RouteFilterInput = builder.inputType('RouteFilterInput', {
   description: 'Which routes to list. Fields combine with AND.',
@@ -139,9 +139,7 @@ export const RouteCreateInput = builder.inputType('RouteCreateInput', {
       required: true,
       defaultValue: false,
     }),
-    reason: reasonField(t),
-    idempotencyKey: idempotencyKeyField(t),
-    waitFor: waitForField(t),
+    ...createFields(t),
   }),
 })
 
@@ -149,7 +147,6 @@ export const RouteUpdateInput = builder.inputType('RouteUpdateInput', {
   description: 'Omitted fields stay as they are.',
   fields: (t) => ({
     route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
-    expectedRevision: expectedRevisionField(t),
     name: t.string({ description: 'What clients send as `model`. Unique; the old name stops working.' }),
     description: t.string({ description: 'For people; at most 4,096 characters.' }),
     categories: t.field({ type: [ModelCategory], description: 'What the route is for.' }),
@@ -163,8 +160,7 @@ export const RouteUpdateInput = builder.inputType('RouteUpdateInput', {
     rewritesModel: t.boolean({
       description: "Whether the answer's `model` is the route's name instead of the upstream's.",
     }),
-    reason: reasonField(t),
-    waitFor: waitForField(t),
+    ...editFields(t),
   }),
 })
 
@@ -172,8 +168,7 @@ export const RouteDeleteInput = builder.inputType('RouteDeleteInput', {
   description: 'History, usage and log stay.',
   fields: (t) => ({
     route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
-    expectedRevision: expectedRevisionField(t),
-    waitFor: waitForField(t),
+    ...editFields(t),
   }),
 })
 
@@ -181,10 +176,8 @@ export const RouteFallbackSetInput = builder.inputType('RouteFallbackSetInput', 
   description: 'Replaces the fallback of a route.',
   fields: (t) => ({
     route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
-    expectedRevision: expectedRevisionField(t),
     fallback: t.field({ type: RouteFallbackInput, description: 'Null: none.' }),
-    reason: reasonField(t),
-    waitFor: waitForField(t),
+    ...editFields(t),
   }),
 })
 
@@ -192,10 +185,8 @@ export const RouteAccessSetInput = builder.inputType('RouteAccessSetInput', {
   description: 'Replaces the access of a route.',
   fields: (t) => ({
     route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
-    expectedRevision: expectedRevisionField(t),
     access: t.field({ type: RouteAccessInput, description: 'The whole of it.', required: true }),
-    reason: reasonField(t),
-    waitFor: waitForField(t),
+    ...editFields(t),
   }),
 })
 
@@ -204,9 +195,7 @@ export const RouteRollbackInput = builder.inputType('RouteRollbackInput', {
     'Restores targets, weights, fallback, timeouts, affinity, balancing and `rewritesModel` of an earlier revision as a new one. Access is never rolled back.',
   fields: (t) => ({
     route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
-    expectedRevision: expectedRevisionField(t),
     toRevision: t.int({ description: 'The number of an earlier revision.', required: true }),
-    reason: reasonField(t),
-    waitFor: waitForField(t),
+    ...editFields(t),
   }),
 })

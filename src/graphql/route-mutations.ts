@@ -18,6 +18,7 @@ import { RoutePayload } from './route-payload.ts'
 builder.mutationFields((t) => ({
   routeCreate: t.field({
     type: RoutePayload,
+    nullable: true,
     description: 'Makes a route.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: RouteCreateInput, required: true, description: 'The route.' }) },
@@ -25,6 +26,7 @@ builder.mutationFields((t) => ({
   }),
   routeUpdate: t.field({
     type: RoutePayload,
+    nullable: true,
     description: 'Changes name, description, categories, state or timeouts.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: RouteUpdateInput, required: true, description: 'What to change.' }) },
@@ -32,6 +34,7 @@ builder.mutationFields((t) => ({
   }),
   routeDelete: t.field({
     type: DeletePayload,
+    nullable: true,
     description: 'Deletes a route: its name is unknown from then on.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: RouteDeleteInput, required: true, description: 'What to delete.' }) },
@@ -39,6 +42,7 @@ builder.mutationFields((t) => ({
   }),
   routeFallbackSet: t.field({
     type: RoutePayload,
+    nullable: true,
     description: 'Replaces or removes the fallback.',
     authScopes: writesTraffic,
     args: { input: t.arg({ type: RouteFallbackSetInput, required: true, description: 'The new fallback.' }) },
@@ -46,6 +50,7 @@ builder.mutationFields((t) => ({
   }),
   routeAccessSet: t.field({
     type: RoutePayload,
+    nullable: true,
     description: 'Replaces the access.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: RouteAccessSetInput, required: true, description: 'The new access.' }) },
@@ -53,6 +58,7 @@ builder.mutationFields((t) => ({
   }),
   routeRollback: t.field({
     type: RoutePayload,
+    nullable: true,
     description: 'Restores an earlier revision as a new one.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: RouteRollbackInput, required: true, description: 'What to restore.' }) },

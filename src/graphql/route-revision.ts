@@ -49,6 +49,18 @@ builder.objectType(RouteRevisionRef, {
       description: 'Null if the actor was deleted.',
       resolve: (revision, _args, context) => loadActor(context, revision.actor_id),
     }),
+    actorId: t.exposeID('actor_id', { description: "Readable after the actor's deletion." }),
+    actorLabel: t.string({
+      description: "Its name at that time, with its owner's.",
+      // An earlier version wrote none.
+      resolve: (revision) => revision.actor_label ?? revision.actor_id,
+    }),
+    configVersion: t.field({
+      type: 'SafeInt',
+      nullable: true,
+      description: 'The version that the change made. Null: written by an earlier release.',
+      resolve: (revision) => revision.config_version,
+    }),
     reason: t.exposeString('reason', { nullable: true, description: 'Why, in the words of the actor.' }),
     createdAt: t.field({
       type: 'DateTime',

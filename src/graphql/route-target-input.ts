@@ -1,20 +1,18 @@
 import { builder } from './builder.ts'
 import { BackendRefInput, RouteRefInput, TargetRefInput } from './references-input.ts'
-import { expectedRevisionField, reasonField, waitForField } from './change-fields.ts'
+import { editFields } from './change-fields.ts'
 import { RouteTargetInput } from './route-input.ts'
 
 export const RouteTargetsSetInput = builder.inputType('RouteTargetsSetInput', {
   description: 'Replaces the whole list of targets: a target whose backend was there before keeps its id.',
   fields: (t) => ({
     route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
-    expectedRevision: expectedRevisionField(t),
     targets: t.field({
       type: [RouteTargetInput],
       description: '1 to 64; at least one weight above 0.',
       required: true,
     }),
-    reason: reasonField(t),
-    waitFor: waitForField(t),
+    ...editFields(t),
   }),
 })
 
@@ -22,10 +20,8 @@ export const RouteTargetAddInput = builder.inputType('RouteTargetAddInput', {
   description: 'Adds a target to a route.',
   fields: (t) => ({
     route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
-    expectedRevision: expectedRevisionField(t),
     target: t.field({ type: RouteTargetInput, description: 'The new one.', required: true }),
-    reason: reasonField(t),
-    waitFor: waitForField(t),
+    ...editFields(t),
   }),
 })
 
@@ -33,11 +29,9 @@ export const RouteTargetReplaceInput = builder.inputType('RouteTargetReplaceInpu
   description: "Puts another backend in a target's place: the same weight, one revision, no moment without it.",
   fields: (t) => ({
     route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
-    expectedRevision: expectedRevisionField(t),
     target: t.field({ type: TargetRefInput, description: 'The one that goes.', required: true }),
     backend: t.field({ type: BackendRefInput, description: 'What takes its place.', required: true }),
-    reason: reasonField(t),
-    waitFor: waitForField(t),
+    ...editFields(t),
   }),
 })
 
@@ -45,9 +39,7 @@ export const RouteTargetRemoveInput = builder.inputType('RouteTargetRemoveInput'
   description: 'Refused if no weight above 0 would be left.',
   fields: (t) => ({
     route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
-    expectedRevision: expectedRevisionField(t),
     target: t.field({ type: TargetRefInput, description: 'The one that goes.', required: true }),
-    reason: reasonField(t),
-    waitFor: waitForField(t),
+    ...editFields(t),
   }),
 })

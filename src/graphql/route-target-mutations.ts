@@ -15,6 +15,7 @@ import { RouteTrafficBulkSetInput, RouteTrafficSetInput } from './route-traffic-
 builder.mutationFields((t) => ({
   routeTrafficSet: t.field({
     type: RoutePayload,
+    nullable: true,
     description: 'Switches traffic.',
     authScopes: writesTraffic,
     args: { input: t.arg({ type: RouteTrafficSetInput, required: true, description: 'The new weights.' }) },
@@ -22,6 +23,7 @@ builder.mutationFields((t) => ({
   }),
   routeTrafficBulkSet: t.field({
     type: RoutesPayload,
+    nullable: true,
     description: 'Switches the traffic of many routes, all or none.',
     authScopes: writesTraffic,
     args: { input: t.arg({ type: RouteTrafficBulkSetInput, required: true, description: 'The new weights.' }) },
@@ -29,6 +31,7 @@ builder.mutationFields((t) => ({
   }),
   routeTargetsSet: t.field({
     type: RoutePayload,
+    nullable: true,
     description: 'Replaces the whole list of targets.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: RouteTargetsSetInput, required: true, description: 'The new list.' }) },
@@ -36,6 +39,7 @@ builder.mutationFields((t) => ({
   }),
   routeTargetAdd: t.field({
     type: RouteTargetPayload,
+    nullable: true,
     description: 'Adds a target.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: RouteTargetAddInput, required: true, description: 'The new target.' }) },
@@ -43,6 +47,7 @@ builder.mutationFields((t) => ({
   }),
   routeTargetReplace: t.field({
     type: RouteTargetPayload,
+    nullable: true,
     description: "Puts another backend in a target's place.",
     authScopes: writesConfig,
     args: { input: t.arg({ type: RouteTargetReplaceInput, required: true, description: 'What to replace.' }) },
@@ -50,6 +55,7 @@ builder.mutationFields((t) => ({
   }),
   routeTargetRemove: t.field({
     type: RoutePayload,
+    nullable: true,
     description: 'Removes a target.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: RouteTargetRemoveInput, required: true, description: 'What to remove.' }) },

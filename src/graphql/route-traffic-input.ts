@@ -1,6 +1,6 @@
 import { builder } from './builder.ts'
 import { RouteRefInput, TargetRefInput } from './references-input.ts'
-import { expectedRevisionField, reasonField, waitForField } from './change-fields.ts'
+import { changeFields, editFields, expectedRevisionField } from './change-fields.ts'
 
 export const TargetWeightInput = builder.inputType('TargetWeightInput', {
   description: 'The new weight of one target.',
@@ -15,14 +15,12 @@ export const RouteTrafficSetInput = builder.inputType('RouteTrafficSetInput', {
     'Sets all weights of a route at once. Targets that are not listed get 0. Requests in flight are not touched.',
   fields: (t) => ({
     route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
-    expectedRevision: expectedRevisionField(t),
     weights: t.field({
       type: [TargetWeightInput],
       description: 'At least one above 0, no target twice.',
       required: true,
     }),
-    reason: reasonField(t),
-    waitFor: waitForField(t),
+    ...editFields(t),
   }),
 })
 
@@ -43,7 +41,6 @@ export const RouteTrafficBulkSetInput = builder.inputType('RouteTrafficBulkSetIn
   description: 'Switches many routes in one transaction, all or none.',
   fields: (t) => ({
     changes: t.field({ type: [RouteTrafficChangeInput], description: '1 to 100, no route twice.', required: true }),
-    reason: reasonField(t),
-    waitFor: waitForField(t),
+    ...changeFields(t),
   }),
 })

@@ -1,8 +1,10 @@
 import { findBackend } from '../storage/backend.ts'
+import type { PageRequest } from '../storage/page.ts'
 import type { Db } from '../storage/database.ts'
 import { countRoutes, findRoute, listRoutes, type RouteFilter } from '../storage/route-read.ts'
 import { readsConfig, seesConfig } from './authorisation.ts'
 import { builder } from './builder.ts'
+import { ObjectOrderInput, orderList } from './object-order.ts'
 import { connect, pageArgs, pageCost } from './connection.ts'
 import { ModelCategory, RouteAffinity, RouteBalancing, ServingState } from './enums.ts'
 import { RouteRefInput } from './references-input.ts'
@@ -41,11 +43,13 @@ builder.objectType(RouteRef, {
       resolve: async ({ id }, _args, { loaders }) => (await loaders.arrowsOfRoute.load(id)).targets,
     }),
     readyTargets: t.int({
-      description: 'Targets that could take a request now.',
-      resolve: async ({ id }, _args, context) =>
-        (await context.loaders.arrowsOfRoute.load(id)).targets.filter(
-          (target) => availabilityOf(context, target) === 'AVAILABLE',
-        ).length,
+      description: 'Targets that could take a request now; 0 if the route takes none.',
+      resolve: async ({ id, state }, _args, context) =>
+        state !== 'ACTIVE'
+          ? 0
+          : (await context.loaders.arrowsOfRoute.load(id)).targets.filter(
+              (target) => availabilityOf(context, target) === 'AVAILABLE',
+            ).length,
     }),
     fallback: t.field({
       type: RouteFallbackRef,
@@ -91,7 +95,7 @@ builder.objectType(RouteRef, {
         const { loaders } = context
         const source = {
           list: `Route.revisions ${parentId}`,
-          read: (request: Parameters<typeof listRoutes>[2]) => loaders.revisionsOfRoute.load({ parentId, request }),
+          read: (request: PageRequest) => loaders.revisionsOfRoute.load({ parentId, request }),
           count: () => loaders.revisionCountOfRoute.load(parentId),
         }
         return connect(context, source, args, info)
@@ -111,16 +115,21 @@ builder.queryFields((t) => ({
   }),
   routes: t.field({
     type: RouteConnection,
-    description: 'In order of creation.',
+    description: 'In order of creation, unless `orderBy` says otherwise.',
     authScopes: readsConfig,
     complexity: pageCost,
-    args: { ...pageArgs(t.arg), filter: t.arg({ type: RouteFilterInput, description: 'Omitted: all.' }) },
+    args: {
+      ...pageArgs(t.arg),
+      orderBy: t.arg({ type: ObjectOrderInput, description: 'Omitted: in order of creation.' }),
+      filter: t.arg({ type: RouteFilterInput, description: 'Omitted: all.' }),
+    },
     resolve: async (_root, args, context, info) => {
       const { db } = context
       const filter = await resolveFilter(db, args.filter)
+      const { order, list } = orderList('routes', args.orderBy)
       const source = {
-        list: 'routes',
-        read: (request: Parameters<typeof listRoutes>[2]) => listRoutes(db, filter, request),
+        list,
+        read: (request: PageRequest) => listRoutes(db, filter, order, request),
         count: () => countRoutes(db, filter),
       }
       return connect(context, source, args, info)

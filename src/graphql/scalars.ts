@@ -1,5 +1,6 @@
 import type { ValueNode } from 'graphql'
 import { Kind } from 'graphql'
+import { canonicalDecimal } from '../routing/decimal.ts'
 import { builder } from './builder.ts'
 import { badUserInput } from './fault.ts'
 
@@ -35,11 +36,11 @@ builder.scalarType('SafeInt', {
 
 builder.scalarType('Decimal', {
   description: 'An exact decimal as a string, e.g. `"0.00001725"`.',
-  serialize: (value) => value,
+  serialize: canonicalDecimal,
   parseValue: (value) => {
     if (typeof value !== 'string' || value.length > maxDecimalLength || !/^-?\d+(\.\d+)?$/.test(value))
       throw badUserInput('A Decimal is a string of digits with at most one point, e.g. "0.25".')
-    return value
+    return canonicalDecimal(value)
   },
 })
 

@@ -34,7 +34,8 @@ import './request-logged.ts'
 import { builder } from './builder.ts'
 
 builder.mutationType({
-  description: 'Each field is one transaction; the fields of one operation run in order and do not undo one another.',
+  description: `Each field is one transaction; the fields of one operation run in order and do not undo one another. A field is null only if it
+failed with an entry in \`errors\`: what the others answered stays readable, a new secret above all.`,
 })
 
 /** The schema of the API: the public contract, in executable form. */

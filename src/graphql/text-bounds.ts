@@ -11,15 +11,19 @@ export function textProblem(text: string): string | undefined {
   return text.isWellFormed() ? undefined : 'A string has no half of a surrogate pair (U+D800 to U+DFFF).'
 }
 
+/** Most objects and lists in one another of a JSON value. */
+const maxJsonDepth = 200
+
 /** The first such problem among the strings of a JSON value, with its place; undefined if there is none. */
-export function findTextProblem(value: unknown, place: string): string | undefined {
+export function findTextProblem(value: unknown, place: string, depth = 0): string | undefined {
   if (typeof value === 'string') {
     const problem = textProblem(value)
     return problem && `${problem} (${place})`
   }
   if (value === null || typeof value !== 'object') return undefined
+  if (depth === maxJsonDepth) return `A value has at most ${maxJsonDepth} objects and lists in one another.`
   for (const [name, member] of Object.entries(value)) {
-    const problem = findTextProblem(member, `${place}.${name}`)
+    const problem = findTextProblem(member, `${place}.${name}`, depth + 1)
     if (problem) return problem
   }
   return undefined

@@ -1,6 +1,6 @@
 import { builder } from './builder.ts'
 import { ServingState, UserRole } from './enums.ts'
-import { expectedRevisionField } from './change-fields.ts'
+import { createFields, editFields } from './change-fields.ts'
 
 export const UserCreateInput = builder.inputType('UserCreateInput', {
   description: 'A new user.',
@@ -12,6 +12,7 @@ export const UserCreateInput = builder.inputType('UserCreateInput', {
       required: true,
       defaultValue: 'MEMBER',
     }),
+    ...createFields(t),
   }),
 })
 
@@ -19,10 +20,10 @@ export const UserUpdateInput = builder.inputType('UserUpdateInput', {
   description: 'Omitted fields stay as they are.',
   fields: (t) => ({
     id: t.id({ description: 'Which user.', required: true }),
-    expectedRevision: expectedRevisionField(t),
     name: t.string({ description: 'Unique.' }),
     role: t.field({ type: UserRole, description: 'What the user may do at most. The last admin stays one.' }),
     state: t.field({ type: ServingState, description: 'Only an `ACTIVE` user can call.' }),
+    ...editFields(t),
   }),
 })
 
@@ -30,6 +31,6 @@ export const UserDeleteInput = builder.inputType('UserDeleteInput', {
   description: 'Its keys go with it; the last admin stays.',
   fields: (t) => ({
     id: t.id({ description: 'Which user.', required: true }),
-    expectedRevision: expectedRevisionField(t),
+    ...editFields(t),
   }),
 })

@@ -22,6 +22,7 @@ const UserPayload = builder.objectRef<Answer<string>>('UserPayload').implement({
 builder.mutationFields((t) => ({
   userCreate: t.field({
     type: UserPayload,
+    nullable: true,
     description: 'Makes a user.',
     authScopes: administers,
     args: { input: t.arg({ type: UserCreateInput, required: true, description: 'The user.' }) },
@@ -29,6 +30,7 @@ builder.mutationFields((t) => ({
   }),
   userUpdate: t.field({
     type: UserPayload,
+    nullable: true,
     description: 'Changes a user.',
     authScopes: administers,
     args: { input: t.arg({ type: UserUpdateInput, required: true, description: 'What to change.' }) },
@@ -36,6 +38,7 @@ builder.mutationFields((t) => ({
   }),
   userDelete: t.field({
     type: DeletePayload,
+    nullable: true,
     description: 'Deletes a user and its keys.',
     authScopes: administers,
     args: { input: t.arg({ type: UserDeleteInput, required: true, description: 'Whom to delete.' }) },

@@ -1,9 +1,12 @@
-import { countUsers, listUsers } from '../storage/user-read.ts'
+import { countUsers, findUserByRef, listUsers } from '../storage/user-read.ts'
+import type { PageRequest } from '../storage/page.ts'
 import { ApiKeyConnection } from './api-key-connection.ts'
 import { administers } from './authorisation.ts'
 import { builder } from './builder.ts'
+import { ObjectOrderInput, orderList } from './object-order.ts'
 import { connect, connectionType, pageArgs, pageCost } from './connection.ts'
 import { ServingState, UserRole } from './enums.ts'
+import { UserRefInput } from './references-input.ts'
 import { NodeRef, UserRef, VersionedRef } from './refs.ts'
 
 builder.objectType(UserRef, {
@@ -23,7 +26,7 @@ builder.objectType(UserRef, {
         const { loaders } = context
         const source = {
           list: `User.apiKeys ${parentId}`,
-          read: (request: Parameters<typeof listUsers>[2]) => loaders.apiKeysOfUser.load({ parentId, request }),
+          read: (request: PageRequest) => loaders.apiKeysOfUser.load({ parentId, request }),
           count: () => loaders.apiKeyCountOfUser.load(parentId),
         }
         return connect(context, source, args, info)
@@ -34,19 +37,35 @@ builder.objectType(UserRef, {
 
 const UserConnection = connectionType('User', UserRef, { isCounted: true, description: 'A page of users.' })
 
+builder.queryField('user', (t) =>
+  t.field({
+    type: UserRef,
+    nullable: true,
+    description: 'The user with this id or name; null if there is none.',
+    authScopes: administers,
+    args: { by: t.arg({ type: UserRefInput, required: true, description: 'Which one.' }) },
+    resolve: async (_root, { by }, { control }) => (await findUserByRef(control.db, by)) ?? null,
+  }),
+)
+
 builder.queryField('users', (t) =>
   t.field({
     type: UserConnection,
     description: 'In order of creation.',
     authScopes: administers,
     complexity: pageCost,
-    args: { ...pageArgs(t.arg), search: t.arg.string({ description: 'Part of the name, whatever its case.' }) },
+    args: {
+      ...pageArgs(t.arg),
+      orderBy: t.arg({ type: ObjectOrderInput, description: 'Omitted: in order of creation.' }),
+      search: t.arg.string({ description: 'Part of the name, whatever its case.' }),
+    },
     resolve: (_root, args, context, info) => {
       const { db } = context
       const filter = { search: args.search ?? null }
+      const { order, list } = orderList('users', args.orderBy)
       const source = {
-        list: 'users',
-        read: (request: Parameters<typeof listUsers>[2]) => listUsers(db, filter, request),
+        list,
+        read: (request: PageRequest) => listUsers(db, filter, order, request),
         count: () => countUsers(db, filter),
       }
       return connect(context, source, args, info)

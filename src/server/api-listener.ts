@@ -9,7 +9,6 @@ import type { LivePorts } from '../graphql/ports.ts'
 import type { Listen } from './config.ts'
 import { type HttpListener, openHttpListener } from './http-listener.ts'
 import type { Log } from './log.ts'
-import { isLoopbackHost } from './upstream-policy.ts'
 
 export interface ApiListenerOptions {
   readonly listen: Listen
@@ -20,21 +19,28 @@ export interface ApiListenerOptions {
   /** Told of the key of each call. */
   readonly noteKeyUse: (apiKeyId: string) => void
   readonly metrics: MetricsReader
+  /** Whether `/metrics` is answered to whoever asks. */
+  readonly metricsOpen: boolean
   readonly whyNotReady: () => string | undefined
   readonly log: Log
 }
 
 /** The port of the control plane: GraphQL, GraphiQL and probes and metrics. Draining ends the subscriptions. */
 export async function openApiListener(options: ApiListenerOptions): Promise<HttpListener> {
+<<<<<<< HEAD
   const { listen, control, live, reads, cursorKey, noteKeyUse, metrics, whyNotReady, log } = options
   const graphql = createGraphQLHandler({ control, live, reads, cursorKey, noteKeyUse, log })
+=======
+  const { listen, control, live, cursorKey, noteKeyUse, metrics, metricsOpen, whyNotReady, log } = options
+  const graphql = createGraphQLHandler({ control, live, cursorKey, noteKeyUse, log })
+>>>>>>> 1fbc0c3 (API: change fields on every mutation from one place, orderBy, filters of the audit log, apiKeyRotate; values are not echoed)
   const listener = await openHttpListener({
     listen,
     variablePrefix: 'SIGNALBOX_API',
     whyNotReady,
     handle(request, response) {
       if (!isMetricsUrl(request.url)) return graphql.handle(request, response)
-      const needsKey = !(isLoopbackHost(listen.host) && isFromHere(request))
+      const needsKey = !metricsOpen
       const question = { method: request.method ?? '', key: keyOfRequest(request), read: metrics, needsKey }
       void metricsAnswer({ ...question, snapshot: control.snapshots.current() }).then((answer) =>
         write(answer, response),
@@ -48,16 +54,6 @@ export async function openApiListener(options: ApiListenerOptions): Promise<Http
     )
   })
   return listener
-}
-
-/**
- * Whether a request to a loopback address was made by a program of this machine: a web page that has had its own name
- * resolved to this address sends that name, and a proxy says on whose behalf it asks.
- */
-function isFromHere({ headers }: IncomingMessage): boolean {
-  if (headers.forwarded ?? headers['x-forwarded-for'] ?? headers.via) return false
-  const host = URL.parse(`http://${headers.host ?? ''}`)?.hostname.replace(/^\[(.*)\]$/, '$1')
-  return host !== undefined && isLoopbackHost(host)
 }
 
 function keyOfRequest({ headers }: IncomingMessage): string | null {

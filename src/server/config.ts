@@ -33,6 +33,8 @@ export type Config = {
   retentionDays: number
   drainTimeoutMs: number
   maxRequestBytes: number
+  /** Whether `/metrics` of the API is answered without a key. */
+  metricsOpen: boolean
   /** Undefined: no traces. */
   otlpEndpoint: string | undefined
   traceSampling: TraceSampling
@@ -81,6 +83,7 @@ const variables = z.object({
     1_073_741_824,
     'a number of bytes from 1024 to 1073741824 (1 GiB)',
   ).default(67_108_864),
+  SIGNALBOX_METRICS_OPEN: z.enum(['true', 'false'], 'must be true or false').default('false'),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.string().refine(isHttpUrl, 'must be a URL like http://127.0.0.1:4318').optional(),
   OTEL_TRACES_SAMPLER: z
     .enum(traceSamplers, `must be one of ${traceSamplers.join(', ')}`)
@@ -123,6 +126,7 @@ function toConfig(read: Variables): Config {
     retentionDays: read.SIGNALBOX_RETENTION_DAYS,
     drainTimeoutMs: read.SIGNALBOX_DRAIN_TIMEOUT_MS,
     maxRequestBytes: read.SIGNALBOX_MAX_REQUEST_BYTES,
+    metricsOpen: read.SIGNALBOX_METRICS_OPEN === 'true',
     otlpEndpoint: read.OTEL_EXPORTER_OTLP_ENDPOINT,
     traceSampling: { name: read.OTEL_TRACES_SAMPLER, ratio: read.OTEL_TRACES_SAMPLER_ARG },
   }

@@ -184,6 +184,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
       noteKeyUse: keyUse.note,
       cursorKey: persistence.deriveKey('cursors'),
       metrics: metrics.ofAll,
+      metricsOpen: config.metricsOpen,
       whyNotReady: () => (isOnline ? undefined : 'the database cannot be reached'),
       log,
     }),

@@ -1,13 +1,14 @@
 import { type Selectable, sql, type SqlBool } from 'kysely'
+import type { ServingState } from '../routing/vocabulary.ts'
 import { isAmong } from './among.ts'
 import type { Db } from './database.ts'
-import { type Page, type PageRequest, readPage, readPages } from './page.ts'
+import { byField, byId, type ObjectOrder, type Page, type PageRequest, readPage, readPages } from './page.ts'
 import type { RouteRow } from './route.ts'
 import type { Tables } from './tables.ts'
 
 /** Without the hashes. */
 export type ApiKeyRow = Omit<Selectable<Tables['api_key']>, 'hash' | 'earlier_secrets'>
-export type ApiKeyState = 'ACTIVE' | 'REVOKED' | 'EXPIRED'
+export type ApiKeyState = 'ACTIVE' | 'REVOKED' | 'EXPIRED' | 'SUSPENDED'
 
 export interface ApiKeyFilter {
   readonly state: ApiKeyState | null
@@ -31,14 +32,24 @@ const columns = [
 ] as const
 
 /** Whether a key is accepted at this instant. */
-export function apiKeyStateOf(key: Pick<ApiKeyRow, 'revoked_at' | 'expires_at'>, now: Date): ApiKeyState {
+export function apiKeyStateOf(
+  key: Pick<ApiKeyRow, 'revoked_at' | 'expires_at'>,
+  owner: { readonly state: ServingState },
+  now: Date,
+): ApiKeyState {
   if (key.revoked_at) return 'REVOKED'
-  return key.expires_at && key.expires_at <= now ? 'EXPIRED' : 'ACTIVE'
+  if (key.expires_at && key.expires_at <= now) return 'EXPIRED'
+  return owner.state === 'ACTIVE' ? 'ACTIVE' : 'SUSPENDED'
 }
 
-/** One page of the keys, in order of creation. */
-export function listApiKeys(db: Db, filter: ApiKeyFilter, request: PageRequest): Promise<Page<ApiKeyRow>> {
-  return readPage(matching(db, filter).select(columns), 'api_key.id', 'OLDEST_FIRST', request)
+/** One page of the keys. */
+export function listApiKeys(
+  db: Db,
+  filter: ApiKeyFilter,
+  order: ObjectOrder,
+  request: PageRequest,
+): Promise<Page<ApiKeyRow>> {
+  return readPage(matching(db, filter).select(columns), byField('api_key', order), request)
 }
 
 export async function countApiKeys(db: Db, filter: ApiKeyFilter): Promise<number> {
@@ -55,6 +66,9 @@ function matching(db: Db, { state, ownerId }: ApiKeyFilter) {
     .$if(ownerId !== null, (query) => query.where('api_key.owner_id', '=', ownerId!))
 }
 
+const isCurrent = sql`api_key.revoked_at is null and (api_key.expires_at is null or api_key.expires_at > now())`
+const isOwnerActive = sql`exists (select from app_user where app_user.id = api_key.owner_id and app_user.state = 'ACTIVE')`
+
 /** The same rule as `apiKeyStateOf`. */
 function isInState(state: ApiKeyState) {
   switch (state) {
@@ -63,7 +77,9 @@ function isInState(state: ApiKeyState) {
     case 'EXPIRED':
       return sql<SqlBool>`api_key.revoked_at is null and api_key.expires_at <= now()`
     case 'ACTIVE':
-      return sql<SqlBool>`api_key.revoked_at is null and (api_key.expires_at is null or api_key.expires_at > now())`
+      return sql<SqlBool>`${isCurrent} and ${isOwnerActive}`
+    case 'SUSPENDED':
+      return sql<SqlBool>`${isCurrent} and not ${isOwnerActive}`
   }
 }
 
@@ -81,8 +97,7 @@ export function listApiKeysOfUsers(
         .selectFrom('api_key')
         .select(columns)
         .where(sql<SqlBool>`api_key.owner_id = ${userId}`),
-    'api_key.id',
-    'OLDEST_FIRST',
+    byId('api_key.id'),
     request,
   )
 }

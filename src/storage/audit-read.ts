@@ -1,29 +1,37 @@
-import type { Selectable } from 'kysely'
+import { type Selectable, sql, type SqlBool } from 'kysely'
 import { isAmong } from './among.ts'
 import type { Db } from './database.ts'
-import { type Page, type PageRequest, readPage } from './page.ts'
+import { type ListOrder, type Page, type PageRequest, readPage } from './page.ts'
 import type { Tables } from './tables.ts'
 
 export type AuditEntryRow = Selectable<Tables['audit_entry']>
 
+/** Fields combine with AND, the values of one field with OR. Null: not asked about. */
 export interface AuditFilter {
   /** The first instant. */
   readonly from: Date | null
   /** The first instant that is not in it. */
   readonly to: Date | null
-  readonly subjectId: string | null
+  readonly subjectIds: readonly string[] | null
+  readonly actorIds: readonly string[] | null
+  readonly actions: readonly string[] | null
 }
+
+/** In the order of the commits: who follows the log by its last cursor misses nothing. */
+const newestFirst: ListOrder = { keys: [{ column: 'audit_entry.position', type: 'bigint' }], direction: 'DESC' }
 
 /** One page of the audit log, newest first. */
 export function listAuditEntries(db: Db, filter: AuditFilter, request: PageRequest): Promise<Page<AuditEntryRow>> {
-  const { from, to, subjectId } = filter
+  const { from, to, subjectIds, actorIds, actions } = filter
   const query = db
     .selectFrom('audit_entry')
     .selectAll('audit_entry')
     .$if(from !== null, (some) => some.where('at', '>=', from!))
     .$if(to !== null, (some) => some.where('at', '<', to!))
-    .$if(subjectId !== null, (some) => some.where('subject_id', '=', subjectId!))
-  return readPage(query, 'audit_entry.id', 'NEWEST_FIRST', request)
+    .$if(subjectIds !== null, (some) => some.where(sql<SqlBool>`subject_id = any(${subjectIds})`))
+    .$if(actorIds !== null, (some) => some.where(sql<SqlBool>`actor_id = any(${actorIds})`))
+    .$if(actions !== null, (some) => some.where(sql<SqlBool>`action = any(${actions})`))
+  return readPage(query, newestFirst, request)
 }
 
 export function listAuditEntriesByIds(db: Db, ids: readonly string[]): Promise<AuditEntryRow[]> {

@@ -13,6 +13,7 @@ import type {
   UserConfiguration,
 } from '../routing/configuration.ts'
 import { subjectKinds } from '../routing/configuration.ts'
+import { canonicalDecimal } from '../routing/decimal.ts'
 import { type ObjectType, typeOfId } from '../routing/object-id.ts'
 import type { RequestRulesColumns } from './configuration-tables.ts'
 import type { Db } from './database.ts'
@@ -337,8 +338,10 @@ export function pricingOf(row: {
 }): Pricing | null {
   if (row.input_per_million === null || row.output_per_million === null) return null
   return {
-    inputPerMillion: row.input_per_million,
-    outputPerMillion: row.output_per_million,
-    cachedInputPerMillion: row.cached_input_per_million,
+    // They may have been stored with zeros that say nothing.
+    inputPerMillion: canonicalDecimal(row.input_per_million),
+    outputPerMillion: canonicalDecimal(row.output_per_million),
+    cachedInputPerMillion:
+      row.cached_input_per_million === null ? null : canonicalDecimal(row.cached_input_per_million),
   }
 }

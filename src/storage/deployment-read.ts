@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely'
 import { isAmong } from './among.ts'
 import type { Db } from './database.ts'
-import { type Page, type PageRequest, readPage } from './page.ts'
+import { byField, type ObjectOrder, type Page, type PageRequest, readPage } from './page.ts'
 import type { Ref } from './route.ts'
 import { containsText } from './search.ts'
 import type { Tables } from './tables.ts'
@@ -42,9 +42,14 @@ const columns = [
   'secret_hint',
 ] as const
 
-/** One page of the deployments, in order of creation. */
-export function listDeployments(db: Db, filter: DeploymentFilter, request: PageRequest): Promise<Page<DeploymentRow>> {
-  return readPage(matching(db, filter).select(columns), 'deployment.id', 'OLDEST_FIRST', request)
+/** One page of the deployments. */
+export function listDeployments(
+  db: Db,
+  filter: DeploymentFilter,
+  order: ObjectOrder,
+  request: PageRequest,
+): Promise<Page<DeploymentRow>> {
+  return readPage(matching(db, filter).select(columns), byField('deployment', order), request)
 }
 
 export async function countDeployments(db: Db, filter: DeploymentFilter): Promise<number> {

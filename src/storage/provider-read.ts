@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely'
 import type { ServingState } from '../routing/vocabulary.ts'
 import { isAmong } from './among.ts'
 import type { Db } from './database.ts'
-import { type Page, type PageRequest, readPage } from './page.ts'
+import { byField, type ObjectOrder, type Page, type PageRequest, readPage } from './page.ts'
 import type { Ref } from './route.ts'
 import { containsText } from './search.ts'
 import type { Tables } from './tables.ts'
@@ -20,9 +20,14 @@ export interface ProviderFilter {
   readonly search: string | null
 }
 
-/** One page of the providers, in order of creation. */
-export function listProviders(db: Db, filter: ProviderFilter, request: PageRequest): Promise<Page<ProviderRow>> {
-  return readPage(matching(db, filter).selectAll('provider'), 'provider.id', 'OLDEST_FIRST', request)
+/** One page of the providers. */
+export function listProviders(
+  db: Db,
+  filter: ProviderFilter,
+  order: ObjectOrder,
+  request: PageRequest,
+): Promise<Page<ProviderRow>> {
+  return readPage(matching(db, filter).selectAll('provider'), byField('provider', order), request)
 }
 
 export async function countProviders(db: Db, filter: ProviderFilter): Promise<number> {

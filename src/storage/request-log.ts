@@ -3,7 +3,7 @@ import { formatId, typeOfId } from '../routing/object-id.ts'
 import type { UsageFilter } from '../routing/usage-filter.ts'
 import type { UsageRecord } from '../routing/usage-record.ts'
 import type { Db } from './database.ts'
-import { type Page, type PageRequest, readPage } from './page.ts'
+import { byId, type Page, type PageRequest, readPage } from './page.ts'
 import type { UsageTables } from './usage-tables.ts'
 import { usageConditions } from './usage-conditions.ts'
 
@@ -29,7 +29,7 @@ export async function listRequestLogs(
     // These two have indexes.
     .$if(hasSome(filter.routeIds), (some) => some.where('usage_record.route_id', 'in', filter.routeIds!))
     .$if(hasSome(filter.apiKeyIds), (some) => some.where('usage_record.api_key_id', 'in', filter.apiKeyIds!))
-  const page = await readPage(query, 'usage_record.id', 'NEWEST_FIRST', request)
+  const page = await readPage(query, byId('usage_record.id', 'DESC'), request)
   return { ...page, rows: page.rows.map(toUsageRecord) }
 }
 

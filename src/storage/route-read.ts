@@ -2,7 +2,7 @@ import { type Expression, type Selectable, sql, type SqlBool } from 'kysely'
 import type { ModelCategory, ServingState } from '../routing/vocabulary.ts'
 import { isAmong } from './among.ts'
 import type { Db } from './database.ts'
-import { type Page, type PageRequest, readPage, readPages } from './page.ts'
+import { byField, byId, type ObjectOrder, type Page, type PageRequest, readPage, readPages } from './page.ts'
 import type { Ref, RouteRow } from './route.ts'
 import { containsText } from './search.ts'
 import type { Tables } from './tables.ts'
@@ -21,9 +21,14 @@ export interface RouteFilter {
   readonly state: ServingState | null
 }
 
-/** One page of the routes, in order of creation. */
-export function listRoutes(db: Db, filter: RouteFilter, request: PageRequest): Promise<Page<RouteRow>> {
-  return readPage(matching(db, filter).selectAll('route'), 'route.id', 'OLDEST_FIRST', request)
+/** One page of the routes. */
+export function listRoutes(
+  db: Db,
+  filter: RouteFilter,
+  order: ObjectOrder,
+  request: PageRequest,
+): Promise<Page<RouteRow>> {
+  return readPage(matching(db, filter).selectAll('route'), byField('route', order), request)
 }
 
 export async function countRoutes(db: Db, filter: RouteFilter): Promise<number> {
@@ -58,8 +63,7 @@ export function listRoutesOfBackends(
     db,
     backendIds,
     (backendId) => db.selectFrom('route').selectAll('route').where(uses(backendId)),
-    'route.id',
-    'OLDEST_FIRST',
+    byId('route.id'),
     request,
   )
 }
@@ -152,8 +156,7 @@ export function listRevisionsOfRoutes(
         .selectFrom('route_revision')
         .selectAll('route_revision')
         .where(sql<SqlBool>`route_revision.route_id = ${routeId}`),
-    'route_revision.id',
-    'NEWEST_FIRST',
+    { keys: [{ column: 'route_revision.number', type: 'bigint' }], direction: 'DESC' },
     request,
   )
 }

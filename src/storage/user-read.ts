@@ -1,7 +1,8 @@
 import type { Selectable } from 'kysely'
 import { isAmong } from './among.ts'
 import type { Db } from './database.ts'
-import { type Page, type PageRequest, readPage } from './page.ts'
+import { byField, type ObjectOrder, type Page, type PageRequest, readPage } from './page.ts'
+import type { Ref } from './route.ts'
 import { containsText } from './search.ts'
 import type { Tables } from './tables.ts'
 
@@ -12,9 +13,14 @@ export interface UserFilter {
   readonly search: string | null
 }
 
-/** One page of the users, in order of creation. */
-export function listUsers(db: Db, filter: UserFilter, request: PageRequest): Promise<Page<UserRow>> {
-  return readPage(matching(db, filter).selectAll('app_user'), 'app_user.id', 'OLDEST_FIRST', request)
+/** One page of the users. */
+export function listUsers(
+  db: Db,
+  filter: UserFilter,
+  order: ObjectOrder,
+  request: PageRequest,
+): Promise<Page<UserRow>> {
+  return readPage(matching(db, filter).selectAll('app_user'), byField('app_user', order), request)
 }
 
 export async function countUsers(db: Db, filter: UserFilter): Promise<number> {
@@ -26,6 +32,14 @@ export async function countUsers(db: Db, filter: UserFilter): Promise<number> {
 
 function matching(db: Db, { search }: UserFilter) {
   return db.selectFrom('app_user').$if(search !== null, (query) => query.where(containsText('app_user.name', search!)))
+}
+
+export function findUserByRef(db: Db, ref: Ref): Promise<UserRow | undefined> {
+  return db
+    .selectFrom('app_user')
+    .selectAll()
+    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name.normalize('NFC'))
+    .executeTakeFirst()
 }
 
 export function listUsersByIds(db: Db, ids: readonly string[]): Promise<UserRow[]> {

@@ -43,13 +43,15 @@ const openedBy: Readonly<Record<string, Scopes>> = {
   'Query.route': config,
   'Query.routes': config,
   'Query.routeExplain': config,
+  'Query.user': admin,
   'Query.users': admin,
+  'Query.apiKey': keys,
   'Query.apiKeys': keys,
   'Query.usage': usage,
   'Query.requestLogs': usage,
   'Query.requestLog': usage,
   'Query.configStatus': config,
-  'Query.auditLog': admin,
+  'Query.auditLog': ['CONFIG_READ', 'ADMIN'],
   'Mutation.providerCreate': changes,
   'Mutation.providerUpdate': changes,
   'Mutation.providerDelete': changes,
@@ -78,6 +80,7 @@ const openedBy: Readonly<Record<string, Scopes>> = {
   'Mutation.userDelete': admin,
   'Mutation.apiKeyCreate': keys,
   'Mutation.apiKeyUpdate': keys,
+  'Mutation.apiKeyRotate': keys,
   'Mutation.apiKeyRevoke': keys,
   'Subscription.routeTraffic': config,
   'Subscription.configChanged': config,
@@ -221,7 +224,7 @@ describe('what a key reaches through what it may see', () => {
     }) { userErrors { code } ${fields} } }`
     const seen = await client.post({
       query: mutation(
-        'route { revision state targets { weight share availability backend { label state ... on Deployment { endpoints { url } } } } }',
+        'route { revision state targets { weight share availability backend { label state ... on Deployment { endpoints { state inFlight } } } } }',
       ),
     })
     expect(seen.body.errors).toBeUndefined()
@@ -230,6 +233,9 @@ describe('what a key reaches through what it may see', () => {
       'route { targets { backend { routes { totalCount } } } }',
       'query { routes { totalCount } }',
       'query { users { totalCount } }',
+      'route { targets { backend { ... on Deployment { endpoints { url } } } } }',
+      'route { targets { backend { ... on Deployment { secretHint } } } }',
+      'route { targets { backend { ... on ProviderModel { provider { baseUrl credentials { hint } } } } } }',
     ]) {
       const { body } = await client.post({ query: mutation(field) })
       expect(body.errors?.map(({ extensions }) => extensions?.['code'])).toContain('FORBIDDEN')

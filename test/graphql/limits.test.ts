@@ -195,12 +195,60 @@ describe.each(transports)('over %s', (transport, ask) => {
   })
 })
 
-test('over WebSocket what fails here before the operation is masked, and closes nothing', async () => {
-  // Too deep for the stack of the parser or the validator.
+test.each([
+  ['HTTP', (query: string, variables: Variables) => overHttp(query, variables)],
+  ['WebSocket', (query: string, variables: Variables) => overWebSocket(query, variables)],
+] as const)('over %s what is thousands of levels deep is refused before it exhausts the stack', async (_how, ask) => {
   const faults = api.faults.length
-  const { errors } = await overWebSocket(`{ ${'... { '.repeat(4_000)} viewer { scopes } ${'}'.repeat(4_000)} }`, {})
-  expect(errors).toMatchObject([{ extensions: { code: 'INTERNAL_SERVER_ERROR', requestId: expect.any(String) } }])
-  expect(api.faults).toHaveLength(faults + 1)
+  for (const [open, close] of [
+    ['... { ', '}'],
+    ['node(id: [', '])'],
+    ['a(b: {c: ', '})'],
+  ] as const) {
+    const query = `{ ${open.repeat(4_000)} viewer { scopes } ${close.repeat(4_000)} }`
+    expect((await ask(query, {})).errors).toMatchObject([{ extensions: { code: 'QUERY_TOO_COMPLEX' } }])
+  }
+  let deep: unknown = 'x'
+  for (let level = 0; level < 1_000; level++) deep = [deep]
+  const { errors } = await ask('query ($v: [ID!]!) { nodes(ids: $v) { id } }', { v: deep })
+  expect(errors).toMatchObject([{ extensions: { code: 'BAD_USER_INPUT' } }])
+  // Brackets in strings and comments are none.
+  const quiet = `{ viewer { scopes } node(id: "${'{'.repeat(300)}") { id } } # ${'{'.repeat(300)}`
+  expect((await ask(quiet, {})).errors).toBeUndefined()
+  expect(api.faults).toHaveLength(faults)
+})
+
+test.each([
+  ['HTTP', (query: string, variables: Variables) => overHttp(query, variables)],
+  ['WebSocket', (query: string, variables: Variables) => overWebSocket(query, variables)],
+] as const)('over %s no error of a value echoes the value, in which a secret may stand', async (_how, ask) => {
+  const mutation = 'mutation ($input: ProviderCreateInput!) { providerCreate(input: $input) { userErrors { code } } }'
+  const update =
+    'mutation ($v: ServingState, $i: Int) { userUpdate(input: { id: "x", state: $v, expectedRevision: $i }) { userErrors { code } } }'
+  const secret = 'sk-live-4242"found: {'
+  const asked = [
+    [mutation, { input: { name: 'p', secrets: [secret], secert: secret } }],
+    [mutation, { input: { name: 'p', secrets: [{ value: secret }] } }],
+    [mutation, { input: { secrets: [secret] } }],
+    [mutation, { input: secret }],
+    [mutation, { input: { name: 'p', kind: secret } }],
+    [update, { v: secret }],
+    [update, { i: secret }],
+    [
+      'mutation { providerCreate(input: { name: "p", secrets: ["sk-live-4242"], secert: "sk-live-4242" }) { userErrors { code } } }',
+      {},
+    ],
+    ['mutation { providerCreate(input: { name: "p", kind: "sk-live-4242" }) { userErrors { code } } }', {}],
+    ['mutation { userUpdate(input: { id: "x", expectedRevision: "sk-live-4242" }) { userErrors { code } } }', {}],
+    ['mutation { providerCreate(input: { "sk-live-4242" }) { userErrors { code } } }', {}],
+  ] as const
+  for (const [query, variables] of asked) {
+    const answer = await ask(query, variables)
+    expect(answer.errors?.length).toBeGreaterThan(0)
+    expect(JSON.stringify(answer)).not.toContain('4242')
+  }
+  const { errors } = await ask(asked[0][0], asked[0][1])
+  expect(errors?.[0]?.message).toContain('secert')
 })
 
 describe('a mutation', () => {

@@ -1,0 +1,20 @@
+import type { ObjectOrder } from '../storage/page.ts'
+import { builder } from './builder.ts'
+import { ObjectOrderField, SortDirection } from './enums.ts'
+
+export const ObjectOrderInput = builder.inputType('ObjectOrderInput', {
+  description: 'How to order a list of objects. What is equal stands in the order of creation.',
+  fields: (t) => ({
+    field: t.field({ type: ObjectOrderField, description: 'By what.', required: true, defaultValue: 'CREATED_AT' }),
+    direction: t.field({ type: SortDirection, description: 'Which way.', required: true, defaultValue: 'ASC' }),
+  }),
+})
+
+const inOrderOfCreation: ObjectOrder = { field: 'CREATED_AT', direction: 'ASC' }
+
+/** The order that a caller asks for, and the list's name in it: a cursor of one order is none of another. */
+export function orderList(name: string, orderBy: ObjectOrder | null | undefined): { order: ObjectOrder; list: string } {
+  const order = orderBy ?? inOrderOfCreation
+  const isUsual = order.field === 'CREATED_AT' && order.direction === 'ASC'
+  return { order, list: isUsual ? name : `${name} by ${order.field} ${order.direction}` }
+}
