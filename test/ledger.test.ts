@@ -114,7 +114,12 @@ async function configure(
     { name: 'tight', targets: [own('narrow')] },
     { name: 'broken', targets: [own('down')], fallback: { backends: [mini] } },
     { name: 'bought', targets: [{ backend: mini }] },
-    { name: 'impatient', targets: [own('blue')], fallback: { backends: [mini] }, timeouts: { firstByteMs: 600, answerMs: 600 } },
+    {
+      name: 'impatient',
+      targets: [own('blue')],
+      fallback: { backends: [mini] },
+      timeouts: { firstByteMs: 600, answerMs: 600 },
+    },
     { name: 'open', targets: [own('green')], access: { policy: 'PUBLIC' } },
     { name: 'closed', targets: [own('green')], access: { policy: 'RESTRICTED' } },
   ]

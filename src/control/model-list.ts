@@ -18,14 +18,14 @@ type Json = Readonly<Record<string, unknown>>
 
 /**
  * Reads an answer to "which models do you have?"; undefined if it is none. OpenAI and who follows it have a list in `data`,
- * Cohere in `models`, Together a bare one. Entries without a usable name are left out.
+ * Cohere and Ollama in `models`, Together a bare one. Entries without a usable name are left out.
  */
 export function readModelList(answer: unknown, namePrefix: string): ModelListPage | undefined {
   const list = isObject(answer) ? findList(answer) : answer
   if (!Array.isArray(list)) return undefined
   return {
-    models: list.filter(isObject).flatMap((entry) => readModel(entry, namePrefix)),
-    cursor: isObject(answer) ? readCursor(answer) : null,
+    models: list.flatMap((entry: unknown) => readModel(entry, namePrefix)),
+    cursor: isObject(answer) ? readCursor(answer, list) : null,
   }
 }
 
@@ -34,16 +34,28 @@ function findList(answer: Json): unknown {
   return answer['data'] ?? answer['models'] ?? (answer['object'] === 'list' ? [] : undefined)
 }
 
-function readModel(entry: Json, namePrefix: string): ListedModel[] {
-  const listed = entry['id'] ?? entry['name']
-  if (typeof listed !== 'string') return []
+/** An entry is an object, or the bare name. */
+function readModel(entry: unknown, namePrefix: string): ListedModel[] {
+  const listed = typeof entry === 'string' ? entry : isObject(entry) ? statedName(entry) : undefined
+  if (listed === undefined) return []
   const name = listed.startsWith(namePrefix) ? listed.slice(namePrefix.length) : listed
-  return isUpstreamModel(name) ? [{ name, categories: statedCategories(entry) }] : []
+  return isUpstreamModel(name) ? [{ name, categories: isObject(entry) ? statedCategories(entry) : null }] : []
 }
 
-/** Anthropic: `has_more` and `last_id`; Cohere: `next_page_token`. */
-function readCursor(answer: Json): string | null {
-  const cursor = answer['has_more'] === true ? answer['last_id'] : answer['next_page_token']
+/** OpenAI's `id`, Cohere's and Ollama's `name`, and what others put in its place: the first that is a text. */
+const nameMembers = ['id', 'name', 'model', 'model_name', 'model_id', 'key', 'slug']
+
+function statedName(entry: Json): string | undefined {
+  return nameMembers.map((member) => entry[member]).find((value) => typeof value === 'string' && value !== '') as
+    | string
+    | undefined
+}
+
+/** Anthropic and who follows OpenAI's lists: `has_more`, with `last_id` or else the last entry's; Cohere: `next_page_token`. */
+function readCursor(answer: Json, list: readonly unknown[]): string | null {
+  const last = list.at(-1)
+  const lastId = answer['last_id'] ?? (isObject(last) ? last['id'] : last)
+  const cursor = answer['has_more'] === true ? lastId : answer['next_page_token']
   return typeof cursor === 'string' && cursor !== '' && cursor.length <= 1_024 ? cursor : null
 }
 

@@ -6,7 +6,7 @@ import type { Answer, Control } from './control.ts'
 import { callable, requireProvider } from './provider-probe.ts'
 import { type Refusal, refuseInput } from './refusal.ts'
 import { type ModelCall, shortCall } from './short-call.ts'
-import { describeFailure, describeStatus, refuseUpstream } from './upstream-fault.ts'
+import { describeFailure, describeReason, describeStatus, refuseUpstream } from './upstream-fault.ts'
 
 export interface ProviderModelTestInput {
   readonly provider: Ref
@@ -63,7 +63,11 @@ async function testModel(
   }
   if (result.kind === 'failure') return fail(null, describeFailure(result.cause, call))
   const { status } = result
-  if (status < 200 || status >= 300) return fail(status, describeModelStatus(status, call))
+  if (status < 200 || status >= 300) {
+    const { secrets, headers } = callable(provider)
+    const reason = describeReason(result.body, [...secrets, ...headers.map(({ value }) => value)])
+    return fail(status, describeModelStatus(status, call) + reason)
+  }
   if (looksLikePage(result.body))
     return fail(status, 'answered with a web page. Is it the base URL of the API, with its path?')
   return { ok: true, status, latencyMs, fault: null }

@@ -7,12 +7,19 @@ import type { Ref } from '../storage/route.ts'
 import { answerQuestion } from './answer-question.ts'
 import type { Answer, Control } from './control.ts'
 import { guessCategories } from './model-category.ts'
+import { parseJson } from './json-answer.ts'
 import { type ListedModel, type ModelListPage, readModelList } from './model-list.ts'
 import { type HeaderInput, resolveHeaders } from './provider-headers.ts'
 import { resolveBaseUrl } from './provider-url.ts'
 import { refuseInput } from './refusal.ts'
 import { requireSecret } from './secret.ts'
-import { describeFailure, describeStatus, refuseUpstream, type UpstreamCallFacts } from './upstream-fault.ts'
+import {
+  describeFailure,
+  describeReason,
+  describeStatus,
+  refuseUpstream,
+  type UpstreamCallFacts,
+} from './upstream-fault.ts'
 import { requireProxyUrl } from './upstream-url.ts'
 
 export interface ProviderDraftInput {
@@ -103,7 +110,10 @@ async function probe(
   const listed = new Map<string, ListedModel>()
   let { page } = first
   for (let pages = 1; ; pages++) {
+    const knownBefore = listed.size
     for (const model of page.models) listed.set(model.name, listed.get(model.name) ?? model)
+    // A server that does not know the cursor answers with the same page for ever.
+    if (listed.size === knownBefore && pages > 1) break
     if (page.cursor === null || pages === maxPages || listed.size >= maxModels) break
     page = requirePage(await askForPage(control, provider, first.secret, page.cursor), path).page
   }
@@ -154,16 +164,19 @@ async function askForPage(
   const call = { method: 'GET', url, hasSecret: secret !== null, proxyUrl: provider.proxyUrl }
   if (result.kind === 'failure') return { page: null, call, fault: describeFailure(result.cause, call), status: 0 }
   const { status, latencyMs } = result
-  if (status < 200 || status >= 300) return { page: null, call, fault: describeNoList(provider, status, call), status }
+  if (status < 200 || status >= 300) {
+    const fault = describeNoList(provider, status, call) + describeReason(result.body, secretsOf(provider))
+    return { page: null, call, fault, status }
+  }
   const page = result.isCut ? undefined : readModelList(parseJson(result.body), modelList.namePrefix)
   if (!page)
     return {
       page: null,
       call,
-      fault: 'answered something that is no list of models. Is it the base URL of the API?',
+      fault: `answered something that is no list of models. Is it the base URL of the API?${describeReason(result.body, secretsOf(provider))}`,
       status,
     }
-  return { page: modelList.cursorParameter ? page : { ...page, cursor: null }, latencyMs, secret }
+  return { page, latencyMs, secret }
 }
 
 /** An absolute URL is on another host, so it is asked only if that host is the one that the secret was entered for. */
@@ -176,7 +189,9 @@ function modelListUrl({ kind, baseUrl }: CallableProvider): string {
 
 function withQuery(url: string, { query, cursorParameter }: ModelListFacts, cursor: string | null): string {
   const parameters = new URLSearchParams(query)
-  if (cursor !== null && cursorParameter) parameters.set(cursorParameter, cursor)
+  // Of a server of no known vendor nobody knows the name: that of OpenAI's lists, or Anthropic's.
+  if (cursor !== null)
+    for (const name of cursorParameter ? [cursorParameter] : ['after', 'after_id']) parameters.set(name, cursor)
   return parameters.size === 0 ? url : `${url}?${parameters.toString()}`
 }
 
@@ -186,10 +201,6 @@ function describeNoList({ kind }: CallableProvider, status: number, call: Upstre
   return describeStatus(status, call)
 }
 
-function parseJson(body: Buffer): unknown {
-  try {
-    return JSON.parse(body.toString('utf8'))
-  } catch {
-    return undefined
-  }
+function secretsOf({ secrets, headers }: CallableProvider): string[] {
+  return [...secrets, ...headers.map(({ value }) => value)]
 }

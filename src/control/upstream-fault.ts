@@ -1,3 +1,5 @@
+import { oneLine, withoutSecrets } from '../routing/shown-text.ts'
+import { readUpstreamError } from '../routing/upstream-error.ts'
 import { refuseOperation, type Refused } from './refusal.ts'
 import type { UpstreamFailure } from './upstream-http.ts'
 
@@ -73,6 +75,15 @@ export function describeStatus(status: number, call: UpstreamCallFacts): string 
         ? `${answered}: the server itself failed. Its own log says more.`
         : `${answered}: it did not like the call. Is the base URL right, and the kind of provider?`
   }
+}
+
+const maxReasonLength = 300
+
+/** What the vendor says of it itself, as a sentence to be added: bounded, on one line, without secrets; empty: nothing. */
+export function describeReason(body: Buffer, secrets: readonly string[]): string {
+  const said = readUpstreamError(body.toString('utf8').replace(/^\ufeff/, ''))?.message ?? ''
+  const shown = withoutSecrets(oneLine(said), secrets).slice(0, maxReasonLength).toWellFormed()
+  return shown === '' ? '' : ` It says: ${JSON.stringify(shown)}`
 }
 
 function pathHint(url: string): string {

@@ -1,3 +1,5 @@
+import { type Duplex, Readable } from 'node:stream'
+import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
 import type { Dispatcher } from 'undici'
 import type {
   UpstreamFailure,
@@ -58,22 +60,49 @@ async function receive(
     origin,
     path: pathname + search,
     method,
-    // What is compressed could not be bounded by its bytes.
     headers: Object.fromEntries([...headers, ['accept-encoding', 'identity'], ['user-agent', 'signalbox']]),
     body,
     signal: AbortSignal.any([closing, AbortSignal.timeout(timeoutMs)]),
   })
+  const received = await collect(answer.body, maxBytes)
+  const coding = String(answer.headers['content-encoding'] ?? 'identity').toLowerCase()
+  return { status: answer.statusCode, ...(received.isCut ? received : await decode(received.body, coding, maxBytes)) }
+}
+
+interface Received {
+  readonly body: Buffer
+  readonly isCut: boolean
+}
+
+/** What came, up to the bound. */
+async function collect(stream: AsyncIterable<unknown>, maxBytes: number): Promise<Received> {
   const chunks: Buffer[] = []
   let length = 0
-  for await (const chunk of answer.body as AsyncIterable<Buffer>) {
+  for await (const chunk of stream as AsyncIterable<Buffer>) {
     chunks.push(chunk)
     length += chunk.length
     if (length > maxBytes) break
   }
-  return {
-    status: answer.statusCode,
-    body: Buffer.concat(chunks).subarray(0, maxBytes),
-    isCut: length > maxBytes,
+  return { body: Buffer.concat(chunks).subarray(0, maxBytes), isCut: length > maxBytes }
+}
+
+/** Some servers compress though nobody asked for it. The bound counts what comes out. */
+const decoders: Readonly<Record<string, () => Duplex>> = {
+  gzip: createGunzip,
+  'x-gzip': createGunzip,
+  deflate: createInflate,
+  br: createBrotliDecompress,
+  zstd: createZstdDecompress,
+}
+
+async function decode(body: Buffer, coding: string, maxBytes: number): Promise<Received> {
+  const decoder = decoders[coding]?.()
+  if (!decoder) return { body, isCut: false }
+  const decoded = Readable.from([body]).pipe(decoder)
+  try {
+    return await collect(decoded, maxBytes)
+  } finally {
+    decoded.destroy()
   }
 }
 
@@ -100,6 +129,8 @@ const causesByPrefix: readonly (readonly [string, UpstreamFailure])[] = [
   ['ERR_SSL_', 'TLS'],
   ['CERT_', 'TLS'],
   ['UNABLE_TO_', 'TLS'],
+  // What is compressed ends too early, or is not what its head says.
+  ['Z_', 'BROKEN_OFF'],
 ]
 
 /** By the error's kind and code only: its message may hold what was sent. */

@@ -1,0 +1,8 @@
+/** The JSON of an answer, with or without a byte order mark; undefined: it is none. */
+export function parseJson(body: Buffer): unknown {
+  try {
+    return JSON.parse(body.toString('utf8').replace(/^\ufeff/, ''))
+  } catch {
+    return undefined
+  }
+}
