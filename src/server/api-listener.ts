@@ -27,13 +27,8 @@ export interface ApiListenerOptions {
 
 /** The port of the control plane: GraphQL, GraphiQL and probes and metrics. Draining ends the subscriptions. */
 export async function openApiListener(options: ApiListenerOptions): Promise<HttpListener> {
-<<<<<<< HEAD
-  const { listen, control, live, reads, cursorKey, noteKeyUse, metrics, whyNotReady, log } = options
+  const { listen, control, live, reads, cursorKey, noteKeyUse, metrics, metricsOpen, whyNotReady, log } = options
   const graphql = createGraphQLHandler({ control, live, reads, cursorKey, noteKeyUse, log })
-=======
-  const { listen, control, live, cursorKey, noteKeyUse, metrics, metricsOpen, whyNotReady, log } = options
-  const graphql = createGraphQLHandler({ control, live, cursorKey, noteKeyUse, log })
->>>>>>> 1fbc0c3 (API: change fields on every mutation from one place, orderBy, filters of the audit log, apiKeyRotate; values are not echoed)
   const listener = await openHttpListener({
     listen,
     variablePrefix: 'SIGNALBOX_API',
