@@ -1,4 +1,5 @@
 import './require-node.js'
+import './thread-pool.ts'
 import { enableCompileCache } from 'node:module'
 import { constants } from 'node:os'
 import { join } from 'node:path'

@@ -1,29 +1,29 @@
 /** Connections to upstreams: kept, guarded against addresses that may not be called, and never following a redirect. */
-import { lookup as lookUp, type LookupAddress, type LookupOptions } from 'node:dns'
-import { isIP, type Socket } from 'node:net'
-import { Agent, buildConnector, type Dispatcher, Pool, ProxyAgent } from 'undici'
-import { guarded } from '../guarded.ts'
+import type { SecureContext } from 'node:tls'
+import { Agent, type Dispatcher, ProxyAgent } from 'undici'
 import { monotonicMs } from '../monotonic.ts'
 import { ClosedWay } from './closed-way.ts'
-import type { OpenSocket } from './connection.ts'
 import type { UpstreamWay } from './exchange.ts'
+import {
+  assertAllowedHost,
+  ForbiddenAddressError,
+  type GuardedConnector,
+  guardedConnector,
+  guardedLookup,
+  type IsAllowedAddress,
+  longestConnectMs,
+  socketsTo,
+  trustOf,
+} from './guarded-connector.ts'
+import { type Names, systemNames } from './names.ts'
+import { createNotedPool } from './noted-client.ts'
 import { UpstreamPool } from './pool.ts'
-import { ProxiedWay } from './proxied-way.ts'
-import { readOn } from './read-on.ts'
+import { UndiciWay } from './undici-way.ts'
 
-export type IsAllowedAddress = (address: string) => boolean
+export { assertAllowedHost, ForbiddenAddressError, type IsAllowedAddress }
 
-/** The upstream's name leads to an address that may not be called (DESIGN § 4.7). */
-export class ForbiddenAddressError extends Error {
-  override readonly name = 'ForbiddenAddressError'
-
-  constructor() {
-    super('the address of the upstream may not be called from this installation')
-  }
-}
-
-/** Attempts have their own, shorter deadlines; this ends what no deadline does. */
-const longestConnectMs = 60_000
+/** `own`: this gateway's HTTP/1.1. `undici`: Node's client for everything. Proxies are undici's in any case. */
+export type UpstreamTransport = 'own' | 'undici'
 
 /** Self-hosted servers close idle connections after 5 s (uvicorn's default): sooner, no request meets a closing one. */
 const deploymentKeepAliveMs = 4_000
@@ -34,167 +34,194 @@ const letProxyGoAfterMs = 600_000
 
 const common = { pipelining: 1, allowH2: false, headersTimeout: 0, bodyTimeout: 0 } as const
 
+export interface UpstreamConnectionsOptions {
+  readonly transport?: UpstreamTransport
+  readonly names?: Names
+  readonly proxyIdleMs?: number
+}
+
+/** A way whose connections can be closed. */
+interface Pooled {
+  readonly way: UpstreamWay
+  destroy(): void
+}
+
+interface Proxy {
+  readonly agent: ProxyAgent
+  readonly way: UndiciWay
+  /** `monotonicMs`. */
+  usedAtMs: number
+}
+
+/** Connections that trust the same certificate authorities: none of them serves an upstream that trusts others. */
+interface Trust {
+  readonly secureContext: SecureContext | undefined
+  readonly connect: GuardedConnector
+  readonly deployments: Map<string, Pooled>
+  readonly providers: Map<string, Pooled>
+  readonly proxies: Map<string, Proxy>
+  /** Apart from requests: a probe must not take the connection that a request would have. */
+  readonly probes: Agent
+}
+
 export class UpstreamConnections implements AsyncDisposable {
   readonly #isAllowed: IsAllowedAddress
+  readonly #transport: UpstreamTransport
+  readonly #names: Names
   readonly #proxyIdleMs: number
-  readonly #connect: GuardedConnector
-  readonly #deployments = new Map<string, UpstreamPool>()
-  readonly #providers = new Map<string, UpstreamPool>()
-  readonly #proxies = new Map<string, ProxiedWay>()
-  /** Apart from requests: a probe must not take the connection that a request would have. */
-  readonly #probes: Agent
+  readonly #system: Trust
+  /** By the PEM of what they trust besides. */
+  readonly #others = new Map<string, Trust>()
 
-  constructor(isAllowed: IsAllowedAddress, proxyIdleMs = letProxyGoAfterMs) {
+  constructor(isAllowed: IsAllowedAddress, options: UpstreamConnectionsOptions = {}) {
     this.#isAllowed = isAllowed
-    this.#proxyIdleMs = proxyIdleMs
-    this.#connect = guardedConnector(isAllowed)
-    this.#probes = new Agent({ ...common, connect: this.#connect, keepAliveTimeout: deploymentKeepAliveMs })
+    this.#transport = options.transport ?? 'own'
+    this.#names = options.names ?? systemNames
+    this.#proxyIdleMs = options.proxyIdleMs ?? letProxyGoAfterMs
+    this.#system = this.#openTrust(null)
   }
 
-  /** For requests that are no attempts: health checks, and the control plane's questions. */
-  direct(): Dispatcher {
-    return this.#probes
+  /**
+   * For requests that are no attempts: health checks, and the control plane's questions. `caCertificates`: PEM of authorities that
+   * are trusted besides the system's. Throws if that is none.
+   */
+  direct(caCertificates: string | null = null): Dispatcher {
+    return this.#trust(caCertificates).probes
   }
 
-  /** Throws `ForbiddenAddressError` if the proxy is an address that may not be called. */
-  throughProxy(proxyUrl: string): ProxyAgent {
-    return this.#wayThrough(proxyUrl).agent
+  /** Throws `ForbiddenAddressError` if the proxy is an address that may not be called, and if `caCertificates` is no PEM. */
+  throughProxy(proxyUrl: string, caCertificates: string | null = null): ProxyAgent {
+    return this.#proxy(proxyUrl, this.#trust(caCertificates)).agent
   }
 
-  toDeployment(origin: string): UpstreamWay {
-    return this.#deployments.get(origin) ?? this.#openPool(this.#deployments, origin, deploymentKeepAliveMs)
+  /** Never throws: if what it trusts cannot be read, the request fails as if the deployment could not be reached. */
+  toDeployment(origin: string, caCertificates: string | null = null): UpstreamWay {
+    try {
+      const { deployments, connect } = this.#trust(caCertificates)
+      return (deployments.get(origin) ?? this.#openPool(deployments, origin, connect, deploymentKeepAliveMs)).way
+    } catch (error) {
+      return new ClosedWay(error as Error)
+    }
   }
 
   /** Never throws: if its proxy cannot be used, the request fails as if the provider could not be reached. */
-  toProvider(origin: string, proxyUrl: string | null): UpstreamWay {
-    if (proxyUrl === null)
-      return this.#providers.get(origin) ?? this.#openPool(this.#providers, origin, providerKeepAliveMs)
+  toProvider(origin: string, proxyUrl: string | null, caCertificates: string | null = null): UpstreamWay {
     try {
-      return this.#wayThrough(proxyUrl)
+      const trust = this.#trust(caCertificates)
+      if (proxyUrl !== null) return this.#proxy(proxyUrl, trust).way
+      const { providers, connect } = trust
+      return (providers.get(origin) ?? this.#openPool(providers, origin, connect, providerKeepAliveMs)).way
     } catch (error) {
       return new ClosedWay(error as Error)
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const pools of [this.#deployments, this.#providers]) for (const pool of pools.values()) pool.destroy()
-    const agents = [...this.#proxies.values()].map(({ agent }) => agent)
-    await Promise.all([this.#probes, ...agents].map((one) => one.destroy()))
+    await Promise.all([this.#system, ...this.#others.values()].map(closeTrust))
   }
 
-  #openPool(pools: Map<string, UpstreamPool>, origin: string, keepAliveMs: number): UpstreamPool {
+  #trust(pem: string | null): Trust {
+    if (pem === null) return this.#system
+    const known = this.#others.get(pem)
+    if (known) return known
+    this.#closeUnused()
+    const opened = this.#openTrust(pem)
+    this.#others.set(pem, opened)
+    return opened
+  }
+
+  #openTrust(pem: string | null): Trust {
+    const secureContext = trustOf(pem)
+    const connect = guardedConnector(this.#isAllowed, this.#names, secureContext)
+    const probes = new Agent({ ...common, connect, keepAliveTimeout: deploymentKeepAliveMs })
+    return { secureContext, connect, deployments: new Map(), providers: new Map(), proxies: new Map(), probes }
+  }
+
+  /** Certificates come and go with the configuration: of former ones no connection is left. */
+  #closeUnused(): void {
+    for (const [pem, trust] of this.#others) {
+      const hasProbes = Object.keys(trust.probes.stats).length > 0
+      if (hasProbes || trust.deployments.size > 0 || trust.providers.size > 0 || trust.proxies.size > 0) continue
+      this.#others.delete(pem)
+      void trust.probes.close()
+    }
+  }
+
+  #openPool(pools: Map<string, Pooled>, origin: string, connect: GuardedConnector, keepAliveMs: number): Pooled {
     // Upstreams come and go with the configuration.
-    const pool: UpstreamPool = new UpstreamPool(socketsTo(origin, this.#connect), keepAliveMs, () => {
-      if (pools.get(origin) === pool) pools.delete(origin)
-    })
-    pools.set(origin, pool)
-    return pool
+    const onEmpty = () => {
+      if (pools.get(origin) === pooled) pools.delete(origin)
+    }
+    const pooled =
+      this.#transport === 'undici'
+        ? openUndici(origin, connect, keepAliveMs, onEmpty)
+        : openOwn(origin, connect, keepAliveMs, onEmpty)
+    pools.set(origin, pooled)
+    return pooled
   }
 
-  #wayThrough(proxyUrl: string): ProxiedWay {
-    const way = this.#proxies.get(proxyUrl) ?? this.#openProxy(proxyUrl)
-    way.usedAtMs = monotonicMs()
-    return way
+  #proxy(proxyUrl: string, trust: Trust): Proxy {
+    const proxy = trust.proxies.get(proxyUrl) ?? this.#openProxy(proxyUrl, trust)
+    proxy.usedAtMs = monotonicMs()
+    return proxy
   }
 
   /** The proxy's own address is guarded; where it connects to is beyond the gateway's sight. */
-  #openProxy(uri: string): ProxiedWay {
+  #openProxy(uri: string, { proxies, secureContext }: Trust): Proxy {
     assertAllowedHost(new URL(uri).hostname, this.#isAllowed)
-    const lookup = guardedLookup(this.#isAllowed)
-    const connectTimeout = longestConnectMs
     const agent = new ProxyAgent({
       ...common,
       uri,
-      connectTimeout,
+      connectTimeout: longestConnectMs,
       keepAliveTimeout: providerKeepAliveMs,
-      proxyTls: { lookup },
-      factory: (origin, options) => new Pool(origin, readingOn(options)),
+      keepAliveMaxTimeout: providerKeepAliveMs,
+      proxyTls: { lookup: guardedLookup(this.#isAllowed, this.#names) },
+      ...(secureContext && { requestTls: { secureContext } }),
+      factory: createNotedPool,
     })
-    const way = new ProxiedWay(agent)
-    this.#closeIdleProxies()
-    this.#proxies.set(uri, way)
-    return way
+    const proxy = { agent, way: new UndiciWay(agent), usedAtMs: 0 }
+    this.#closeIdleProxies(proxies)
+    proxies.set(uri, proxy)
+    return proxy
   }
 
   /** Proxies come and go with the configuration, and their URLs may hold credentials. What is in flight runs to its end. */
-  #closeIdleProxies(): void {
+  #closeIdleProxies(proxies: Map<string, Proxy>): void {
     const idleSinceMs = monotonicMs() - this.#proxyIdleMs
-    for (const [uri, way] of this.#proxies) {
-      if (way.usedAtMs > idleSinceMs) continue
-      this.#proxies.delete(uri)
-      void way.agent.close()
+    for (const [uri, { agent, usedAtMs }] of proxies) {
+      if (usedAtMs > idleSinceMs) continue
+      proxies.delete(uri)
+      void agent.close()
     }
   }
 }
 
-/** Throws `ForbiddenAddressError` if `host` is an IP literal that may not be called; Node asks no lookup hook for one. */
-export function assertAllowedHost(host: string, isAllowed: IsAllowedAddress): void {
-  const literal = host.startsWith('[') ? host.slice(1, -1) : host
-  if (isIP(literal) !== 0 && !isAllowed(literal)) throw new ForbiddenAddressError()
+async function closeTrust({ deployments, providers, proxies, probes }: Trust): Promise<void> {
+  for (const pools of [deployments, providers]) for (const pool of pools.values()) pool.destroy()
+  await Promise.all([probes.destroy(), ...[...proxies.values()].map(({ agent }) => agent.destroy())])
 }
 
-/** Undici's connector, with the socket on its way at once; null: its address is forbidden. */
-type GuardedConnector = (options: buildConnector.Options, callback: buildConnector.Callback) => Socket | null
-
-/** Opens sockets to an origin, with TLS if it wants that. */
-function socketsTo(origin: string, connect: GuardedConnector): OpenSocket {
-  const { protocol, host, hostname, port } = new URL(origin)
-  const address = hostname.startsWith('[') ? hostname.slice(1, -1) : hostname
-  return (opened) => connect({ protocol, host, hostname: address, port }, opened)
+function openOwn(origin: string, connect: GuardedConnector, keepAliveMs: number, onEmpty: () => void): Pooled {
+  const way = new UpstreamPool(socketsTo(origin, connect), keepAliveMs, onEmpty)
+  return { way, destroy: () => way.destroy() }
 }
 
-/** Of connections that undici opens through a proxy. */
-function readingOn(options: Pool.Options): Pool.Options {
-  const connect = options.connect as buildConnector.connector
-  return {
-    ...options,
-    connect: (to, opened) =>
-      connect(to, (...result) => {
-        if (result[1]) readOn(result[1], () => {})
-        opened(...result)
-      }),
+function openUndici(origin: string, connect: GuardedConnector, keepAliveMs: number, onEmpty: () => void): Pooled {
+  const pool = createNotedPool(origin, {
+    ...common,
+    connect: connect as never,
+    keepAliveTimeout: keepAliveMs,
+    // Upstream may want less, and not more.
+    keepAliveMaxTimeout: keepAliveMs,
+  })
+  const closeIfEmpty = () => {
+    const { connected, size, queued } = pool.stats
+    if (connected + size + queued > 0) return
+    onEmpty()
+    void pool.close()
   }
-}
-
-function guardedConnector(isAllowed: IsAllowedAddress): GuardedConnector {
-  const connect = buildConnector({
-    allowH2: false,
-    timeout: longestConnectMs,
-    lookup: guardedLookup(isAllowed),
-    keepAliveInitialDelay: 30_000,
-  }) as unknown as (options: buildConnector.Options, callback: buildConnector.Callback) => Socket
-  return (options, callback) => {
-    try {
-      assertAllowedHost(options.hostname, isAllowed)
-    } catch (error) {
-      callback(error as Error, null)
-      return null
-    }
-    const socket = connect(options, callback)
-    const checkAddress = () => {
-      const address = socket.remoteAddress
-      if (address === undefined || !isAllowed(address)) socket.destroy(new ForbiddenAddressError())
-    }
-    socket.prependOnceListener(
-      'connect',
-      guarded(checkAddress, (error) => socket.destroy(error as Error)),
-    )
-    return socket
-  }
-}
-
-type LookupCallback = (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void
-
-/** Resolves a name to those of its addresses that may be called, so that others are not even knocked at. */
-function guardedLookup(isAllowed: IsAllowedAddress) {
-  return (hostname: string, options: LookupOptions, callback: LookupCallback): void => {
-    lookUp(hostname, { ...options, all: true }, (error, addresses) => {
-      if (error) return callback(error, [])
-      const allowed = addresses.filter(({ address }) => isAllowed(address))
-      const [first] = allowed
-      if (!first) return callback(new ForbiddenAddressError(), [])
-      if (options.all) return callback(null, allowed)
-      callback(null, first.address, first.family)
-    })
-  }
+  // Told before the pool counts it.
+  pool.on('disconnect', () => setImmediate(closeIfEmpty))
+  pool.on('connectionError', () => setImmediate(closeIfEmpty))
+  return { way: new UndiciWay(pool), destroy: () => void pool.destroy() }
 }

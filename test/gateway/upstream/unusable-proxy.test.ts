@@ -97,7 +97,7 @@ test('the fallback answers for a provider whose proxy wants to know who asks', a
 })
 
 test('a proxy that nobody uses any more is let go', async () => {
-  await using connections = new UpstreamConnections(() => true, 0)
+  await using connections = new UpstreamConnections(() => true, { proxyIdleMs: 0 })
   const former = connections.throughProxy('http://127.0.0.1:1')
   const next = connections.throughProxy('http://127.0.0.1:2')
   const ask = { origin: 'http://a.invalid', path: '/', method: 'GET' } as const
