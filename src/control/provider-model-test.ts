@@ -53,6 +53,7 @@ async function testModel(
     headers: new Map([...providerHeaders(provider, secret), ['content-type', contentType]]),
     body,
     proxyUrl: provider.proxyUrl,
+    caCertificates: provider.caCertificates,
     timeoutMs: 60_000,
     maxBytes: 64 * 1024,
   })

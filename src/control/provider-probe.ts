@@ -51,7 +51,10 @@ export interface ProviderProbe {
 }
 
 /** What is needed to call a provider. */
-export type CallableProvider = Pick<ProviderConfiguration, 'kind' | 'baseUrl' | 'headers' | 'proxyUrl'> & {
+export type CallableProvider = Pick<
+  ProviderConfiguration,
+  'kind' | 'baseUrl' | 'headers' | 'proxyUrl' | 'caCertificates'
+> & {
   /** In order of preference. */
   readonly secrets: readonly string[]
 }
@@ -93,6 +96,7 @@ function resolveDraft(control: Control, draft: ProviderDraftInput, path: readonl
     baseUrl: resolveBaseUrl(draft.baseUrl, kind, [...path, 'baseUrl'], control.upstreams),
     headers: resolveHeaders(draft.headers ?? [], kind, [...path, 'headers']),
     proxyUrl: proxyUrl === null ? null : requireProxyUrl(proxyUrl, [...path, 'proxyUrl'], control.upstreams),
+    caCertificates: null,
     secrets: secret === null ? [] : [secret],
   }
 }
@@ -158,6 +162,7 @@ async function askForPage(
     headers: new Map([...providerHeaders(provider, secret), ['accept', 'application/json']]),
     body: null,
     proxyUrl: provider.proxyUrl,
+    caCertificates: provider.caCertificates,
     timeoutMs: 10_000,
     maxBytes: 4 * 1024 * 1024,
   })

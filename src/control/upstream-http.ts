@@ -14,6 +14,8 @@ export interface UpstreamHttpRequest {
   readonly headers: ReadonlyMap<string, string>
   readonly body: Buffer | null
   readonly proxyUrl: string | null
+  /** PEM of authorities that are trusted besides the system's. */
+  readonly caCertificates: string | null
   /** For the whole call, in milliseconds. */
   readonly timeoutMs: number
   /** The answer's body is cut off behind so many bytes. */

@@ -16,12 +16,18 @@ import { RequestLife } from './request/request-life.ts'
 import { Roster } from './roster.ts'
 import { StreamUsageMemory } from './stream-usage-memory.ts'
 import { UpstreamConnections } from './upstream/connections.ts'
+import type { Names } from './upstream/names.ts'
+import type { UpstreamTransport } from './upstream/transport.ts'
 
 export interface GatewayOptions {
   readonly host: string
   /** 0: any free one. */
   readonly port: number
   readonly maxRequestBytes: number
+  /** Default: `own`. */
+  readonly upstreamTransport?: UpstreamTransport
+  /** Who knows the addresses of names; default: those of the process. */
+  readonly names?: Names
   /** How long `drain` waits for requests in flight. */
   readonly drainTimeoutMs: number
   readonly limits?: Partial<Omit<GatewayLimits, 'maxRequestBytes'>>
@@ -63,7 +69,10 @@ class HttpGateway implements Gateway {
   #drained: Promise<void> | null = null
 
   constructor(ports: GatewayPorts, options: GatewayOptions) {
-    const connections = new UpstreamConnections(ports.isAllowedAddress)
+    const connections = new UpstreamConnections(ports.isAllowedAddress, {
+      transport: options.upstreamTransport ?? 'own',
+      ...(options.names && { names: options.names }),
+    })
     this.live = new LiveState({ gatewayCount: ports.gatewayCount, connections, log: ports.log })
     this.#options = options
     this.#context = {

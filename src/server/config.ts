@@ -2,6 +2,7 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
+import { type UpstreamTransport, upstreamTransports } from '../gateway/upstream/transport.ts'
 import { StartError } from './start-error.ts'
 import { type TraceSampling, traceSamplers } from './tracing/tracing.ts'
 
@@ -29,6 +30,7 @@ export type Config = {
   encryptionKeys: EncryptionKeys | undefined
   /** Address ranges that upstreams may be in, e.g. `10.0.0.0/8`; undefined: the default of DESIGN § 1. */
   upstreamAllow: readonly string[] | undefined
+  upstreamTransport: UpstreamTransport
   logLevel: LogLevel
   retentionDays: number
   drainTimeoutMs: number
@@ -73,6 +75,7 @@ const variables = z.object({
   SIGNALBOX_ENCRYPTION_KEY: encryptionKey().optional(),
   SIGNALBOX_ENCRYPTION_KEY_PREVIOUS: encryptionKey().optional(),
   SIGNALBOX_UPSTREAM_ALLOW: addressRanges().optional(),
+  SIGNALBOX_UPSTREAM_HTTP: z.enum(upstreamTransports, `must be one of ${upstreamTransports.join(', ')}`).default('own'),
   SIGNALBOX_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
   SIGNALBOX_RETENTION_DAYS: integer(1, 3_650, 'a number of days from 1 to 3650').default(30),
   SIGNALBOX_DRAIN_TIMEOUT_MS: integer(0, 86_400_000, 'a number of milliseconds, at most a day (86400000)').default(
@@ -122,6 +125,7 @@ function toConfig(read: Variables): Config {
     databaseNamedStatements: read.SIGNALBOX_DATABASE_NAMED_STATEMENTS === 'true',
     encryptionKeys: toEncryptionKeys(read),
     upstreamAllow: read.SIGNALBOX_UPSTREAM_ALLOW,
+    upstreamTransport: read.SIGNALBOX_UPSTREAM_HTTP,
     logLevel: read.SIGNALBOX_LOG_LEVEL,
     retentionDays: read.SIGNALBOX_RETENTION_DAYS,
     drainTimeoutMs: read.SIGNALBOX_DRAIN_TIMEOUT_MS,

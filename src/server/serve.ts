@@ -103,7 +103,12 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
         tracer: tracing?.tracer,
         log,
       },
-      { ...config.gateway, maxRequestBytes: config.maxRequestBytes, drainTimeoutMs: config.drainTimeoutMs },
+      {
+        upstreamTransport: config.upstreamTransport,
+        ...config.gateway,
+        maxRequestBytes: config.maxRequestBytes,
+        drainTimeoutMs: config.drainTimeoutMs,
+      },
     ),
   )
 

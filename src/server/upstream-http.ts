@@ -46,8 +46,8 @@ async function sendOnce(
   }
 }
 
-function dispatcherOf(connections: UpstreamConnections, { proxyUrl }: UpstreamHttpRequest): Dispatcher {
-  return proxyUrl === null ? connections.direct() : connections.throughProxy(proxyUrl)
+function dispatcherOf(connections: UpstreamConnections, { proxyUrl, caCertificates }: UpstreamHttpRequest): Dispatcher {
+  return proxyUrl === null ? connections.direct(caCertificates) : connections.throughProxy(proxyUrl, caCertificates)
 }
 
 async function receive(

@@ -293,7 +293,15 @@ test('a server that accepts and says nothing is given up on', async () => {
   silent.listen(0, '127.0.0.1')
   await once(silent, 'listening')
   const url = `http://127.0.0.1:${(silent.address() as AddressInfo).port}/v1/models`
-  const request = { method: 'GET', url, headers: new Map(), body: null, proxyUrl: null, maxBytes: 10 } as const
+  const request = {
+    method: 'GET',
+    url,
+    headers: new Map(),
+    body: null,
+    proxyUrl: null,
+    caCertificates: null,
+    maxBytes: 10,
+  } as const
   const result = await control.upstreamHttp.send({ ...request, timeoutMs: 50 })
   expect(result).toMatchObject({ kind: 'failure', cause: 'TIMEOUT' })
   silent.close()

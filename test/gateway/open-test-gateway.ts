@@ -18,6 +18,7 @@ import {
 import type { Snapshot } from '../../src/routing/snapshot.ts'
 import type { UsageRecord } from '../../src/routing/usage-record.ts'
 import type { FallbackTrigger } from '../../src/routing/vocabulary.ts'
+import { transportOfSuite } from './suite-transport.ts'
 import { observedSink, type RecordObserver } from '../../src/server/observed-sink.ts'
 
 /** The key of every test that does not say otherwise. */
@@ -222,6 +223,7 @@ export async function openTestGateway(
     port: 0,
     maxRequestBytes: 4 * 1024 * 1024,
     drainTimeoutMs: 5_000,
+    upstreamTransport: transportOfSuite(),
     ...options,
   })
   const { port } = await gateway.listen()

@@ -7,7 +7,7 @@ import { isOwnShortage } from '../own-shortage.ts'
 
 /** The connections that requests use as well, with their guard against forbidden addresses. */
 export interface ProbeConnections {
-  direct(): Dispatcher
+  direct(caCertificates: string | null): Dispatcher
 }
 
 /** Told of each check. `error` is null if it succeeded: any 2xx. */
@@ -80,11 +80,12 @@ interface CheckSettings {
   readonly origin: string
   readonly path: string
   readonly secret: string | null
+  readonly caCertificates: string | null
   readonly healthCheck: HealthCheck
 }
 
 function addSettings(wanted: Map<string, CheckSettings>, backend: DeploymentBackend): void {
-  const { healthCheck, secret } = backend
+  const { healthCheck, secret, caCertificates } = backend
   if (!healthCheck || backend.state !== 'ACTIVE') return
   for (const endpoint of backend.endpoints) {
     const address = endpoint.state === 'ACTIVE' ? addressOf(endpoint, healthCheck.path) : null
@@ -96,6 +97,7 @@ function addSettings(wanted: Map<string, CheckSettings>, backend: DeploymentBack
       origin: address.origin,
       path: address.pathname + address.search,
       secret,
+      caCertificates,
       healthCheck,
     })
   }
@@ -110,7 +112,7 @@ function addressOf(endpoint: EndpointConfiguration, path: string): URL | null {
 
 /** Whether what one check says is true of the other. */
 function asksTheSame(a: CheckSettings, b: CheckSettings): boolean {
-  return a.origin === b.origin && a.path === b.path && a.secret === b.secret
+  return a.origin === b.origin && a.path === b.path && a.secret === b.secret && a.caCertificates === b.caCertificates
 }
 
 /** The checks of one endpoint: one after the other, never two at once. */
@@ -182,12 +184,12 @@ class EndpointChecks {
   }
 
   /** Null if it succeeded, else why it did not, without anything that upstream wrote. */
-  async #probe({ origin, path, secret, healthCheck }: CheckSettings): Promise<string | null> {
+  async #probe({ origin, path, secret, caCertificates, healthCheck }: CheckSettings): Promise<string | null> {
     const probing = new AbortController()
     this.#probing = probing
     const timer = setTimeout(() => probing.abort(), healthCheck.timeoutMs).unref()
     try {
-      const { statusCode, body } = await this.#connections.direct().request({
+      const { statusCode, body } = await this.#connections.direct(caCertificates).request({
         origin,
         path,
         method: 'GET',

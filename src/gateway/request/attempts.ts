@@ -208,8 +208,8 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
   #wayTo({ backend }: AttemptPlan, origin: string) {
     const { connections } = this.#context
     return backend.kind === 'deployment'
-      ? connections.toDeployment(origin)
-      : connections.toProvider(origin, backend.provider.proxyUrl)
+      ? connections.toDeployment(origin, backend.caCertificates)
+      : connections.toProvider(origin, backend.provider.proxyUrl, backend.provider.caCertificates)
   }
 
   #clientPart(plan: AttemptPlan) {

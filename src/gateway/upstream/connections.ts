@@ -18,12 +18,10 @@ import {
 import { type Names, systemNames } from './names.ts'
 import { createNotedPool } from './noted-client.ts'
 import { UpstreamPool } from './pool.ts'
+import type { UpstreamTransport } from './transport.ts'
 import { UndiciWay } from './undici-way.ts'
 
 export { assertAllowedHost, ForbiddenAddressError, type IsAllowedAddress }
-
-/** `own`: this gateway's HTTP/1.1. `undici`: Node's client for everything. Proxies are undici's in any case. */
-export type UpstreamTransport = 'own' | 'undici'
 
 /** Self-hosted servers close idle connections after 5 s (uvicorn's default): sooner, no request meets a closing one. */
 const deploymentKeepAliveMs = 4_000
@@ -216,7 +214,7 @@ function openUndici(origin: string, connect: GuardedConnector, keepAliveMs: numb
   })
   const closeIfEmpty = () => {
     const { connected, size, queued } = pool.stats
-    if (connected + size + queued > 0) return
+    if (pool.closed || pool.destroyed || connected + size + queued > 0) return
     onEmpty()
     void pool.close()
   }

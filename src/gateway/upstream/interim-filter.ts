@@ -9,12 +9,15 @@ const headEnd = Buffer.from('\r\n\r\n')
  * for as a fault.
  */
 export class InterimFilter {
+  /** Whether anything came since the request went out. */
+  hasBegun = false
   #isExpecting = false
   #held: Buffer | null = null
   #dropped = 0
 
   /** A request goes out: its answer may begin with them. */
   expectAnswer(): void {
+    this.hasBegun = false
     this.#isExpecting = true
     this.#held = null
     this.#dropped = 0
@@ -22,6 +25,7 @@ export class InterimFilter {
 
   /** What is left of the bytes; null: nothing yet. */
   take(bytes: Buffer): Buffer | null {
+    this.hasBegun = true
     if (!this.#isExpecting) return bytes
     let rest = this.#held ? Buffer.concat([this.#held, bytes]) : bytes
     this.#held = null

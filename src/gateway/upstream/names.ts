@@ -115,13 +115,14 @@ export class Names {
     const nowMs = monotonicMs()
     const ageMs = nowMs - name.answeredAtMs
     const forMs = nowMs - name.sinceMs
-    const { freshMs, staleMs, keptMs, patienceMs, failedMs, longestWaitMs } = this.#times
+    const { freshMs, staleMs, keptMs, patienceMs, failedMs, longestWaitMs, queuedMs } = this.#times
     if (name.addresses && !name.isDoubtful && ageMs < staleMs) {
       if (ageMs >= freshMs && name.state === 'known') this.#begin(name)
       return [null, name.addresses]
     }
     if (name.state !== 'known') {
       if (name.addresses && ageMs < keptMs && forMs >= patienceMs) return [null, name.addresses]
+      if (name.state === 'queued') return forMs >= queuedMs ? [busy(name.name), []] : null
       return forMs >= longestWaitMs ? [timedOut(name.name), []] : null
     }
     if (name.failure === null || nowMs - name.failedAtMs >= failedMs) return null

@@ -36,6 +36,11 @@ export class NotedClient extends Client {
     return this.#connection.socket?.errored != null
   }
 
+  /** Whether a byte of an answer to its request has come. */
+  get hasAnswerBegun(): boolean {
+    return this.#filter.hasBegun
+  }
+
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     this.#filter.expectAnswer()
     if ('onClient' in handler) (handler as NotingHandler).onClient(this, this.stats.connected)

@@ -17,7 +17,7 @@ export class UndiciWay implements UpstreamWay {
 
   dispatch(request: CallRequest, receiver: AnswerReceiver): UpstreamExchange {
     const exchange = new UndiciExchange(this.#dispatcher, request, receiver)
-    exchange.send()
+    exchange.send(request)
     return exchange
   }
 }
@@ -25,7 +25,8 @@ export class UndiciWay implements UpstreamWay {
 /** A request that may be sent more than once. */
 class UndiciExchange implements UpstreamExchange {
   readonly #dispatcher: Dispatcher
-  readonly #request: CallRequest
+  /** Null: it will not be sent again, and its body need not be kept for that. */
+  #request: CallRequest | null
   readonly #receiver: AnswerReceiver
   #sending: Sending | null = null
 
@@ -35,8 +36,7 @@ class UndiciExchange implements UpstreamExchange {
     this.#receiver = receiver
   }
 
-  send(): void {
-    const { origin, target, headers, body, length } = this.#request
+  send({ origin, target, headers, body, length }: CallRequest): void {
     const isStream = typeof body === 'function' || length > maxWholeBytes
     const stream = isStream ? streamOf(body) : null
     const pairs = pairsOf(headers)
@@ -45,12 +45,14 @@ class UndiciExchange implements UpstreamExchange {
     this.#sending = sending
     const sent = stream ?? Buffer.concat(body as readonly Buffer[])
     this.#dispatcher.dispatch({ origin, path: target, method: 'POST', headers: pairs, body: sent }, sending)
+    if (!sending.isResendable) this.#request = null
   }
 
   /** Each time with another connection: the one that was lost is gone, and there are no more than are idle. */
   #sendAgain(): void {
+    const request = this.#request!
     this.#receiver.onResend(this)
-    if (!this.#sending?.isAborted) this.send()
+    if (!this.#sending?.isAborted) this.send(request)
   }
 
   pause(): void {
@@ -83,12 +85,13 @@ const endCodes = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
 /** One request on one connection. */
 class Sending implements NotingHandler {
   isAborted = false
+  /** What carries it was used before: as long as no byte of an answer has come, it may be sent once more. */
+  isResendable = false
   readonly #receiver: AnswerReceiver
   readonly #body: Readable | null
   readonly #sendAgain: () => void
   #controller: Dispatcher.DispatchController | null = null
   #client: NotedClient | null = null
-  #isResendable = false
   /** The end of the connection is the end of the body. */
   #endsWithConnection = false
 
@@ -114,7 +117,7 @@ class Sending implements NotingHandler {
 
   onClient(client: NotedClient, isReused: boolean): void {
     this.#client = client
-    this.#isResendable = isReused
+    this.isResendable = isReused
   }
 
   onRequestStart(controller: Dispatcher.DispatchController): void {
@@ -132,13 +135,7 @@ class Sending implements NotingHandler {
     if (!this.isAborted) this.#receiver.onSent()
   }
 
-  /** Its first byte came. */
-  onResponseStarted(): void {
-    this.#isResendable = false
-  }
-
   onResponseStart(_: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
-    this.#isResendable = false
     if (this.isAborted || status < 200) return
     const head = headOf(status, headers)
     const isBodiless = status === 204 || status === 304
@@ -162,7 +159,8 @@ class Sending implements NotingHandler {
     this.#body?.destroy()
     if (this.isAborted) return
     const { code } = error as NodeJS.ErrnoException
-    if (this.#isResendable && code !== undefined && endCodes.has(code)) this.#sendAgain()
+    const isLost = this.isResendable && code !== undefined && endCodes.has(code) && !this.#client?.hasAnswerBegun
+    if (isLost) this.#sendAgain()
     else this.#receiver.onFailure(error)
   }
 }

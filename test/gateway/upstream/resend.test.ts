@@ -4,6 +4,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { expect, test } from 'vitest'
 import { raw } from '../../support/replies.ts'
 import { openUpstream } from '../../support/upstream.ts'
+import { transportOfSuite } from '../suite-transport.ts'
 import { deployment, openTestGateway, provider, route, type TestGateway } from '../open-test-gateway.ts'
 
 const body = { model: 'chat', stream: true, messages: [{ role: 'user', content: 'hello' }] }
@@ -173,7 +174,9 @@ test('a request that waits is sent on the connection of the answer before it, wh
     routes: [route('chat', ['dep_d'])],
   })
   await Promise.all(Array.from({ length: 20 }, async () => (await gateway.post('/chat/completions', plain)).text()))
-  expect(new Set(upstream.inferences.map(({ connection }) => connection)).size).toBe(1)
+  // Undici opens a second one while the first is not free, and takes turns.
+  const most = transportOfSuite() === 'own' ? 1 : 2
+  expect(new Set(upstream.inferences.map(({ connection }) => connection)).size).toBeLessThanOrEqual(most)
 })
 
 test('bytes that stand behind an answer cost its connection, not the request that waits for it', async () => {
