@@ -207,7 +207,7 @@ function openOwn(origin: string, connect: GuardedConnector, keepAliveMs: number,
 function openUndici(origin: string, connect: GuardedConnector, keepAliveMs: number, onEmpty: () => void): Pooled {
   const pool = createNotedPool(origin, {
     ...common,
-    connect: connect as never,
+    connect,
     keepAliveTimeout: keepAliveMs,
     // Upstream may want less, and not more.
     keepAliveMaxTimeout: keepAliveMs,

@@ -85,7 +85,7 @@ export class Names {
   lookUp(text: string, answer: NameAnswer): void {
     const name = this.#take(text.toLowerCase())
     const known = this.#known(name)
-    if (known) return void process.nextTick(answer, ...known)
+    if (known) return process.nextTick(answer, ...known)
     name.waiting.push(answer)
     if (name.state === 'known') this.#begin(name)
   }

@@ -63,5 +63,5 @@ function prepare(socket: Socket, filter: InterimFilter): void {
 
 /** A pool whose connections are told to handlers. Its `connect` has to be a function. */
 export function createNotedPool(origin: string | URL, options: Pool.Options): Pool {
-  return new Pool(origin, { ...options, factory: (to, one) => new NotedClient(to, one as Client.Options) })
+  return new Pool(origin, { ...options, factory: (to, one) => new NotedClient(to, one) })
 }

@@ -20,6 +20,7 @@ import {
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
 import type { RequestTrace, RequestTracer } from '../../gateway/ports.ts'
+import { lookupBy, systemNames } from '../../gateway/upstream/names.ts'
 import type { UsageRecord } from '../../routing/usage-record.ts'
 import { ReportingExporter } from './reporting-exporter.ts'
 import { contextOf, makeSpans, PromisedIds } from './spans.ts'
@@ -35,7 +36,12 @@ const lastExportMs = 2_000
 /** Traces by OTLP over HTTP (https://opentelemetry.io/docs/specs/otlp/), in the form that every collector takes. */
 export function openOtlpTracing(endpoint: string, options: TracingOptions): Tracing {
   const ids = new PromisedIds()
-  const exporter = new OTLPTraceExporter({ url: tracesUrl(endpoint), timeoutMillis: exportTimeoutMs })
+  const exporter = new OTLPTraceExporter({
+    url: tracesUrl(endpoint),
+    timeoutMillis: exportTimeoutMs,
+    // A collector whose name hangs must not take the threads that other names are looked up by.
+    httpAgentOptions: { keepAlive: true, lookup: lookupBy(systemNames) },
+  })
   const provider = new TracerProvider({
     resource: describeProcess(options),
     // What is not sampled gets no spans in the first place.

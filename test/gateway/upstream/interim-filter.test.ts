@@ -1,4 +1,4 @@
-import fc from 'fast-check'
+import { array, assert, constantFrom, nat, property } from 'fast-check'
 import { expect, test } from 'vitest'
 import { InterimFilter } from '../../../src/gateway/upstream/interim-filter.ts'
 
@@ -8,12 +8,12 @@ function passed(pieces: readonly string[]): string {
   return pieces.map((piece) => filter.take(Buffer.from(piece, 'latin1'))?.toString('latin1') ?? '').join('')
 }
 
-const interim = fc.constantFrom(
+const interim = constantFrom(
   'HTTP/1.1 100 Continue\r\n\r\n',
   'HTTP/1.1 102 \r\nx-a: 1\r\n\r\n',
   'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\nlink: </b>\r\n\r\n',
 )
-const rest = fc.constantFrom(
+const rest = constantFrom(
   'HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi',
   'HTTP/1.1 101 Switching\r\n\r\n',
   'HTTP/1.0 100 Continue\r\n\r\n',
@@ -22,17 +22,12 @@ const rest = fc.constantFrom(
 )
 
 test('informational answers before an answer are taken away, and nothing else is, whatever the pieces', () => {
-  fc.assert(
-    fc.property(
-      fc.array(interim, { maxLength: 4 }),
-      rest,
-      fc.array(fc.nat(200), { maxLength: 6 }),
-      (some, last, cuts) => {
-        const whole = some.join('') + last
-        const at = [0, ...cuts.map((cut) => cut % (whole.length + 1)).sort((a, b) => a - b), whole.length]
-        expect(passed(at.slice(1).map((end, i) => whole.slice(at[i], end)))).toBe(last)
-      },
-    ),
+  assert(
+    property(array(interim, { maxLength: 4 }), rest, array(nat(200), { maxLength: 6 }), (some, last, cuts) => {
+      const whole = some.join('') + last
+      const at = [0, ...cuts.map((cut) => cut % (whole.length + 1)).sort((a, b) => a - b), whole.length]
+      expect(passed(at.slice(1).map((end, i) => whole.slice(at[i], end)))).toBe(last)
+    }),
   )
 })
 

@@ -1,7 +1,7 @@
 /** Names whose resolver answers, hangs or fails. */
 import { once } from 'node:events'
 import { createSocket } from 'node:dgram'
-import { promises as dns } from 'node:dns'
+import { type LookupAddress, promises as dns } from 'node:dns'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { type NameAnswer, Names, type NameTimes } from '../../../src/gateway/upstream/names.ts'
@@ -141,13 +141,10 @@ async function openSilentServer() {
   const resolver = new dns.Resolver({ timeout: 60_000, tries: 1 })
   resolver.setServers([`127.0.0.1:${(server.address() as AddressInfo).port}`])
   const resolve = (name: string, answer: NameAnswer) => {
-    const asking: Promise<readonly { address: string; family: number }[]> = name.endsWith('.hanging.test')
-      ? resolver.resolve4(name).then((list) => list.map((one) => ({ address: one, family: 4 })))
-      : dns.lookup(name, { all: true })
-    asking.then(
-      (addresses) => answer(null, addresses),
-      (error: NodeJS.ErrnoException) => answer(error, []),
-    )
+    const failed = (error: NodeJS.ErrnoException) => answer(error, [])
+    const told = (addresses: LookupAddress[]) => answer(null, addresses)
+    if (name.endsWith('.hanging.test')) resolver.resolve4(name).then(() => told([]), failed)
+    else dns.lookup(name, { all: true }).then(told, failed)
   }
   return {
     resolve,
