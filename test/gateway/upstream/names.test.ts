@@ -2,7 +2,6 @@
 import { once } from 'node:events'
 import { createSocket } from 'node:dgram'
 import { type LookupAddress, promises as dns } from 'node:dns'
-import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { type NameAnswer, Names, type NameTimes } from '../../../src/gateway/upstream/names.ts'
 import { openUpstream } from '../../support/upstream.ts'
@@ -139,7 +138,7 @@ async function openSilentServer() {
   const questions: Buffer[] = []
   server.on('message', (question) => void questions.push(question))
   const resolver = new dns.Resolver({ timeout: 60_000, tries: 1 })
-  resolver.setServers([`127.0.0.1:${(server.address() as AddressInfo).port}`])
+  resolver.setServers([`127.0.0.1:${server.address().port}`])
   const resolve = (name: string, answer: NameAnswer) => {
     const failed = (error: NodeJS.ErrnoException) => answer(error, [])
     const told = (addresses: LookupAddress[]) => answer(null, addresses)
