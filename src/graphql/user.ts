@@ -44,7 +44,7 @@ builder.queryField('user', (t) =>
     description: 'The user with this id or name; null if there is none.',
     authScopes: administers,
     args: { by: t.arg({ type: UserRefInput, required: true, description: 'Which one.' }) },
-    resolve: async (_root, { by }, { control }) => (await findUserByRef(control.db, by)) ?? null,
+    resolve: async (_root, { by }, { db }) => (await findUserByRef(db, by)) ?? null,
   }),
 )
 
