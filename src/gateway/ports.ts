@@ -29,8 +29,11 @@ export interface RequestTracer {
 
 /** The trace of one request. Never throws. */
 export interface RequestTrace {
-  /** An attempt is about to be sent: the client's headers, changed so that the upstream continues the trace. */
-  attempt(plan: AttemptPlan, forwarded: readonly string[]): readonly string[]
+  /**
+   * An attempt, begun at `startedAtMs` (`monotonicMs`), is about to be sent: the client's headers, changed so that the upstream continues
+   * the trace.
+   */
+  attempt(plan: AttemptPlan, forwarded: readonly string[], startedAtMs: number): readonly string[]
   /** Once, when the request is over. */
   end(record: UsageRecord): void
 }

@@ -188,7 +188,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     this.#owner.stage = attempt
     this.#reply.usage.begin(attempt)
     const { body, length } = this.#received.bodyFor(plan.backend, attempt.addsUsage)
-    const { origin, target, headers } = upstreamRequest(plan, this.#clientPart(plan))
+    const { origin, target, headers } = upstreamRequest(plan, this.#clientPart(attempt))
     attempt.call.send(this.#wayTo(plan, origin), { origin, target, headers, body, length })
   }
 
@@ -212,14 +212,14 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
       : connections.toProvider(origin, backend.provider.proxyUrl, backend.provider.caCertificates)
   }
 
-  #clientPart(plan: AttemptPlan) {
+  #clientPart({ plan, call }: SentAttempt) {
     const { operation, usage, exchange } = this.#reply
     const names = passedNamesOf(plan.backend)
     const forwarded = names ? exchange.head.forwardedWith(names.request) : exchange.head.forwarded
     return {
       operation,
       query: this.#query,
-      forwarded: usage.trace?.attempt(plan, forwarded) ?? forwarded,
+      forwarded: usage.trace?.attempt(plan, forwarded, call.startedAtMs) ?? forwarded,
       requestId: usage.id,
     }
   }

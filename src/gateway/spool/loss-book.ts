@@ -28,6 +28,13 @@ export class LossBook {
     this.#put(key, { source, minuteMs: minute, requests: (known?.requests ?? 0) + requests })
   }
 
+  /** All that a source has lost, found at once; if an earlier process found the same, it is the same. */
+  find(source: string, endMs: number, requests: number): void {
+    if (requests <= 0) return
+    this.total += requests
+    this.inherit({ source, minuteMs: floorToMinute(endMs), requests })
+  }
+
   /** What an earlier process counted and could not tell. It is no loss of this one. */
   inherit(loss: Loss): void {
     this.#put(`${loss.source} ${loss.minuteMs}`, loss)

@@ -293,8 +293,8 @@ export class Spool implements UsageSink, Disposable {
     this.#writeNote()
   }
 
-  #lose(endMs: number, count: number, source: string = this.runId): void {
-    this.#losses.add(source, endMs, count)
+  #lose(endMs: number, count: number): void {
+    this.#losses.add(this.runId, endMs, count)
     this.#complain(undefined, 'usage records are lost: neither disk nor database takes them')
   }
 
@@ -548,7 +548,7 @@ export class Spool implements UsageSink, Disposable {
     }
     // Named after the file: whoever recovers it again counts the same.
     const source = `damaged:${segment.runId ?? this.id}:${basename(path)}`
-    this.#losses.add(source, Math.min(segment.firstEndMs, segment.modifiedAtMs()), lostRecords)
+    this.#losses.find(source, Math.min(segment.firstEndMs, segment.modifiedAtMs()), lostRecords)
     this.#segments.push(segment)
     this.#bytes += segment.bytes
     this.#safe += segment.records
@@ -560,7 +560,9 @@ export class Spool implements UsageSink, Disposable {
     const note = file.read()
     if (!note) return
     for (const loss of note.losses) this.#losses.inherit(loss)
-    if (note.unsafe > 0) this.#lose(note.unsafeEndMs, note.unsafe, `died:${note.runId}`)
+    if (note.unsafe === 0) return
+    this.#losses.find(`died:${note.runId}`, note.unsafeEndMs, note.unsafe)
+    this.#complain(undefined, 'usage records are lost: an earlier process died with them in memory, the disk was full')
   }
 
   /** While there is room: later it may be needed because there is none. */

@@ -7,7 +7,10 @@ import { formatTraceParent, type TraceHeaders } from './trace-parent.ts'
 export interface TracedAttempt {
   readonly spanId: string
   readonly plan: AttemptPlan
-  /** Milliseconds after the beginning of the request. */
+  /**
+   * Milliseconds after the beginning of the request. By the same clock as the attempt's duration and from the same instant, or a span
+   * would end after the next one's beginning.
+   */
   readonly startedAfterMs: number
 }
 
@@ -37,9 +40,9 @@ export class TracedRequest implements RequestTrace {
     this.#finish = options.finish
   }
 
-  attempt(plan: AttemptPlan, forwarded: readonly string[]): readonly string[] {
+  attempt(plan: AttemptPlan, forwarded: readonly string[], startedAtMs: number): readonly string[] {
     const spanId = this.#createSpanId()
-    this.attempts.push({ spanId, plan, startedAfterMs: performance.now() - this.#begunAtMs })
+    this.attempts.push({ spanId, plan, startedAfterMs: startedAtMs - this.#begunAtMs })
     const headers = forwarded.filter((_, i) => !isTraceHeader(forwarded[i - (i % 2)]!))
     const { traceId, isSampled } = this
     headers.push('traceparent', formatTraceParent({ traceId, spanId, isSampled }))

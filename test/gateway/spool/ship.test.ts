@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs'
+import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from 'vitest'
-import type { UsageStore } from '../../../src/gateway/spool/delivery.ts'
+import { UnclearFailure, type UsageStore } from '../../../src/gateway/spool/delivery.ts'
 import { startShipper } from '../../../src/gateway/spool/ship.ts'
 import { openSpool } from '../../../src/gateway/spool/spool.ts'
 import { type Database, openDatabase } from '../../../src/storage/database.ts'
@@ -129,4 +129,96 @@ test('two batches that fail one after the other, the second first, wait like all
   first.resolve()
   await until(async () => (await countOf('rte_two_batches')) === 2_500)
   expect(await shipper.stop(1_000)).toBe(true)
+})
+
+test('a refused record whose batch fails three more times counts as one lost, and once over a crash too', async () => {
+  using spool = openSpool({ root, encoder: createUsageEncoder(), log })
+  const stored = storeIn(() => database)
+  let failures = 3
+  const store: UsageStore = {
+    ...stored,
+    async deliver(records, origin) {
+      await stored.deliver(records, origin)
+      if (records.some(({ line }) => line.includes('last of them')) && failures-- > 0) throw new Error('it broke')
+    },
+  }
+  for (let n = 0; n < 30; n++) {
+    const requestedModel = n === 29 ? 'last of them' : 'chat'
+    const record = usageRecord({ routeId: 'rte_refused_once', requestedModel, status: n === 17 ? 1e12 : 200 })
+    spool.append(record, null, () => {})
+  }
+  await until(() => spool.state().pending === 30)
+  const shipper = startShipper({ spool, store, log })
+  await until(() => failures < 0, { timeoutMs: 20_000 })
+  expect(await shipper.stop(5_000)).toBe(true)
+  expect(spool.state()).toMatchObject({ pending: 0, lost: 1 })
+  expect(await countOf('rte_refused_once')).toBe(29)
+  // As a kill would have left it: the files are there, and all of it is sent again.
+  cpSync(join(root, '0'), join(root, 'killed', '0'), { recursive: true })
+  using next = openSpool({ root: join(root, 'killed'), encoder: createUsageEncoder(), log })
+  const again = startShipper({ spool: next, store: stored, log })
+  await until(() => next.state().pending === 0)
+  await again.stop(1_000)
+  expect(next.state().lost).toBe(0)
+})
+
+test('a record on which the database fails for no known reason holds up no other, and is lost alone', async () => {
+  using spool = openSpool({ root, encoder: createUsageEncoder(), log })
+  const stored = storeIn(() => database)
+  const poisoned = usageRecord({ routeId: 'rte_poison', requestedModel: 'poison' })
+  const store: UsageStore = {
+    ...stored,
+    async deliver(records, origin) {
+      if (records.some(({ id }) => id === poisoned.id)) throw new UnclearFailure('invalid memory alloc request size')
+      await stored.deliver(records, origin)
+    },
+  }
+  for (let n = 0; n < 40; n++) spool.append(n === 0 ? poisoned : usageRecord({ routeId: 'rte_poison' }), null, () => {})
+  const shipper = startShipper({ spool, store, log })
+  await until(() => spool.state().lost === 1, { timeoutMs: 20_000 })
+  expect(await shipper.stop(5_000)).toBe(true)
+  expect(await countOf('rte_poison')).toBe(39)
+})
+
+test('while the database fails on whatever it is sent, nothing is given up', async () => {
+  using spool = openSpool({ root, encoder: createUsageEncoder(), log })
+  const stored = storeIn(() => database)
+  let statements = 0
+  let isBroken = true
+  const store: UsageStore = {
+    ...stored,
+    async deliver(records, origin) {
+      statements++
+      if (isBroken) throw new UnclearFailure('relation "usage_record" does not exist')
+      await stored.deliver(records, origin)
+    },
+  }
+  for (let n = 0; n < 500; n++) spool.append(usageRecord({ routeId: 'rte_broken_table' }), null, () => {})
+  const shipper = startShipper({ spool, store, log })
+  await until(() => statements > 40, { timeoutMs: 20_000 })
+  expect(spool.state()).toMatchObject({ pending: 500, lost: 0 })
+  isBroken = false
+  await until(() => spool.state().pending === 0, { timeoutMs: 20_000 })
+  await shipper.stop(1_000)
+  expect(await countOf('rte_broken_table')).toBe(500)
+})
+
+test('how far it is, is told while a batch is under way for long', async () => {
+  using spool = openSpool({ root, encoder: createUsageEncoder(), log })
+  const stored = storeIn(() => database)
+  const held = Promise.withResolvers<void>()
+  let reports = 0
+  const store: UsageStore = {
+    ...stored,
+    deliver: () => held.promise,
+    report(spoolId, state) {
+      reports++
+      return stored.report(spoolId, state)
+    },
+  }
+  spool.append(usageRecord(), null, () => {})
+  const shipper = startShipper({ spool, store, log })
+  await until(() => reports > 2, { timeoutMs: 20_000 })
+  held.resolve()
+  await shipper.stop(1_000)
 })

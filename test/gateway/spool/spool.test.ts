@@ -1,6 +1,16 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { appendFileSync, mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs'
+import {
+  appendFileSync,
+  cpSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -300,4 +310,207 @@ describe('complete until', () => {
     expect(spool.state().completeUntilMs).toBeGreaterThanOrEqual(now - 1_000)
     expect(spool.state().completeUntilMs).toBeLessThan(Date.now())
   })
+})
+
+describe('what the disk changed', () => {
+  const wholes = () => Array.from({ length: 5 }, (_, n) => usageRecord({ routeName: `route-${n % 2}` }))
+
+  async function spoolOf(records: readonly UsageRecord[]): Promise<Buffer> {
+    {
+      using spool = open()
+      for (const record of records) await append(spool, record)
+    }
+    return readFileSync(onlySegment())
+  }
+
+  const onlySegment = () => join(root, '0', segmentsOf()[0]!)
+
+  test('one changed byte, wherever it is, costs no other record than its own, and what it costs is told', async () => {
+    const records = wholes()
+    const whole = await spoolOf(records)
+    const path = onlySegment()
+    const ids = records.map(({ id }) => id)
+    // The whole length of each field and a part of each text: each place of a frame is met.
+    for (let at = 0; at < whole.length; at += at % 11 === 0 ? 1 : 10) {
+      const damaged = Buffer.from(whole)
+      damaged[at] = damaged[at]! ^ 0x55
+      writeFileSync(path, damaged)
+      const spool = open()
+      const found = shipAll(spool).map(({ id }) => id)
+      expect(found).toEqual(ids.filter((id) => found.includes(id)))
+      expect(found.length).toBeGreaterThanOrEqual(records.length - 1)
+      expect({ at, lost: spool.state().lost }).toEqual({ at, lost: records.length - found.length })
+      expect(spool.state()).toMatchObject({ pending: 0 })
+      // As if killed: what is on disk stays as it is.
+      const copy = damaged
+      spool[Symbol.dispose]()
+      await until(() => segmentsOf().length === 0)
+      rmSync(join(root, '0', 'unsafe'), { force: true })
+      writeFileSync(path, copy)
+    }
+  })
+
+  test('bytes that change while the process lives cost what they were, and nothing waits for ever', async () => {
+    using spool = open({ maxInMemory: 2 })
+    const records = wholes()
+    for (const record of records) await append(spool, record)
+    const bytes = readFileSync(onlySegment())
+    const at = bytes.indexOf(records[3]!.id)
+    bytes[at + 30] = bytes[at + 30]! ^ 1
+    writeFileSync(onlySegment(), bytes)
+    expect(shipAll(spool)).toEqual(records.filter((_, n) => n !== 3))
+    expect(spool.state()).toMatchObject({ pending: 0, lost: 1 })
+    expect(spool.state().completeUntilMs).toBeGreaterThan(Date.now() - 5_000)
+  })
+
+  test('a page of zeros in the middle costs the records that were there, as many as their numbers say', async () => {
+    const records = Array.from({ length: 40 }, () => usageRecord())
+    const whole = await spoolOf(records)
+    whole.fill(0, 8_192, 12_288)
+    writeFileSync(onlySegment(), whole)
+    using spool = open()
+    const found = shipAll(spool)
+    expect(found.length).toBeGreaterThan(20)
+    expect(spool.state()).toMatchObject({ pending: 0, lost: records.length - found.length })
+  })
+
+  test('a damage that is found again counts the same', async () => {
+    const whole = await spoolOf(wholes())
+    whole[whole.length - 20] = whole[whole.length - 20]! ^ 1
+    writeFileSync(onlySegment(), whole)
+    const losses = new Map<string, number>()
+    for (let crash = 0; crash < 3; crash++) {
+      using spool = open()
+      for (const { source, minuteMs, requests } of spool.state().losses) losses.set(`${source} ${minuteMs}`, requests)
+    }
+    expect([...losses.values()]).toEqual([1])
+  })
+})
+
+describe('what is not on disk', () => {
+  /** A disk that is full when the test says so. */
+  function openOn(disk: { full: boolean }, options: Partial<SpoolOptions> = {}): Spool {
+    return openSpool({
+      root,
+      encoder: createJsonEncoder(),
+      log,
+      ...options,
+      get maxBytes() {
+        return disk.full ? 0 : 1e9
+      },
+    })
+  }
+
+  test('waits in memory while a backlog is shipped from disk, and arrives', async () => {
+    const records = Array.from({ length: 20 }, () => usageRecord())
+    {
+      using spool = open()
+      for (const record of records.slice(0, 10)) await append(spool, record)
+    }
+    const disk = { full: true }
+    using spool = openOn(disk)
+    for (const record of records.slice(10)) await append(spool, record)
+    expect(spool.state()).toMatchObject({ pending: 20, unsafe: 10, lost: 0 })
+    expect(new Set(shipAll(spool, 3).map(({ id }) => id))).toEqual(new Set(records.map(({ id }) => id)))
+    expect(spool.state()).toMatchObject({ pending: 0, unsafe: 0, lost: 0 })
+  })
+
+  test('is lost one by one beyond the bound of memory, and the others stay', async () => {
+    const disk = { full: true }
+    using spool = openOn(disk, { maxInMemory: 8 })
+    const records = Array.from({ length: 11 }, () => usageRecord())
+    for (const record of records) await append(spool, record)
+    expect(spool.state()).toMatchObject({ pending: 8, unsafe: 8, lost: 3 })
+    expect(shipAll(spool)).toEqual(records.slice(0, 8))
+  })
+
+  test('is written as soon as there is room, though no new record comes', async () => {
+    const disk = { full: true }
+    const records = Array.from({ length: 13 }, () => usageRecord())
+    using spool = openOn(disk)
+    for (const record of records) await append(spool, record)
+    disk.full = false
+    await until(() => spool.state().unsafe === 0)
+    expect(spool.state()).toMatchObject({ pending: 13, lost: 0 })
+    cpSync(join(root, '0'), join(root, 'killed', '0'), { recursive: true })
+    using next = openSpool({ root: join(root, 'killed'), encoder: createJsonEncoder(), log })
+    expect(shipAll(next)).toEqual(records)
+  })
+
+  test('is written at the end, those on their way too', async () => {
+    const disk = { full: true }
+    const records = Array.from({ length: 5 }, () => usageRecord())
+    const spool = openOn(disk)
+    for (const record of records) await append(spool, record)
+    const batch = spool.take(2)!
+    disk.full = false
+    spool[Symbol.dispose]()
+    batch.commit()
+    using next = open()
+    expect(shipAll(next)).toEqual(records)
+  })
+
+  test('is told by the next process if it died with the one before, once', async () => {
+    const disk = { full: true }
+    using spool = openOn(disk)
+    for (let n = 0; n < 7; n++) await append(spool, usageRecord())
+    cpSync(join(root, '0'), join(root, 'killed', '0'), { recursive: true })
+    const openKilled = () => openSpool({ root: join(root, 'killed'), encoder: createJsonEncoder(), log })
+    const first = openKilled()
+    expect(first.state()).toMatchObject({ pending: 0, lost: 7 })
+    const { losses } = first.state()
+    first[Symbol.dispose]()
+    using second = openKilled()
+    expect(second.state().losses).toEqual(losses)
+    second.noteReported(second.state().losses, Date.now(), performance.now())
+    second[Symbol.dispose]()
+    using third = openKilled()
+    expect(third.state()).toMatchObject({ lost: 0, losses: [] })
+  })
+
+  test('holds back what is complete, also on its way and when it comes back', async () => {
+    const disk = { full: true }
+    using spool = openOn(disk, { maxInMemory: 4 })
+    const old = usageRecord({ startedAtMs: Date.now() - 90_000, durationMs: 1_000 })
+    await append(spool, old)
+    const batch = spool.take(10)!
+    for (let n = 0; n < 6; n++) await append(spool, usageRecord({ startedAtMs: Date.now() - 100 }))
+    expect(spool.state()).toMatchObject({ completeUntilMs: old.startedAtMs + 1_000, lost: 3 })
+    batch.putBack()
+    expect(spool.state()).toMatchObject({ completeUntilMs: old.startedAtMs + 1_000, lost: 3 })
+    shipAll(spool)
+    expect(spool.state().completeUntilMs).toBeGreaterThan(Date.now() - 5_000)
+    expect(spool.state().lost).toBe(3)
+  })
+
+  test('requests that a crash cut off get their record although the disk is full when the next process starts', async () => {
+    {
+      using spool = open()
+      spool.open(openRequest(usageRecord({ id: 'req_cut_off' })))
+      await until(() => segmentsOf().length === 1)
+    }
+    using spool = openOn({ full: true })
+    expect(shipAll(spool)).toMatchObject([{ id: 'req_cut_off', outcome: 'GATEWAY_ERROR' }])
+    expect(spool.state()).toMatchObject({ pending: 0, lost: 0 })
+  })
+})
+
+test('a folder whose adopter died at once is adopted whole: a request has one record', async () => {
+  const ended = usageRecord({ startedAtMs: Date.now() - 1_000 })
+  const [one, two] = [open(), open({ maxSegmentBytes: 1_500 })]
+  const opened = openRequest(ended)
+  two.open(opened)
+  await until(() => segmentsOf('1').length === 1)
+  for (let n = 0; n < 10; n++) await append(two, usageRecord())
+  await append(two, ended, opened)
+  expect(segmentsOf('1').length).toBeGreaterThan(2)
+  two[Symbol.dispose]()
+  one[Symbol.dispose]()
+  // The first one adopts the other's folder and dies; whoever comes next finds all of it in one place.
+  open()[Symbol.dispose]()
+  using third = open()
+  using fourth = open()
+  const all = [...shipAll(third), ...shipAll(fourth)]
+  expect(all).toHaveLength(11)
+  expect(all.filter(({ id }) => id === ended.id)).toEqual([ended])
 })
