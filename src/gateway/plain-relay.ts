@@ -51,7 +51,7 @@ export class PlainRelay implements AnswerReader, Relay {
   }
 
   #write(bytes: Buffer): void {
-    this.#begin(this.#call.head?.contentLength ?? null)
+    this.#begin(this.#call.bodyLength)
     writePart(bytes, this.#sink.exchange, this.#call)
   }
 

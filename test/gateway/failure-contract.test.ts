@@ -103,10 +103,6 @@ function anthropicError(type: string): object {
   return { type: 'error', error: { type, message: 'as Anthropic says it' } }
 }
 
-interface ErrorBody {
-  readonly error: { readonly message: string }
-}
-
 test.each(named)('%s falls back on every trigger before the first byte, and says so', async (_, sample) => {
   await using failing = await openUpstream({ name: 'failing' })
   await using spare = await openUpstream({ name: 'spare' })
@@ -144,6 +140,7 @@ test.each(named)('%s falls back on every trigger before the first byte, and says
 })
 
 function envelopeOf({ alone }: Row, { operation }: SampleRequest): object {
+  if (alone.code === null) return {}
   if (operation.startsWith('/v1/messages')) return { type: 'error', error: {} }
   return { error: { code: alone.code } }
 }
@@ -159,7 +156,7 @@ test.each(named)('%s without a fallback gets the last answer, or why there is no
     const answer = await sample.send(gateway)
     const body = await answer.text()
     expect({ row, status: answer.status }).toMatchObject({ status: row.alone.status })
-    if (row.alone.code !== null) expect(JSON.parse(body)).toMatchObject(envelopeOf(row, sample))
+    expect(JSON.parse(body)).toMatchObject(envelopeOf(row, sample))
     expect(answer.headers.has('x-signalbox-fallback')).toBe(false)
     expect(answer.headers.get('x-signalbox-attempts')).toBe('1')
     expect(answer.headers.has('location')).toBe(false)
@@ -207,7 +204,7 @@ test.each(named)('%s passes the client its own error, and holds it against nobod
     const answer = await sample.send(gateway)
     const text = await answer.text()
     expect({ body, status: answer.status }).toMatchObject({ status: code })
-    if (body) expect(JSON.parse(text)).toEqual(body)
+    expect(JSON.parse(text)).toEqual(body ?? JSON.parse(text))
     expect(gateway.records.at(-1)).toMatchObject({ outcome: 'CLIENT_ERROR', status: code, tokens: null })
   }
   expect(spare.requests).toHaveLength(0)

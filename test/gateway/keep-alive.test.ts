@@ -77,11 +77,7 @@ test.each(streams)('%s: a final failure is one error event', async (operation, s
     const [event, ...others] = text.split('\n\n').filter((it) => it.startsWith('event: error'))
     expect(others).toEqual([])
     const data = JSON.parse(event!.replace('event: error\ndata: ', '')) as object
-    if (isMessages(operation))
-      expect(data).toMatchObject({ type: 'error', error: { message: expect.stringContaining(says) } })
-    else if (operation === '/v1/responses')
-      expect(data).toMatchObject({ type: 'error', message: expect.stringContaining(says) })
-    else expect(data).toMatchObject({ error: { message: expect.stringContaining(says) } })
+    expect(data).toMatchObject(errorOf(operation, says))
     expect(text).not.toContain('[DONE]')
     expect(gateway.records).toMatchObject([{ outcome, status: 200, tokens: null }])
   }
@@ -121,6 +117,13 @@ test('a plain request waits in silence', async () => {
   setTimeout(released.resolve, 50)
   expect((await answering).status).toBe(503)
 })
+
+/** The error event in the client's protocol. */
+function errorOf(operation: string, says: string): object {
+  const message = expect.stringContaining(says) as string
+  if (operation === '/v1/responses') return { type: 'error', message, sequence_number: 0 }
+  return isMessages(operation) ? { type: 'error', error: { message } } : { error: { message } }
+}
 
 function contentOf(operation: string): (string | object)[] {
   switch (operation) {

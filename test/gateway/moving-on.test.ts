@@ -197,7 +197,7 @@ test('a stream that says its end without content is no answer, and its upstream 
   await empty.requests[0]!.closed
 })
 
-test('a stream that comes compressed passes as it is', async () => {
+test('a stream that comes compressed in spite of what was asked reaches its client', async () => {
   const bytes = gzipSync('data: {"choices":[{"delta":{"content":"x"}}]}\n\ndata: [DONE]\n\n')
   const headers = { 'content-type': 'text/event-stream', 'content-encoding': 'gzip' }
   await using upstream = await openUpstream({ script: () => status(200, bytes, headers) })

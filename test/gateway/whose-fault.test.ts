@@ -11,7 +11,6 @@ import { deployment, openTestGateway, provider, route, testKey, type TestGateway
 const request = { model: 'chat', messages: [{ role: 'user', content: 'hello there' }] }
 const pricing = { inputPerMillion: '1000', outputPerMillion: '1000', cachedInputPerMillion: null }
 const content = { choices: [{ delta: { content: 'x' } }] }
-const never = new Promise(() => {})
 
 function head(code: number, length: number): string {
   return `HTTP/1.1 ${code} Scripted\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`

@@ -11,8 +11,8 @@ export class AnswerHead {
   /** Name, value, name, value, …, names in lower case: what the client sees. The length of the body is not among them. */
   readonly passed: string[] = []
   contentType = ''
-  /** The body is compressed, or coded in another way. */
-  isEncoded = false
+  /** How the body is compressed, or coded in another way, in lower case; empty: it is not. */
+  encoding = ''
   /** What upstream says of its body; null: nothing. */
   contentLength: number | null = null
   /** Of several, the first. */
@@ -60,7 +60,7 @@ export class AnswerHead {
         this.contentType ||= value
         break
       case 'content-encoding':
-        this.isEncoded ||= value.toLowerCase() !== 'identity'
+        if (value.toLowerCase() !== 'identity') this.encoding = joined(this.encoding, value.toLowerCase())
         break
       case 'retry-after':
         this.retryAfter ??= value
@@ -99,12 +99,28 @@ export class AnswerHead {
     return passed
   }
 
+  /** The body passes decoded. */
+  dropEncoding(): void {
+    this.#drop((name) => name === 'content-encoding')
+  }
+
+  /** The body is an event stream, whatever was said of it. */
+  nameEventStream(): void {
+    this.#drop((name) => name === 'content-type')
+    this.contentType = 'text/event-stream; charset=utf-8'
+    this.passed.push('content-type', this.contentType)
+  }
+
+  #drop(isDropped: (name: string) => boolean): void {
+    const kept = this.passed.filter((_, at) => !isDropped(this.passed[at - (at % 2)]!))
+    this.passed.splice(0, this.passed.length, ...kept)
+  }
+
   /** All headers were added: those that `Connection` lists were meant for the gateway alone (RFC 9110 § 7.6.1). */
   end(): void {
     if (!this.#hasListed) return
     const dropped = listedNames(this.connection)
-    const kept = this.passed.filter((_, at) => !dropped.has(this.passed[at - (at % 2)]!))
-    this.passed.splice(0, this.passed.length, ...kept)
+    this.#drop((name) => dropped.has(name))
   }
 
   /** The same length twice says no more than once (RFC 9110 § 8.6); two lengths are an attack, or as bad as one. */

@@ -4,8 +4,10 @@ import type { StreamProtocol } from '../protocol/stream-protocol.ts'
 import type { ServerSentEvent } from '../sse.ts'
 import { failAlone, maxStagedBytes, passAnswers } from '../turn.ts'
 import type { AnswerHead } from './answer-head.ts'
+import { ContentDecoder, type DecodedReceiver, isDecodable } from './content-decoder.ts'
 import { DeadlineWatch, type Watched } from './deadline-watch.ts'
 import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
+import { beginsEventStream } from './event-stream-bytes.ts'
 import { mayBeginError } from './plain-opening.ts'
 import { StreamOpening } from './stream-opening.ts'
 
@@ -61,7 +63,7 @@ const maxErrorMs = 1_000
 const deadlineWatch = new DeadlineWatch()
 
 /** One call of one upstream: sends the request, keeps its deadlines, and holds the answer back until it has truly begun. */
-export class UpstreamCall implements AnswerReceiver, Watched {
+export class UpstreamCall implements AnswerReceiver, DecodedReceiver, Watched {
   rosterIndex = -1
   /** No later than the next deadline: that nothing is due yet costs but a look. */
   dueAtMs: number
@@ -86,7 +88,11 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   /** Null: there is none yet, or none any more; what it was now carries another call. */
   #exchange: UpstreamExchange | null = null
   #stage: 'connecting' | 'waiting' | 'opening' | 'answering' | 'over' = 'connecting'
+  /** The client wanted a stream, and too little came to see whether this is one. */
+  #isUnsureOfStream = false
   #streamOpening: StreamOpening | null = null
+  /** Null: the answer came as it was asked for, without compression. */
+  #decoder: ContentDecoder | null = null
   #chunks: Buffer[] = []
   /** Of all `#chunks`. */
   #heldBytes = 0
@@ -131,7 +137,12 @@ export class UpstreamCall implements AnswerReceiver, Watched {
 
   /** Whether a page came in the place of an answer: it is a proxy's, or a console's that takes every path. */
   get isPage(): boolean {
-    return this.head !== null && isPage(this.head)
+    return this.head !== null && !this.isStream && isPage(this.head)
+  }
+
+  /** Bytes of the body, as the client gets it; null: unknown. */
+  get bodyLength(): number | null {
+    return this.#decoder ? null : (this.head?.contentLength ?? null)
   }
 
   /** Whether more of the answer may come. */
@@ -152,6 +163,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
   /** Holds upstream back while the client is slow. */
   pause(): void {
     this.#isPaused = true
+    this.#decoder?.pause()
     this.#exchange?.pause()
   }
 
@@ -159,6 +171,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     if (!this.#isPaused) return
     this.#isPaused = false
     this.#lastByteAtMs = monotonicMs()
+    this.#decoder?.resume()
     this.#exchange?.resume()
   }
 
@@ -199,25 +212,59 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     this.status = head.status
     this.#lastByteAtMs = monotonicMs()
     this.#stage = 'opening'
+    if (head.encoding !== '' && isDecodable(head.encoding)) this.#decode(head)
     this.isStream = head.status < 300 && isEventStream(head)
     if (this.isStream) this.#streamOpening = new StreamOpening(this.#expectation.protocol)
-    if (head.status >= 300 || isPage(head)) this.#errorSinceMs = this.#lastByteAtMs
+    else if (this.#expectation.wantsStream && head.status < 300 && head.encoding === '') this.#isUnsureOfStream = true
+    if (head.status >= 300 || (isPage(head) && !this.#isUnsureOfStream)) this.#errorSinceMs = this.#lastByteAtMs
     this.#watch()
   }
 
+  /** It was asked not to compress; compressed, neither errors nor usage could be read. */
+  #decode(head: AnswerHead): void {
+    this.#decoder = new ContentDecoder(head.encoding, this)
+    head.encoding = ''
+    head.dropEncoding()
+  }
+
   onBody(chunk: Buffer): void {
+    if (this.#stage === 'over') return
+    if (!this.#decoder) return this.onDecoded(chunk)
+    const isRoomy = this.#decoder.write(chunk, () => {
+      if (!this.#isPaused) this.#exchange?.resume()
+    })
+    if (!isRoomy) this.#exchange?.pause()
+  }
+
+  onDecoded(chunk: Buffer): void {
     if (this.#stage === 'over') return
     this.#chunks.push(chunk)
     this.#heldBytes += chunk.length
     if (this.#stage === 'answering') this.#flushSoon()
     else if (this.#streamOpening) this.#tryReadOpening(this.#streamOpening, chunk)
-    else if (this.#heldBytes > maxErrorBytes || !this.#mayBeError()) this.#begin('answering')
+    else if (this.#isUnsureOfStream) this.#askBytes()
+    else this.#readPlainOpening()
+  }
+
+  /** The client wanted a stream, and the content type names none. */
+  #askBytes(): void {
+    const isStream = beginsEventStream(this.#chunks)
+    if (isStream === undefined) return
+    this.#isUnsureOfStream = false
+    if (!isStream) return this.#readPlainOpening()
+    this.isStream = true
+    this.head!.nameEventStream()
+    this.#streamOpening = new StreamOpening(this.#expectation.protocol)
+    this.#tryReadOpening(this.#streamOpening, Buffer.concat(this.#chunks))
+  }
+
+  #readPlainOpening(): void {
+    if (this.#heldBytes > maxErrorBytes || !this.#mayBeError()) this.#begin('answering')
   }
 
   /** Whether what came of a plain answer may be an error: then the rest of it is waited for. */
   #mayBeError(): boolean {
-    if (this.status >= 300 || this.isPage) return true
-    if (!mayBeginError(this.#chunks)) return false
+    if (this.status < 300 && !this.isPage && !mayBeginError(this.#chunks)) return false
     if (this.#errorSinceMs === 0) {
       this.#errorSinceMs = monotonicMs()
       this.#watch()
@@ -227,6 +274,18 @@ export class UpstreamCall implements AnswerReceiver, Watched {
 
   onEnd(): void {
     this.#exchange = null
+    if (this.#stage === 'over') return
+    if (this.#decoder) this.#decoder.end()
+    else this.onDecodedEnd()
+  }
+
+  onUndecodable(error: Error): void {
+    if (this.#stage === 'over') return
+    this.failure = describe(error)
+    this.#break('broken', 'unreachable')
+  }
+
+  onDecodedEnd(): void {
     if (this.#stage === 'over') return
     this.isComplete = true
     this.endedAtMs = monotonicMs()
@@ -334,6 +393,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
     this.#stage = 'over'
     this.endedAtMs = monotonicMs()
     deadlineWatch.delete(this)
+    this.#decoder?.close()
     this.#exchange?.abort()
     this.#exchange = null
   }
@@ -350,7 +410,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
 
   /** Of a stream, content came; of a plain answer, its head. */
   get #hasBegun(): boolean {
-    return this.#stage === 'answering' || (this.#stage === 'opening' && !this.isStream)
+    return this.#stage === 'answering' || (this.#stage === 'opening' && !this.isStream && !this.#isUnsureOfStream)
   }
 
   #stageDeadline(): number {
@@ -363,7 +423,7 @@ export class UpstreamCall implements AnswerReceiver, Watched {
         return this.#waitingSinceMs + (wantsStream ? firstByteMs : answerMs)
       case 'opening':
         if (this.#errorSinceMs > 0) return this.#errorSinceMs + maxErrorMs
-        return this.#lastByteAtMs + (this.isStream ? firstByteMs : idleMs)
+        return this.#lastByteAtMs + (this.isStream || this.#isUnsureOfStream ? firstByteMs : idleMs)
       case 'answering':
       case 'over':
         return this.#isPaused ? monotonicMs() + idleMs : this.#lastByteAtMs + idleMs
@@ -404,9 +464,9 @@ function isPage({ status, contentType }: AnswerHead): boolean {
   return status < 300 && /^text\/html\b/i.test(contentType)
 }
 
-/** A stream that is compressed against what was asked for cannot be read; it passes as any other body. */
-function isEventStream({ isEncoded, contentType }: AnswerHead): boolean {
-  return !isEncoded && /^text\/event-stream\b/i.test(contentType)
+/** What is coded in a way that cannot be read passes as any other body. */
+function isEventStream({ encoding, contentType }: AnswerHead): boolean {
+  return encoding === '' && /^text\/event-stream\b/i.test(contentType)
 }
 
 function describe(error: Error): string {

@@ -252,7 +252,7 @@ test('of the headers only what is of use is kept, in the order in which it came'
       ['retry-after', '4', 'retry-after', '5', 'openai-version', 'caf\xe9\xa0'],
     ].flat(),
     contentType: 'text/event-stream; charset=utf-8',
-    isEncoded: false,
+    encoding: '',
     contentLength: 0,
     requestId: 'theirs',
     retryAfter: '4',
@@ -262,7 +262,7 @@ test('of the headers only what is of use is kept, in the order in which it came'
     keepAlive: 'timeout=5',
   })
   expect(readText(`${ok}content-encoding: gzip\r\ndate: x\r\n\r\n`).heads[0]).toMatchObject({
-    isEncoded: true,
+    encoding: 'gzip',
     hasDate: true,
     contentLength: null,
   })

@@ -1,0 +1,80 @@
+/** Reads what upstream compressed although it was asked not to. */
+import type { Transform } from 'node:stream'
+import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw, createZstdDecompress } from 'node:zlib'
+
+export interface DecodedReceiver {
+  onDecoded(chunk: Buffer): void
+  onDecodedEnd(): void
+  onUndecodable(error: Error): void
+}
+
+/** Whether a body with this `content-encoding` can be read. */
+export function isDecodable(encoding: string): boolean {
+  return /^(?:x-)?gzip$|^deflate$|^br$|^zstd$/.test(encoding)
+}
+
+/** A body on its way through its decoding. Nothing is told any more once it is closed. */
+export class ContentDecoder {
+  readonly #encoding: string
+  readonly #receiver: DecodedReceiver
+  /** Made with the first bytes: by them the two forms of deflate are told apart. */
+  #transform: Transform | null = null
+  #isPaused = false
+
+  constructor(encoding: string, receiver: DecodedReceiver) {
+    this.#encoding = encoding
+    this.#receiver = receiver
+  }
+
+  /** False: no more should be given before `drained` is called. */
+  write(chunk: Buffer, drained: () => void): boolean {
+    this.#transform ??= this.#open(chunk)
+    if (this.#transform.write(chunk)) return true
+    this.#transform.once('drain', drained)
+    return false
+  }
+
+  end(): void {
+    if (this.#transform) this.#transform.end()
+    else this.#receiver.onDecodedEnd()
+  }
+
+  pause(): void {
+    this.#isPaused = true
+    this.#transform?.pause()
+  }
+
+  resume(): void {
+    this.#isPaused = false
+    this.#transform?.resume()
+  }
+
+  close(): void {
+    this.#transform?.removeAllListeners().on('error', ignore).destroy()
+  }
+
+  #open(first: Buffer): Transform {
+    const transform = createTransform(this.#encoding, first)
+    transform.on('data', (chunk: Buffer) => this.#receiver.onDecoded(chunk))
+    transform.once('end', () => this.#receiver.onDecodedEnd())
+    transform.once('error', (error) => this.#receiver.onUndecodable(error))
+    if (this.#isPaused) transform.pause()
+    return transform
+  }
+}
+
+function createTransform(encoding: string, first: Buffer): Transform {
+  switch (encoding) {
+    case 'br':
+      return createBrotliDecompress()
+    case 'zstd':
+      return createZstdDecompress()
+    case 'deflate':
+      // RFC 9110 § 8.4.1.2: in a zlib wrapper, which some servers leave out.
+      return ((first[0] ?? 0) & 0x0f) === 8 ? createInflate() : createInflateRaw()
+    default:
+      return createGunzip()
+  }
+}
+
+function ignore(): void {}
