@@ -14,6 +14,13 @@ export interface EndpointInput {
   readonly state?: ServingState
 }
 
+export interface EndpointChange {
+  readonly weight?: number | null | undefined
+  /** Null: no bound. */
+  readonly maxInFlight?: number | null | undefined
+  readonly state?: ServingState | null | undefined
+}
+
 /**
  * The endpoints as they are stored, in order of creation; one whose URL was there before keeps its id. Throws `INVALID`,
  * `UNSAFE_URL` or `LIMIT_EXCEEDED` at the place of the fault.
@@ -23,26 +30,51 @@ export function resolveEndpoints(
   before: readonly EndpointConfiguration[],
   path: readonly string[],
   policy: UpstreamPolicy,
+  placeOf = (index: number): readonly string[] => [...path, String(index)],
 ): EndpointConfiguration[] {
-  if (inputs.length > maxEndpoints)
-    throw refuseInput('LIMIT_EXCEEDED', path, `A deployment has at most ${maxEndpoints} endpoints.`)
-  const idsByUrl = new Map(before.map((endpoint) => [endpoint.url, endpoint.id]))
+  requireFewEndpoints(inputs, path)
+  const endpointsByUrl = new Map(before.map((endpoint) => [endpoint.url, endpoint]))
   const seen = new Set<string>()
   const endpoints = inputs.map((input, index) => {
-    const at = [...path, String(index)]
+    const at = placeOf(index)
     const url = requireUpstreamUrl(input.url, [...at, 'url'], policy)
     if (seen.has(url)) throw refuseInput('INVALID', [...at, 'url'], 'The endpoint is listed twice.')
     seen.add(url)
+    const old = endpointsByUrl.get(url)
     return {
-      id: idsByUrl.get(url) ?? createId('DeploymentEndpoint'),
+      id: old?.id ?? createId('DeploymentEndpoint'),
       url,
       weight: requireWhole(input.weight ?? 1, 1, 1_000, [...at, 'weight']),
       maxInFlight:
-        input.maxInFlight == null ? null : requireWhole(input.maxInFlight, 1, 1_000_000, [...at, 'maxInFlight']),
+        input.maxInFlight === undefined ? (old?.maxInFlight ?? null) : requireMaxInFlight(input.maxInFlight, at),
       state: input.state ?? 'ACTIVE',
     }
   })
   return endpoints.toSorted((a, b) => (a.id < b.id ? -1 : 1))
+}
+
+/** The endpoints, if they are not too many. Throws `LIMIT_EXCEEDED`. */
+export function requireFewEndpoints<T>(
+  endpoints: readonly T[],
+  path: readonly string[] = ['input', 'endpoint'],
+): readonly T[] {
+  if (endpoints.length <= maxEndpoints) return endpoints
+  throw refuseInput('LIMIT_EXCEEDED', path, `A deployment has at most ${maxEndpoints} endpoints.`)
+}
+
+/** The endpoint as it shall be: what is omitted or null stays, but for a bound, which null takes away. */
+export function updatedEndpoint(before: EndpointConfiguration, input: EndpointChange): EndpointConfiguration {
+  const at = ['input']
+  return {
+    ...before,
+    weight: input.weight == null ? before.weight : requireWhole(input.weight, 1, 1_000, [...at, 'weight']),
+    maxInFlight: input.maxInFlight === undefined ? before.maxInFlight : requireMaxInFlight(input.maxInFlight, at),
+    state: input.state ?? before.state,
+  }
+}
+
+function requireMaxInFlight(value: number | null, at: readonly string[]): number | null {
+  return value === null ? null : requireWhole(value, 1, 1_000_000, [...at, 'maxInFlight'])
 }
 
 function requireWhole(value: number, least: number, most: number, path: readonly string[]): number {

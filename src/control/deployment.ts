@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { DeploymentConfiguration } from '../routing/configuration.ts'
+import type { DeploymentConfiguration, EndpointConfiguration } from '../routing/configuration.ts'
 import { defaultHealthCheck } from '../routing/engine.ts'
 import type { DeploymentEngine, LoadBalancing, ModelCategory, ServingState } from '../routing/vocabulary.ts'
 import { createId } from '../storage/create-id.ts'
@@ -16,7 +16,13 @@ import { auditChanges } from './audit-changes.ts'
 import { requireFreeLabels } from './backend-label.ts'
 import { type Change, commitChange, type CreateInput, type EditInput } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
-import { type EndpointInput, resolveEndpoints } from './deployment-endpoints.ts'
+import {
+  type EndpointChange,
+  type EndpointInput,
+  requireFewEndpoints,
+  resolveEndpoints,
+  updatedEndpoint,
+} from './deployment-endpoints.ts'
 import { addRoute } from './edit-route.ts'
 import { type HealthCheckInput, resolveHealthCheck } from './health-check.ts'
 import { makeOnce } from './idempotency.ts'
@@ -183,14 +189,18 @@ function withUpdates(control: Control, before: DeploymentDraft, input: Deploymen
 }
 
 /** A stored secret goes to no host that it was not entered for. */
-function requireKnownOrigins(before: DeploymentDraft, after: DeploymentDraft): void {
+function requireKnownOrigins(
+  before: DeploymentDraft,
+  after: DeploymentDraft,
+  placeOf = (index: number) => ['input', 'endpoints', String(index), 'url'],
+): void {
   if (before.secret === null) return
   const known = new Set(before.endpoints.map((endpoint) => new URL(endpoint.url).origin))
   const index = after.endpoints.findIndex((endpoint) => !known.has(new URL(endpoint.url).origin))
   if (index < 0) return
   throw refuseInput(
     'FAILED_PRECONDITION',
-    ['input', 'endpoints', String(index), 'url'],
+    placeOf(index),
     'The stored secret would be sent to a new host: give the secret too, or null to send none.',
   )
 }
@@ -206,23 +216,78 @@ export function setDeploymentEndpointState(
   actor: Actor,
   input: DeploymentEndpointStateSetInput,
 ): Promise<Answer<string>> {
-  const { endpointId, state } = input
-  return commitChange(control, { actor, action: 'deploymentEndpointStateSet', input }, async (change) => {
-    const id = await findDeploymentIdOfEndpoint(change.tx, endpointId)
-    if (!id) throw noSuchEndpoint()
-    return editDeployment(change, { id }, input.expectedRevision, (before) =>
-      withEndpointState(before, endpointId, state),
-    )
-  })
+  return commitChange(control, { actor, action: 'deploymentEndpointStateSet', input }, (change) =>
+    editEndpoint(change, input, (endpoint) => [{ ...endpoint, state: input.state }]),
+  )
 }
 
-function withEndpointState(before: DeploymentDraft, endpointId: string, state: ServingState): DeploymentDraft {
-  // It may have gone before its deployment was locked.
-  if (!before.endpoints.some((endpoint) => endpoint.id === endpointId)) throw noSuchEndpoint()
-  return {
-    ...before,
-    endpoints: before.endpoints.map((endpoint) => (endpoint.id === endpointId ? { ...endpoint, state } : endpoint)),
-  }
+export interface DeploymentEndpointAddInput extends EditInput {
+  readonly deployment: Ref
+  readonly endpoint: EndpointInput
+}
+
+/** Adds a replica; the others stay as they are. The value is the deployment's id. */
+export function addDeploymentEndpoint(
+  control: Control,
+  actor: Actor,
+  input: DeploymentEndpointAddInput,
+): Promise<Answer<string>> {
+  return commitChange(control, { actor, action: 'deploymentEndpointAdd', input }, (change) =>
+    editDeployment(change, input.deployment, input.expectedRevision, (before) => {
+      const [added] = resolveEndpoints([input.endpoint], [], ['input'], control.upstreams, () => ['input', 'endpoint'])
+      if (before.endpoints.some((endpoint) => endpoint.url === added!.url))
+        throw refuseInput('TAKEN', ['input', 'endpoint', 'url'], 'The deployment has this endpoint already.')
+      const after = { ...before, endpoints: requireFewEndpoints([...before.endpoints, added!]) }
+      requireKnownOrigins(before, after, () => ['input', 'endpoint', 'url'])
+      return after
+    }),
+  )
+}
+
+export interface DeploymentEndpointUpdateInput extends EditInput, EndpointChange {
+  readonly endpointId: string
+}
+
+/** Changes what is given of one replica; what is omitted stays. The value is the deployment's id. */
+export function updateDeploymentEndpoint(
+  control: Control,
+  actor: Actor,
+  input: DeploymentEndpointUpdateInput,
+): Promise<Answer<string>> {
+  return commitChange(control, { actor, action: 'deploymentEndpointUpdate', input }, (change) =>
+    editEndpoint(change, input, (endpoint) => [updatedEndpoint(endpoint, input)]),
+  )
+}
+
+export interface DeploymentEndpointRemoveInput extends EditInput {
+  readonly endpointId: string
+}
+
+/** Removes one replica. The value is the deployment's id. */
+export function removeDeploymentEndpoint(
+  control: Control,
+  actor: Actor,
+  input: DeploymentEndpointRemoveInput,
+): Promise<Answer<string>> {
+  return commitChange(control, { actor, action: 'deploymentEndpointRemove', input }, (change) =>
+    editEndpoint(change, input, () => []),
+  )
+}
+
+/** Puts what `edit` makes of one endpoint in its place. */
+async function editEndpoint(
+  change: Change,
+  { endpointId, expectedRevision }: EditInput & { readonly endpointId: string },
+  edit: (endpoint: EndpointConfiguration) => readonly EndpointConfiguration[],
+): Promise<string> {
+  const id = await findDeploymentIdOfEndpoint(change.tx, endpointId)
+  if (!id) throw noSuchEndpoint()
+  return editDeployment(change, { id }, expectedRevision, (before) => {
+    // It may have gone before its deployment was locked.
+    if (!before.endpoints.some((endpoint) => endpoint.id === endpointId)) throw noSuchEndpoint()
+    const endpoints = before.endpoints.flatMap((each) => (each.id === endpointId ? edit(each) : [each]))
+    return { ...before, endpoints }
+  })
 }
 
 function noSuchEndpoint(): Refused {

@@ -13,12 +13,13 @@ export function resolveCredentials(
   secrets: readonly string[],
   before: ProviderDraft['credentials'],
   path: readonly string[],
+  placeOf = (index: number): readonly string[] => [...path, String(index)],
 ): ProviderDraft['credentials'] {
   if (secrets.length > maxSecrets)
     throw refuseInput('LIMIT_EXCEEDED', path, `A provider has at most ${maxSecrets} secrets.`)
   const idsBySecret = new Map(before.map((credential) => [credential.secret, credential.id]))
   return secrets.map((secret, index) => {
-    const at = [...path, String(index)]
+    const at = placeOf(index)
     requireSecret(secret, at)
     if (secrets.indexOf(secret) !== index) throw refuseInput('INVALID', at, 'The secret is listed twice.')
     return { id: idsBySecret.get(secret) ?? createId('ProviderCredential'), secret, hint: hintOf(secret) }

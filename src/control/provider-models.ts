@@ -11,8 +11,9 @@ const maxModels = 500
 
 export interface ProviderModelInput {
   readonly upstreamModel: string
-  /** Omitted: guessed from the name. */
+  /** Omitted: as before, or guessed from the name. */
   readonly categories?: readonly ModelCategory[] | null | undefined
+  /** Null: unknown. Omitted: that, or as before. */
   readonly pricing?: PricingInput | null | undefined
   /** Null: what the kind is known for. Omitted: that, or what was stated before. */
   readonly operations?: readonly string[] | null | undefined
@@ -28,6 +29,7 @@ export function resolveModels(
   inputs: readonly ProviderModelInput[],
   before: ProviderConfiguration['models'],
   path: readonly string[],
+  placeOf = (index: number): readonly string[] => [...path, String(index)],
 ): ProviderConfiguration['models'] {
   if (inputs.length > maxModels)
     throw refuseInput('LIMIT_EXCEEDED', path, `A provider has at most ${maxModels} models.`)
@@ -35,7 +37,7 @@ export function resolveModels(
   // By what is seen of them; upstream is sent each as it is.
   const seen = new Set<string>()
   return inputs.map((input, index) => {
-    const at = [...path, String(index)]
+    const at = placeOf(index)
     const { upstreamModel } = input
     requireUpstreamModel(upstreamModel, [...at, 'upstreamModel'])
     const seenName = upstreamModel.normalize('NFC')
@@ -47,8 +49,10 @@ export function resolveModels(
     return {
       id: old?.id ?? createId('ProviderModel'),
       upstreamModel,
-      categories: input.categories ? [...new Set(input.categories)] : guessCategories(upstreamModel),
-      pricing: resolvePricing(input.pricing, [...at, 'pricing']),
+      categories: input.categories
+        ? [...new Set(input.categories)]
+        : (old?.categories ?? guessCategories(upstreamModel)),
+      pricing: input.pricing === undefined ? (old?.pricing ?? null) : resolvePricing(input.pricing, [...at, 'pricing']),
       ...resolveAbilities(input, old, at),
     }
   })

@@ -45,7 +45,7 @@ export function createProvider(control: Control, actor: Actor, input: ProviderCr
       const draft = draftProvider(control, input)
       await insertProvider(change.tx, control.box, draft)
       record(change, null, draft)
-      await requireFreeLabels(change, draft.id, newLabels(null, draft))
+      await requireFreeLabels(change, draft.id, newLabels(null, draft, placeInModels))
       return { providerId: draft.id }
     })
     return providerId
@@ -89,18 +89,45 @@ export interface ProviderUpdateInput extends EditInput, PassageInput {
 
 /** Changes what is given; omitted members stay. The value is the provider's id. */
 export function updateProvider(control: Control, actor: Actor, input: ProviderUpdateInput): Promise<Answer<string>> {
-  return commitChange(control, { actor, action: 'providerUpdate', input }, async (change) => {
-    const before = await lockProvider(change, input.provider)
-    requireRevision(before, input.expectedRevision)
-    const after = withUpdates(control, before, input)
-    if (isDeepStrictEqual(before, after)) return before.id
-    requireSecretsAgain(before, after, input)
-    await requireUnused(change, modelIdsLeftOut(before, after), ['input', 'models'], 'a model that is left out')
-    await writeProvider(change.tx, control.box, before, after)
-    record(change, before, after)
-    await requireFreeLabels(change, before.id, newLabels(before, after))
-    return before.id
-  })
+  return commitChange(control, { actor, action: 'providerUpdate', input }, (change) =>
+    editProvider(change, input.provider, input.expectedRevision, {
+      edit(before) {
+        const after = withUpdates(control, before, input)
+        requireSecretsAgain(before, after, input)
+        return after
+      },
+    }),
+  )
+}
+
+export interface ProviderEdit {
+  readonly placeOfProvider?: readonly string[]
+  /** Where a model stands in the arguments, by its place in the provider's list; null: the list. */
+  readonly placeOfModel?: (index: number | null) => readonly string[]
+  /** The provider as it shall be. */
+  readonly edit: (before: ProviderDraft) => ProviderDraft
+}
+
+/** Changes one provider: lock, compare the revision, edit, write and record. Returns its id. */
+export async function editProvider(
+  change: Change,
+  ref: Ref,
+  expectedRevision: number | null | undefined,
+  { placeOfProvider, placeOfModel = placeInModels, edit }: ProviderEdit,
+): Promise<string> {
+  const before = await lockProvider(change, ref, placeOfProvider)
+  requireRevision(before, expectedRevision)
+  const after = edit(before)
+  if (isDeepStrictEqual(before, after)) return before.id
+  await requireUnused(change, modelIdsLeftOut(before, after), placeOfModel(null), 'a model that is left out')
+  await writeProvider(change.tx, change.control.box, before, after)
+  record(change, before, after)
+  await requireFreeLabels(change, before.id, newLabels(before, after, placeOfModel))
+  return before.id
+}
+
+function placeInModels(index: number | null): readonly string[] {
+  return index === null ? ['input', 'models'] : ['input', 'models', String(index), 'upstreamModel']
 }
 
 function withUpdates(control: Control, before: ProviderDraft, input: ProviderUpdateInput): ProviderDraft {
@@ -151,11 +178,15 @@ function requireSecretsAgain(before: ProviderDraft, after: ProviderDraft, input:
 }
 
 /** The labels that its models did not have before: a new name changes them all. */
-function newLabels(before: ProviderDraft | null, after: ProviderDraft): GivenLabel[] {
+function newLabels(
+  before: ProviderDraft | null,
+  after: ProviderDraft,
+  placeOfModel: (index: number) => readonly string[],
+): GivenLabel[] {
   const isRenamed = before?.name !== after.name
   const known = new Set(isRenamed ? [] : before?.models.map((model) => model.upstreamModel))
   return after.models.flatMap(({ upstreamModel }, index) => {
-    const path = before && isRenamed ? ['input', 'name'] : ['input', 'models', String(index), 'upstreamModel']
+    const path = before && isRenamed ? ['input', 'name'] : placeOfModel(index)
     return known.has(upstreamModel) ? [] : [{ label: `${after.name}/${upstreamModel}`, path }]
   })
 }
@@ -182,9 +213,13 @@ export function removeProvider(control: Control, actor: Actor, input: ProviderDe
   })
 }
 
-async function lockProvider(change: Change, ref: Ref): Promise<ProviderDraft> {
+async function lockProvider(
+  change: Change,
+  ref: Ref,
+  path = ['input', 'provider'] as readonly string[],
+): Promise<ProviderDraft> {
   const provider = await findProviderForUpdate(change.tx, change.control.box, ref)
-  if (!provider) throw refuseInput('NOT_FOUND', ['input', 'provider'], 'There is no such provider.')
+  if (!provider) throw refuseInput('NOT_FOUND', path, 'There is no such provider.')
   return provider
 }
 

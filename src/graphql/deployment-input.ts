@@ -155,3 +155,31 @@ export const DeploymentDeleteInput = builder.inputType('DeploymentDeleteInput', 
     ...editFields(t),
   }),
 })
+
+export const DeploymentEndpointAddInput = builder.inputType('DeploymentEndpointAddInput', {
+  description: 'Adds an endpoint; the others stay as they are.',
+  fields: (t) => ({
+    deployment: t.field({ type: DeploymentRefInput, description: 'Which deployment.', required: true }),
+    endpoint: t.field({ type: DeploymentEndpointInput, description: 'The endpoint.', required: true }),
+    ...editFields(t),
+  }),
+})
+
+export const DeploymentEndpointUpdateInput = builder.inputType('DeploymentEndpointUpdateInput', {
+  description: 'Omitted fields stay as they are.',
+  fields: (t) => ({
+    endpointId: t.id({ description: 'Which endpoint.', required: true }),
+    weight: t.int({ description: 'Relative capacity, 1 to 1,000.' }),
+    maxInFlight: t.int({ description: 'Most requests in flight, over all gateways; null: no bound.' }),
+    state: t.field({ type: ServingState, description: 'Whether it takes traffic.' }),
+    ...editFields(t),
+  }),
+})
+
+export const DeploymentEndpointRemoveInput = builder.inputType('DeploymentEndpointRemoveInput', {
+  description: 'Removes an endpoint.',
+  fields: (t) => ({
+    endpointId: t.id({ description: 'Which endpoint.', required: true }),
+    ...editFields(t),
+  }),
+})

@@ -1,17 +1,23 @@
 import type { Answer } from '../control/control.ts'
 import {
+  addDeploymentEndpoint,
   createDeployment,
   type DeploymentAndRoute,
   removeDeployment,
+  removeDeploymentEndpoint,
   setDeploymentEndpointState,
   updateDeployment,
+  updateDeploymentEndpoint,
 } from '../control/deployment.ts'
 import { writesConfig } from './authorisation.ts'
 import { builder } from './builder.ts'
 import {
   DeploymentCreateInput,
   DeploymentDeleteInput,
+  DeploymentEndpointAddInput,
+  DeploymentEndpointRemoveInput,
   DeploymentEndpointStateSetInput,
+  DeploymentEndpointUpdateInput,
   DeploymentUpdateInput,
 } from './deployment-input.ts'
 import { DeploymentPayload } from './deployment-payload.ts'
@@ -43,6 +49,30 @@ builder.mutationFields((t) => ({
       input: t.arg({ type: DeploymentEndpointStateSetInput, required: true, description: 'Which, and its state.' }),
     },
     resolve: (_root, { input }, context) => runCommand(context, setDeploymentEndpointState, input),
+  }),
+  deploymentEndpointAdd: t.field({
+    type: DeploymentPayload,
+    nullable: true,
+    description: 'Adds an endpoint; the others stay as they are.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: DeploymentEndpointAddInput, required: true, description: 'The endpoint.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, addDeploymentEndpoint, input),
+  }),
+  deploymentEndpointUpdate: t.field({
+    type: DeploymentPayload,
+    nullable: true,
+    description: 'Changes one endpoint.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: DeploymentEndpointUpdateInput, required: true, description: 'What to change.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, updateDeploymentEndpoint, input),
+  }),
+  deploymentEndpointRemove: t.field({
+    type: DeploymentPayload,
+    nullable: true,
+    description: 'Removes one endpoint.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: DeploymentEndpointRemoveInput, required: true, description: 'What to remove.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, removeDeploymentEndpoint, input),
   }),
   deploymentDelete: t.field({
     type: DeletePayload,

@@ -2,7 +2,7 @@ import { builder } from './builder.ts'
 import { ModelCategory, ProviderKind, ServingState } from './enums.ts'
 import { ModelPricingInput } from './pricing-input.ts'
 import { createFields, editFields } from './change-fields.ts'
-import { ProviderRefInput } from './references-input.ts'
+import { ProviderModelRefInput, ProviderRefInput } from './references-input.ts'
 import { passageFields } from './request-rules-input.ts'
 import { RouteAccessInput } from './route-input.ts'
 
@@ -142,5 +142,52 @@ export const ProviderRouteCreateInput = builder.inputType('ProviderRouteCreateIn
     name: t.string({ description: "Omitted: the model's name." }),
     access: t.field({ type: RouteAccessInput, description: 'Omitted: any authenticated key.' }),
     ...createFields(t),
+  }),
+})
+
+export const ProviderModelAddInput = builder.inputType('ProviderModelAddInput', {
+  description: 'Adds a model; the others stay as they are.',
+  fields: (t) => ({
+    provider: t.field({ type: ProviderRefInput, description: 'Which provider.', required: true }),
+    model: t.field({ type: ProviderModelInput, description: 'The model.', required: true }),
+    ...editFields(t),
+  }),
+})
+
+export const ProviderModelUpdateInput = builder.inputType('ProviderModelUpdateInput', {
+  description: 'Omitted fields stay as they are.',
+  fields: (t) => ({
+    model: t.field({ type: ProviderModelRefInput, description: 'Which model.', required: true }),
+    categories: t.field({ type: [ModelCategory], description: 'What the model is for.' }),
+    pricing: t.field({ type: ModelPricingInput, description: 'Null: unknown.' }),
+    operations: t.stringList({ description: 'At most 64. Null: what the kind is known for.' }),
+    contextTokens: t.int({ description: 'Tokens that fit into one request, the answer included; null: unknown.' }),
+    ...editFields(t),
+  }),
+})
+
+export const ProviderModelRemoveInput = builder.inputType('ProviderModelRemoveInput', {
+  description: 'Removes a model. Refused while a route uses it.',
+  fields: (t) => ({
+    model: t.field({ type: ProviderModelRefInput, description: 'Which model.', required: true }),
+    ...editFields(t),
+  }),
+})
+
+export const ProviderCredentialAddInput = builder.inputType('ProviderCredentialAddInput', {
+  description: 'Adds a secret; the others stay as they are.',
+  fields: (t) => ({
+    provider: t.field({ type: ProviderRefInput, description: 'Which provider.', required: true }),
+    secret: t.string({ description: 'Encrypted before it reaches the database.', required: true }),
+    preferred: t.boolean({ description: 'Before the others.', required: true, defaultValue: false }),
+    ...editFields(t),
+  }),
+})
+
+export const ProviderCredentialRemoveInput = builder.inputType('ProviderCredentialRemoveInput', {
+  description: 'Removes a secret.',
+  fields: (t) => ({
+    id: t.id({ description: 'Which credential.', required: true }),
+    ...editFields(t),
   }),
 })

@@ -1,11 +1,23 @@
 import { createProvider, removeProvider, updateProvider } from '../control/provider.ts'
+import {
+  addProviderCredential,
+  addProviderModel,
+  removeProviderCredential,
+  removeProviderModel,
+  updateProviderModel,
+} from '../control/provider-parts.ts'
 import { createProviderRoute } from '../control/provider-route.ts'
 import { writesConfig } from './authorisation.ts'
 import { builder } from './builder.ts'
 import { DeletePayload, runCommand } from './payload.ts'
 import {
   ProviderCreateInput,
+  ProviderCredentialAddInput,
+  ProviderCredentialRemoveInput,
   ProviderDeleteInput,
+  ProviderModelAddInput,
+  ProviderModelRemoveInput,
+  ProviderModelUpdateInput,
   ProviderRouteCreateInput,
   ProviderUpdateInput,
 } from './provider-input.ts'
@@ -36,6 +48,46 @@ builder.mutationFields((t) => ({
     authScopes: writesConfig,
     args: { input: t.arg({ type: ProviderDeleteInput, required: true, description: 'What to delete.' }) },
     resolve: (_root, { input }, context) => runCommand(context, removeProvider, input),
+  }),
+  providerModelAdd: t.field({
+    type: ProviderPayload,
+    nullable: true,
+    description: 'Adds a model; the others stay as they are.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: ProviderModelAddInput, required: true, description: 'The model.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, addProviderModel, input),
+  }),
+  providerModelUpdate: t.field({
+    type: ProviderPayload,
+    nullable: true,
+    description: 'Changes one model.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: ProviderModelUpdateInput, required: true, description: 'What to change.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, updateProviderModel, input),
+  }),
+  providerModelRemove: t.field({
+    type: ProviderPayload,
+    nullable: true,
+    description: 'Removes one model. Refused while a route uses it.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: ProviderModelRemoveInput, required: true, description: 'What to remove.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, removeProviderModel, input),
+  }),
+  providerCredentialAdd: t.field({
+    type: ProviderPayload,
+    nullable: true,
+    description: 'Adds a secret; the others stay as they are.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: ProviderCredentialAddInput, required: true, description: 'The secret.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, addProviderCredential, input),
+  }),
+  providerCredentialRemove: t.field({
+    type: ProviderPayload,
+    nullable: true,
+    description: 'Removes one secret.',
+    authScopes: writesConfig,
+    args: { input: t.arg({ type: ProviderCredentialRemoveInput, required: true, description: 'What to remove.' }) },
+    resolve: (_root, { input }, context) => runCommand(context, removeProviderCredential, input),
   }),
   providerRouteCreate: t.field({
     type: RoutePayload,

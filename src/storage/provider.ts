@@ -26,6 +26,12 @@ export async function findProviderForUpdate(tx: Tx, box: SecretBox, ref: Ref): P
   return configuration && { ...configuration, revision: row.revision, description: row.description }
 }
 
+/** The id of the provider that has this credential. */
+export async function findProviderIdOfCredential(tx: Tx, id: string): Promise<string | undefined> {
+  const query = tx.selectFrom('provider_credential').select('provider_id').where('id', '=', id)
+  return (await query.executeTakeFirst())?.provider_id
+}
+
 /** The provider with its secrets, as it is now. Throws `SecretBoxError` if one of them cannot be opened. */
 export async function findProviderConfiguration(
   db: Db,
