@@ -155,15 +155,15 @@ test('who follows the audit log by its cursors misses nothing while many write a
     followed.push(...auditLog.edges.map(({ node }) => node).toReversed())
     cursor = auditLog.edges[0]?.cursor ?? cursor
   }
-  let isWriting = true
+  const end = new AbortController()
   const writers = Array.from({ length: 24 }, (_, n) =>
     api.graphql.change(`mutation { userCreate(input: { name: "tail ${n}" }) { ${errors} } }`),
   )
   const following = (async () => {
-    while (isWriting) await follow()
+    while (!end.signal.aborted) await follow()
   })()
   await Promise.all(writers)
-  isWriting = false
+  end.abort()
   await following
   await follow()
   expect(followed.map(({ action }) => action)).toEqual(Array.from({ length: 24 }, () => 'userCreate'))
