@@ -11,6 +11,7 @@ import {
   insertDeployment,
   updateDeployment as writeDeployment,
 } from '../storage/deployment.ts'
+import { saveDeploymentProbe } from '../storage/deployment-probe.ts'
 import { findRouteForUpdate, listRouteIdsOfBackends, type Ref } from '../storage/route.ts'
 import { auditChanges } from './audit-changes.ts'
 import { requireFreeLabels } from './backend-label.ts'
@@ -24,6 +25,7 @@ import {
   updatedEndpoint,
 } from './deployment-endpoints.ts'
 import { addRoute } from './edit-route.ts'
+import { probeEndpoints } from './endpoint-probe.ts'
 import { type HealthCheckInput, resolveHealthCheck } from './health-check.ts'
 import { makeOnce } from './idempotency.ts'
 import { type AbilitiesInput, resolveAbilities } from './model-abilities.ts'
@@ -41,7 +43,7 @@ export interface DeploymentQueueInput {
   readonly maxWaitMs: number
 }
 
-export interface DeploymentCreateInput extends CreateInput, AbilitiesInput, PassageInput {
+export interface DeploymentCreateInput extends CreateInput, AbilitiesInput, PassageInput, CheckInput {
   readonly name: string
   readonly description?: string
   readonly engine?: DeploymentEngine
@@ -60,6 +62,11 @@ export interface DeploymentCreateInput extends CreateInput, AbilitiesInput, Pass
   readonly routeAccess?: RouteAccessInput | null | undefined
 }
 
+/** Whether the endpoints are asked for their models before the answer; off by default, but on in the API. */
+export interface CheckInput {
+  readonly check?: boolean
+}
+
 export interface DeploymentAndRoute {
   readonly deploymentId: string
   /** Null: no route was made with it. */
@@ -67,13 +74,14 @@ export interface DeploymentAndRoute {
 }
 
 /** Makes a deployment and, unless switched off, a route of the same name, in one transaction. */
-export function createDeployment(
+export async function createDeployment(
   control: Control,
   actor: Actor,
   input: DeploymentCreateInput,
 ): Promise<Answer<DeploymentAndRoute>> {
-  return commitChange(control, { actor, action: 'deploymentCreate', input }, (change) =>
-    makeOnce(change, input, 'deploymentId', async () => {
+  const { check = false, ...made } = input
+  const answer = await commitChange(control, { actor, action: 'deploymentCreate', input: made }, (change) =>
+    makeOnce(change, made, 'deploymentId', async () => {
       const draft = draftDeployment(control, input)
       await insertDeployment(change.tx, control.box, draft)
       record(change, null, draft)
@@ -82,6 +90,15 @@ export function createDeployment(
       return { deploymentId: draft.id, routeId }
     }),
   )
+  if (answer.ok && check) await checkDeployment(control, answer.value.deploymentId)
+  return answer
+}
+
+/** Asks the endpoints as they are now, and keeps what they said. A server that is away is no reason to refuse: it may start later. */
+async function checkDeployment(control: Control, id: string): Promise<void> {
+  const backend = control.snapshots.current().backends.get(id)
+  if (backend?.kind !== 'deployment') return
+  await saveDeploymentProbe(control.db, id, await probeEndpoints(control, backend))
 }
 
 function draftDeployment(control: Control, input: DeploymentCreateInput): DeploymentDraft {
@@ -127,7 +144,7 @@ async function addRouteFor(change: Change, draft: DeploymentDraft, input: Deploy
   return route.id
 }
 
-export interface DeploymentUpdateInput extends EditInput, AbilitiesInput, PassageInput {
+export interface DeploymentUpdateInput extends EditInput, AbilitiesInput, PassageInput, CheckInput {
   readonly deployment: Ref
   readonly name?: string | null | undefined
   readonly description?: string | null | undefined
@@ -147,12 +164,12 @@ export interface DeploymentUpdateInput extends EditInput, AbilitiesInput, Passag
 }
 
 /** Changes what is given; omitted members stay. The value is the deployment's id. */
-export function updateDeployment(
+export async function updateDeployment(
   control: Control,
   actor: Actor,
   input: DeploymentUpdateInput,
 ): Promise<Answer<string>> {
-  return commitChange(control, { actor, action: 'deploymentUpdate', input }, (change) =>
+  const answer = await commitChange(control, { actor, action: 'deploymentUpdate', input }, (change) =>
     editDeployment(change, input.deployment, input.expectedRevision, (before) => {
       const after = withUpdates(control, before, input)
       requireSound(after, input)
@@ -160,6 +177,8 @@ export function updateDeployment(
       return after
     }),
   )
+  if (answer.ok && input.check) await checkDeployment(control, answer.value)
+  return answer
 }
 
 function withUpdates(control: Control, before: DeploymentDraft, input: DeploymentUpdateInput): DeploymentDraft {

@@ -84,6 +84,12 @@ export const DeploymentCreateInput = builder.inputType('DeploymentCreateInput', 
     }),
     contextTokens: t.int({ description: 'Tokens that fit into one request, the answer included; omitted: unknown.' }),
     ...passageFields(t, 'the same'),
+    check: t.boolean({
+      description:
+        'Asks each endpoint for its models before it answers, and tells in `warnings` what would not work. It never refuses: a server may start later.',
+      required: true,
+      defaultValue: true,
+    }),
     endpoints: t.field({ type: [DeploymentEndpointInput], description: 'At most 256.', required: true }),
     loadBalancing: t.field({
       type: LoadBalancing,
@@ -123,6 +129,12 @@ export const DeploymentUpdateInput = builder.inputType('DeploymentUpdateInput', 
     operations: t.stringList({ description: 'At most 64. Null: what the engine is known for.' }),
     contextTokens: t.int({ description: 'Tokens that fit into one request, the answer included; null: unknown.' }),
     ...passageFields(t, 'as before'),
+    check: t.boolean({
+      description:
+        'Asks each endpoint for its models before it answers, and tells in `warnings` what would not work. It never refuses: a server may start later.',
+      required: true,
+      defaultValue: true,
+    }),
     state: t.field({ type: ServingState, description: '`DISABLED` takes it out of every route at once.' }),
     loadBalancing: t.field({ type: LoadBalancing, description: 'How a request chooses among the endpoints.' }),
     healthCheck: t.field({ type: HealthCheckInput, description: 'Null: none.' }),

@@ -1,5 +1,6 @@
 import type { Answer } from '../control/control.ts'
 import { findRouteCreatedWith } from '../storage/route-read.ts'
+import { BackendWarningRef, warningsOfDeployment } from './backend-warning.ts'
 import { builder } from './builder.ts'
 import { MutationPayloadRef } from './payload.ts'
 import { DeploymentRef, RouteRef } from './refs.ts'
@@ -14,6 +15,14 @@ export const DeploymentPayload = builder.objectRef<Answer<string>>('DeploymentPa
       nullable: true,
       description: 'The deployment after the change; null if nothing was committed.',
       resolve: (answer, _args, { loaders }) => (answer.ok ? loaders.deployment.load(answer.value) : null),
+    }),
+    warnings: t.field({
+      type: [BackendWarningRef],
+      description: 'Of the deployment as it is now: why it will probably not answer.',
+      resolve: async (answer, _args, context) => {
+        const row = answer.ok ? await context.loaders.deployment.load(answer.value) : null
+        return row ? warningsOfDeployment(context, row) : []
+      },
     }),
     route: t.field({
       type: RouteRef,

@@ -1,7 +1,9 @@
 import { readyEndpoints } from '../routing/availability.ts'
 import { countDeployments, type DeploymentRow, findDeployment, listDeployments } from '../storage/deployment-read.ts'
 import type { PageRequest } from '../storage/page.ts'
+import type { DeploymentProbeRow } from '../storage/deployment-probe.ts'
 import { readsConfig, seesConfig, seesUpstreams } from './authorisation.ts'
+import { BackendWarningRef, warningsOfDeployment } from './backend-warning.ts'
 import { builder } from './builder.ts'
 import { ObjectOrderInput, orderList } from './object-order.ts'
 import { connect, connectionType, pageArgs, pageCost } from './connection.ts'
@@ -18,6 +20,23 @@ const DeploymentQueue = builder.objectRef<{ maxWaiting: number; maxWaitMs: numbe
   fields: (t) => ({
     maxWaiting: t.exposeInt('maxWaiting', { description: 'Most requests that wait.' }),
     maxWaitMs: t.exposeInt('maxWaitMs', { description: 'Longest wait.' }),
+  }),
+})
+
+const maxShownModels = 500
+
+const DeploymentProbe = builder.objectRef<DeploymentProbeRow>('DeploymentProbe').implement({
+  description: 'What an endpoint said when it was last asked.',
+  fields: (t) => ({
+    at: t.field({ type: 'DateTime', description: 'When it was asked.', resolve: ({ at }) => at }),
+    models: t.stringList({
+      nullable: true,
+      description: 'The models that it lists, at most 500; null if it lists none.',
+      resolve: ({ answers }) => {
+        const models = new Set(answers.flatMap((answer) => answer.models ?? []))
+        return models.size === 0 ? null : [...models].slice(0, maxShownModels)
+      },
+    }),
   }),
 })
 
@@ -60,6 +79,17 @@ builder.objectType(DeploymentRef, {
     readyEndpoints: t.int({
       description: 'Endpoints that take traffic and are healthy.',
       resolve: (row, _args, context) => countReadyEndpoints(context, row),
+    }),
+    warnings: t.field({
+      type: [BackendWarningRef],
+      description: 'Why it will probably not answer: by the last probe, and by the settings of this installation.',
+      resolve: (row, _args, context) => warningsOfDeployment(context, row),
+    }),
+    probe: t.field({
+      type: DeploymentProbe,
+      nullable: true,
+      description: 'What its endpoints said when they were last asked; null: they were not.',
+      resolve: async ({ id }, _args, { loaders }) => (await loaders.probesOfDeployment.load(id))[0] ?? null,
     }),
     secretHint: t.exposeString('secret_hint', {
       authScopes: seesUpstreams,

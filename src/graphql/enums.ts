@@ -20,6 +20,7 @@ import type {
 import type { RouteChangeKind as RouteChangeKindWord } from '../storage/configuration-tables.ts'
 import type { GatewayState as GatewayStateWord } from '../storage/gateway.ts'
 import type { ObjectOrder } from '../storage/page.ts'
+import type { BackendWarningCode as BackendWarningCodeWord } from '../control/backend-warnings.ts'
 import type { RefusalCode } from '../control/refusal.ts'
 import type { Propagation as PropagationWord } from '../control/control.ts'
 import { builder } from './builder.ts'
@@ -153,6 +154,17 @@ export const RouteBalancing = builder.enumType('RouteBalancing', {
         'The available target with the fewest requests in flight for its weight, over all gateways as far as they have told; ties by the weights.',
     },
   } satisfies Values<RouteBalancingWord>,
+})
+
+export const BackendWarningCode = builder.enumType('BackendWarningCode', {
+  description: 'What is wrong with a backend.',
+  values: {
+    UNREACHABLE: { description: 'It did not answer, or its server failed.' },
+    MODEL_NOT_LISTED: { description: 'The endpoint lists models, and `upstreamModel` is not among them.' },
+    BASE_URL_SUSPECT: { description: 'The base URL has no path, or lists no models there but at `/v1`.' },
+    UNSAFE_URL: { description: 'The address may not be called from this installation as it is now configured.' },
+    CREDENTIAL_REFUSED: { description: 'The credential was not accepted, or one is missing.' },
+  } satisfies Values<BackendWarningCodeWord>,
 })
 
 export const TargetAvailability = builder.enumType('TargetAvailability', {

@@ -9,6 +9,7 @@ import {
 } from '../storage/api-key-read.ts'
 import { listAuditEntriesByIds } from '../storage/audit-read.ts'
 import type { Db } from '../storage/database.ts'
+import { listDeploymentProbes } from '../storage/deployment-probe.ts'
 import { listDeploymentsByIds, listEndpointsByIds, listEndpointsOfDeployments } from '../storage/deployment-read.ts'
 import type { Page, PageRequest } from '../storage/page.ts'
 import {
@@ -54,6 +55,7 @@ export function createLoaders(db: Db) {
     credentialsOfProvider: byParent(db, listCredentialsOfProviders, (row) => row.provider_id),
     headerNamesOfProvider: byParent(db, listHeaderNamesOfProviders, (row) => row.provider_id),
     endpointsOfDeployment: byParent(db, listEndpointsOfDeployments, (row) => row.deployment_id),
+    probesOfDeployment: byParent(db, listDeploymentProbes, (row) => row.deployment_id),
     arrowsOfRoute: arrowsOf(db),
     accessUsersOfRoute: byParent(db, listAccessUsers, (row) => row.route_id),
     accessApiKeysOfRoute: byParent(db, listAccessApiKeys, (row) => row.route_id),

@@ -1,4 +1,5 @@
 import type { Answer } from '../control/control.ts'
+import { BackendWarningRef, warningsOfProvider } from './backend-warning.ts'
 import { builder } from './builder.ts'
 import { MutationPayloadRef } from './payload.ts'
 import { ProviderRef } from './refs.ts'
@@ -13,6 +14,14 @@ export const ProviderPayload = builder.objectRef<Answer<string>>('ProviderPayloa
       nullable: true,
       description: 'The provider after the change; null if nothing was committed.',
       resolve: (answer, _args, { loaders }) => (answer.ok ? loaders.provider.load(answer.value) : null),
+    }),
+    warnings: t.field({
+      type: [BackendWarningRef],
+      description: 'Of the provider as it is now: why it will probably not answer.',
+      resolve: async (answer, _args, context) => {
+        const row = answer.ok ? await context.loaders.provider.load(answer.value) : null
+        return row ? warningsOfProvider(context, row) : []
+      },
     }),
   }),
 })

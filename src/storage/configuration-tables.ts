@@ -14,6 +14,7 @@ import type {
   ServingState,
   UserRole,
 } from '../routing/vocabulary.ts'
+import type { EndpointProbe } from './deployment-probe.ts'
 import type { BackendHealthReport } from '../routing/backend-health.ts'
 
 export interface ConfigurationTables {
@@ -28,6 +29,7 @@ export interface ConfigurationTables {
   provider_model: ProviderModelTable
   deployment: DeploymentTable
   deployment_endpoint: DeploymentEndpointTable
+  deployment_probe: DeploymentProbeTable
   route: RouteTable
   route_target: RouteTargetTable
   route_fallback_backend: RouteFallbackBackendTable
@@ -163,6 +165,12 @@ export interface DeploymentEndpointTable {
   weight: number
   max_in_flight: number | null
   state: Generated<ServingState>
+}
+
+interface DeploymentProbeTable {
+  deployment_id: string
+  at: Date
+  answers: JSONColumnType<EndpointProbe[]>
 }
 
 export interface RouteTable extends VersionedColumns {

@@ -1,0 +1,109 @@
+import type { DeploymentBackend } from '../routing/snapshot.ts'
+import type { EndpointProbe } from '../storage/deployment-probe.ts'
+import type { Control } from './control.ts'
+import { parseJson } from './json-answer.ts'
+import { readModelList } from './model-list.ts'
+import { describeFailure, describeReason, describeStatus } from './upstream-fault.ts'
+import type { UpstreamHttpResult } from './upstream-http.ts'
+
+/** For all of it: an operator waits for the answer. */
+const probeMs = 2_500
+const maxKeptModels = 500
+const maxAnswerBytes = 4 * 1024 * 1024
+
+type Backend = Pick<DeploymentBackend, 'secret' | 'upstreamModel' | 'endpoints'>
+type Endpoint = DeploymentBackend['endpoints'][number]
+
+/** Asks all endpoints of a deployment at the same time which models they have. It ends in 2.5 s, and never throws for what they do. */
+export function probeEndpoints(control: Control, deployment: Backend): Promise<EndpointProbe[]> {
+  const deadlineMs = performance.now() + probeMs
+  return Promise.all(deployment.endpoints.map((endpoint) => probeEndpoint(control, deployment, endpoint, deadlineMs)))
+}
+
+async function probeEndpoint(
+  control: Control,
+  deployment: Backend,
+  endpoint: Endpoint,
+  deadlineMs: number,
+): Promise<EndpointProbe> {
+  const ask = (url: string) => askForModels(control, deployment, url, deadlineMs)
+  const versionedUrl = versionedBase(endpoint.url)
+  const own = await ask(`${endpoint.url}/models`)
+  const isDone = own.result.kind === 'failure' || (own.models !== null && versionedUrl === null)
+  const [versioned, ollama] = await Promise.all([
+    isDone || versionedUrl === null ? null : ask(`${versionedUrl}/models`),
+    // As an Ollama lists them in its own way.
+    isDone || own.models ? null : ask(`${new URL(endpoint.url).origin}/api/tags`),
+  ])
+  const probe = (rest: Partial<EndpointProbe> & Pick<EndpointProbe, 'kind'>): EndpointProbe => ({
+    endpointId: endpoint.id,
+    models: null,
+    listedAt: null,
+    fault: null,
+    ...rest,
+  })
+  const models = own.models ?? versioned?.models ?? ollama?.models
+  const listedAt = versioned?.models ? versionedUrl : null
+  if (models) return probe({ kind: 'LISTED', models: keptModels(models, deployment.upstreamModel), listedAt })
+  const fault = faultOf(own)
+  // There may be nothing at the base URL while the server itself wants a secret.
+  return probe(fault.kind === 'SILENT' && versioned ? faultOf(versioned) : fault)
+}
+
+/** The URL with `/v1` where it has no version at its end; null: it has one. */
+export function versionedBase(url: string): string | null {
+  return /\/v\d+[a-z0-9]*$/.test(new URL(url).pathname) ? null : `${url}/v1`
+}
+
+/** An Ollama lists `name:latest` for what is asked for as `name`. */
+export function isListed(models: readonly string[], upstreamModel: string): boolean {
+  return models.includes(upstreamModel) || models.includes(`${upstreamModel}:latest`)
+}
+
+/** Of a long list, the one that is asked for is kept in any case. */
+function keptModels(models: readonly string[], upstreamModel: string): readonly string[] {
+  if (models.length <= maxKeptModels) return models
+  const asked = models.filter((model) => isListed([model], upstreamModel)).slice(0, 1)
+  return [...asked, ...models.filter((model) => !asked.includes(model))].slice(0, maxKeptModels)
+}
+
+interface Asked {
+  readonly url: string
+  readonly result: UpstreamHttpResult
+  /** Null: it is no list of models, or an empty one. */
+  readonly models: readonly string[] | null
+  readonly secret: string | null
+}
+
+async function askForModels(control: Control, { secret }: Backend, url: string, deadlineMs: number): Promise<Asked> {
+  const result = await control.upstreamHttp.send({
+    method: 'GET',
+    url,
+    headers: new Map([
+      ['accept', 'application/json'],
+      ...(secret === null ? [] : [['authorization', `Bearer ${secret}`] as const]),
+    ]),
+    body: null,
+    proxyUrl: null,
+    timeoutMs: Math.max(1, Math.round(deadlineMs - performance.now())),
+    maxBytes: maxAnswerBytes,
+  })
+  const isList = result.kind === 'answer' && result.status >= 200 && result.status < 300 && !result.isCut
+  const names = isList ? (readModelList(parseJson(result.body), '')?.models ?? []).map(({ name }) => name) : []
+  return { url, result, models: names.length === 0 ? null : names, secret }
+}
+
+/** What it means that the endpoint lists no models at its base URL. Some servers list none, and serve all the same. */
+function faultOf({ url, result, secret }: Asked): Pick<EndpointProbe, 'kind' | 'fault'> {
+  const call = { method: 'GET', url, hasSecret: secret !== null, proxyUrl: null }
+  if (result.kind === 'failure') {
+    const kind = result.cause === 'FORBIDDEN_ADDRESS' ? 'FORBIDDEN_ADDRESS' : 'UNREACHABLE'
+    return { kind, fault: `GET ${url} ${describeFailure(result.cause, call)}` }
+  }
+  const { status } = result
+  const say = () =>
+    `GET ${url} ${describeStatus(status, call)}${describeReason(result.body, secret === null ? [] : [secret])}`
+  if (status === 401 || status === 403) return { kind: 'CREDENTIAL_REFUSED', fault: say() }
+  if (status >= 500) return { kind: 'UNREACHABLE', fault: say() }
+  return { kind: 'SILENT', fault: null }
+}
