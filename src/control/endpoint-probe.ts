@@ -11,7 +11,7 @@ const probeMs = 2_500
 const maxKeptModels = 500
 const maxAnswerBytes = 4 * 1024 * 1024
 
-type Backend = Pick<DeploymentBackend, 'secret' | 'upstreamModel' | 'endpoints'>
+type Backend = Pick<DeploymentBackend, 'secret' | 'caCertificates' | 'upstreamModel' | 'endpoints'>
 type Endpoint = DeploymentBackend['endpoints'][number]
 
 /** Asks all endpoints of a deployment at the same time which models they have. It ends in 2.5 s, and never throws for what they do. */
@@ -75,7 +75,12 @@ interface Asked {
   readonly secret: string | null
 }
 
-async function askForModels(control: Control, { secret }: Backend, url: string, deadlineMs: number): Promise<Asked> {
+async function askForModels(
+  control: Control,
+  { secret, caCertificates }: Backend,
+  url: string,
+  deadlineMs: number,
+): Promise<Asked> {
   const result = await control.upstreamHttp.send({
     method: 'GET',
     url,
@@ -85,6 +90,7 @@ async function askForModels(control: Control, { secret }: Backend, url: string, 
     ]),
     body: null,
     proxyUrl: null,
+    caCertificates,
     timeoutMs: Math.max(1, Math.round(deadlineMs - performance.now())),
     maxBytes: maxAnswerBytes,
   })

@@ -24,6 +24,7 @@ import { createRequestFeed } from './request-feed.ts'
 import { createSnapshotStore, type SnapshotStore } from './snapshot-store.ts'
 import { openTrafficHub } from './traffic-hub.ts'
 import { openTracing } from './tracing/tracing.ts'
+import { warnOfForbiddenUpstreams } from './forbidden-upstreams.ts'
 import { createUpstreamPolicy, isLoopbackHost } from './upstream-policy.ts'
 import { openUpstreamHttp } from './upstream-http.ts'
 import { openUsage } from './usage.ts'
@@ -145,6 +146,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
     // First of all: what is complete must not pass what was served without the database.
     await untilUsable(() => usage.start())
     await untilUsable(() => follower.reload())
+    warnOfForbiddenUpstreams(store.current(), policy, log)
     online.use(followNotifications({ databaseUrl, follower, registry, feed, log }))
     await registry.start(() => ({
       inFlight: gateway.inFlight,

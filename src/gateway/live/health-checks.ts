@@ -1,4 +1,5 @@
 /** Active checks of endpoints, as their deployments configure them. They never run inference: a GET of the health path. */
+import { connectionFault } from '../upstream/guarded-connector.ts'
 import type { Dispatcher } from 'undici'
 import type { EndpointConfiguration, HealthCheck } from '../../routing/configuration.ts'
 import type { DeploymentBackend, Snapshot } from '../../routing/snapshot.ts'
@@ -208,6 +209,5 @@ class EndpointChecks {
 }
 
 function describe(error: unknown): string {
-  if (!(error instanceof Error)) return 'failed'
-  return (error as NodeJS.ErrnoException).code ?? error.name
+  return error instanceof Error ? connectionFault(error) : 'failed'
 }

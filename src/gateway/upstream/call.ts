@@ -3,6 +3,7 @@ import { monotonicMs } from '../monotonic.ts'
 import type { StreamProtocol } from '../protocol/stream-protocol.ts'
 import type { ServerSentEvent } from '../sse.ts'
 import { failAlone, maxStagedBytes, passAnswers } from '../turn.ts'
+import { connectionFault } from './guarded-connector.ts'
 import type { AnswerHead } from './answer-head.ts'
 import { ContentDecoder, type DecodedReceiver, isDecodable } from './content-decoder.ts'
 import { DeadlineWatch, type Watched } from './deadline-watch.ts'
@@ -298,7 +299,7 @@ export class UpstreamCall implements AnswerReceiver, DecodedReceiver, Watched {
   onFailure(error: Error): void {
     this.#exchange = null
     if (this.#stage === 'over') return
-    this.failure = describe(error)
+    this.failure = connectionFault(error)
     this.#break('broken', 'unreachable')
   }
 
@@ -467,9 +468,4 @@ function isPage({ status, contentType }: AnswerHead): boolean {
 /** What is coded in a way that cannot be read passes as any other body. */
 function isEventStream({ encoding, contentType }: AnswerHead): boolean {
   return encoding === '' && /^text\/event-stream\b/i.test(contentType)
-}
-
-function describe(error: Error): string {
-  const { code } = error as NodeJS.ErrnoException
-  return code ?? error.name
 }

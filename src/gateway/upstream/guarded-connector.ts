@@ -14,7 +14,7 @@ export class ForbiddenAddressError extends Error {
   override readonly name = 'ForbiddenAddressError'
 
   constructor() {
-    super('the address of the upstream may not be called from this installation')
+    super('the address of the upstream may not be called from this installation (SIGNALBOX_UPSTREAM_ALLOW)')
   }
 }
 
@@ -96,4 +96,10 @@ export function guardedLookup(isAllowed: IsAllowedAddress, names: Names) {
       answerLookup(hostname, options, allowed, callback)
     })
   }
+}
+
+/** What went wrong with a connection, in a word that has no secrets in it; of an address that is forbidden, what to do. */
+export function connectionFault(error: Error): string {
+  if (error instanceof ForbiddenAddressError) return error.message
+  return (error as NodeJS.ErrnoException).code ?? error.name
 }

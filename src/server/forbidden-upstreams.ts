@@ -1,0 +1,32 @@
+import type { UpstreamPolicy } from '../control/control.ts'
+import type { Snapshot } from '../routing/snapshot.ts'
+import type { Log } from './log.ts'
+
+const maxNamed = 10
+
+/**
+ * Says which configured upstreams the settings of this installation forbid: they were allowed when they were saved, and all
+ * requests to them fail from now on.
+ */
+export function warnOfForbiddenUpstreams(snapshot: Snapshot, policy: UpstreamPolicy, log: Pick<Log, 'warn'>): void {
+  const forbidden = configuredUrls(snapshot).flatMap(([label, url]) => {
+    const verdict = policy.check(new URL(url))
+    return verdict.ok ? [] : [{ backend: label, url, reason: verdict.reason }]
+  })
+  if (forbidden.length === 0) return
+  log.warn(
+    { upstreams: forbidden.slice(0, maxNamed), count: forbidden.length },
+    'the settings of this installation forbid addresses of upstreams that are configured: nothing is sent there. ' +
+      'SIGNALBOX_UPSTREAM_ALLOW allows their ranges',
+  )
+}
+
+function configuredUrls({ providers, backends }: Snapshot): (readonly [label: string, url: string])[] {
+  const ofProviders = [...providers.values()].flatMap(({ name, baseUrl, proxyUrl }) =>
+    [baseUrl, ...(proxyUrl === null ? [] : [proxyUrl])].map((url) => [name, url] as const),
+  )
+  const ofDeployments = [...backends.values()].flatMap((backend) =>
+    backend.kind === 'deployment' ? backend.endpoints.map(({ url }) => [backend.label, url] as const) : [],
+  )
+  return [...ofProviders, ...ofDeployments]
+}
