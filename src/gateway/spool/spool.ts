@@ -281,11 +281,11 @@ export class Spool implements UsageSink, Disposable {
 
   /** Writes what could not be written before, as long as the disk takes it: one record first, since a full disk is asked ten times a second. */
   #rescue(): void {
-    if (this.#unsafe.waiting === 0) return
-    for (let count = 1; this.#unsafe.waiting > 0;) {
+    if (this.#unsafe.size === 0) return
+    for (let count = 1; this.#unsafe.size > 0;) {
       const records = this.#unsafe.oldest(count)
       if (this.#writeRecords(records)) {
-        this.#unsafe.drop(records.length)
+        this.#unsafe.drop(records)
         count = Math.min(count * 2, maxRescued)
       } else if (count > 1) count = 1
       else break
@@ -605,9 +605,8 @@ export class Spool implements UsageSink, Disposable {
     this.#folder.release()
   }
 
-  /** Tries to write all that is not on disk, those on their way included; returns how many could not be written. */
+  /** Tries to write all that is not on disk; returns how many could not be written. */
   secure(): number {
-    this.#unsafe.recall()
     this.#rescue()
     return this.#unsafe.size
   }

@@ -8,7 +8,8 @@ export class UnsafeRecords<Record extends SpooledRecord> {
   readonly #maxRecords: number
   /** Oldest first. */
   #waiting: Record[] = []
-  readonly #out = new Set<readonly Record[]>()
+  /** What of each batch that is on its way is in memory alone. */
+  readonly #out = new Map<readonly Record[], readonly Record[]>()
 
   constructor(maxRecords: number) {
     this.#maxRecords = maxRecords
@@ -17,7 +18,7 @@ export class UnsafeRecords<Record extends SpooledRecord> {
   /** Those on their way included: until they have arrived, they may come back. */
   get size(): number {
     let size = this.#waiting.length
-    for (const records of this.#out) size += records.length
+    for (const records of this.#out.values()) size += records.length
     return size
   }
 
@@ -33,27 +34,32 @@ export class UnsafeRecords<Record extends SpooledRecord> {
     return true
   }
 
-  /** The oldest of those that wait. */
+  /** The oldest ones, those on their way first. */
   oldest(count: number): readonly Record[] {
-    return this.#waiting.slice(0, count)
+    if (this.#out.size === 0) return this.#waiting.slice(0, count)
+    return [...this.#out.values()].flat().concat(this.#waiting).slice(0, count)
   }
 
-  /** The oldest are safe now. */
-  drop(count: number): void {
-    this.#waiting.splice(0, count)
+  /** These are on disk now. Those on their way come again from there: the store knows them by their numbers. */
+  drop(records: readonly Record[]): void {
+    const dropped = new Set(records)
+    const isLeft = (record: Record) => !dropped.has(record)
+    this.#waiting = this.#waiting.filter(isLeft)
+    for (const [batch, left] of this.#out) this.#out.set(batch, left.filter(isLeft))
   }
 
   /** Null if none waits. `changed` is called when the batch has arrived, or came back. */
   take(maxRecords: number, runId: string, changed: () => unknown): Omit<SpoolBatch, 'isLast'> | null {
     if (this.#waiting.length === 0) return null
     const records = this.#waiting.splice(0, maxRecords)
-    this.#out.add(records)
+    this.#out.set(records, records)
     const commit = () => {
       this.#out.delete(records)
       changed()
     }
     const putBack = () => {
-      if (this.#out.delete(records)) this.#waiting.unshift(...records)
+      this.#waiting.unshift(...(this.#out.get(records) ?? []))
+      this.#out.delete(records)
       changed()
     }
     return { records, runId, commit, putBack }
@@ -62,14 +68,7 @@ export class UnsafeRecords<Record extends SpooledRecord> {
   /** When the first of them ended; infinity if there are none. */
   firstEndMs(): number {
     let first = Infinity
-    for (const { endMs } of this.#waiting) first = Math.min(first, endMs)
-    for (const records of this.#out) for (const { endMs } of records) first = Math.min(first, endMs)
+    for (const { endMs } of this.oldest(Infinity)) first = Math.min(first, endMs)
     return first
-  }
-
-  /** Those on their way wait again; if they arrive nevertheless, they arrive twice. */
-  recall(): void {
-    this.#waiting = [...this.#out].flat().concat(this.#waiting)
-    this.#out.clear()
   }
 }

@@ -437,6 +437,23 @@ describe('what is not on disk', () => {
     expect(shipAll(next)).toEqual(records)
   })
 
+  test('is written although it is on its way: an insert may hang for long', async () => {
+    const disk = { full: true }
+    using spool = openOn(disk)
+    const records = Array.from({ length: 6 }, () => usageRecord())
+    for (const record of records) await append(spool, record)
+    const [arrives, comesBack] = [spool.take(2)!, spool.take(2)!]
+    disk.full = false
+    await until(() => spool.state().unsafe === 0)
+    expect(spool.state().pending).toBe(6)
+    comesBack.putBack()
+    arrives.commit()
+    expect(spool.state()).toMatchObject({ pending: 6, unsafe: 0 })
+    // The store knows the first two by their numbers.
+    expect(shipAll(spool)).toEqual(records)
+    expect(spool.state()).toMatchObject({ pending: 0, lost: 0 })
+  })
+
   test('is written at the end, those on their way too', async () => {
     const disk = { full: true }
     const records = Array.from({ length: 5 }, () => usageRecord())
