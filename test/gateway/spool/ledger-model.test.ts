@@ -3,12 +3,13 @@
  * restarts, steps of the clock, retention, inserts that fail before or after they have happened, records that are refused. The seeds are the
  * same each time; `LEDGER_MODEL_SEED` and `LEDGER_MODEL_RUNS` choose others.
  */
+import { strict as assert } from 'node:assert'
 import { cpSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { sql } from 'kysely'
-import { afterEach, expect, test, vi } from 'vitest'
+import { afterEach, test, vi } from 'vitest'
 import { Delivery, type UsageStore } from '../../../src/gateway/spool/delivery.ts'
 import { reportSpool } from '../../../src/gateway/spool/ship.ts'
 import { openSpool, type Spool } from '../../../src/gateway/spool/spool.ts'
@@ -147,7 +148,7 @@ class Life implements AsyncDisposable {
         ...(this.#random() < 0.02 && { status: 1e12 }),
       })
       const record = timelyRecord(started, this.#spool.clock)
-      expect(endedAtMs(record)).toBeGreaterThanOrEqual(this.#toldUntilMs)
+      assert.ok(endedAtMs(record) >= this.#toldUntilMs, 'it ends before what was told to be complete')
       await new Promise<void>((resolve) => this.#spool.append(record, null, resolve))
       this.#seen.set(routeId, { endMs: endedAtMs(record) })
     }
@@ -179,7 +180,10 @@ class Life implements AsyncDisposable {
     this.#toldUntilMs = Math.max(this.#toldUntilMs, until)
     const counts = await this.#counts()
     const missing = [...this.#seen].filter(([route, { endMs }]) => endMs < until && !counts.has(route))
-    expect(missing.length).toBeLessThanOrEqual(await countAllLostRequests(this.#database.db))
+    assert.ok(
+      missing.length <= (await countAllLostRequests(this.#database.db)),
+      'complete, and neither counted nor lost',
+    )
   }
 
   /** What is on disk at this moment is all that the next process finds. */
@@ -206,21 +210,22 @@ class Life implements AsyncDisposable {
       await this.#delivery.deliver(batch)
       batch.commit()
     }
-    expect(this.#spool.state()).toMatchObject({ pending: 0, unsafe: 0 })
+    const { pending, unsafe } = this.#spool.state()
+    assert.deepEqual({ pending, unsafe }, { pending: 0, unsafe: 0 })
     await this.#report('well')
   }
 
   async expectAllCounted(): Promise<void> {
     const counts = await this.#counts()
     const twice = [...counts].filter(([route, requests]) => requests !== 1 && route !== 'rte_cut_off')
-    expect(twice).toEqual([])
+    assert.deepEqual(twice, [])
     const missing = [...this.#seen.keys()].filter((route) => !counts.has(route)).length
     const lost = await countAllLostRequests(this.#database.db)
-    if (this.#diedUnsafe) expect(missing).toBeLessThanOrEqual(lost)
-    else expect(lost).toBe(missing)
+    if (this.#diedUnsafe) assert.ok(missing <= lost, 'missing, and not told')
+    else assert.equal(lost, missing)
     const { rows } = await sql<{ requests: number }>`
       select distinct sum(requests)::bigint as requests from usage_rollup group by layer`.execute(this.#database.db)
-    expect(rows).toHaveLength(this.#seen.size > missing ? 1 : 0)
+    assert.equal(rows.length, this.#seen.size > missing ? 1 : 0)
   }
 
   /** Sums by route: what was ever inserted, whatever retention dropped. */
