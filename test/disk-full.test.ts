@@ -33,7 +33,7 @@ afterEach(() => opened.disposeAsync())
 
 test(
   'a full disk stops no request; what is not on disk is told, and written again when there is room',
-  { timeout: 90_000 },
+  { timeout: 240_000 },
   async ({ skip }) => {
     skip(!isSmall, 'a small file system can be mounted by root alone')
     const upstream = opened.use(await openUpstream({ name: 'llama' }))
@@ -71,7 +71,7 @@ test(
   },
 )
 
-test('a gateway starts on a full disk, and ships what it left there', { timeout: 90_000 }, async ({ skip }) => {
+test('a gateway starts on a full disk, and ships what it left there', { timeout: 240_000 }, async ({ skip }) => {
   skip(!isSmall, 'a small file system can be mounted by root alone')
   const upstream = opened.use(await openUpstream({ name: 'llama' }))
   const { url } = opened.use(await openTestDatabase({ migrated: false }))
@@ -93,7 +93,7 @@ test('a gateway starts on a full disk, and ships what it left there', { timeout:
 
 test(
   'what a killed gateway had in memory alone, because the disk was full, is told by the next one, once',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async ({ skip }) => {
     skip(!isSmall, 'a small file system can be mounted by root alone')
     const upstream = opened.use(await openUpstream({ name: 'llama' }))
