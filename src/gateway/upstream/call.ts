@@ -282,7 +282,7 @@ export class UpstreamCall implements AnswerReceiver, DecodedReceiver, Watched {
 
   onUndecodable(error: Error): void {
     if (this.#stage === 'over') return
-    this.failure = describe(error)
+    this.failure = connectionFault(error)
     this.#break('broken', 'unreachable')
   }
 
