@@ -88,6 +88,7 @@ export function outcomeOfError(code: GatewayErrorCode): RequestOutcome {
     case 'missing_model':
     case 'duplicate_model':
     case 'model_not_found':
+    case 'operation_not_served':
     case 'unknown_url':
     case 'method_not_allowed':
     case 'request_timeout':

@@ -73,7 +73,8 @@ class HttpGateway implements Gateway {
       transport: options.upstreamTransport ?? 'own',
       ...(options.names && { names: options.names }),
     })
-    this.live = new LiveState({ gatewayCount: ports.gatewayCount, connections, log: ports.log })
+    const { gatewayCount, inFlightElsewhere, log } = ports
+    this.live = new LiveState({ gatewayCount, inFlightElsewhere, connections, log })
     this.#options = options
     this.#context = {
       ports,

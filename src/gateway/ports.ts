@@ -14,6 +14,8 @@ export interface GatewayPorts {
   readonly isAllowedAddress: (address: string) => boolean
   /** Live gateways that share each `maxInFlight`, this one included; at least 1. */
   readonly gatewayCount: () => number
+  /** Requests in flight at an endpoint or provider model in the other gateways, as they last told; without it: none. */
+  readonly inFlightElsewhere?: (id: string) => number
   /** What `GET /metrics` answers; without it there is no such page. */
   readonly metrics?: MetricsReader
   /** Follows requests for whoever collects traces; without it nobody does. */

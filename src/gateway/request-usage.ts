@@ -5,7 +5,7 @@ import type { Divergence } from '../routing/select-target.ts'
 import type { Route } from '../routing/snapshot.ts'
 import type { TokenCount } from '../routing/usage-count.ts'
 import type { UsageRecord } from '../routing/usage-record.ts'
-import type { FallbackTrigger, RequestOutcome } from '../routing/vocabulary.ts'
+import type { DivergenceReason, FallbackTrigger, RequestOutcome } from '../routing/vocabulary.ts'
 import { type PassedAnswer, tokensOf } from './answer-tokens.ts'
 import type { RequestAttempt, SentAttempt } from './request/attempt.ts'
 import { monotonicMs } from './monotonic.ts'
@@ -193,14 +193,20 @@ export class RequestUsage implements OpenRequest {
 
   /** Left out at the first choice; or its target failed and another place served. */
   #findDivergence(): Divergence | null {
-    if (this.#divergence) return this.#divergence
     const first = this.attempts[0]
     const last = this.attempts.at(-1)
+    // It may have come to the target that it was kept from, when that was its turn as another one's repeat.
+    if (this.#divergence) return this.#divergence.targetId === last?.targetId ? null : this.#divergence
     if (!first || !last || first.targetId === null || first.targetId === last.targetId) return null
-    if (!first.wasSent)
-      return { targetId: first.targetId, reason: first.trigger === 'UNAVAILABLE' ? 'UNHEALTHY' : 'SATURATED' }
-    return { targetId: first.targetId, reason: last.isFallback ? 'FALLBACK' : 'UNHEALTHY' }
+    return { targetId: first.targetId, reason: reasonToLeave(first, last.isFallback) }
   }
+}
+
+/** Why a request did not end where its first attempt went, or waited. */
+function reasonToLeave(first: RequestAttempt, isFallback: boolean): DivergenceReason {
+  if (first.wasSent) return first.lacksOperation ? 'OPERATION_NOT_SERVED' : isFallback ? 'FALLBACK' : 'RETRIED'
+  if (first.trigger !== 'UNAVAILABLE') return 'SATURATED'
+  return first.isEjected ? 'UNHEALTHY' : 'NOT_SERVING'
 }
 
 function isSent(attempt: RequestAttempt): attempt is SentAttempt {

@@ -1,3 +1,4 @@
+import { engineOperations, listKnownOperations, providerOperations } from '../routing/backend-operations.ts'
 import { typeOfId } from '../routing/object-id.ts'
 import { pricingOf } from '../storage/configuration.ts'
 import { readsConfig } from './authorisation.ts'
@@ -36,7 +37,11 @@ builder.interfaceType(RouteBackendRef, {
       nullable: true,
       description:
         "Operations that it serves itself, e.g. `/v1/messages`. A request for another one is not sent to it. Known from the provider's kind or the deployment's engine unless stated; null: not known, so it is asked, and what it answers with 404 or 405 for the path is remembered for 10 minutes.",
-      resolve: (row) => row.operations,
+      resolve: (row) =>
+        row.operations ??
+        listKnownOperations(
+          'provider_name' in row ? providerOperations[row.provider_kind] : engineOperations[row.engine],
+        ),
     }),
     contextTokens: t.int({
       nullable: true,

@@ -53,5 +53,5 @@ builder.objectType(RouteTargetRef, {
 export function availabilityOf({ control, live }: GraphQLContext, row: RouteTargetRow): TargetAvailabilityWord {
   const { id, weight, backend_id: backendId } = row
   const backend = control.snapshots.current().backends.get(backendId)
-  return targetAvailability({ id, backendId, weight, share: 0 }, backend, live.view)
+  return targetAvailability({ id, backendId, weight, share: 0 }, backend, live.view, null)
 }

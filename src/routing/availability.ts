@@ -1,4 +1,5 @@
 /** Available: serving, healthy and not full. The only question that selection asks. */
+import { mayServe } from './backend-operations.ts'
 import type { EndpointConfiguration } from './configuration.ts'
 import type { LiveView } from './live-view.ts'
 import type { Backend, DeploymentBackend, Target } from './snapshot.ts'
@@ -6,17 +7,28 @@ import type { TargetAvailability } from './vocabulary.ts'
 
 export type BackendAvailability = Exclude<TargetAvailability, 'NO_WEIGHT'>
 
-export function isAvailable(backend: Backend | undefined, live: LiveView): boolean {
-  return backendAvailability(backend, live) === 'AVAILABLE'
+/** `operation`: as clients call it; null: any. */
+export function isAvailable(backend: Backend | undefined, live: LiveView, operation: string | null): boolean {
+  return backendAvailability(backend, live, operation) === 'AVAILABLE'
 }
 
 /** Whether a target could take a request now; if not, the first reason in the order of `targetAvailabilities`. */
-export function targetAvailability(target: Target, backend: Backend | undefined, live: LiveView): TargetAvailability {
-  return target.weight === 0 ? 'NO_WEIGHT' : backendAvailability(backend, live)
+export function targetAvailability(
+  target: Target,
+  backend: Backend | undefined,
+  live: LiveView,
+  operation: string | null,
+): TargetAvailability {
+  return target.weight === 0 ? 'NO_WEIGHT' : backendAvailability(backend, live, operation)
 }
 
-export function backendAvailability(backend: Backend | undefined, live: LiveView): BackendAvailability {
+export function backendAvailability(
+  backend: Backend | undefined,
+  live: LiveView,
+  operation: string | null,
+): BackendAvailability {
   if (backend?.state !== 'ACTIVE') return 'NOT_SERVING'
+  if (operation !== null && !servesOperation(backend, live, operation)) return 'OPERATION_NOT_SERVED'
   if (backend.kind === 'deployment') return deploymentAvailability(backend, live)
   return live.isHealthy(backend.id) ? 'AVAILABLE' : 'UNHEALTHY'
 }
@@ -35,6 +47,16 @@ function deploymentAvailability(backend: DeploymentBackend, live: LiveView): Bac
     }
   }
   return reason
+}
+
+/** As it is stated, known, or was learned from its answers. */
+export function servesOperation(backend: Backend, live: LiveView, operation: string): boolean {
+  return mayServe(backend, operation) && !live.isOperationRefused(backend.id, operation)
+}
+
+/** Whether one more request may wait for it. */
+export function hasPlaceToWait(backend: Backend | undefined, live: LiveView): boolean {
+  return backend?.kind === 'deployment' && live.waiting(backend.id) < backend.queue.maxWaiting
 }
 
 /** The endpoints that could take a request now, without those in `excluded`. */

@@ -82,6 +82,13 @@ export const gatewayErrors = {
     message: 'There is no model {detail}.',
     remedy: 'Check the spelling; `GET /v1/models` lists the models that you may use.',
   },
+  operation_not_served: {
+    status: 404,
+    type: 'invalid_request_error',
+    anthropicType: 'not_found_error',
+    message: 'This model does not serve {detail}.',
+    remedy: 'Call another operation, or another model; an operator sees in `routeExplain` what each target serves.',
+  },
   unknown_url: {
     status: 404,
     type: 'invalid_request_error',

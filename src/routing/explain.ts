@@ -4,9 +4,9 @@ import { backendAvailability, targetAvailability } from './availability.ts'
 import type { GatewayErrorCode } from './errors.ts'
 import type { LiveView } from './live-view.ts'
 import { matchRoute } from './match.ts'
-import { fallbackFor, leastRecentCandidate, stageWithoutTarget } from './next-attempt.ts'
+import { fallbackFor, isServedByNone, leastRecentCandidate, stageWithoutTarget } from './next-attempt.ts'
 import { findOperation } from './operation.ts'
-import { selectionProbabilities } from './select-target.ts'
+import { leastBusyTargets, selectionProbabilities, type TargetQuestion } from './select-target.ts'
 import type { Route, Snapshot } from './snapshot.ts'
 import type { TargetAvailability } from './vocabulary.ts'
 
@@ -43,16 +43,22 @@ export interface ExplainedCandidate {
 export function explain(snapshot: Snapshot, live: LiveView, request: ExplainRequest, nowMs: number): Explanation {
   const route = matchRoute(snapshot, request.model)
   const refusal = refusalOf(snapshot, route, request, nowMs)
-  const chances = route && !refusal ? firstAttemptChances(snapshot, route, live) : new Map<string, number>()
-  const final = refusal ?? (chances.size === 0 ? noTargetAvailable : null)
+  const question = route && { snapshot, route, live, operation: request.operation, session: null }
+  const chances = question && !refusal ? firstAttemptChances(question) : new Map<string, number>()
+  const final = refusal ?? (chances.size === 0 ? unavailable(question) : null)
   return {
     refusal: final?.status ?? null,
     refusalCode: final?.code ?? null,
     routeId: route?.id ?? null,
-    candidates: route ? candidatesOf(snapshot, route, live, chances) : [],
+    candidates: question ? candidatesOf(question, chances) : [],
   }
 }
 
+function unavailable(question: TargetQuestion | undefined): Refusal {
+  return question && isServedByNone(question) ? operationNotServed : noTargetAvailable
+}
+
+const operationNotServed: Refusal = { status: 404, code: 'operation_not_served' }
 const unknownUrl: Refusal = { status: 404, code: 'unknown_url' }
 const invalidApiKey: Refusal = { status: 401, code: 'invalid_api_key' }
 
@@ -71,31 +77,27 @@ function refusalOf(
 }
 
 /** By target id or fallback backend id; empty: the request would be refused with 503. */
-function firstAttemptChances(snapshot: Snapshot, route: Route, live: LiveView): ReadonlyMap<string, number> {
+function firstAttemptChances(question: TargetQuestion): ReadonlyMap<string, number> {
+  const { snapshot, route, live, operation } = question
   const open = route.targets.filter(
-    (target) => targetAvailability(target, snapshot.backends.get(target.backendId), live) === 'AVAILABLE',
+    (target) => targetAvailability(target, snapshot.backends.get(target.backendId), live, operation) === 'AVAILABLE',
   )
-  if (open.length > 0) return selectionProbabilities(open)
-  const { trigger, waiting } = stageWithoutTarget(snapshot, route, live)
+  if (open.length > 0) {
+    return selectionProbabilities(route.balancing === 'LEAST_IN_FLIGHT' ? leastBusyTargets(question, open) : open)
+  }
+  const { trigger, waiting } = stageWithoutTarget(question)
   if (waiting.length > 0) return selectionProbabilities(waiting)
-  const certain = fallbackFor(snapshot, route, live, trigger)?.id ?? leastRecentId(snapshot, route, live, trigger)
+  const certain = fallbackFor(question, trigger)?.id ?? leastRecentId(question, trigger)
   return new Map(certain ? [[certain, 1]] : [])
 }
 
-function leastRecentId(
-  snapshot: Snapshot,
-  route: Route,
-  live: LiveView,
-  trigger: 'SATURATED' | 'UNAVAILABLE',
-): string | null {
-  const candidate = leastRecentCandidate(snapshot, route, live, trigger)
+function leastRecentId(question: TargetQuestion, trigger: 'SATURATED' | 'UNAVAILABLE'): string | null {
+  const candidate = leastRecentCandidate(question, trigger)
   return candidate && (candidate.target?.id ?? candidate.backend.id)
 }
 
 function candidatesOf(
-  snapshot: Snapshot,
-  route: Route,
-  live: LiveView,
+  { snapshot, route, live, operation }: TargetQuestion,
   chances: ReadonlyMap<string, number>,
 ): readonly ExplainedCandidate[] {
   const targets = route.targets.map((target) => {
@@ -105,7 +107,7 @@ function candidatesOf(
       backendId: target.backendId,
       isFallback: false,
       probability: chances.get(target.id) ?? 0,
-      availability: targetAvailability(target, backend, live),
+      availability: targetAvailability(target, backend, live, operation),
       upstreamModel: backend?.upstreamModel ?? '',
     }
   })
@@ -116,7 +118,7 @@ function candidatesOf(
       backendId,
       isFallback: true,
       probability: chances.get(backendId) ?? 0,
-      availability: backendAvailability(backend, live),
+      availability: backendAvailability(backend, live, operation),
       upstreamModel: backend?.upstreamModel ?? '',
     }
   })

@@ -10,8 +10,12 @@ export interface LiveView {
   isHealthy(id: string): boolean
   /** Whether an endpoint can take one more request within its `maxInFlight`; true for what has no bound. */
   hasCapacity(endpointId: string, maxInFlight: number | null): boolean
+  /** Whether the backend answered lately that it does not have the operation, which is named as clients call it. */
+  isOperationRefused(backendId: string, operation: string): boolean
   /** Requests in flight at an endpoint. */
   inFlight(endpointId: string): number
+  /** Requests in flight at an endpoint or a provider model, over all gateways as far as they have told. */
+  inFlightEverywhere(id: string): number
   /** Requests in a deployment's waiting room. */
   waiting(deploymentId: string): number
   /** When its open circuit or its bench is due to be tried again, in milliseconds since the epoch; 0: it is not out. */

@@ -5,16 +5,22 @@
  * other available target with weight; the fallback's backends. If nothing was sent because everything is ejected, the least
  * recently ejected is tried, so that the gateway never refuses by itself for longer than the upstreams do.
  */
-import { backendAvailability, firstEjectedAtMs, isAvailable, leastRecentlyEjected } from './availability.ts'
+import {
+  backendAvailability,
+  firstEjectedAtMs,
+  hasPlaceToWait,
+  isAvailable,
+  leastRecentlyEjected,
+  servesOperation,
+} from './availability.ts'
 import type { EndpointConfiguration } from './configuration.ts'
 import { defaultMaxAttempts } from './configuration.ts'
 import type { GatewayErrorCode } from './errors.ts'
-import type { LiveView } from './live-view.ts'
 import type { Rotations } from './rotation.ts'
 import { nextCredential, selectCredential, type Credential } from './select-credential.ts'
 import { selectEndpoint } from './select-endpoint.ts'
-import { drawTarget, selectTarget, type Divergence } from './select-target.ts'
-import type { Backend, DeploymentBackend, Route, Snapshot, Target } from './snapshot.ts'
+import { drawTarget, selectTarget, type Divergence, type TargetQuestion } from './select-target.ts'
+import type { Backend, DeploymentBackend, Route, Target } from './snapshot.ts'
 import type { FallbackTrigger } from './vocabulary.ts'
 
 /** What became of a plan. */
@@ -33,10 +39,7 @@ export interface Attempt {
 }
 
 /** All that the decision depends on. One object serves a request: `attempts`, `nowMs` and `hasRepeat` change with each question. */
-export interface AttemptQuestion {
-  readonly snapshot: Snapshot
-  readonly route: Route
-  readonly live: LiveView
+export interface AttemptQuestion extends TargetQuestion {
   readonly rotations: Rotations
   /** Numbers in [0, 1). */
   readonly random: () => number
@@ -113,20 +116,19 @@ export function watchesContextLength(route: Route): boolean {
 }
 
 function firstAttempt(question: AttemptQuestion): NextAttempt {
-  const { snapshot, route, live, rotations } = question
-  const { target, divergence } = selectTarget(snapshot, route, live, rotations.of(route.id))
+  const { route, rotations } = question
+  const { target, waits, divergence } = selectTarget(question, rotations.of(route.id))
+  if (target && waits) {
+    return withDivergence(planWait({ target, backend: backendOf(question, target)!, isFallback: false }), divergence)
+  }
   const plan = target && planTarget(question, target, false, divergence)
   return plan ?? withDivergence(withoutTarget(question), divergence)
 }
 
 /** No target with weight is available and nothing was tried. */
 function withoutTarget(question: AttemptQuestion): NextAttempt {
-  const stage = stageWithoutTarget(question.snapshot, question.route, question.live)
-  if (stage.waiting.length > 0) {
-    const target = drawTarget(stage.waiting, question.random())!
-    return planWait({ target, backend: backendOf(question, target)!, isFallback: false })
-  }
-  return nextFallback(question, stage.trigger) ?? lastResort(question, stage.trigger) ?? stop(question)
+  const { trigger } = stageWithoutTarget(question)
+  return nextFallback(question, trigger) ?? lastResort(question, trigger) ?? stop(question)
 }
 
 /** What is left for a request that no target with weight can take now. */
@@ -136,16 +138,13 @@ export interface StageWithoutTarget {
   readonly waiting: readonly Target[]
 }
 
-export function stageWithoutTarget(snapshot: Snapshot, route: Route, live: LiveView): StageWithoutTarget {
+export function stageWithoutTarget({ snapshot, route, live, operation }: TargetQuestion): StageWithoutTarget {
   const saturated = route.targets.filter(
-    (target) => target.weight > 0 && backendAvailability(snapshot.backends.get(target.backendId), live) === 'SATURATED',
+    ({ weight, backendId }) =>
+      weight > 0 && backendAvailability(snapshot.backends.get(backendId), live, operation) === 'SATURATED',
   )
   const waiting = saturated.filter((target) => hasPlaceToWait(snapshot.backends.get(target.backendId), live))
   return { trigger: saturated.length > 0 ? 'SATURATED' : 'UNAVAILABLE', waiting }
-}
-
-function hasPlaceToWait(backend: Backend | undefined, live: LiveView): boolean {
-  return backend?.kind === 'deployment' && live.waiting(backend.id) < backend.queue.maxWaiting
 }
 
 /** A 401, 403 or 429 speaks against the credential: the provider's next one, as long as there is one that is not benched. */
@@ -198,7 +197,7 @@ function otherTarget(question: AttemptQuestion, last: Attempt, trigger: Fallback
     (target) =>
       target.weight > 0 &&
       !triedBackends.has(target.backendId) &&
-      isAvailable(backendOf(question, target), question.live),
+      isAvailable(backendOf(question, target), question.live, question.operation),
   )
   const target = drawTarget(others, question.random())
   return target && planTarget(question, target, isRepeat, null)
@@ -207,7 +206,7 @@ function otherTarget(question: AttemptQuestion, last: Attempt, trigger: Fallback
 function nextFallback(question: AttemptQuestion, trigger: FallbackTrigger): NextAttempt | null {
   if (!hasAttempt(question, true)) return null
   const tried = idsOf(question.attempts, (attempt) => (attempt.isFallback ? attempt.backendId : null))
-  const backend = fallbackFor(question.snapshot, question.route, question.live, trigger, tried)
+  const backend = fallbackFor(question, trigger, tried)
   if (!backend) return null
   const plan = planBackend(question, backend, { target: null, isFallback: true, isRepeat: false })
   return plan ?? planWait({ target: null, backend, isFallback: true })
@@ -215,18 +214,17 @@ function nextFallback(question: AttemptQuestion, trigger: FallbackTrigger): Next
 
 /** The first of the fallback's backends, without `tried`, that is available; else the first with a place to wait. */
 export function fallbackFor(
-  snapshot: Snapshot,
-  { fallback }: Route,
-  live: LiveView,
+  { snapshot, route, live, operation }: TargetQuestion,
   trigger: FallbackTrigger,
   tried: ReadonlySet<string> | null = null,
 ): Backend | null {
+  const { fallback } = route
   if (!fallback?.triggers.has(trigger)) return null
   let waiting: Backend | null = null
   for (const id of fallback.backendIds) {
     const backend = snapshot.backends.get(id)
     if (!backend || tried?.has(id)) continue
-    const availability = backendAvailability(backend, live)
+    const availability = backendAvailability(backend, live, operation)
     if (availability === 'AVAILABLE') return backend
     if (availability === 'SATURATED' && hasPlaceToWait(backend, live)) waiting ??= backend
   }
@@ -236,7 +234,7 @@ export function fallbackFor(
 /** Everything is ejected and nothing was sent: the least recently ejected of what the request may go to, or a wait for it. */
 function lastResort(question: AttemptQuestion, trigger: FallbackTrigger): NextAttempt | null {
   if (sentCount(question) > 0) return null
-  const candidate = leastRecentCandidate(question.snapshot, question.route, question.live, trigger)
+  const candidate = leastRecentCandidate(question, trigger)
   if (!candidate) return null
   const { target, backend } = candidate
   const isFallback = target === null
@@ -259,9 +257,7 @@ export interface EjectedCandidate {
  * else the first with a place to wait. Null while anything is well and only full.
  */
 export function leastRecentCandidate(
-  snapshot: Snapshot,
-  route: Route,
-  live: LiveView,
+  { snapshot, route, live, operation }: TargetQuestion,
   trigger: FallbackTrigger,
 ): EjectedCandidate | null {
   if (trigger === 'SATURATED') return null
@@ -270,10 +266,10 @@ export function leastRecentCandidate(
   let waiting: EjectedCandidate | null = null
   const offer = (target: Target | null, backendId: string): void => {
     const backend = snapshot.backends.get(backendId)
-    if (!backend) return
+    if (!backend || (operation !== null && !servesOperation(backend, live, operation))) return
     const atMs = firstEjectedAtMs(backend, live)
     if (atMs === null) {
-      const isFull = backendAvailability(backend, live) === 'UNHEALTHY'
+      const isFull = backendAvailability(backend, live, operation) === 'UNHEALTHY'
       if (isFull && hasPlaceToWait(backend, live)) waiting ??= { target, backend }
     } else if (atMs < firstAtMs) {
       first = { target, backend }
@@ -376,7 +372,8 @@ function stop(question: AttemptQuestion): Stop {
 }
 
 /** The last upstream answer, unless it speaks of the gateway's credential, be it with a status or in a stream; without one, why there is none. */
-function finalAnswer({ attempts, snapshot, route, live, nowMs, deadlineAtMs }: AttemptQuestion): FinalAnswer {
+function finalAnswer(question: AttemptQuestion): FinalAnswer {
+  const { attempts, nowMs, deadlineAtMs } = question
   const attemptIndex = attempts.findLastIndex(wasAnswered)
   if (attemptIndex >= 0) {
     const isOurCredential = attempts[attemptIndex]!.trigger === 'UPSTREAM_AUTH'
@@ -385,7 +382,8 @@ function finalAnswer({ attempts, snapshot, route, live, nowMs, deadlineAtMs }: A
   const lastSent = attempts.findLast((attempt) => attempt.wasSent)
   if (lastSent) return errorAnswer(lastSent.trigger === 'TIMEOUT' ? 'upstream_timeout' : 'upstream_unreachable')
   if (nowMs >= deadlineAtMs) return errorAnswer('upstream_timeout')
-  return errorAnswer('no_target_available', retryAfterMs(snapshot, route, live, nowMs))
+  if (isServedByNone(question)) return errorAnswer('operation_not_served')
+  return errorAnswer('no_target_available', retryAfterMs(question, nowMs))
 }
 
 /** A stream that began with a good status and brought no event in time is no answer. */
@@ -400,15 +398,36 @@ function errorAnswer(code: GatewayErrorCode, retryAfter: number | null = null): 
 const shortestRetryAfterMs = 1_000
 const longestRetryAfterMs = 300_000
 
-/** Until the first ejected target is due again, from 1 s to 5 min; 1 s where none is ejected: capacity frees at any time. */
-export function retryAfterMs(snapshot: Snapshot, route: Route, live: LiveView, nowMs: number): number {
+/** Whether nothing that the route could send the operation to serves it, however well it is: waiting does not help. */
+export function isServedByNone({ snapshot, route, live, operation }: TargetQuestion): boolean {
+  if (operation === null) return false
+  const backends = servingIds(route)
+    .map((id) => snapshot.backends.get(id))
+    .filter((backend) => backend !== undefined)
+  return backends.length > 0 && backends.every((backend) => !servesOperation(backend, live, operation))
+}
+
+/** The backends that a request of the route can ever go to: of targets with weight, and those of the fallback. */
+function servingIds({ targets, fallback }: Route): readonly string[] {
+  const ids = targets.filter(({ weight }) => weight > 0).map(({ backendId }) => backendId)
+  return [...ids, ...(fallback?.triggers.has('UNAVAILABLE') ? fallback.backendIds : [])]
+}
+
+/** Until the first of what could take the request is due again, from 1 s to 5 min; 1 s if one is well: it is only full. */
+export function retryAfterMs({ snapshot, route, live, operation }: TargetQuestion, nowMs: number): number {
   let soonest = Infinity
-  for (const target of route.targets) {
-    const backend = target.weight > 0 ? snapshot.backends.get(target.backendId) : undefined
-    if (backend?.state !== 'ACTIVE') continue
-    const ids = backend.kind === 'providerModel' ? [backend.id] : backend.endpoints.map((endpoint) => endpoint.id)
-    for (const id of ids) soonest = Math.min(soonest, live.isHealthy(id) ? nowMs : live.retryAtMs(id))
+  for (const id of servingIds(route)) {
+    const backend = snapshot.backends.get(id)
+    if (backend?.state !== 'ACTIVE' || (operation !== null && !servesOperation(backend, live, operation))) continue
+    for (const place of placesOf(backend))
+      soonest = Math.min(soonest, live.isHealthy(place) ? nowMs : live.retryAtMs(place))
   }
   if (soonest === Infinity) return shortestRetryAfterMs
   return Math.min(Math.max(soonest - nowMs, shortestRetryAfterMs), longestRetryAfterMs)
+}
+
+/** What its circuits are kept by, as far as it takes requests. */
+function placesOf(backend: Backend): readonly string[] {
+  if (backend.kind === 'providerModel') return [backend.id]
+  return backend.endpoints.filter(({ state }) => state === 'ACTIVE').map(({ id }) => id)
 }

@@ -1,8 +1,8 @@
-/** The choice of a target by weight among those that are available. */
-import { backendAvailability, isAvailable, type BackendAvailability } from './availability.ts'
+/** The choice of a target: by its session, by how busy the targets are, or by weight; always among those that are available. */
+import { backendAvailability, hasPlaceToWait, isAvailable, type BackendAvailability } from './availability.ts'
 import type { LiveView } from './live-view.ts'
 import type { Rotation } from './rotation.ts'
-import type { Route, Snapshot, Target } from './snapshot.ts'
+import type { Backend, Route, Snapshot, Target } from './snapshot.ts'
 import type { DivergenceReason } from './vocabulary.ts'
 
 /** A request that did not go where the weights say: the target that it should have gone to, and why it did not. */
@@ -11,34 +11,129 @@ export interface Divergence {
   readonly reason: DivergenceReason
 }
 
+/** The session of a request, on a route that keeps sessions together. */
+export interface Session {
+  /** The target that it is kept at; null: it is new. */
+  readonly targetId: string | null
+  /** From now on it is kept at this target. */
+  keep(targetId: string): void
+}
+
+export interface TargetQuestion {
+  readonly snapshot: Snapshot
+  readonly route: Route
+  readonly live: LiveView
+  /** As clients call it; null: any. */
+  readonly operation: string | null
+  /** Null: the request belongs to none. */
+  readonly session: Session | null
+}
+
 export interface TargetChoice {
-  /** Null: no target with weight is available. */
+  /** Null: no target with weight is available, nor has a place to wait. */
   readonly target: Target | null
-  /** Null while all targets with weight are available. */
+  /** The target is full, and has a place in its waiting room. */
+  readonly waits: boolean
+  /** Null: it goes where the weights say. */
   readonly divergence: Divergence | null
 }
 
+const noTarget: TargetChoice = { target: null, waits: false, divergence: null }
+
 /** Takes the route's next turn: call it once per request. */
-export function selectTarget(snapshot: Snapshot, route: Route, live: LiveView, rotation: Rotation): TargetChoice {
-  const { targets } = route
-  rotation.begin(targets)
-  for (let i = 0; i < targets.length; i++) {
-    if (targets[i]!.weight > 0 && isOpen(snapshot, targets[i]!, live)) rotation.open(i)
+export function selectTarget(question: TargetQuestion, rotation: Rotation): TargetChoice {
+  const { route, session } = question
+  rotation.begin(route.targets)
+  const kept = session && keptTarget(question, session)
+  if (kept) return { target: kept, waits: false, divergence: divergenceOf(question, rotation, kept, 'SESSION') }
+  const choice = selectNew(question, rotation)
+  if (choice.target) session?.keep(choice.target.id)
+  return choice
+}
+
+function keptTarget(question: TargetQuestion, { targetId }: Session): Target | null {
+  if (targetId === null) return null
+  const target = question.route.targets.find(({ id, weight }) => id === targetId && weight > 0)
+  return target && isOpen(question, target) ? target : null
+}
+
+function selectNew(question: TargetQuestion, rotation: Rotation): TargetChoice {
+  const { route } = question
+  openAvailable(question, rotation)
+  const isWhole = rotation.isWhole
+  if (route.balancing === 'LEAST_IN_FLIGHT') {
+    const target = leastBusy(question, rotation)
+    if (target) return { target, waits: false, divergence: divergenceOf(question, rotation, target, 'BALANCING') }
   }
-  const target = targets[rotation.next()] ?? null
-  return { target, divergence: rotation.isWhole ? null : divergenceOf(snapshot, route, live, rotation) }
+  const target = route.targets[rotation.next()]
+  if (!target) return selectWaiting(question, rotation)
+  return { target, waits: false, divergence: isWhole ? null : divergenceOf(question, rotation, target, null) }
 }
 
-function isOpen(snapshot: Snapshot, target: Target, live: LiveView): boolean {
-  return isAvailable(snapshot.backends.get(target.backendId), live)
+/** None is available: of those that are full, one whose waiting room has a place, by the same account. */
+function selectWaiting(question: TargetQuestion, rotation: Rotation): TargetChoice {
+  const { targets } = question.route
+  rotation.begin(targets)
+  for (let i = 0; i < targets.length; i++) if (isWaitable(question, targets[i]!)) rotation.open(i)
+  const isWhole = rotation.isWhole
+  const target = targets[rotation.next()]
+  if (!target) return { ...noTarget, divergence: divergenceOf(question, rotation, null, null) }
+  return { target, waits: true, divergence: isWhole ? null : divergenceOf(question, rotation, target, null) }
 }
 
-/** While targets are left out, the configured split turns beside: what it gives to one of them has diverged. */
-function divergenceOf(snapshot: Snapshot, route: Route, live: LiveView, rotation: Rotation): Divergence | null {
+function openAvailable(question: TargetQuestion, rotation: Rotation): void {
+  const { targets } = question.route
+  for (let i = 0; i < targets.length; i++) {
+    if (targets[i]!.weight > 0 && isOpen(question, targets[i]!)) rotation.open(i)
+  }
+}
+
+/** Of those that are as little busy for their weight, the one whose turn it is. */
+function leastBusy(question: TargetQuestion, rotation: Rotation): Target | null {
+  const { route } = question
+  const least = leastBusyTargets(
+    question,
+    route.targets.filter((target) => target.weight > 0 && isOpen(question, target)),
+  )
+  rotation.begin(route.targets)
+  for (const target of least) rotation.open(route.targets.indexOf(target))
+  return route.targets[rotation.next()] ?? null
+}
+
+/** Of `targets`, those with the fewest requests in flight for their weight. */
+export function leastBusyTargets({ snapshot, live }: TargetQuestion, targets: readonly Target[]): readonly Target[] {
+  const loads = targets.map((target) => (inFlightOf(snapshot.backends.get(target.backendId), live) + 1) / target.weight)
+  const least = Math.min(...loads)
+  return targets.filter((_, index) => loads[index] === least)
+}
+
+function inFlightOf(backend: Backend | undefined, live: LiveView): number {
+  if (backend?.kind !== 'deployment') return backend ? live.inFlightEverywhere(backend.id) : 0
+  return backend.endpoints.reduce((sum, { id }) => sum + live.inFlightEverywhere(id), 0)
+}
+
+function isOpen({ snapshot, live, operation }: TargetQuestion, target: Target): boolean {
+  return isAvailable(snapshot.backends.get(target.backendId), live, operation)
+}
+
+function isWaitable({ snapshot, live, operation }: TargetQuestion, target: Target): boolean {
+  const backend = snapshot.backends.get(target.backendId)
+  if (target.weight === 0 || backendAvailability(backend, live, operation) !== 'SATURATED') return false
+  return hasPlaceToWait(backend, live)
+}
+
+/** Beside the requests that may not go where the weights say, the configured split turns: what it gives to another has diverged. */
+function divergenceOf(
+  { snapshot, route, live, operation }: TargetQuestion,
+  rotation: Rotation,
+  chosen: Target | null,
+  reason: DivergenceReason | null,
+): Divergence | null {
   const intended = route.targets[rotation.nextConfigured()]
-  if (!intended) return null
-  const reason = leftOutReason(backendAvailability(snapshot.backends.get(intended.backendId), live))
-  return reason && { targetId: intended.id, reason }
+  if (!intended || intended === chosen) return null
+  const availability = backendAvailability(snapshot.backends.get(intended.backendId), live, operation)
+  const why = leftOutReason(availability) ?? reason
+  return why && { targetId: intended.id, reason: why }
 }
 
 function leftOutReason(availability: BackendAvailability): DivergenceReason | null {
@@ -49,7 +144,6 @@ function leftOutReason(availability: BackendAvailability): DivergenceReason | nu
     case 'NO_ENDPOINT':
       return 'NOT_SERVING'
     case 'UNHEALTHY':
-      return 'UNHEALTHY'
     case 'SATURATED':
     case 'OPERATION_NOT_SERVED':
     case 'RATE_LIMITED':

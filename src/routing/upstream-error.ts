@@ -249,6 +249,16 @@ export function speaksOfPath(error: UpstreamError | null): boolean {
   return pathSentence.test(error.message) && !error.codes.includes('model_not_found')
 }
 
+/** OpenAI `previous_response_not_found`; vLLM and OpenAI `Response with id 'resp_…' not found`, `Conversation with id …`. */
+const unknownStateSentence = beginsWith([
+  '(?:previous )?(?:response|conversation) (?:with id )?\\S{1,256} (?:was )?not found',
+])
+
+/** Whether it says that the response or conversation that a request refers to is not known there. */
+export function saysUnknownState({ codes, message }: UpstreamError): boolean {
+  return codes.includes('previous_response_not_found') || unknownStateSentence.test(message)
+}
+
 /** Whether it names the member that asks for a stream's usage: in a message, or as FastAPI's list of places. */
 export function namesStreamOptions(body: string): boolean {
   return /\bstream_options\b|\binclude_usage\b/.test(body.slice(0, maxMessageLength))

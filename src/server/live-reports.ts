@@ -18,14 +18,15 @@ export interface LiveReports {
 /** Joins the own live state with the reports of the others; `others` is read at each question. */
 export function createLiveReports(own: OwnLiveState, others: () => readonly GatewayRow[]): LiveReports {
   const isOpenElsewhere = (id: string) => others().some(({ health }) => isOpen(health[id]))
-  const inFlight = (id: string) =>
-    others().reduce((sum, gateway) => sum + (gateway.endpoint_in_flight[id] ?? 0), own.inFlight(id))
+  const inFlight = (id: string) => own.inFlight(id) + inFlightElsewhere(others(), id)
   return {
     view: {
       isHealthy: (id) => own.isHealthy(id) && !isOpenElsewhere(id),
       hasCapacity: (id, maxInFlight) =>
         own.hasCapacity(id, maxInFlight) && (maxInFlight === null || inFlight(id) < maxInFlight),
       inFlight,
+      inFlightEverywhere: inFlight,
+      isOperationRefused: (id, operation) => own.isOperationRefused(id, operation),
       waiting: (id) => own.waiting(id),
       retryAtMs: (id) => Math.max(own.retryAtMs(id), ...others().map(({ health }) => health[id]?.retryAtMs ?? 0)),
       ejectedAtMs: (id) => Math.max(own.ejectedAtMs(id), ...others().map(({ health }) => health[id]?.ejectedAtMs ?? 0)),
@@ -35,6 +36,13 @@ export function createLiveReports(own: OwnLiveState, others: () => readonly Gate
       return reports.reduce<BackendHealthReport | null>((worst, report) => worseOf(worst, report ?? null), null)
     },
   }
+}
+
+/** Requests in flight at an endpoint or provider model in the other gateways, as they last reported. */
+export function inFlightElsewhere(others: readonly GatewayRow[], id: string): number {
+  let sum = 0
+  for (const { endpoint_in_flight: inFlight } of others) sum += inFlight[id] ?? 0
+  return sum
 }
 
 /** An open circuit that is due lets a request through; a check that fails is due each few seconds, and lets nothing through. */

@@ -14,7 +14,7 @@ import { openGatewayRegistry } from './gateway-registry.ts'
 import { urlOf, whyNotListening } from './http-listener.ts'
 import { openSnapshotKeeper, readLastGoodSnapshot } from './last-good-snapshot.ts'
 import { openKeyUse } from './key-use.ts'
-import { createLiveReports } from './live-reports.ts'
+import { createLiveReports, inFlightElsewhere } from './live-reports.ts'
 import type { Log } from './log.ts'
 import { createMetrics } from './metrics/metrics.ts'
 import { createRequestMetrics } from './metrics/request-metrics.ts'
@@ -100,6 +100,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
         traffic: counters,
         isAllowedAddress: policy.isAllowedAddress,
         gatewayCount: registry.gatewayCount,
+        inFlightElsewhere: (id) => inFlightElsewhere(registry.others(), id),
         metrics: () => metrics.ofGateway(),
         tracer: tracing?.tracer,
         log,

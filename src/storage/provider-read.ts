@@ -1,4 +1,5 @@
 import type { Selectable } from 'kysely'
+import type { ProviderKind } from '../routing/provider-kind.ts'
 import type { ServingState } from '../routing/vocabulary.ts'
 import { isAmong } from './among.ts'
 import type { Db } from './database.ts'
@@ -10,6 +11,7 @@ import type { Tables } from './tables.ts'
 export type ProviderRow = Selectable<Tables['provider']>
 export type ProviderModelRow = Selectable<Tables['provider_model']> & {
   readonly provider_name: string
+  readonly provider_kind: ProviderKind
   readonly provider_state: ServingState
 }
 /** Without the secret. */
@@ -67,7 +69,7 @@ function models(db: Db) {
     .selectFrom('provider_model')
     .innerJoin('provider', 'provider.id', 'provider_model.provider_id')
     .selectAll('provider_model')
-    .select(['provider.name as provider_name', 'provider.state as provider_state'])
+    .select(['provider.name as provider_name', 'provider.kind as provider_kind', 'provider.state as provider_state'])
 }
 
 /** The credentials of these providers, each in order of preference. */

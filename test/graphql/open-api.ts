@@ -108,6 +108,8 @@ function createTestLive(store: SnapshotStore): { ports: LivePorts; live: TestLiv
         hasCapacity: (id, maxInFlight) => maxInFlight === null || (inFlight.get(id) ?? 0) < maxInFlight,
         waiting: () => 0,
         inFlight: (id) => inFlight.get(id) ?? 0,
+        inFlightEverywhere: (id) => inFlight.get(id) ?? 0,
+        isOperationRefused: () => false,
         retryAtMs: (id) => health.get(id)?.retryAtMs ?? 0,
         ejectedAtMs: () => 0,
       },

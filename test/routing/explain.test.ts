@@ -150,6 +150,8 @@ describe('the chances', () => {
         snapshot,
         route: found,
         live,
+        operation: '/v1/chat/completions',
+        session: null,
         rotations,
         random: seededRandom(i),
         prefixHash: null,

@@ -52,6 +52,8 @@ class Walk {
       snapshot: this.#snapshot,
       route: this.#route,
       live: this.live,
+      operation: '/v1/chat/completions',
+      session: null,
       rotations: this.#rotations,
       random: this.#random,
       prefixHash: null,
@@ -499,10 +501,10 @@ describe('divergence', () => {
     })
   })
 
-  test('is told of a request that goes to the fallback or waits as well', () => {
+  test('is told of a request that goes to the fallback as well, and not of one that waits for its own target', () => {
     const walk = new Walk(route({ patient: 1 }, { fallback: fallback(['paid-model']) }))
     walk.live.full.add('patient-1')
-    expect(walk.next().divergence).toEqual({ targetId: 'tgt-patient', reason: 'SATURATED' })
+    expect(walk.next()).toMatchObject({ kind: 'wait', divergence: null })
     walk.live.ejected.set('patient-1', 1)
     expect(walk.next().divergence).toEqual({ targetId: 'tgt-patient', reason: 'UNHEALTHY' })
   })

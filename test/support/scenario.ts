@@ -148,6 +148,8 @@ export class WrittenLive implements LiveView {
   /** Instants of ejection by id; what is here is unhealthy. */
   readonly ejected = new Map<string, number>()
   readonly dueAtMs = new Map<string, number>()
+  /** A backend's id and an operation that it answered with 404 for the path. */
+  readonly refused = new Set<string>()
 
   isHealthy(id: string): boolean {
     return !this.ejected.has(id)
@@ -163,6 +165,14 @@ export class WrittenLive implements LiveView {
 
   inFlight(endpointId: string): number {
     return this.busy.get(endpointId) ?? 0
+  }
+
+  inFlightEverywhere(id: string): number {
+    return this.inFlight(id)
+  }
+
+  isOperationRefused(backendId: string, operation: string): boolean {
+    return this.refused.has(`${backendId} ${operation}`)
   }
 
   retryAtMs(id: string): number {

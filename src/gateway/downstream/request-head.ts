@@ -31,6 +31,7 @@ const readNames = [
   'host',
   'transfer-encoding',
   'x-api-key',
+  'x-session-id',
 ]
 
 const knownNames = namesAsWritten([...forwardedNames, ...readNames])
@@ -67,6 +68,8 @@ export class RequestHead {
   isChunked = false
   /** Whether the body is compressed. */
   isEncoded = false
+  /** Of `x-session-id`; empty: there is none. */
+  sessionId = ''
   /** Name, value, name, value, …, names in lower case: what upstream sees of the client's headers. */
   forwarded: string[] = []
   /** The lines of its headers, for what only some upstreams see. */
@@ -168,6 +171,9 @@ export class RequestHead {
         break
       case 'x-api-key':
         this.#xApiKey ||= value
+        break
+      case 'x-session-id':
+        this.sessionId ||= value
         break
       case 'api-key':
         this.#apiKey ||= value

@@ -6,14 +6,16 @@ import type { BackendHealthReport } from '../../routing/backend-health.ts'
 import type { LiveView } from '../../routing/live-view.ts'
 import type { AttemptPlan, WaitPlan } from '../../routing/next-attempt.ts'
 import { Rotations } from '../../routing/rotation.ts'
-import type { Snapshot } from '../../routing/snapshot.ts'
+import type { Backend, Snapshot } from '../../routing/snapshot.ts'
 import { guarded } from '../guarded.ts'
 import { Attempts } from './attempts.ts'
 import { countCheck, passingCheck } from './check-state.ts'
 import { GatewayShare } from './gateway-share.ts'
+import { LearnedOperations } from './learned-operations.ts'
 import { HealthChecks, type CheckListener, type ProbeConnections } from './health-checks.ts'
 import type { Permit } from './permit.ts'
 import { RetryBudgets } from './retry-budgets.ts'
+import { Sessions } from './sessions.ts'
 import { Subjects } from './subjects.ts'
 import type { Wait } from './waiting-room.ts'
 import { WaitingRooms } from './waiting-rooms.ts'
@@ -21,6 +23,8 @@ import { WaitingRooms } from './waiting-rooms.ts'
 export interface LiveStateOptions {
   /** Live gateways that share each `maxInFlight`, this one included; at least 1. */
   readonly gatewayCount: () => number
+  /** Requests in flight at an endpoint or provider model in the other gateways. Default: none. */
+  readonly inFlightElsewhere?: ((id: string) => number) | undefined
   readonly connections: ProbeConnections
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
   /** Default: the clock, in milliseconds since the epoch. */
@@ -37,7 +41,10 @@ export class LiveState implements LiveView, AsyncDisposable {
   /** Of routes over their targets, and of deployments over their endpoints. */
   readonly rotations: Rotations
   readonly random: () => number
+  readonly sessions = new Sessions()
   readonly #now: () => number
+  readonly #inFlightElsewhere: (id: string) => number
+  readonly #learned = new LearnedOperations()
   readonly #log: LiveStateOptions['log']
   readonly #share: GatewayShare
   readonly #subjects = new Subjects()
@@ -58,6 +65,7 @@ export class LiveState implements LiveView, AsyncDisposable {
     this.random = random
     this.rotations = new Rotations(random)
     this.#now = now
+    this.#inFlightElsewhere = options.inFlightElsewhere ?? (() => 0)
     this.#log = log
     this.#share = new GatewayShare(options.gatewayCount)
     this.#budgets = new RetryBudgets(now)
@@ -90,6 +98,14 @@ export class LiveState implements LiveView, AsyncDisposable {
     return this.#subjects.find(id)?.inFlight ?? 0
   }
 
+  inFlightEverywhere(id: string): number {
+    return this.inFlight(id) + this.#inFlightElsewhere(id)
+  }
+
+  isOperationRefused(backendId: string, operation: string): boolean {
+    return this.#learned.isRefused(backendId, operation)
+  }
+
   /** Requests waiting for a deployment. */
   waiting(deploymentId: string): number {
     return this.#rooms.waiting(deploymentId)
@@ -120,6 +136,11 @@ export class LiveState implements LiveView, AsyncDisposable {
     return this.#rooms.wait(plan, prefixHash, deadlineAtMs)
   }
 
+  /** It answered that it does not have the path of the operation. */
+  learnOperationRefused(backend: Backend, operation: string): void {
+    this.#learned.learn(backend, operation)
+  }
+
   // ── retry budgets ──
 
   /** Counts a request of a route: once. */
@@ -142,7 +163,10 @@ export class LiveState implements LiveView, AsyncDisposable {
   apply(snapshot: Snapshot): void {
     const hasOtherBackends = snapshot.backends !== this.#snapshot?.backends
     this.#snapshot = snapshot
-    if (hasOtherBackends) this.#subjects.followAddresses(snapshot, this.#attempts.last)
+    if (hasOtherBackends) {
+      this.#subjects.followAddresses(snapshot, this.#attempts.last)
+      this.#learned.follow(snapshot)
+    }
     this.#rooms.follow(snapshot)
     if (snapshot.backends === this.#checkedBackends || this.#applyTimer) return
     const applyBackends = this.#guarded(() => this.#applyBackends())
@@ -171,12 +195,13 @@ export class LiveState implements LiveView, AsyncDisposable {
     this.#subjects.sweep(snapshot)
     this.#rooms.sweep(snapshot)
     this.#budgets.retain((id) => snapshot.routesById.get(id) !== undefined)
+    this.#learned.sweep()
     this.rotations.retain((id) => (snapshot.routesById.get(id) ?? snapshot.backends.get(id)) !== undefined)
   }
 
   /** Ids that something is kept for. */
   get size(): number {
-    return this.#subjects.size + this.#rooms.size + this.#budgets.size + this.rotations.size
+    return this.#subjects.size + this.#rooms.size + this.#budgets.size + this.#learned.size + this.rotations.size
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -9,7 +9,8 @@ import type { Permit } from './permit.ts'
  */
 export type WaitResult =
   | { readonly kind: 'granted'; readonly plan: AttemptPlan; readonly permit: Permit }
-  | { readonly kind: 'full' | 'expired' | 'unavailable' | 'left' }
+  | { readonly kind: 'unavailable'; readonly isEjected: boolean }
+  | { readonly kind: 'full' | 'expired' | 'left' }
 
 export interface Wait {
   readonly result: Promise<WaitResult>

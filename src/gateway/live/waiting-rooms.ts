@@ -63,9 +63,12 @@ export class WaitingRooms implements Disposable {
     this.#lead(room, plan.backend)
     this.#pump(room)
     if (room.size === 0 && this.#serve(waiter)) return waiter
-    const vain = this.#isVain(waiter) ? 'unavailable' : room.size >= maxWaiting ? 'full' : null
-    if (vain) {
-      waiter.end({ kind: vain })
+    if (this.#isVain(waiter)) {
+      this.#sendAway(waiter)
+      return waiter
+    }
+    if (room.size >= maxWaiting) {
+      waiter.end({ kind: 'full' })
       return waiter
     }
     room.append(waiter)
@@ -121,14 +124,14 @@ export class WaitingRooms implements Disposable {
   #pump(room: WaitingRoom): void {
     if (this.#isServing) return
     for (let first = room.first; first && this.#serve(first); first = room.first);
-    if (room.first?.plan.isLastResort) this.#sendAway(room)
+    if (room.first?.plan.isLastResort) this.#sendVainAway(room)
   }
 
   /** Behind somebody who waits for an ejected endpoint may stand those who must not go there. */
-  #sendAway(room: WaitingRoom): void {
+  #sendVainAway(room: WaitingRoom): void {
     for (let waiter = room.first; waiter;) {
       const { next } = waiter
-      if (this.#isVain(waiter)) waiter.end({ kind: 'unavailable' })
+      if (this.#isVain(waiter)) this.#sendAway(waiter)
       waiter = next
     }
   }
@@ -143,8 +146,12 @@ export class WaitingRooms implements Disposable {
     if (endpoint) this.#grant(waiter, backend!, endpoint)
     this.#isServing = false
     if (isWaitedFor) return endpoint !== null
-    waiter.end({ kind: 'unavailable' })
+    this.#sendAway(waiter)
     return true
+  }
+
+  #sendAway(waiter: Waiter): void {
+    waiter.end({ kind: 'unavailable', isEjected: this.#availabilityFor(waiter) === 'UNHEALTHY' })
   }
 
   /** Whether nothing that it may go to can have room. */
@@ -154,7 +161,7 @@ export class WaitingRooms implements Disposable {
 
   /** Nothing was sent yet: what counts is the deployment as it is now, and not as it was when the wait began. */
   #availabilityFor({ plan }: Waiter): BackendAvailability {
-    return backendAvailability(this.#currentOf(plan.backend), this.#options.view)
+    return backendAvailability(this.#currentOf(plan.backend), this.#options.view, null)
   }
 
   #isWaitedFor({ plan }: Waiter, availability: BackendAvailability): boolean {

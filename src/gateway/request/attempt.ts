@@ -23,6 +23,8 @@ export interface AttemptOwner {
 export class SentAttempt implements Attempt, CallOwner {
   readonly stage = 'attempting'
   readonly wasSent = true
+  /** It was answered that there is no such path. */
+  lacksOperation = false
   readonly plan: AttemptPlan
   readonly permit: Permit
   readonly call: UpstreamCall
@@ -137,6 +139,8 @@ export class SentAttempt implements Attempt, CallOwner {
 export class WaitAttempt implements Attempt {
   readonly stage = 'waiting'
   readonly wasSent = false
+  /** What was waited for was ejected meanwhile. */
+  isEjected = false
   readonly status = null
   readonly endpointId = null
   readonly credentialId = null

@@ -8,7 +8,7 @@ import {
   type WaitPlan,
 } from '../../routing/next-attempt.ts'
 import { triggerOf } from '../../routing/classify.ts'
-import { namesStreamOptions } from '../../routing/upstream-error.ts'
+import { namesStreamOptions, saysUnknownState } from '../../routing/upstream-error.ts'
 import type { Route, Snapshot } from '../../routing/snapshot.ts'
 import type { FallbackTrigger } from '../../routing/vocabulary.ts'
 import type { GatewayContext } from '../gateway-context.ts'
@@ -19,6 +19,7 @@ import { isOwnShortage } from '../own-shortage.ts'
 import { streamProtocolOf } from '../protocol/protocol-of.ts'
 import type { ReceivedRequest } from '../received-request.ts'
 import { join } from '../relay.ts'
+import { sessionValueOf } from '../session-scan.ts'
 import { wholeEventsOf } from '../stream-end.ts'
 import type { CallExpectation, CallOpening } from '../upstream/call.ts'
 import { upstreamRequest } from '../upstream/request.ts'
@@ -28,6 +29,7 @@ import { type CallOutcome, outcomeOfCall } from './call-outcome.ts'
 import { promptPrefixHash } from './prompt-prefix.ts'
 import { passedHeaders, Relaying } from './relaying.ts'
 import type { KeptAnswer, Reply } from './reply.ts'
+import { answerIdOf, RequestSession } from './request-session.ts'
 import { deciding, leaveStage, type Staged } from './stage.ts'
 
 /** Whose attempts they are. */
@@ -52,6 +54,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
   readonly #query: string
   readonly #owner: AttemptsOwner
   #prefixHash: number | null | undefined
+  #session: RequestSession | null | undefined
   #kept: KeptAnswer | null = null
 
   constructor(
@@ -110,6 +113,22 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     return this.#prefixHash
   }
 
+  get operation(): string {
+    return this.#reply.operation.path
+  }
+
+  get session(): RequestSession | null {
+    if (this.#session === undefined) this.#session = this.#findSession()
+    return this.#session
+  }
+
+  #findSession(): RequestSession | null {
+    if (this.route.affinity !== 'SESSION') return null
+    const { head } = this.#received
+    const value = (head.length > 0 ? sessionValueOf(join(head)) : null) ?? this.#reply.exchange.head.sessionId
+    return value === '' ? null : new RequestSession(this.live.sessions, this.route.id, value)
+  }
+
   // ── the loop ──
 
   begin(): void {
@@ -137,7 +156,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
 
   /** Why a fallback is about to be asked: what became of the last attempt, or why there was none. */
   #findTrigger(): FallbackTrigger {
-    return this.attempts.at(-1)?.trigger ?? stageWithoutTarget(this.snapshot, this.route, this.live).trigger
+    return this.attempts.at(-1)?.trigger ?? stageWithoutTarget(this).trigger
   }
 
   // ── waiting for a place ──
@@ -162,6 +181,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     if (!isEnded) this.#owner.stage = deciding
     if (result.kind !== 'granted') {
       attempt.trigger = result.kind === 'unavailable' ? 'UNAVAILABLE' : 'SATURATED'
+      attempt.isEjected = result.kind === 'unavailable' && result.isEjected
       if (!isEnded) this.#lookAgain()
     } else if (isEnded) result.permit[Symbol.dispose]()
     else {
@@ -178,6 +198,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     if (!route) return
     this.snapshot = this.#admission.snapshot
     this.route = route
+    this.#session = undefined
     this.next()
   }
 
@@ -240,16 +261,30 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
 
   #judge(attempt: SentAttempt, opening: CallOpening): void {
     const { call } = attempt
-    const outcome = outcomeOfCall(call, opening, this.route)
+    const outcome = this.#withSession(outcomeOfCall(call, opening, this.route))
     attempt.note(outcome)
     if (opening === 'unreachable' && isOwnShortage(call.failure)) return this.#turnAway(attempt)
     if (this.#isRefusedForUsage(attempt, outcome)) return this.#sendAsItCame(attempt)
     // A request that had hardly any time left says nothing about its upstream.
     if (opening !== 'expired') attempt.observe(outcome.classification)
     if (outcome.classification === 'answer') return this.#relay(attempt)
+    if (outcome.classification === 'OPERATION_NOT_SERVED') this.#learnRefused(attempt)
     attempt.fail(triggerOf(outcome.classification))
     this.#keep(attempt, opening)
     this.next()
+  }
+
+  /** The state that a request refers to may be at another target. */
+  #withSession(outcome: CallOutcome): CallOutcome {
+    const { classification, meantStatus, error } = outcome
+    if (this.route.affinity !== 'SESSION' || classification !== 'answer' || meantStatus !== 400) return outcome
+    return error && saysUnknownState(error) ? { ...outcome, classification: 'UPSTREAM_NOT_FOUND' } : outcome
+  }
+
+  /** What a client put into the query may be what was not found, and must not take the operation from others. */
+  #learnRefused(attempt: SentAttempt): void {
+    attempt.lacksOperation = true
+    if (this.#query === '') this.live.learnOperationRefused(attempt.plan.backend, this.operation)
   }
 
   /** Whether a strict server refuses `stream_options`, which only the gateway has added. */
@@ -300,6 +335,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
   #relay(attempt: SentAttempt): void {
     this.#reply.stopKeepAlive()
     if (this.#reply.hasBegun && !attempt.call.isStream) return this.#tellInStream(attempt)
+    this.#noteSession(attempt)
     this.#owner.stage = new Relaying(attempt, this.#reply, this.#received)
     this.#admission.releaseBody()
   }
@@ -313,12 +349,22 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     else this.#reply.refuse({ code: 'upstream_invalid_answer' })
   }
 
+  /** Where the session's state is from now on, and of what was answered. */
+  #noteSession({ call, targetId, trigger }: SentAttempt): void {
+    const { route } = this
+    if (route.affinity !== 'SESSION' || targetId === null || trigger !== null || call.status >= 300) return
+    if (this.attempts.length > 1) this.session?.keep(targetId)
+    if (this.operation !== '/v1/responses') return
+    const answerId = answerIdOf(call.peekChunks())
+    if (answerId !== null) this.live.sessions.rememberAnswer(route.id, answerId, targetId)
+  }
+
   /** Nothing more is tried: the last answer that came, or why there is none. */
   #conclude(answer: FinalAnswer): void {
     const { stage } = this.#owner
     if (answer.kind === 'error') {
       this.#leave()
-      return this.#reply.refuse({ code: answer.code }, answer.retryAfterMs)
+      return this.#reply.refuse({ code: answer.code, detail: `\`${this.operation}\`` }, answer.retryAfterMs)
     }
     // The last one, whose body was too long or too slow to be waited for.
     if (stage.stage === 'attempting') return this.#passOpen(stage)

@@ -11,6 +11,12 @@ export class Queue<T> {
     return this.#items[this.#head]
   }
 
+  /** Keeps those of which this is true, in their order. */
+  filter(isKept: (item: T) => boolean): void {
+    this.#items = this.#items.slice(this.#head).filter(isKept)
+    this.#head = 0
+  }
+
   push(item: T): void {
     this.#items.push(item)
   }

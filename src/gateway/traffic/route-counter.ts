@@ -20,6 +20,16 @@ export class RouteCounter {
     this.id = id
   }
 
+  /** Drops the seconds behind this one, and returns how many places each counted at and where it stood. */
+  dropAfter(second: number): readonly { readonly place: number; readonly places: readonly unknown[] }[] {
+    const dropped = this.seconds
+      .map((counter, place) => ({ counter, place }))
+      .filter(({ counter }) => counter.second > second)
+    if (dropped.length === 0) return []
+    this.seconds.splice(0, this.seconds.length, ...this.seconds.filter((counter) => counter.second <= second))
+    return dropped.map(({ counter, place }) => ({ place, places: counter.places }))
+  }
+
   /** The counter of the second, if there is one. */
   find(second: number): SecondCounter | undefined {
     for (let i = this.seconds.length - 1; i >= 0; i--) if (this.seconds[i]!.second === second) return this.seconds[i]

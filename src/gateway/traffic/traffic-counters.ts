@@ -37,14 +37,16 @@ export interface RouteChange {
 
 /** One more than the longest window, which rarely begins with a whole second. */
 const keptS = maxTrafficWindowS + 1
+/** Clocks are corrected by so much all the time: what was counted a moment ago is still of now. */
+const smallStepS = 5
 const defaultMaxEntries = 200_000
 
 /**
  * Counters in bounded memory: a second of a route exists only if something ended in it, goes when it is 5 minutes old, and
  * goes sooner, the oldest first, while there are more than `maxEntries` of them and of places in them.
  *
- * `now` returns milliseconds since the epoch. If the clock is set, what was counted before is in other seconds than what
- * comes after; nothing else happens.
+ * `now` returns milliseconds since the epoch. If the clock is put back by more than a few of them, the seconds that are yet to
+ * come are dropped: they were shown already, and would be shown once more when it is that late again.
  */
 export function createTrafficCounters(options: {
   readonly now: () => number
@@ -61,6 +63,7 @@ class BoundedTrafficCounters implements TrafficCounters {
   readonly #begun = new Queue<RouteCounter>()
   #entries = 0
   #changes = 0
+  #latestSecond = 0
 
   constructor(now: () => number, maxEntries: number) {
     this.#now = now
@@ -92,6 +95,7 @@ class BoundedTrafficCounters implements TrafficCounters {
   }
 
   read(routeId: string, firstSecond: number): GatewayTraffic {
+    this.#currentSecond()
     const route = this.#routes.get(routeId)
     if (!route) return { seconds: [], inFlight: [] }
     return { seconds: route.seconds.filter(({ second }) => second >= firstSecond), inFlight: route.placesInFlight() }
@@ -111,7 +115,27 @@ class BoundedTrafficCounters implements TrafficCounters {
   }
 
   #currentSecond(): number {
-    return Math.floor(this.#now() / 1000)
+    const second = Math.floor(this.#now() / 1000)
+    if (second < this.#latestSecond) this.#dropAfter(second + smallStepS)
+    this.#latestSecond = second
+    return second
+  }
+
+  /** Each route's `#begun` entries go with their seconds. */
+  #dropAfter(lastSecond: number): void {
+    const dropped = new Map<RouteCounter, Set<number>>()
+    for (const route of this.#routes.values()) {
+      const later = route.dropAfter(lastSecond)
+      if (later.length === 0) continue
+      this.#entries -= later.reduce((sum, { places }) => sum + 1 + places.length, 0)
+      dropped.set(route, new Set(later.map(({ place }) => place)))
+    }
+    const seen = new Map<RouteCounter, number>()
+    this.#begun.filter((route) => {
+      const place = seen.get(route) ?? 0
+      seen.set(route, place + 1)
+      return !dropped.get(route)?.has(place)
+    })
   }
 
   #routeOf(id: string): RouteCounter {

@@ -524,7 +524,7 @@ describe('a waiting room', () => {
     expect(bench.live.isHealthy('h1')).toBe(false)
     last![Symbol.dispose]()
     expect(await patient.result).toMatchObject({ kind: 'granted', plan: { endpoint: { id: 'h1' } } })
-    expect(await other.result).toEqual({ kind: 'unavailable' })
+    expect(await other.result).toEqual({ kind: 'unavailable', isEjected: true })
     expect(bench.live.inFlight('h1')).toBe(1)
   })
 
@@ -534,7 +534,7 @@ describe('a waiting room', () => {
     const [last] = bench.open('h1')
     last!.observe(answered(503, 120_000))
     const patient = live.wait(waitPlan('hasty', true), null, Infinity)
-    expect(await live.wait(waitPlan('hasty'), null, Infinity).result).toEqual({ kind: 'unavailable' })
+    expect(await live.wait(waitPlan('hasty'), null, Infinity).result).toEqual({ kind: 'unavailable', isEjected: true })
     patient.leave()
   })
 

@@ -204,6 +204,25 @@ describe('a clock that jumps', () => {
     }
   })
 
+  test('back by minutes shows nothing twice: what is yet to come is dropped, and counting goes on', () => {
+    const clocked = new Clocked()
+    for (let i = 0; i < 5; i++) {
+      clocked.second = startS + i
+      serve(clocked.counters, placeOf('a'))
+      serve(clocked.counters, placeOf('b'))
+    }
+    clocked.second = startS - 200
+    serve(clocked.counters, placeOf('a'))
+    expect(clocked.requests()).toEqual({ '-200': 1 })
+    expect(clocked.counters.entries).toBe(2)
+    for (let i = 0; i < 5; i++) {
+      clocked.second = startS + i
+      serve(clocked.counters, placeOf('a'))
+    }
+    expect(clocked.requests()).toEqual({ '-200': 1, 0: 1, 1: 1, 2: 1, 3: 1, 4: 1 })
+    expect(clocked.counters.entries).toBe(12)
+  })
+
   test('back by seconds counts on in the seconds that are there', () => {
     const clocked = new Clocked()
     for (let i = 0; i < 5; i++, clocked.second++) serve(clocked.counters, placeOf('a'))

@@ -1,0 +1,116 @@
+/** What does not serve an operation is not sent it: known, stated or learned. */
+import { describe, expect, test } from 'vitest'
+import type { DivergenceReason } from '../../src/routing/vocabulary.ts'
+import { status } from '../support/replies.ts'
+import { openUpstream } from '../support/upstream.ts'
+import { deployment, openTestGateway, provider, route, type TestGateway } from './open-test-gateway.ts'
+
+const request = { model: 'chat', messages: [] }
+const message = { model: 'chat', messages: [], max_tokens: 8 }
+const pathMissing = status(404, { detail: 'Not Found' })
+
+function divergences({ traffic }: TestGateway): readonly (DivergenceReason | null)[] {
+  return traffic.filter(({ kind }) => kind === 'ended').map(({ end }) => end!.divergence?.reason ?? null)
+}
+
+/** Answers chats, and has no other path. */
+function chatsOnly() {
+  return openUpstream({ script: ({ path }) => (path.endsWith('/chat/completions') ? undefined : pathMissing) })
+}
+
+describe('an operation that a target does not serve', () => {
+  test('is sent to it once, and then for ten minutes to the others alone', async () => {
+    await using old = await chatsOnly()
+    await using current = await openUpstream({ name: 'current' })
+    await using gateway = await openTestGateway({
+      deployments: [deployment('old', [old.baseUrl]), deployment('new', [current.baseUrl])],
+      routes: [route('chat', ['dep_old', 'dep_new'])],
+    })
+    for (let i = 0; i < 8; i++) expect((await gateway.post('/messages', message)).status).toBe(200)
+    expect(old.requests).toHaveLength(1)
+    expect(gateway.records.filter(({ attempts }) => attempts.length > 1)).toHaveLength(1)
+    const counted = divergences(gateway)
+    // Half of them, within the one request that each of the two accounts may be off.
+    expect(Math.abs(counted.filter((reason) => reason === 'OPERATION_NOT_SERVED').length - 4)).toBeLessThanOrEqual(1)
+    expect(new Set(counted)).toEqual(new Set([null, 'OPERATION_NOT_SERVED']))
+    // Nothing is held against it: it serves what it serves, by its weight.
+    expect(gateway.gateway.live.isHealthy('end_old_0')).toBe(true)
+    for (let i = 0; i < 4; i++) expect((await gateway.post('/chat/completions', request)).status).toBe(200)
+    expect(Math.abs(old.requests.length - 3)).toBeLessThanOrEqual(1)
+  })
+
+  test.each([
+    ['stated', { operations: ['/v1/chat/completions'] }],
+    ['known of its engine', { engine: 'TGI' as const }],
+  ])('is never sent to it where that is %s', async (_, settings) => {
+    await using old = await openUpstream()
+    await using current = await openUpstream()
+    await using gateway = await openTestGateway({
+      deployments: [deployment('old', [old.baseUrl], settings), deployment('new', [current.baseUrl])],
+      routes: [route('chat', ['dep_old', 'dep_new'])],
+    })
+    for (let i = 0; i < 6; i++) expect((await gateway.post('/messages', message)).status).toBe(200)
+    expect([old.requests.length, current.requests.length]).toEqual([0, 6])
+  })
+
+  test('goes to the fallback at once if no target serves it, and is 404 if nothing does', async () => {
+    await using upstream = await openUpstream()
+    await using other = await openUpstream()
+    const configuration = (fallback: readonly string[]) => ({
+      deployments: [deployment('a', [upstream.baseUrl], { operations: ['/v1/chat/completions'] })],
+      providers: [provider('cloud', other.baseUrl)],
+      routes: [route('chat', ['dep_a'], fallback.length > 0 ? { fallback } : {})],
+    })
+    await using gateway = await openTestGateway(configuration(['pmd_cloud']))
+    const served = await gateway.post('/messages', message)
+    expect([served.status, served.headers.get('x-signalbox-fallback')]).toEqual([200, 'unavailable'])
+    gateway.use(configuration([]))
+    const refused = await gateway.post('/embeddings', { model: 'chat', input: 'x' })
+    expect(refused.status).toBe(404)
+    expect(refused.headers.has('retry-after')).toBe(false)
+    expect(await refused.json()).toMatchObject({
+      error: { code: 'operation_not_served', message: expect.stringContaining('/v1/embeddings') as string },
+    })
+    expect(upstream.requests).toEqual([])
+  })
+
+  test('is not learned from what a client put into the query', async () => {
+    await using upstream = await openUpstream({
+      script: ({ path }) => (path.includes('api-version=bad') ? pathMissing : undefined),
+    })
+    await using gateway = await openTestGateway({
+      deployments: [deployment('a', [upstream.baseUrl])],
+      routes: [route('chat', ['dep_a'])],
+    })
+    expect((await gateway.post('/chat/completions?api-version=bad', request)).status).toBe(404)
+    expect((await gateway.post('/chat/completions', request)).status).toBe(200)
+  })
+
+  test('is asked for again at once when the backend changes', async () => {
+    await using upstream = await chatsOnly()
+    const configuration = () => ({
+      deployments: [deployment('a', [upstream.baseUrl])],
+      routes: [route('chat', ['dep_a'])],
+    })
+    await using gateway = await openTestGateway(configuration())
+    const asks = async () => {
+      await gateway.post('/messages', message)
+      return upstream.requests.length
+    }
+    expect([await asks(), await asks()]).toEqual([1, 1])
+    gateway.use(configuration())
+    expect([await asks(), await asks()]).toEqual([2, 2])
+  })
+})
+
+test('a target that fails its share while another serves is RETRIED', async () => {
+  await using bad = await openUpstream({ script: () => status(500) })
+  await using good = await openUpstream()
+  await using gateway = await openTestGateway({
+    deployments: [deployment('bad', [bad.baseUrl]), deployment('good', [good.baseUrl])],
+    routes: [route('chat', ['dep_bad', 'dep_good'])],
+  })
+  for (let i = 0; i < 4; i++) expect((await gateway.post('/chat/completions', request)).status).toBe(200)
+  expect(divergences(gateway).filter((reason) => reason === 'RETRIED')).toHaveLength(2)
+  expect(gateway.gateway.live.healthOf('end_bad_0')?.circuit).toBe('CLOSED')
+})
