@@ -2,7 +2,7 @@ import type { UsageKind } from '../routing/operation.ts'
 import { monotonicMs } from './monotonic.ts'
 import { PlainReading } from './plain-reading.ts'
 import type { StreamProtocol } from './protocol/stream-protocol.ts'
-import { type AnswerSink, join, type Relay, type RelayEnd, writePart } from './relay.ts'
+import { type AnswerSink, join, lastPart, type Relay, type RelayEnd, writePart } from './relay.ts'
 import type { AnswerReader, UpstreamCall } from './upstream/call.ts'
 
 /** Passes a body on as it arrives. If it breaks off, so does the connection: a cut body must never look whole. */
@@ -51,14 +51,16 @@ export class PlainRelay implements AnswerReader, Relay {
   }
 
   #write(bytes: Buffer): void {
-    this.#begin(this.#call.bodyLength)
-    writePart(bytes, this.#sink.exchange, this.#call)
+    // Another name has another length.
+    this.#begin(this.#sink.rewrite ? null : this.#call.bodyLength)
+    writePart(bytes, this.#sink, this.#call)
   }
 
   #end(): void {
+    const last = lastPart(this.#last, this.#sink.rewrite)
     // A body that is whole is cheaper with its length than in chunks.
-    this.#begin(this.reading.bytes.total)
-    this.#sink.exchange.end(this.#last.length === 0 ? undefined : join(this.#last))
+    this.#begin(last?.length ?? 0)
+    this.#sink.exchange.end(last)
   }
 
   /** `length`: of the body; null: unknown. */

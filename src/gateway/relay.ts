@@ -2,6 +2,7 @@
 import type { GatewayErrorCode } from '../routing/errors.ts'
 import type { AnswerReading } from './answer-reading.ts'
 import type { Exchange } from './downstream/exchange.ts'
+import type { Rewrite } from './model-rewrite.ts'
 import type { StreamEnd } from './stream-end.ts'
 import type { UpstreamCall } from './upstream/call.ts'
 
@@ -45,14 +46,24 @@ export interface AnswerSink {
   readonly status: number
   /** Name, value, name, value, … */
   readonly headers: string[]
+  /** What the client gets instead of the bytes that came; null: just those. */
+  readonly rewrite: Rewrite | null
   readonly beforeLastByte: BeforeLastByte
 }
 
 /** Writes a part of a body and holds upstream back if the client is slower. */
-export function writePart(bytes: Buffer, exchange: Exchange, call: UpstreamCall): void {
-  if (exchange.write(bytes)) return
+export function writePart(bytes: Buffer, { exchange, rewrite }: AnswerSink, call: UpstreamCall): void {
+  const written = rewrite ? Buffer.concat(rewrite.push(bytes)) : bytes
+  if (written.length === 0 || exchange.write(written)) return
   call.pause()
   exchange.whenDrained(() => call.resume())
+}
+
+/** The last part of a body, as the client gets it; undefined: nothing more comes. */
+export function lastPart(pieces: readonly Buffer[], rewrite: Rewrite | null): Buffer | undefined {
+  if (!rewrite) return pieces.length === 0 ? undefined : join(pieces)
+  const last = [...pieces.flatMap((piece) => rewrite.push(piece)), ...rewrite.end()]
+  return last.length === 0 ? undefined : Buffer.concat(last)
 }
 
 /** One buffer of several, without a copy if there is only one. */

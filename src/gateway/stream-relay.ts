@@ -4,7 +4,16 @@ import { LongEvent } from './long-event.ts'
 import { monotonicMs } from './monotonic.ts'
 import { PendingBytes } from './pending-bytes.ts'
 import type { EndingEvent, StreamProtocol } from './protocol/stream-protocol.ts'
-import { type AnswerSink, type BrokenEnd, errorOfEnd, join, type Relay, type RelayEnd, writePart } from './relay.ts'
+import {
+  type AnswerSink,
+  type BrokenEnd,
+  errorOfEnd,
+  join,
+  lastPart,
+  type Relay,
+  type RelayEnd,
+  writePart,
+} from './relay.ts'
 import {
   firstEventEnd,
   idleLinesLength,
@@ -144,7 +153,7 @@ export class StreamRelay implements AnswerReader, Relay {
     this.#last = []
     if (this.#isUpstreamOver) {
       this.#begin()
-      this.#sink.exchange.end(last.length > 0 ? join(last) : undefined)
+      this.#sink.exchange.end(lastPart(last, this.#sink.rewrite))
     } else if (last.length > 0) this.#write(join(last))
   }
 
@@ -284,7 +293,7 @@ export class StreamRelay implements AnswerReader, Relay {
 
   #write(bytes: Buffer): void {
     this.#begin()
-    writePart(bytes, this.#sink.exchange, this.#call)
+    writePart(bytes, this.#sink, this.#call)
   }
 
   #begin(): void {

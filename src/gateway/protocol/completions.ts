@@ -6,6 +6,7 @@ import { shapeOf } from './json-scan.ts'
 import {
   countMark,
   type EndingEvent,
+  errorMark,
   heartbeats,
   isBlank,
   isDone,
@@ -28,7 +29,7 @@ export const completions: StreamProtocol = {
     type: 'value',
     error: 'value',
     usage: 'value',
-    choices: shapeOf({ index: 'value', finish_reason: 'value', usage: 'value' }),
+    choices: { each: shapeOf({ index: 'value', finish_reason: 'value', usage: 'value' }) },
     x_groq: shapeOf({ usage: 'value' }),
   }),
   findUsage({ usage, x_groq: groq, choices }) {
@@ -70,14 +71,20 @@ function hasContent(choice: Json): boolean {
 class CompletionFollower implements StreamFollower {
   readonly marks: readonly Mark[] = [
     { text: 'DONE]' },
-    { text: 'error' },
+    errorMark,
     countMark,
-    { text: 'finish_reason"', matters: saysReason },
-    { text: 'index"', matters: (events, end) => this.#isOtherChoice(events, end) },
+    { text: '_reas', matters: saysReason },
+    {
+      text: 'index"',
+      matters: (events, end) => this.#isOtherChoice(events, end),
+      isWanted: () => this.#mayHaveOthers,
+    },
   ]
   /** By their index. Events of the first choice are not read, but seen. */
   readonly #begun = new Set<number>()
   readonly #finished = new Set<number>()
+  /** Events of the first choice, as far as others were looked for. */
+  #firstsSeen = 0
 
   read(event: ServerSentEvent): EndingEvent | null {
     if (isDone(event)) return 'whole'
@@ -110,14 +117,24 @@ class CompletionFollower implements StreamFollower {
     return this.hasToldEnd
   }
 
+  /** Choices are written side by side, or one behind another: in a long stream of a single one, no other is looked for until that ends. */
+  get #mayHaveOthers(): boolean {
+    return this.#firstsSeen < firstsLookedAt || this.#finished.size > 0 || this.#begun.size > 1
+  }
+
   #isOtherChoice(events: string, end: number): boolean {
     const at = behindColon(events, end)
     const isFirst = events.charCodeAt(at) === zero && !isDigit(events.charCodeAt(at + 1))
-    if (isFirst) this.#begun.add(0)
+    if (isFirst) {
+      this.#firstsSeen++
+      this.#begun.add(0)
+    }
     return !isFirst
   }
 }
 
+/** In so many events of the first choice another one has nearly always begun. */
+const firstsLookedAt = 64
 /** More choices than that nobody asks for. */
 const maxChoices = 4096
 const zero = 0x30
@@ -126,9 +143,12 @@ const blank = 0x20
 const lowerN = 0x6e
 const quote = 0x22
 
+const restOfName = 'on"'
+
 /** False: null, or an empty string. */
 function saysReason(events: string, end: number): boolean {
-  const at = behindColon(events, end)
+  if (!events.startsWith(restOfName, end)) return false
+  const at = behindColon(events, end + restOfName.length)
   const first = events.charCodeAt(at)
   return first !== lowerN && !(first === quote && events.charCodeAt(at + 1) === quote)
 }

@@ -5,8 +5,11 @@
  * embeddings cost little. A text that is no JSON object is given up at its first byte.
  */
 
-/** Which members are wanted: a name leads to a value, or to names in it; in a list, to those names in each of its elements. */
-export type Shape = 'value' | ShapeOfObject
+/** Which members are wanted: a name leads to a value, to names in an object, or to those in each object of a list. */
+export type Shape = 'value' | ShapeOfObject | ShapeOfList
+export interface ShapeOfList {
+  readonly each: ShapeOfObject
+}
 export type ShapeOfObject = ReadonlyMap<string, Shape>
 
 export function shapeOf(names: Readonly<Record<string, Shape>>): ShapeOfObject {
@@ -145,9 +148,8 @@ export class JsonScan {
 
   #openValue(isList: boolean, at: number): void {
     const level = this.#levels.at(-1)!
-    const wanted = level.isList ? (isList ? undefined : level.shape) : this.#wanted
-    if (wanted !== undefined && wanted !== 'value')
-      return this.#open(wanted, level.isList ? undefined : this.#name, isList)
+    const shape = level.isList ? (isList ? undefined : level.shape) : shapeInside(this.#wanted, isList)
+    if (shape) return this.#open(shape, level.isList ? undefined : this.#name, isList)
     this.#beginValue(at)
     this.#skipped = 1
   }
@@ -265,6 +267,12 @@ export class JsonScan {
     if (this.#name.includes('\\')) this.#name = unescaped(this.#name)
     this.#wanted = this.#levels.at(-1)!.shape.get(this.#name)
   }
+}
+
+function shapeInside(wanted: Shape | undefined, isList: boolean): ShapeOfObject | undefined {
+  if (wanted === undefined || wanted === 'value') return undefined
+  if ('each' in wanted) return isList ? wanted.each : undefined
+  return isList ? undefined : wanted
 }
 
 function isScalarEnd(byte: number): boolean {

@@ -1,5 +1,8 @@
 import type { Mark } from './stream-protocol.ts'
 
+/** Of a mark that is not looked for by now. */
+const unwanted = Number.MAX_SAFE_INTEGER
+
 /** Finds the events of a stream that have to be read, by the texts that stand in them. */
 export class MarkSearch {
   readonly #marks: readonly Mark[]
@@ -20,32 +23,25 @@ export class MarkSearch {
 
   /** The next place of a mark that matters; -1: there is none. */
   find(from: number): number {
-    for (;;) {
-      const nearest = this.#nearest(from)
-      if (nearest < 0) return -1
-      const at = this.#next[nearest]!
-      const { text, matters } = this.#marks[nearest]!
-      if (!matters || matters(this.#text, at + text.length)) return at
-      this.#next[nearest] = this.#find(nearest, at + text.length)
+    let nearest = this.#text.length
+    for (let i = 0; i < this.#next.length; i++) {
+      if (this.#next[i]! < from || (this.#next[i] === unwanted && this.#isWanted(i)))
+        this.#next[i] = this.#find(i, from)
+      if (this.#next[i]! < nearest) nearest = this.#next[i]!
     }
+    return nearest < this.#text.length ? nearest : -1
   }
 
-  #nearest(from: number): number {
-    const { length } = this.#text
-    let nearest = -1
-    let least = length
-    for (let i = 0; i < this.#next.length; i++) {
-      if (this.#next[i]! < from) this.#next[i] = this.#find(i, from)
-      if (this.#next[i]! < least) {
-        least = this.#next[i]!
-        nearest = i
-      }
-    }
-    return nearest
+  #isWanted(mark: number): boolean {
+    return this.#marks[mark]!.isWanted?.() ?? true
   }
 
   #find(mark: number, from: number): number {
-    const at = this.#text.indexOf(this.#marks[mark]!.text, from)
-    return at < 0 ? this.#text.length : at
+    if (!this.#isWanted(mark)) return unwanted
+    const all = this.#text
+    const { text, matters } = this.#marks[mark]!
+    let at = all.indexOf(text, from)
+    while (at >= 0 && matters && !matters(all, at + text.length)) at = all.indexOf(text, at + text.length)
+    return at < 0 ? all.length : at
   }
 }

@@ -6,6 +6,7 @@ import { shapeOf } from './json-scan.ts'
 import {
   countMark,
   type EndingEvent,
+  errorMark,
   heartbeats,
   isBlank,
   type Mark,
@@ -46,7 +47,7 @@ function isEmptyBlock(block: Json): boolean {
   return !['text', 'thinking', 'signature'].some((name) => saysSomething(block[name]))
 }
 
-const marks: readonly Mark[] = [{ text: 'message_stop' }, { text: 'stop_reason"' }, { text: 'error' }, countMark]
+const marks: readonly Mark[] = [{ text: 'message_stop' }, { text: 'stop_reason"' }, errorMark, countMark]
 
 /** A message is whole with its `message_stop`, or once it has said why it stops. */
 class MessageFollower implements StreamFollower {

@@ -3,7 +3,15 @@ import type { ServerSentEvent } from '../sse.ts'
 import { isObject } from './event-json.ts'
 import { isErrorEvent } from './find-error.ts'
 import { shapeOf } from './json-scan.ts'
-import { countMark, type EndingEvent, heartbeats, isBlank, type Mark, type StreamProtocol } from './stream-protocol.ts'
+import {
+  countMark,
+  type EndingEvent,
+  errorMark,
+  heartbeats,
+  isBlank,
+  type Mark,
+  type StreamProtocol,
+} from './stream-protocol.ts'
 
 const preludes: ReadonlySet<string> = new Set([
   'response.created',
@@ -26,7 +34,7 @@ const marks: readonly Mark[] = [
   { text: '.incomplete' },
   { text: '.cancelled' },
   { text: '.failed' },
-  { text: 'error' },
+  errorMark,
   countMark,
 ]
 

@@ -10,6 +10,7 @@ import { shapeOf } from './json-scan.ts'
 import {
   countMark,
   type EndingEvent,
+  errorMark,
   heartbeats,
   isBlank,
   isDone,
@@ -41,11 +42,11 @@ class PartFollower implements StreamFollower {
   hasToldEnd = false
   readonly marks: readonly Mark[] = [
     { text: 'DONE]' },
-    { text: 'error' },
+    errorMark,
     { text: '.completed' },
     { text: '.done' },
-    { text: '.partial_image', matters: () => this.hasToldEnd },
-    { text: '.delta', matters: () => this.hasToldEnd },
+    { text: '.partial_image', isWanted: () => this.hasToldEnd },
+    { text: '.delta', isWanted: () => this.hasToldEnd },
     countMark,
   ]
 

@@ -1,9 +1,11 @@
 import { passedNamesOf } from '../passed-names.ts'
 import { classifyFailure } from '../../routing/classify.ts'
+import type { Route } from '../../routing/snapshot.ts'
 import type { RequestOutcome } from '../../routing/vocabulary.ts'
 import type { PassedAnswer } from '../answer-tokens.ts'
 import type { Exchange } from '../downstream/exchange.ts'
 import { errorEvent } from '../error-answer.ts'
+import { ModelRewrite, type Rewrite, StreamModelRewrite } from '../model-rewrite.ts'
 import { monotonicMs } from '../monotonic.ts'
 import { PlainRelay } from '../plain-relay.ts'
 import { streamProtocolOf } from '../protocol/protocol-of.ts'
@@ -20,6 +22,7 @@ export class Relaying implements AnswerSink {
   readonly attempt: SentAttempt
   readonly status: number
   readonly headers: string[]
+  readonly rewrite: Rewrite | null
   readonly #reply: Reply
   readonly #received: ReceivedRequest
   readonly #relay: Relay
@@ -31,6 +34,7 @@ export class Relaying implements AnswerSink {
     this.headers = passedHeaders(attempt)
     this.#reply = reply
     this.#received = received
+    this.rewrite = reply.usage.route?.rewritesModel ? modelRewrite(reply.usage.route, call.isStream) : null
     reply.addOwnHeaders(this.headers, attempt)
     const { operation } = reply
     const protocol = streamProtocolOf(operation)
@@ -98,6 +102,12 @@ export class Relaying implements AnswerSink {
       request: this.#received,
     }
   }
+}
+
+/** The answer's model is the route's name. */
+function modelRewrite({ name }: Route, isStream: boolean): Rewrite {
+  const model = Buffer.from(JSON.stringify(name))
+  return isStream ? new StreamModelRewrite(model) : new ModelRewrite(model)
 }
 
 /** What the client sees of upstream's headers, to be added to. */
