@@ -68,7 +68,11 @@ export class StreamReading implements AnswerReading {
     found.readTo = end
     const bytes = found.events.subarray(start, end)
     const event = readEvent(bytes)
-    if (this.addUsage(event)) found.usageEnd = end
+    if (this.#reports(event)) {
+      this.#passWritten(found.textTo(start))
+      this.addUsage(event)
+      found.usageEnd = end
+    }
     if (this.#dropsUsage && this.#protocol.isExtraUsage(event))
       found.replace(start, end, withoutExtraUsage(event, bytes))
     const ending = this.follower.read(event)
@@ -76,13 +80,14 @@ export class StreamReading implements AnswerReading {
     else found.goesOn()
   }
 
-  /** Counts what an event reports; false: it reports nothing. */
-  addUsage(event: ServerSentEvent): boolean {
-    const { json } = event
-    const usage = json && this.#protocol.findUsage(json)
-    if (!usage) return false
-    this.#tally.add(usage, !this.#protocol.hasUsageOfBeginning(event))
-    return true
+  /** Counts what an event reports. */
+  addUsage(event: ServerSentEvent): void {
+    const usage = event.json && this.#protocol.findUsage(event.json)
+    if (usage) this.#tally.add(usage, !this.#protocol.hasUsageOfBeginning(event))
+  }
+
+  #reports({ json }: ServerSentEvent): boolean {
+    return json !== undefined && this.#protocol.findUsage(json) !== undefined
   }
 
   /** What was written behind the last report is not in it. */
@@ -120,6 +125,11 @@ class FoundEvents implements ReadEvents {
       if (end > at) return { start, end }
       start = end
     }
+  }
+
+  /** What stands between the last event that reports usage and this place. */
+  textTo(start: number): string {
+    return this.events.toString('latin1', this.usageEnd, start)
   }
 
   replace(start: number, end: number, bytes: Buffer): void {

@@ -198,3 +198,143 @@ describe('reported tokens', () => {
     )
   })
 })
+
+describe('what a plain reference reads', () => {
+  type Json = Record<string, unknown>
+  const count = fc.oneof(fc.nat(5_000), fc.constant(0))
+  const counts = fc.record({ prompt_tokens: count, completion_tokens: count })
+  const trap = fc.constantFrom<unknown>(
+    '"usage":{"prompt_tokens":9,"completion_tokens":9}',
+    { usage: { prompt_tokens: 8, completion_tokens: 8 } },
+    [{ usage: { prompt_tokens: 7, completion_tokens: 7 }, choices: [] }],
+    'data: {"usage":{"prompt_tokens":6}}\n\n',
+    '\\',
+    '{[',
+    null,
+  )
+  /** Of any size, with things in it that only look like usage. */
+  const padding = fc
+    .record({ text: trap, numbers: fc.nat(30_000), logprobs: fc.nat(3_000) })
+    .map(({ text, numbers, logprobs }): Json => ({
+      arguments: text,
+      embedding: Array.from({ length: numbers }, (_, i) => i / 7),
+      prompt_logprobs: Array.from({ length: logprobs }, (_, i) => ({ [i]: { logprob: -1, decoded_token: '"}' } })),
+    }))
+  const pieces = fc.array(fc.integer({ min: 1, max: 70_000 }), { minLength: 1, maxLength: 8 })
+  function* cut(bytes: Buffer, sizes: readonly number[]): Generator<Buffer> {
+    for (let at = 0, i = 0; at < bytes.length; i++) {
+      const end = at + sizes[i % sizes.length]!
+      yield bytes.subarray(at, end)
+      at = end
+    }
+  }
+
+  test('is read of a plain answer of any size, wherever its usage stands and however it is cut', () => {
+    fc.assert(
+      fc.property(padding, padding, fc.option(counts), fc.nat(2), pieces, (before, behind, usage, space, sizes) => {
+        const rename = (all: Json) =>
+          Object.fromEntries(Object.entries(all).map(([name, value]) => [`${name}_2`, value]))
+        const answer = { ...before, choices: [{ message: before }], ...(usage ? { usage } : {}), ...rename(behind) }
+        const reading = new PlainReading('completion', completions)
+        const bytes = Buffer.from(JSON.stringify(answer, null, space))
+        for (const piece of cut(bytes, sizes.map((size) => Math.max(size, bytes.length / 400)).map(Math.ceil)))
+          reading.take(piece)
+        const tokens = reading.reportedTokens()
+        expect(tokens && [tokens.inputTokens, tokens.outputTokens]).toEqual(
+          usage ? [usage.prompt_tokens, usage.completion_tokens] : null,
+        )
+      }),
+      { numRuns: 60 },
+    )
+  })
+
+  test('is read of the events of a stream: no count is replaced by a smaller one', () => {
+    const event = fc.record({
+      usage: fc.option(counts),
+      pad: trap,
+      choices: fc.constantFrom<unknown>([], null, undefined, [{ delta: { content: 'x' } }]),
+    })
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 12 }), fc.constantFrom('\n', '\r\n', '\r'), (events, end) => {
+        const reading = new StreamReading('completion', completions, false)
+        let most: number[] | null = null
+        for (const { usage, pad, choices } of events) {
+          reading.take(
+            Buffer.from(
+              `data: ${JSON.stringify({ choices, ...(usage ? { usage } : { usage: null }), pad })}${end}${end}`,
+            ),
+          )
+          if (usage)
+            most = [Math.max(most?.[0] ?? 0, usage.prompt_tokens), Math.max(most?.[1] ?? 0, usage.completion_tokens)]
+        }
+        const tokens = reading.reportedTokens()
+        expect(tokens && [tokens.inputTokens, tokens.outputTokens]).toEqual(most)
+      }),
+    )
+  })
+
+  test('is dropped of a stream: usage without a choice and without an error, and nothing else', () => {
+    const event = fc.record(
+      {
+        choices: fc.constantFrom<unknown>([], null, [{ delta: { content: 'x' } }], {}),
+        usage: fc.oneof(counts, fc.constantFrom<unknown>(null, [], 5)),
+        error: fc.constantFrom<unknown>(null, {}, { message: 'x' }),
+        type: fc.constantFrom('error', 'x'),
+        timings: fc.constantFrom<unknown>(null, { ms: 1 }),
+        pad: trap,
+      },
+      { requiredKeys: [] },
+    )
+    const saysError = ({ error, type }: Json) => type === 'error' || JSON.stringify(error ?? {}) !== '{}'
+    const isExtra = (chunk: Json) => {
+      const { choices, usage } = chunk
+      const hasNone = choices === undefined || choices === null || (Array.isArray(choices) && choices.length === 0)
+      return typeof usage === 'object' && usage !== null && !Array.isArray(usage) && hasNone && !saysError(chunk)
+    }
+    const other = ({ choices: _, usage: __, ...rest }: Json) =>
+      Object.values(rest).some((value) => value !== null && JSON.stringify(value) !== '{}')
+    fc.assert(
+      fc.property(
+        fc.array(event, { maxLength: 8 }),
+        fc.constantFrom('\n', '\r\n', '\r'),
+        fc.boolean(),
+        (chunks, end, hasId) => {
+          const id = hasId ? `id: 1${end}` : ''
+          const write = (chunk: object) => `${id}data: ${JSON.stringify(chunk)}${end}${end}`
+          const bytes = Buffer.from(chunks.map(write).join(''))
+          const taken = new StreamReading('completion', completions, true).take(bytes)
+          const text = taken ? Buffer.concat([...taken.before, ...taken.after]).toString() : bytes.toString()
+          const expected = chunks.map((chunk) => {
+            if (!isExtra(chunk)) return write(chunk)
+            const { usage: _, ...rest } = chunk
+            if (other(chunk)) return write(rest)
+            return id === '' ? '' : id + end
+          })
+          expect(text).toBe(expected.join(''))
+        },
+      ),
+      { numRuns: 1_000 },
+    )
+  })
+})
+
+test.each<[string, string]>([
+  [
+    'message_delta with zeros',
+    'data: {"type":"message_start","message":{"usage":{"input_tokens":25,"cache_read_input_tokens":3,"output_tokens":1}}}\n\ndata: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"input_tokens":0,"cache_read_input_tokens":0,"output_tokens":15}}\n\n',
+  ],
+])('%s does not take back what message_start said', (_, text) => {
+  const reading = read('message', text)
+  expect(reading.reportedTokens()).toMatchObject({ inputTokens: 28, cachedInputTokens: 3, outputTokens: 15 })
+  expect(reading.isReportFinal).toBe(true)
+})
+
+test('a trailing chunk of zeros takes nothing back, and makes no running count final', () => {
+  const usage = (input: number, output: number) =>
+    `data: {"choices":[],"usage":{"prompt_tokens":${input},"completion_tokens":${output}}}\n\n`
+  const last = read('completion', usage(5, 7) + usage(0, 0))
+  expect(last.reportedTokens()).toMatchObject({ inputTokens: 5, outputTokens: 7 })
+  expect(last.isReportFinal).toBe(true)
+  const running = read('completion', `${usage(5, 1)}data: {"choices":[{"delta":{"content":"more"}}]}\n\n${usage(0, 0)}`)
+  expect(running.isReportFinal).toBe(false)
+})
