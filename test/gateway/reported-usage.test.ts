@@ -291,7 +291,7 @@ describe('what a plain reference reads', () => {
       const hasNone = choices === undefined || choices === null || (Array.isArray(choices) && choices.length === 0)
       return typeof usage === 'object' && usage !== null && !Array.isArray(usage) && hasNone && !saysError(chunk)
     }
-    const other = ({ choices: _, usage: __, ...rest }: Json) =>
+    const other = ({ choices: _choices, usage: _usage, ...rest }: Json) =>
       Object.values(rest).some((value) => value !== null && JSON.stringify(value) !== '{}')
     fc.assert(
       fc.property(
@@ -306,7 +306,7 @@ describe('what a plain reference reads', () => {
           const text = taken ? Buffer.concat([...taken.before, ...taken.after]).toString() : bytes.toString()
           const expected = chunks.map((chunk) => {
             if (!isExtra(chunk)) return write(chunk)
-            const { usage: _, ...rest } = chunk
+            const { usage: _usage, ...rest } = chunk
             if (other(chunk)) return write(rest)
             return id === '' ? '' : id + end
           })

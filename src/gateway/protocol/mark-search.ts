@@ -41,7 +41,7 @@ export class MarkSearch {
     const all = this.#text
     const { text, matters } = this.#marks[mark]!
     let at = all.indexOf(text, from)
-    while (at >= 0 && matters && !matters(all, at + text.length)) at = all.indexOf(text, at + text.length)
+    if (matters) while (at >= 0 && !matters(all, at + text.length)) at = all.indexOf(text, at + text.length)
     return at < 0 ? all.length : at
   }
 }
