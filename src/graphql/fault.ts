@@ -25,6 +25,10 @@ export const graphqlFaults = {
       'What came is no request of GraphQL over HTTP: malformed JSON, no `query`, an unknown or wrong member, an array (HTTP 400), or another method than the operation or the path takes (HTTP 405).',
     remedy: 'Send one JSON object with `query`, and `variables`, `operationName` and `extensions` if need be, by POST.',
   },
+  PERSISTED_QUERY_NOT_SUPPORTED: {
+    meaning: 'A hash came in place of a document, as clients of persisted queries try it first (HTTP 200).',
+    remedy: 'Send the document in `query`; such clients do it by themselves.',
+  },
   OPERATION_RESOLUTION_FAILURE: {
     meaning: 'The document has no operation of that name, or several and none was named (HTTP 400).',
     remedy: 'Name one of its operations as `operationName`.',

@@ -58,7 +58,7 @@ export function createGraphQLHandler({
 
   const answerGraphQL = (request: IncomingMessage, response: ServerResponse, requestId: string) => {
     const actor = authenticate(request.headers.authorization)
-    if (!actor) return refuse(response, unauthenticated)
+    if (!actor) return refuse(response, unauthenticated, refusalTypeOf(request))
     if (!accepts(request.headers.accept, answerTypes)) return refuse(response, notAcceptable)
     if (request.method === 'POST') {
       if (!isJson(request)) return refuse(response, unsupportedMediaType)
@@ -169,8 +169,16 @@ const notFound: RefusedRequest = {
   message: 'There is nothing here: the API is at /graphql, GraphiQL at /.',
 }
 
-function refuse(response: ServerResponse, refused: RefusedRequest): void {
-  response.writeHead(refused.status, headersOf(refused)).end(bodyOf(refused))
+function refuse(response: ServerResponse, refused: RefusedRequest, type = jsonType): void {
+  response.writeHead(refused.status, { ...headersOf(refused), 'content-type': type }).end(bodyOf(refused))
+}
+
+const jsonType = 'application/json; charset=utf-8'
+
+/** Clients that name the media type of GraphQL look into an answer with a status of failure only if it has that type. */
+function refusalTypeOf({ headers: { accept } }: IncomingMessage): string {
+  const isNamed = accept?.toLowerCase().includes(answerTypes[0]) && accepts(accept, [answerTypes[0]])
+  return isNamed ? `${answerTypes[0]}; charset=utf-8` : jsonType
 }
 
 function refuseUpgrade(socket: Duplex, refused: RefusedRequest): void {
@@ -186,7 +194,7 @@ function refuseUpgrade(socket: Duplex, refused: RefusedRequest): void {
 }
 
 function headersOf({ headers }: RefusedRequest): Record<string, string> {
-  return { 'content-type': 'application/json; charset=utf-8', ...headers }
+  return { 'content-type': jsonType, ...headers }
 }
 
 function bodyOf({ message, code }: RefusedRequest): string {

@@ -16,9 +16,16 @@ export function useRequestShape(): Plugin {
       })
     },
     onParams({ params }) {
+      // Clients that know it send the text of the operation next, and no hashes from then on.
+      if (params.query == null && params.extensions?.['persistedQuery'] != null) throw persistedQueriesUnknown()
       if (params.query == null) throw noRequest('There is no `query`: send the text of an operation in it.')
     },
   }
+}
+
+/** By this message and code clients of the protocol go on without hashes (https://www.apollographql.com/docs/react/api/link/persisted-queries). */
+function persistedQueriesUnknown(): GraphQLError {
+  return fault('PERSISTED_QUERY_NOT_SUPPORTED', 'PersistedQueryNotSupported', { extensions: { http: { status: 200 } } })
 }
 
 function noRequest(message: string): GraphQLError {

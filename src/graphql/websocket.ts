@@ -67,7 +67,7 @@ export function createGraphQLWebSockets({
       {
         protocol: socket.protocol,
         send: (data) => send(socket, data),
-        close: (code, reason) => socket.close(code, reason),
+        close: (code, reason) => socket.close(code, code === (CloseCode.Forbidden as number) ? whyForbidden : reason),
         onMessage: (handle) =>
           socket.on('message', (data: Buffer) => {
             handle(data.toString('utf8')).catch((error: unknown) => {
@@ -102,8 +102,20 @@ export function createGraphQLWebSockets({
 }
 
 function authorizationOf(connectionParams: Readonly<Record<string, unknown>> | undefined, { request }: Extra): unknown {
-  return connectionParams?.['authorization'] ?? connectionParams?.['Authorization'] ?? request.headers.authorization
+  const given = authorizationIn(connectionParams) ?? authorizationIn(connectionParams?.['headers'])
+  if (given === undefined) return request.headers.authorization
+  // A key alone is what people write who do not think of a header.
+  return typeof given === 'string' && !/^bearer /i.test(given) ? `Bearer ${given}` : given
 }
+
+function authorizationIn(value: unknown): unknown {
+  if (value === null || typeof value !== 'object') return undefined
+  const { authorization, Authorization } = value as Readonly<Record<string, unknown>>
+  return authorization ?? Authorization
+}
+
+/** Of the close frame, which has room for 123 bytes. */
+const whyForbidden = 'Forbidden: give the key of an active user as `authorization: "Bearer ..."` in connectionParams'
 
 interface Params {
   readonly query: string

@@ -349,3 +349,27 @@ function statusOf(body: string, headers: Record<string, string>): Promise<number
   request.end(body)
   return promise
 }
+
+test('a refusal has the media type that was asked for, and persisted-query clients are told to go on', async () => {
+  const ask = (headers: Record<string, string>, body: object) =>
+    fetch(`${api.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', ...headers },
+      body: JSON.stringify(body),
+    })
+  const query = '{ viewer { scopes } }'
+  const asked = 'application/graphql-response+json,application/json;q=0.9'
+  const named = await ask({ accept: asked }, { query })
+  expect([named.status, named.headers.get('content-type')]).toEqual([
+    401,
+    'application/graphql-response+json; charset=utf-8',
+  ])
+  const plain = await ask({ accept: 'application/json' }, { query })
+  expect([plain.status, plain.headers.get('content-type')]).toEqual([401, 'application/json; charset=utf-8'])
+  const extensions = { persistedQuery: { version: 1, sha256Hash: 'a'.repeat(64) } }
+  const persisted = await ask({ accept: asked, authorization: `Bearer ${api.adminKey}` }, { extensions })
+  expect(await persisted.json()).toMatchObject({
+    errors: [{ message: 'PersistedQueryNotSupported', extensions: { code: 'PERSISTED_QUERY_NOT_SUPPORTED' } }],
+  })
+  expect(persisted.status).toBe(200)
+})
