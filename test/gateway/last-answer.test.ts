@@ -83,14 +83,17 @@ test('a 401 of the first backend is not what the client gets for the second one 
   expect(answer.headers.get('x-signalbox-fallback')).toBe('upstream_auth')
 })
 
-test('an endpoint is free again when its upstream broke off, although the client reads nothing', async () => {
+test('an endpoint is free again when its upstream broke off, and the client has read nothing for too long', async () => {
   const body = 'x'.repeat(8 * 1024 * 1024)
   const head = `HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\ncontent-length: ${body.length + 1}\r\n\r\n`
   await using upstream = await openUpstream({ script: () => raw([head, body], 'reset') })
-  await using gateway = await openTestGateway({
-    deployments: [deployment('a', [upstream.baseUrl], { maxInFlight: 1 })],
-    routes: [route('chat', ['dep_a'], { timeouts: { totalMs: 300 } })],
-  })
+  await using gateway = await openTestGateway(
+    {
+      deployments: [deployment('a', [upstream.baseUrl], { maxInFlight: 1 })],
+      routes: [route('chat', ['dep_a'])],
+    },
+    { limits: { untakenMs: 500 } },
+  )
   const socket = connect(gateway.port, '127.0.0.1')
   await once(socket, 'connect')
   socket.pause()

@@ -229,3 +229,27 @@ test('of a page an attempt keeps the title', async () => {
   expect(await answer.json()).toMatchObject({ error: { code: 'upstream_invalid_answer' } })
   expect(gateway.records[0]!.attempts).toMatchObject([{ error: '502 Bad Gateway' }])
 })
+
+test('of a stream that breaks off an attempt says how', async () => {
+  const broken = stream(events, { cutAfterEvents: 1, cutBy: 'reset' })
+  await using upstream = await openUpstream({ script: () => broken })
+  await using gateway = await openTestGateway({
+    deployments: [deployment('a', [upstream.baseUrl])],
+    routes: [route('chat', ['dep_a'])],
+  })
+  await (await gateway.post('/chat/completions', streamed)).text()
+  expect(gateway.records).toMatchObject([{ outcome: 'TRUNCATED', attempts: [{ error: expect.stringMatching(/\w/) }] }])
+})
+
+test('a strict server may say it in a stream, too', async () => {
+  const refusal = { error: { message: 'Extra inputs are not permitted: stream_options', code: 422 } }
+  await using strict = await openUpstream({
+    script: ({ json }) => stream('stream_options' in json() ? [refusal] : events),
+  })
+  await using gateway = await openTestGateway({
+    deployments: [deployment('a', [strict.baseUrl])],
+    routes: [route('chat', ['dep_a'])],
+  })
+  expect(await (await gateway.post('/chat/completions', streamed)).text()).toContain('Hel')
+  expect(gateway.records).toMatchObject([{ outcome: 'OK' }])
+})

@@ -290,6 +290,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
   /** Whether a strict server refuses `stream_options`, which only the gateway has added. */
   #isRefusedForUsage({ addsUsage, call }: SentAttempt, { meantStatus, classification }: CallOutcome): boolean {
     if (!addsUsage || classification !== 'answer' || (meantStatus !== 400 && meantStatus !== 422)) return false
+    if (call.errorEvent) return namesStreamOptions(call.errorEvent.data ?? '')
     return call.isComplete && namesStreamOptions(join(call.peekChunks()).toString())
   }
 

@@ -60,8 +60,10 @@ export class Relaying implements AnswerSink {
     const { call, permit } = attempt
     if (end === 'whole') permit.complete(status)
     // What the client caused, or the end of a request's time, says nothing about the upstream; an error has been counted by its status.
-    else if (status < 400 && (end === 'broken' || end === 'failed' || end === 'silent'))
+    else if (status < 400 && (end === 'broken' || end === 'failed' || end === 'silent')) {
       attempt.observe(classifyFailure(end === 'silent'))
+      attempt.error ??= call.failure ?? 'the answer broke off'
+    }
     attempt.endedAtMs = call.endedAtMs
     const told = call.isStream && isBrokenEnd(end) ? errorOfEnd[end] : null
     this.#end(this.#outcomeOf(end), status, told, release)
