@@ -95,6 +95,7 @@ export function outcomeOfError(code: GatewayErrorCode): RequestOutcome {
     case 'request_too_large':
     case 'unsupported_media_type':
     case 'expectation_failed':
+    case 'upgrade_required':
     case 'headers_too_large':
       return 'CLIENT_ERROR'
   }

@@ -1,17 +1,17 @@
+import type { BodyBudget, BodyLimits } from './body-budget.ts'
 import type { LiveState } from './live/live-state.ts'
 import type { GatewayPorts } from './ports.ts'
-import type { SilenceWatch } from './request-body.ts'
+import type { BodyPace, SilenceWatch } from './request-body.ts'
 import type { Member, Roster } from './roster.ts'
 import type { StreamUsageMemory } from './stream-usage-memory.ts'
 import type { UpstreamConnections } from './upstream/connections.ts'
 
-export interface GatewayLimits {
+export interface GatewayLimits extends BodyLimits {
   /** Largest body of a request. */
   readonly maxRequestBytes: number
   /** More requests at once are turned away with 503, so that those in flight stay fast. */
   readonly maxRequestsInFlight: number
-  /** Bodies held at once, in bytes; more is turned away as well. */
-  readonly maxHeldBytes: number
+  readonly bodyPace: BodyPace
   /** How long a client may leave so much of its answer that nothing more goes out. */
   readonly untakenMs: number
 }
@@ -32,6 +32,6 @@ export interface GatewayContext {
   readonly streamUsage: StreamUsageMemory
   /** Requests whose response is not over. */
   readonly lives: Roster<RequestInFlight>
-  heldBytes: number
+  readonly bodies: BodyBudget
   isDraining: boolean
 }

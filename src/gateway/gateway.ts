@@ -1,6 +1,8 @@
 /** The data plane: one HTTP listener that passes requests on to models. */
 import type { AddressInfo } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { BodyBudget } from './body-budget.ts'
+import { answerCors, type CorsOrigins } from './cors.ts'
 import type { Exchange } from './downstream/exchange.ts'
 import { Listener } from './downstream/listener.ts'
 import type { GatewayContext, GatewayLimits } from './gateway-context.ts'
@@ -10,7 +12,7 @@ import { isMetricsUrl, metricsAnswer } from './metrics-answer.ts'
 import { monotonicMs } from './monotonic.ts'
 import { answerNoRequest } from './no-request.ts'
 import type { GatewayPorts } from './ports.ts'
-import { SilenceWatch } from './request-body.ts'
+import { defaultBodyPace, SilenceWatch } from './request-body.ts'
 import type { Fault } from './request-edges.ts'
 import { RequestLife } from './request/request-life.ts'
 import { Roster } from './roster.ts'
@@ -31,6 +33,8 @@ export interface GatewayOptions {
   /** How long `drain` waits for requests in flight. */
   readonly drainTimeoutMs: number
   readonly limits?: Partial<Omit<GatewayLimits, 'maxRequestBytes'>>
+  /** Origins of web pages that may use the gateway; default: none. */
+  readonly corsOrigins?: CorsOrigins | undefined
 }
 
 export interface Gateway extends AsyncDisposable {
@@ -49,7 +53,14 @@ export interface Gateway extends AsyncDisposable {
   drain(): Promise<void>
 }
 
-const defaultLimits = { maxRequestsInFlight: 20_000, maxHeldBytes: 1024 * 1024 * 1024, untakenMs: 300_000 }
+const defaultLimits = {
+  maxRequestsInFlight: 20_000,
+  maxHeldBytes: 1024 * 1024 * 1024,
+  maxSpooledBytes: 4 * 1024 * 1024 * 1024,
+  maxReceiving: 10_000,
+  bodyPace: defaultBodyPace,
+  untakenMs: 300_000,
+}
 const followEveryMs = 1_000
 /** Clients that were told nothing yet may be about to send on a connection that is idle. */
 const idleGraceMs = 500
@@ -76,15 +87,16 @@ class HttpGateway implements Gateway {
     const { gatewayCount, inFlightElsewhere, log } = ports
     this.live = new LiveState({ gatewayCount, inFlightElsewhere, connections, log })
     this.#options = options
+    const limits = { ...defaultLimits, ...options.limits, maxRequestBytes: options.maxRequestBytes }
     this.#context = {
       ports,
-      limits: { ...defaultLimits, ...options.limits, maxRequestBytes: options.maxRequestBytes },
+      limits,
       live: this.live,
       connections,
-      silence: new SilenceWatch(),
+      silence: new SilenceWatch(limits.bodyPace),
       streamUsage: new StreamUsageMemory(),
       lives: new Roster(),
-      heldBytes: 0,
+      bodies: new BodyBudget(limits),
       isDraining: false,
     }
     this.#listener = new Listener({
@@ -127,6 +139,8 @@ class HttpGateway implements Gateway {
 
   #handle(exchange: Exchange): void {
     const { target } = exchange.head
+    const { corsOrigins } = this.#options
+    if (corsOrigins && answerCors(exchange, corsOrigins)) return
     if (target === '/healthz') return answerText(exchange, 200, 'ok')
     if (target === '/readyz') {
       const { isDraining } = this.#context

@@ -34,18 +34,25 @@ export class JsonRequest implements ReceivedRequest {
 
   bodyFor(backend: Backend, addsUsage: boolean): { body: Buffer[]; length: number } {
     const { start, end } = this.#scanned.modelSpan
-    const model = { start, end, bytes: backendFacts(backend).modelJson }
+    const { modelJson } = backendFacts(backend)
+    const model = { start, end, bytes: this.#scanned.namesModel ? modelJson : modelMember(modelJson) }
     const usage = addsUsage ? this.#usageEdit : null
     const edits = !usage ? [model] : usage.start < model.start ? [usage, model] : [model, usage]
     const body = splice(this.#chunks, edits)
     return { body, length: body.reduce((sum, { length }) => sum + length, 0) }
   }
 
-  release(): void {
+  release(): boolean {
     if (this.size > keptBytes) this.#chunks = beginning(this.#chunks, keptBytes)
+    return true
   }
 
   promptText(): string {
     return this.#chunks.map((chunk) => chunk.toString('latin1')).join('')
   }
+}
+
+/** For a body that has no model of its own and some other member. */
+function modelMember(modelJson: Buffer): Buffer {
+  return Buffer.concat([Buffer.from('"model":'), modelJson, Buffer.from(',')])
 }

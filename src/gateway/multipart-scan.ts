@@ -14,8 +14,10 @@ import type { Span } from './request-scan.ts'
 export interface ScannedForm {
   /** Its text; at most `maxCapturedBytes` long. */
   readonly model: string
-  /** Where its value stands. */
+  /** Where its value stands; of a form that does not name one, where its part can be put. */
   readonly modelSpan: Span
+  /** False: it was named elsewhere. */
+  readonly namesModel: boolean
   readonly stream: boolean
 }
 
@@ -72,12 +74,14 @@ export class MultipartScan {
     while (this.#step());
   }
 
-  /** What was found; to be asked once, after the last byte. */
-  finish(): FormResult {
+  /** What was found; to be asked once, after the last byte. `modelElsewhere`: the model of a form that names none; null: then there is none. */
+  finish(modelElsewhere: string | null = null): FormResult {
     if (this.#state !== 'end') return invalid(this.#detail || this.#missing())
     if (this.#models > 1) return { ok: false, fault: { code: 'duplicate_model' } }
-    if (this.#model === undefined) return { ok: false, fault: { code: 'missing_model' } }
-    return { ok: true, form: { model: this.#model, modelSpan: this.#modelSpan, stream: this.#stream } }
+    const namesModel = this.#models > 0
+    const model = namesModel && this.#model !== '' ? this.#model : (modelElsewhere ?? this.#model)
+    if (model === undefined) return { ok: false, fault: { code: 'missing_model' } }
+    return { ok: true, form: { model, modelSpan: this.#modelSpan, namesModel, stream: this.#stream } }
   }
 
   #missing(): string {

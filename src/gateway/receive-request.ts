@@ -1,13 +1,22 @@
 /** Reads what a client sends until it is known what is asked for: a JSON object, or a form. */
 import type { Operation } from '../routing/operation.ts'
+import type { BodyShare } from './body-budget.ts'
+import { BodyPieces } from './body-pieces.ts'
+import { type ContentCoding, DecodedBody, decoderBytes } from './decoded-body.ts'
 import type { Exchange } from './downstream/exchange.ts'
 import { FormRequest } from './form-request.ts'
 import { JsonRequest } from './json-request.ts'
 import { boundaryOf } from './multipart-boundary.ts'
 import { MultipartScan } from './multipart-scan.ts'
 import type { ReceivedRequest } from './received-request.ts'
-import { type BodyEnd, type BoundedBodyReader, RequestBody, type SilenceWatch } from './request-body.ts'
-import { bodyKindOf, type Fault } from './request-edges.ts'
+import {
+  type BodyEnd,
+  type BoundedBodyReader,
+  type IncomingBody,
+  RequestBody,
+  type SilenceWatch,
+} from './request-body.ts'
+import { bodyKindOf, codingOf, type Fault } from './request-edges.ts'
 import { RequestScan } from './request-scan.ts'
 import { SpooledBody } from './spooled-body.ts'
 
@@ -17,17 +26,19 @@ export type Received = (result: ReceivedRequest | Fault) => void
 export interface ReceiveOptions {
   readonly exchange: Exchange
   readonly operation: Operation
+  /** The model that the path names, for a body that names none; null: it names none either. */
+  readonly modelInPath: string | null
   readonly maxRequestBytes: number
   readonly silence: SilenceWatch
-  /** Told of more bytes in memory. */
-  readonly hold: (bytes: number) => void
+  /** Of what all bodies may hold. It is the caller's to dispose of. */
+  readonly share: BodyShare
   /** Told, instead of `Received`, of what is the gateway's own fault. */
-  readonly fail: (error: Error) => void
+  readonly fail: (error: unknown) => void
 }
 
 /** A request on its way in. */
 export interface Reception {
-  readonly body: RequestBody
+  readonly body: IncomingBody
   /** Nothing of it is needed any more. */
   [Symbol.dispose](): void
 }
@@ -35,9 +46,11 @@ export interface Reception {
 /** What `body.begin` reads; a fault if it cannot be read at all. */
 export function receiveRequest(options: ReceiveOptions, received: Received): Reception | Fault {
   const { head } = options.exchange
-  if (bodyKindOf(head, options.operation) !== 'multipart') return new JsonReception(options, received)
+  const coding = codingOf(head)
+  if (coding !== null && !options.share.hold(decoderBytes[coding])) return { code: 'overloaded' }
+  if (bodyKindOf(head, options.operation) !== 'multipart') return new JsonReception(options, coding, received)
   const boundary = boundaryOf(head.contentType)
-  if (boundary !== undefined) return new FormReception(options, boundary, received)
+  if (boundary !== undefined) return new FormReception(options, coding, boundary, received)
   return { code: 'invalid_multipart', detail: 'its Content-Type must name one boundary' }
 }
 
@@ -49,80 +62,108 @@ function faultOf(end: Exclude<BodyEnd, 'whole'>): Fault {
   switch (end) {
     case 'malformed':
       return { code: 'bad_request', detail: 'its chunks cannot be read' }
+    case 'undecodable':
+      return { code: 'bad_request', detail: 'its body is not what its content-encoding says' }
     case 'tooLarge':
       return { code: 'request_too_large' }
     case 'silent':
       return { code: 'request_timeout' }
+    case 'overloaded':
+      return { code: 'overloaded' }
   }
 }
 
-function openBody({ exchange, maxRequestBytes, silence }: ReceiveOptions, reader: BoundedBodyReader): RequestBody {
-  return new RequestBody(exchange, maxRequestBytes, silence, reader)
+function openBody(options: ReceiveOptions, coding: ContentCoding | null, reader: BoundedBodyReader): IncomingBody {
+  const { exchange, maxRequestBytes, silence } = options
+  if (coding === null) return new RequestBody(exchange, maxRequestBytes, silence, reader)
+  return new DecodedBody({ exchange, coding, maxBytes: maxRequestBytes, silence }, reader)
 }
 
 class JsonReception implements Reception, BoundedBodyReader {
-  readonly body: RequestBody
-  readonly #operation: Operation
-  readonly #hold: ReceiveOptions['hold']
+  readonly body: IncomingBody
+  readonly #options: ReceiveOptions
   readonly #received: Received
   readonly #scan: RequestScan
-  #chunks: Buffer[] = []
+  readonly #pieces = new BodyPieces()
+  #size = 0
 
-  constructor(options: ReceiveOptions, received: Received) {
-    this.#operation = options.operation
+  constructor(options: ReceiveOptions, coding: ContentCoding | null, received: Received) {
+    this.#options = options
     this.#scan = new RequestScan(options.operation.streamFlag)
-    this.#hold = options.hold
     this.#received = received
-    this.body = openBody(options, this)
+    this.body = openBody(options, coding, this)
   }
 
   onChunk(chunk: Buffer): void {
-    this.#hold(chunk.length)
-    this.#chunks.push(chunk)
+    if (!this.#options.share.hold(chunk.length)) return this.body.giveUp('overloaded')
+    this.#size += chunk.length
+    this.#pieces.add(chunk)
     this.#scan.push(chunk)
   }
 
   onBodyEnd(end: BodyEnd): void {
-    if (end !== 'whole') return this.#received(faultOf(end))
-    const chunks = this.#chunks
+    this.#options.share.endReceiving()
     // Whoever gets them lets them go before this is gone.
-    this.#chunks = []
-    const result = this.#scan.finish()
-    if (!result.ok) return this.#received({ code: result.fault })
-    this.#received(new JsonRequest(this.#operation, result.request, chunks, this.body.size))
+    const pieces = this.#pieces.take()
+    if (end !== 'whole') return this.#refuse(faultOf(end))
+    const { operation, modelInPath } = this.#options
+    const result = this.#scan.finish(modelInPath)
+    if (!result.ok) return this.#refuse({ code: result.fault })
+    this.#received(new JsonRequest(operation, result.request, pieces, this.#size))
+  }
+
+  fail(error: unknown): void {
+    this.#options.fail(error)
   }
 
   [Symbol.dispose](): void {
     this.body.leave()
   }
+
+  /** Its client may take its time to read why: meanwhile the body is of no use to anybody. */
+  #refuse(fault: Fault): void {
+    this.#options.share.releaseMemory()
+    this.#received(fault)
+  }
 }
 
 class FormReception implements Reception, BoundedBodyReader {
-  readonly body: RequestBody
+  readonly body: IncomingBody
   readonly #options: ReceiveOptions
+  readonly #boundary: string
   readonly #received: Received
   readonly #scan: MultipartScan
-  readonly #spooled = new SpooledBody((error) => this.#end(() => this.#options.fail(error)))
+  readonly #spooled: SpooledBody
   #isOver = false
 
-  constructor(options: ReceiveOptions, boundary: string, received: Received) {
+  constructor(options: ReceiveOptions, coding: ContentCoding | null, boundary: string, received: Received) {
     this.#options = options
+    this.#boundary = boundary
     this.#received = received
     this.#scan = new MultipartScan(boundary, options.operation.streamFlag)
-    this.body = openBody(options, this)
+    this.#spooled = new SpooledBody(options.share, (error) => this.fail(error))
+    this.body = openBody(options, coding, this)
   }
 
   onChunk(chunk: Buffer): void {
-    const before = this.#spooled.heldBytes
     this.#scan.push(chunk)
-    if (!this.#spooled.push(chunk)) this.#waitForDisk()
-    this.#options.hold(this.#spooled.heldBytes - before)
+    const taken = this.#spooled.push(chunk)
+    if (taken === 'noRoom') this.body.giveUp('overloaded')
+    else if (taken === 'busy') this.#waitForDisk()
   }
 
   onBodyEnd(end: BodyEnd): void {
-    if (end !== 'whole') return this.#end(() => this.#received(faultOf(end)))
-    // A failure has been told already.
-    this.#spooled.flushed().then(() => this.#end(() => this.#received(this.#read())), ignore)
+    this.#options.share.endReceiving()
+    if (end !== 'whole') return this.#end(() => this.#refuse(faultOf(end)))
+    this.#spooled.flushed().then(
+      () => this.#end(() => this.#received(this.#read())),
+      // A failure has been told already.
+      ignore,
+    )
+  }
+
+  fail(error: unknown): void {
+    this.#end(() => this.#options.fail(error))
   }
 
   [Symbol.dispose](): void {
@@ -131,22 +172,32 @@ class FormReception implements Reception, BoundedBodyReader {
   }
 
   #read(): ReceivedRequest | Fault {
-    const result = this.#scan.finish()
-    return result.ok ? new FormRequest(result.form, this.#spooled) : result.fault
+    const result = this.#scan.finish(this.#options.modelInPath)
+    return result.ok ? new FormRequest(result.form, this.#spooled, this.#boundary) : result.fault
   }
 
-  /** Whatever comes first is how it ends. */
+  #refuse(fault: Fault): void {
+    this.#spooled[Symbol.dispose]()
+    this.#received(fault)
+  }
+
+  /** Whatever comes first is how it ends. A promise may call this: what is thrown is told, or it would end the process. */
   #end(tell: () => void): void {
     if (this.#isOver) return
     this.#isOver = true
     this.body.leave()
-    tell()
+    try {
+      tell()
+    } catch (error) {
+      this.#options.fail(error)
+    }
   }
 
   #waitForDisk(): void {
-    const { exchange } = this.#options
-    exchange.holdBody(true)
-    const resume = () => exchange.holdBody(false)
+    this.body.hold(true)
+    const resume = () => {
+      if (!this.#isOver) this.body.hold(false)
+    }
     this.#spooled.flushed().then(resume, resume)
   }
 }

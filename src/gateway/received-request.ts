@@ -13,8 +13,8 @@ export interface ReceivedRequest {
   readonly head: readonly Buffer[]
   /** The body that this backend gets, and its length. `addsUsage`: with the question for the usage that it lacks. */
   bodyFor(backend: Backend, addsUsage: boolean): Pick<CallRequest, 'body' | 'length'>
-  /** The answer has begun: no other attempt will ask for the body. */
-  release(): void
+  /** The answer has begun: no other attempt will ask for the body. False: it stays in memory until the request is over. */
+  release(): boolean
   /** Its JSON, one character for each byte, also after `release`: then of a long one only the beginning. Empty: it is no JSON. */
   promptText(): string
 }

@@ -28,8 +28,10 @@ export interface StreamOptionsMember extends Span {
 export interface ScannedRequest {
   /** Its text, decoded; at most `maxCapturedBytes` long. */
   readonly model: string
-  /** Where its value stands, quotes included. */
+  /** Where its value stands, quotes included; of a body that does not name one, where the member can be put. */
   readonly modelSpan: Span
+  /** False: it was named elsewhere. */
+  readonly namesModel: boolean
   readonly stream: boolean
   /** Just behind the opening brace of the object. */
   readonly membersStart: number
@@ -102,6 +104,7 @@ export class RequestScan {
   #isInStreamOptions = false
 
   #membersStart = 0
+  #hasMembers = false
   #modelNames = 0
   #model: string | undefined
   #modelSpan: Span | undefined
@@ -129,20 +132,34 @@ export class RequestScan {
     this.#offset += length
   }
 
-  /** What was found; to be asked once, after the last byte. */
-  finish(): ScanResult {
+  /**
+   * What was found; to be asked once, after the last byte. `modelElsewhere`: the model of a body that names none, or an empty one;
+   * null: then there is none.
+   */
+  finish(modelElsewhere: string | null = null): ScanResult {
     if (this.#isBroken || this.#state !== afterObject) return { ok: false, fault: 'invalid_json' }
     if (this.#modelNames > 1) return { ok: false, fault: 'duplicate_model' }
+    if (modelElsewhere !== null && !this.#model) return this.#finishWith(modelElsewhere)
     if (this.#model === undefined || !this.#modelSpan) return { ok: false, fault: 'missing_model' }
+    return { ok: true, request: this.#found(this.#model, this.#modelSpan, true) }
+  }
+
+  #finishWith(model: string): ScanResult {
+    if (this.#modelSpan) return { ok: true, request: this.#found(model, this.#modelSpan, true) }
+    // A model that is a number is not none; and an empty object is no request of any operation.
+    if (this.#modelNames > 0 || !this.#hasMembers) return { ok: false, fault: 'missing_model' }
+    const start = this.#membersStart
+    return { ok: true, request: this.#found(model, { start, end: start }, false) }
+  }
+
+  #found(model: string, modelSpan: Span, namesModel: boolean): ScannedRequest {
     return {
-      ok: true,
-      request: {
-        model: this.#model,
-        modelSpan: this.#modelSpan,
-        stream: this.#stream,
-        membersStart: this.#membersStart,
-        streamOptions: this.#readStreamOptions(),
-      },
+      model,
+      modelSpan,
+      namesModel,
+      stream: this.#stream,
+      membersStart: this.#membersStart,
+      streamOptions: this.#readStreamOptions(),
     }
   }
 
@@ -219,6 +236,7 @@ export class RequestScan {
   #beginKey(at: number): void {
     const depth = this.#nesting.length
     this.#isKey = true
+    this.#hasMembers = true
     this.#captures = depth === 1 || (depth === 2 && this.#isInStreamOptions)
     if (depth === 2) this.#streamOptionsIsEmpty = false
     this.#tokenStart = this.#offset + at
@@ -355,6 +373,7 @@ export class RequestScan {
   /** A member of interest has a string, number or word as its value; `word` is null, true or false. */
   #endScalar(end: number, word: string | undefined): void {
     const span = { start: this.#tokenStart, end }
+    if (this.#member === 'model' && word === 'null') this.#modelSpan = span
     if (this.#member === 'streamFlag') this.#stream = word === this.#streamFlag!.value
     if (this.#member === 'include_usage')
       this.#includeUsage =

@@ -2,10 +2,17 @@ import { randomUUID } from 'node:crypto'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { BodyShare } from './body-budget.ts'
+import { BodyPieces } from './body-pieces.ts'
 
 /** So much of a body is kept in memory; what comes behind it, on disk. */
 const maxMemoryBytes = 512 * 1024
 const blockBytes = 128 * 1024
+/** Shorter pieces wait for more before they are written: each write costs a trip to another thread. */
+const writeBytes = 64 * 1024
+
+/** `busy`: more is on its way to the disk than should wait; `flushed` says when it has arrived. `noRoom`: it was not taken. */
+export type Taken = 'taken' | 'busy' | 'noRoom'
 
 /**
  * A body that may be large, to be read as often as there are attempts, with little of it in memory: the rest is in a file
@@ -13,40 +20,42 @@ const blockBytes = 128 * 1024
  */
 export class SpooledBody implements Disposable {
   size = 0
-  /** Bytes in memory. */
-  heldBytes = 0
-  readonly #memory: Buffer[] = []
+  readonly #share: BodyShare
   readonly #failed: (error: Error) => void
+  readonly #pieces = new BodyPieces()
+  #heldBytes = 0
+  #memory: readonly Buffer[] = []
   #file: Promise<FileHandle> | null = null
   #fileBytes = 0
+  readonly #unwritten = new BodyPieces()
+  #unwrittenBytes = 0
   #written: Promise<void> = Promise.resolve()
   #pendingBytes = 0
 
-  /** `failed` is told, maybe more than once, that the disk does not take it. */
-  constructor(failed: (error: Error) => void) {
+  /** `failed` is told, maybe more than once, that the disk does not take it. The share is its maker's to dispose of. */
+  constructor(share: BodyShare, failed: (error: Error) => void) {
+    this.#share = share
     this.#failed = failed
   }
 
-  /** False: more is on its way to the disk than should wait; `flushed` says when it has arrived. */
-  push(chunk: Buffer): boolean {
+  push(chunk: Buffer): Taken {
     this.size += chunk.length
-    if (this.#file === null && this.heldBytes + chunk.length <= maxMemoryBytes) {
-      this.#memory.push(chunk)
-      this.heldBytes += chunk.length
-      return true
-    }
+    if (this.#fileBytes === 0 && this.#heldBytes + chunk.length <= maxMemoryBytes) return this.#hold(chunk)
+    if (!this.#share.holdOnDisk(chunk.length)) return 'noRoom'
     this.#append(chunk)
-    return this.#pendingBytes <= maxMemoryBytes
+    return this.#pendingBytes <= maxMemoryBytes ? 'taken' : 'busy'
   }
 
   /** Settles when all that was pushed is stored; rejects if the disk took it not. */
   flushed(): Promise<void> {
+    this.#write()
     return this.#written
   }
 
-  /** The bytes from `start` up to, and without, `end`. */
+  /** The bytes from `start` up to, and without, `end`. To be asked when all has been `flushed`. */
   async *read(start: number, end: number): AsyncGenerator<Buffer> {
     let at = 0
+    if (this.#memory.length === 0) this.#memory = this.#pieces.take()
     for (const chunk of this.#memory) {
       const from = Math.max(start - at, 0)
       const to = Math.min(end - at, chunk.length)
@@ -62,25 +71,45 @@ export class SpooledBody implements Disposable {
 
   /** Closes the file when the write or read that is under way has ended. */
   [Symbol.dispose](): void {
-    this.#memory.length = 0
+    this.#memory = []
+    this.#pieces.take()
+    this.#unwritten.take()
+    this.#unwrittenBytes = 0
     const file = this.#file
     this.#file = null
     void file?.then((handle) => handle.close()).catch(() => {})
   }
 
+  #hold(chunk: Buffer): Taken {
+    if (!this.#share.hold(chunk.length)) return 'noRoom'
+    this.#heldBytes += chunk.length
+    this.#pieces.add(chunk)
+    return 'taken'
+  }
+
   #append(chunk: Buffer): void {
-    this.#file ??= openNameless()
-    const position = this.#fileBytes
     this.#fileBytes += chunk.length
     this.#pendingBytes += chunk.length
-    this.#written = this.#store(this.#written, this.#file, chunk, position)
+    this.#unwrittenBytes += chunk.length
+    this.#unwritten.add(chunk)
+    if (this.#unwrittenBytes >= writeBytes) this.#write()
+  }
+
+  #write(): void {
+    if (this.#unwrittenBytes === 0) return
+    const pieces = this.#unwritten.take()
+    const block = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
+    const position = this.#fileBytes - block.length
+    this.#unwrittenBytes = 0
+    this.#file ??= openNameless()
+    this.#written = this.#store(this.#written, this.#file, block, position)
     this.#written.catch(this.#failed)
   }
 
-  async #store(before: Promise<void>, file: Promise<FileHandle>, chunk: Buffer, position: number): Promise<void> {
+  async #store(before: Promise<void>, file: Promise<FileHandle>, block: Buffer, position: number): Promise<void> {
     await before
-    await writeAll(await file, chunk, position)
-    this.#pendingBytes -= chunk.length
+    await writeAll(await file, block, position)
+    this.#pendingBytes -= block.length
   }
 
   async #readBlock(position: number, length: number): Promise<Buffer> {
@@ -104,10 +133,10 @@ async function openNameless(): Promise<FileHandle> {
   }
 }
 
-async function writeAll(file: FileHandle, chunk: Buffer, position: number): Promise<void> {
+async function writeAll(file: FileHandle, block: Buffer, position: number): Promise<void> {
   let written = 0
-  while (written < chunk.length) {
-    const { bytesWritten } = await file.write(chunk, written, chunk.length - written, position + written)
+  while (written < block.length) {
+    const { bytesWritten } = await file.write(block, written, block.length - written, position + written)
     written += bytesWritten
   }
 }

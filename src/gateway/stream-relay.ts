@@ -301,7 +301,9 @@ export class StreamRelay implements AnswerReader, Relay {
     this.firstByteAtMs = monotonicMs()
     const { exchange, status, headers } = this.#sink
     // A client that waited for long has the head already.
-    if (exchange.status === 0) exchange.begin(status, headers, null)
+    if (exchange.status > 0) return
+    // A proxy in between, such as nginx, would keep the events until it has a bufferful.
+    exchange.begin(status, [...headers, 'x-accel-buffering', 'no'], null)
   }
 }
 

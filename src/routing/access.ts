@@ -49,6 +49,27 @@ export function findApiKey(snapshot: Snapshot, keyHash: string, nowMs: number): 
   return apiKey.earlierSecrets.some(({ hash, untilMs }) => hash === keyHash && untilMs > nowMs) ? apiKey : undefined
 }
 
+/**
+ * Whether a text could be a key of this installation, maybe mistyped or revoked. What clients send that insist on some key
+ * (`EMPTY`, `none`, `ollama`) could not.
+ */
+export function isOfKeyForm(key: string): boolean {
+  return key.startsWith('sbx_')
+}
+
+/** By the table of routes: looked for once for as long as no route changes. */
+const publicTables = new WeakMap<Snapshot['routesById'], boolean>()
+
+/** Who comes without a key; 401 at once where no route could be for them. */
+export function authenticateAnonymous({ routesById }: Snapshot): Caller | Refusal {
+  let hasPublic = publicTables.get(routesById)
+  if (hasPublic === undefined) {
+    hasPublic = [...routesById.values()].some(({ access, state }) => access.policy === 'PUBLIC' && state !== 'DISABLED')
+    publicTables.set(routesById, hasPublic)
+  }
+  return hasPublic ? anonymous : invalidApiKey
+}
+
 /** The same for a key that is known by its id. */
 export function identify(snapshot: Snapshot, apiKey: ApiKeyConfiguration, nowMs: number): Caller | Refusal {
   if (apiKey.expiresAtMs !== null && apiKey.expiresAtMs <= nowMs) return invalidApiKey

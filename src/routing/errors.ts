@@ -64,7 +64,7 @@ export const gatewayErrors = {
     status: 401,
     type: 'invalid_request_error',
     anthropicType: 'authentication_error',
-    message: 'No valid API key was given, and this model needs one.',
+    message: 'No valid API key was given, and one is needed.',
     remedy:
       'Send an active key as `Authorization: Bearer …`, `x-api-key` or `api-key`; or none at all for a public model.',
   },
@@ -94,7 +94,8 @@ export const gatewayErrors = {
     type: 'invalid_request_error',
     anthropicType: 'not_found_error',
     message: 'There is no such operation: {detail}.',
-    remedy: 'Check the path; `docs/operations.md` lists the operations.',
+    remedy:
+      'Check the base URL, which the message names: with `/v1` for OpenAI’s clients, without a path for Anthropic’s. `docs/operations.md` lists the operations.',
   },
   method_not_allowed: {
     status: 405,
@@ -107,7 +108,7 @@ export const gatewayErrors = {
     type: 'invalid_request_error',
     anthropicType: 'timeout_error',
     message: 'The request did not arrive in time.',
-    remedy: 'Send headers within 15 s, and do not pause for 30 s in a body.',
+    remedy: 'Send headers within 15 s, a body with at least 8 KB in each 30 s, and all of it within 10 minutes.',
   },
   request_too_large: {
     status: 413,
@@ -120,13 +121,20 @@ export const gatewayErrors = {
     status: 415,
     ...request,
     message: 'This operation does not take a body of that type or encoding.',
-    remedy: 'Send `application/json`, or `multipart/form-data` where the operation has files, uncompressed.',
+    remedy:
+      'Send `application/json` in UTF-8, or `multipart/form-data` where the operation has files; compressed with `gzip` or `zstd`, or not at all.',
   },
   expectation_failed: {
     status: 417,
     ...request,
     message: 'The only expectation that can be met is `100-continue`.',
     remedy: 'Leave the `Expect` header out.',
+  },
+  upgrade_required: {
+    status: 426,
+    ...request,
+    message: 'There are no WebSockets here.',
+    remedy: 'Send the request over HTTP; with `stream: true` its answer comes as server-sent events.',
   },
   headers_too_large: {
     status: 431,
@@ -175,7 +183,7 @@ export const gatewayErrors = {
     status: 503,
     type: 'server_error',
     anthropicType: 'overloaded_error',
-    message: 'The gateway has too many requests in flight.',
+    message: 'The gateway has too many requests in flight, or too much of their bodies.',
     remedy:
       'Try again after `retry-after`. If it comes with few requests: the gateway has no file descriptors left (`process_open_fds` in `/metrics`); raise its `ulimit -n`.',
   },

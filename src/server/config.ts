@@ -37,6 +37,12 @@ export type Config = {
   maxRequestBytes: number
   /** Whether `/metrics` of the API is answered without a key. */
   metricsOpen: boolean
+  /** What the bodies of all requests may hold in memory; undefined: the gateway's default. */
+  maxBodyMemoryBytes: number | undefined
+  /** The same on disk. */
+  maxBodyDiskBytes: number | undefined
+  /** Origins of web pages that may use the gateway; undefined: none. */
+  corsOrigins: '*' | ReadonlySet<string> | undefined
   /** Undefined: no traces. */
   otlpEndpoint: string | undefined
   traceSampling: TraceSampling
@@ -87,6 +93,9 @@ const variables = z.object({
     'a number of bytes from 1024 to 1073741824 (1 GiB)',
   ).default(67_108_864),
   SIGNALBOX_METRICS_OPEN: z.enum(['true', 'false'], 'must be true or false').default('false'),
+  SIGNALBOX_MAX_BODY_MEMORY_BYTES: bodyBytes().optional(),
+  SIGNALBOX_MAX_BODY_DISK_BYTES: bodyBytes().optional(),
+  SIGNALBOX_GATEWAY_CORS_ORIGINS: corsOrigins().optional(),
   OTEL_EXPORTER_OTLP_ENDPOINT: z.string().refine(isHttpUrl, 'must be a URL like http://127.0.0.1:4318').optional(),
   OTEL_TRACES_SAMPLER: z
     .enum(traceSamplers, `must be one of ${traceSamplers.join(', ')}`)
@@ -131,6 +140,9 @@ function toConfig(read: Variables): Config {
     drainTimeoutMs: read.SIGNALBOX_DRAIN_TIMEOUT_MS,
     maxRequestBytes: read.SIGNALBOX_MAX_REQUEST_BYTES,
     metricsOpen: read.SIGNALBOX_METRICS_OPEN === 'true',
+    maxBodyMemoryBytes: read.SIGNALBOX_MAX_BODY_MEMORY_BYTES,
+    maxBodyDiskBytes: read.SIGNALBOX_MAX_BODY_DISK_BYTES,
+    corsOrigins: read.SIGNALBOX_GATEWAY_CORS_ORIGINS,
     otlpEndpoint: read.OTEL_EXPORTER_OTLP_ENDPOINT,
     traceSampling: { name: read.OTEL_TRACES_SAMPLER, ratio: read.OTEL_TRACES_SAMPLER_ARG },
   }
@@ -201,6 +213,36 @@ function matching(pattern: RegExp, fault: string) {
 function integer(least: number, most: number, what: string) {
   const isInRange = (text: string) => /^\d{1,15}$/.test(text) && Number(text) >= least && Number(text) <= most
   return z.string().refine(isInRange, `must be ${what}`).transform(Number)
+}
+
+function bodyBytes() {
+  return integer(1_048_576, 1_099_511_627_776, 'a number of bytes from 1048576 (1 MiB) to 1099511627776 (1 TiB)')
+}
+
+/** `*`, or origins as browsers send them: with a scheme, and without a path. */
+function corsOrigins() {
+  return z
+    .string()
+    .transform((text) =>
+      text
+        .toLowerCase()
+        .split(/[\s,]+/)
+        .filter(Boolean),
+    )
+    .refine(
+      (origins) => origins.length > 0 && (isAnyOrigin(origins) || origins.every(isOrigin)),
+      'must be * or a list of origins, such as https://app.example.com, http://localhost:3000',
+    )
+    .transform((origins): '*' | ReadonlySet<string> => (isAnyOrigin(origins) ? '*' : new Set(origins)))
+}
+
+function isAnyOrigin(origins: readonly string[]): boolean {
+  return origins.length === 1 && origins[0] === '*'
+}
+
+/** Pages of apps and browser extensions have schemes of their own (`app://…`, `chrome-extension://…`). */
+function isOrigin(text: string): boolean {
+  return /^[a-z][a-z0-9+.-]*:\/\/(?:[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::\d{1,5})?$/.test(text)
 }
 
 function isShare(text: string): boolean {

@@ -110,6 +110,8 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
         ...config.gateway,
         maxRequestBytes: config.maxRequestBytes,
         drainTimeoutMs: config.drainTimeoutMs,
+        corsOrigins: config.corsOrigins,
+        limits: bodyLimitsOf(config),
       },
     ),
   )
@@ -226,4 +228,12 @@ async function publishLastGoodSnapshot(
   const snapshot = await readLastGoodSnapshot(config.dataDir, box, log)
   if (snapshot) store.publish(snapshot)
   return snapshot !== undefined
+}
+
+/** What is not set has the gateway's own default. */
+function bodyLimitsOf({ maxBodyMemoryBytes, maxBodyDiskBytes }: Config) {
+  return {
+    ...(maxBodyMemoryBytes !== undefined && { maxHeldBytes: maxBodyMemoryBytes }),
+    ...(maxBodyDiskBytes !== undefined && { maxSpooledBytes: maxBodyDiskBytes }),
+  }
 }

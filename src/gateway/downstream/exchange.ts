@@ -63,6 +63,8 @@ export class Exchange {
   reader: BodyReader | null = null
   /** Bytes of the body that came so far. */
   receivedBytes = 0
+  /** Lines that stand in the head of each answer, whatever it is; each with its line break. */
+  commonLines = ''
   isOver = false
   readonly #carrier: ExchangeCarrier
   #watcher: ExchangeWatcher | null = null
@@ -129,6 +131,7 @@ export class Exchange {
       if (headers[i] === 'date') hasDate = true
     }
     if (!hasDate) text += `date: ${httpDate()}\r\n`
+    text += this.commonLines
     this.#pendingHead = `${text}${this.#framing(status, length)}${this.#persistence()}\r\n`
   }
 

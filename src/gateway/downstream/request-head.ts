@@ -22,6 +22,9 @@ const forwardedNames = [
 ]
 
 const readNames = [
+  'access-control-request-headers',
+  'access-control-request-method',
+  'access-control-request-private-network',
   'api-key',
   'authorization',
   'connection',
@@ -29,7 +32,9 @@ const readNames = [
   'content-length',
   'expect',
   'host',
+  'origin',
   'transfer-encoding',
+  'upgrade',
   'x-api-key',
   'x-session-id',
 ]
@@ -60,16 +65,24 @@ export class RequestHead {
   target = ''
   isHttp10 = false
   hosts = 0
+  /** Of the `Host` header, as it was sent. */
+  host = ''
   /** Of the `Expect` header, in lower case; null: there is none. */
   expectation: string | null = null
   contentType = ''
   /** Null if it is not stated. */
   contentLength: number | null = null
   isChunked = false
-  /** Whether the body is compressed. */
-  isEncoded = false
   /** Of `x-session-id`; empty: there is none. */
   sessionId = ''
+  /** How the body is compressed, in lower case; empty: it is not. Several codings are joined by commas. */
+  contentEncoding = ''
+  /** The protocol that the client would rather speak; empty: it asks for no other. */
+  upgrade = ''
+  /** The web page that a browser asks for; null: it is no browser, or it asks for itself. */
+  origin: string | null = null
+  /** What a browser asks before it sends a request; null: it is no such question. */
+  preflight: Preflight | null = null
   /** Name, value, name, value, …, names in lower case: what upstream sees of the client's headers. */
   forwarded: string[] = []
   /** The lines of its headers, for what only some upstreams see. */
@@ -124,9 +137,15 @@ export class RequestHead {
     return this.#connection !== '' && !/^(keep-alive|close)$/i.test(this.#connection)
   }
 
-  /** The client's key, bare; null if it sent none. */
+  /** The client's key, bare; null if it sent none. Of several, the first. */
   get key(): string | null {
     return keyOf(this.#authorization, this.#xApiKey, this.#apiKey)
+  }
+
+  /** All keys that the client sent, bare, in the order in which they count. */
+  get keys(): readonly string[] {
+    const authorization = keyOf(this.#authorization, '', '')
+    return [authorization ?? '', this.#xApiKey, this.#apiKey].filter((key) => key !== '')
   }
 
   #readRequestLine(line: string): string | null {
@@ -160,11 +179,17 @@ export class RequestHead {
     return null
   }
 
+  #readContentEncoding(value: string): void {
+    if (value === '' || value === 'identity') return
+    this.contentEncoding += this.contentEncoding === '' ? value : `,${value}`
+  }
+
   /** Of repeated headers the first counts, unless they say how the body is to be read. */
   #readHeader(name: string, value: string): string | null {
     switch (name) {
       case 'host':
         this.hosts++
+        this.host = value
         break
       case 'authorization':
         this.#authorization ||= value
@@ -187,7 +212,18 @@ export class RequestHead {
         this.isChunked = true
         break
       case 'content-encoding':
-        this.isEncoded ||= value.toLowerCase() !== 'identity'
+        this.#readContentEncoding(value.toLowerCase())
+        break
+      case 'upgrade':
+        this.upgrade += this.upgrade === '' ? value : `,${value}`
+        break
+      case 'origin':
+        this.origin ??= value
+        break
+      case 'access-control-request-method':
+      case 'access-control-request-headers':
+      case 'access-control-request-private-network':
+        this.preflight = { ...this.preflight, [name]: value }
         break
       case 'expect':
         // RFC 9110 § 10.1.1: a client of HTTP/1.0 cannot mean it.
@@ -208,6 +244,13 @@ export class RequestHead {
     }
     return null
   }
+}
+
+/** Headers of a question that a browser asks before a request (CORS). */
+export interface Preflight {
+  readonly 'access-control-request-method'?: string
+  readonly 'access-control-request-headers'?: string
+  readonly 'access-control-request-private-network'?: string
 }
 
 /**

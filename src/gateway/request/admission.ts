@@ -1,8 +1,9 @@
-import { hash } from 'node:crypto'
-import { authenticate, authorise, type Caller, isRefusal } from '../../routing/access.ts'
+import { authorise, type Caller, isRefusal } from '../../routing/access.ts'
 import { matchRoute } from '../../routing/match.ts'
-import { findOperation, modelsOperation, type Operation } from '../../routing/operation.ts'
+import { modelsOperation, type Operation } from '../../routing/operation.ts'
+import { endsWithOperation, type OperationPlace } from '../../routing/operation-place.ts'
 import type { Route, Snapshot } from '../../routing/snapshot.ts'
+import type { BodyShare } from '../body-budget.ts'
 import type { Exchange } from '../downstream/exchange.ts'
 import type { GatewayContext } from '../gateway-context.ts'
 import { modelBody, modelNameOf, modelsBody } from '../models-answer.ts'
@@ -11,6 +12,7 @@ import { isFault, type Reception, receiveRequest } from '../receive-request.ts'
 import type { ReceivedRequest } from '../received-request.ts'
 import { bodyFault, type Fault, messageFault, takesMethod } from '../request-edges.ts'
 import type { RequestUsage } from '../request-usage.ts'
+import { callerOf } from './caller.ts'
 import type { Reply } from './reply.ts'
 
 export interface AdmissionOwner {
@@ -29,18 +31,20 @@ export class Admission implements Disposable {
   snapshot: Snapshot
   readonly #context: GatewayContext
   readonly #exchange: Exchange
-  readonly #path: string
+  readonly #place: OperationPlace
+  readonly #query: string
   readonly #usage: RequestUsage
   readonly #reply: Reply
   readonly #owner: AdmissionOwner
   #reception: Reception | null = null
   #received: ReceivedRequest | null = null
-  #heldBytes = 0
+  #share: BodyShare | null = null
 
   constructor(
     context: GatewayContext,
     exchange: Exchange,
-    path: string,
+    place: OperationPlace,
+    query: string,
     usage: RequestUsage,
     reply: Reply,
     owner: AdmissionOwner,
@@ -48,7 +52,8 @@ export class Admission implements Disposable {
     this.snapshot = context.ports.snapshot()
     this.#context = context
     this.#exchange = exchange
-    this.#path = path
+    this.#place = place
+    this.#query = query
     this.#usage = usage
     this.#reply = reply
     this.#owner = owner
@@ -58,22 +63,21 @@ export class Admission implements Disposable {
 
   /** Begins it; it goes on by itself. */
   begin(): void {
-    const { limits, lives, heldBytes } = this.#context
+    const { limits, lives } = this.#context
     const operation = this.name()
     const malformed = messageFault(this.#exchange.head)
     if (malformed) return this.#reply.refuse(malformed)
-    // Printable ASCII, or it would be malformed.
-    if (!operation) return this.#reply.refuse({ code: 'unknown_url', detail: this.#path })
-    if (lives.size > limits.maxRequestsInFlight || heldBytes > limits.maxHeldBytes)
-      return this.#reply.refuse({ code: 'overloaded' }, 1_000)
+    if (!operation) return this.#reply.refuse(unknownUrl(this.#exchange, this.#place.path))
+    if (lives.size > limits.maxRequestsInFlight) return this.#reply.refuse({ code: 'overloaded' }, 1_000)
     if (!takesMethod(operation, this.#exchange.head.method)) return this.#reply.refuse({ code: 'method_not_allowed' })
     this.#identify(operation)
   }
 
-  /** Undefined: there is no such operation. */
-  name(): Operation | undefined {
-    const operation = findOperation(this.#path)
+  /** Null: there is no such operation. */
+  name(): Operation | null {
+    const { operation } = this.#place
     if (operation) this.#reply.operation = operation
+    if (operation?.upstreamPath === null && isOfAnthropic(this.#exchange)) this.#reply.protocol = 'anthropic'
     this.#usage.operation = operation?.path ?? 'unknown'
     return operation
   }
@@ -83,14 +87,23 @@ export class Admission implements Disposable {
   #identify(operation: Operation): void {
     if (!this.#authenticate()) return
     if (operation.upstreamPath === null) return this.#answerModels(operation, this.#usage.caller)
-    const unfit = bodyFault(this.#exchange.head, operation, this.#context.limits.maxRequestBytes)
-    if (unfit) this.#reply.refuse(unfit)
-    else this.#receive(operation)
+    const maxBytes = this.#maxBytesOf(operation)
+    const unfit = bodyFault(this.#exchange.head, operation, maxBytes)
+    if (unfit) return this.#reply.refuse(unfit)
+    const share = this.#context.bodies.open(this.#usage.caller.apiKey === null)
+    if (share) this.#receive(operation, maxBytes, share)
+    else this.#reply.refuse({ code: 'overloaded' }, 1_000)
+  }
+
+  /** Nobody's body may be larger than what bodies of such callers may hold together. */
+  #maxBytesOf({ bodies }: Operation): number {
+    const { maxHeldBytes, maxSpooledBytes } = this.#context.bodies.limitsFor(this.#usage.caller.apiKey === null)
+    return Math.min(this.#context.limits.maxRequestBytes, bodies.includes('multipart') ? maxSpooledBytes : maxHeldBytes)
   }
 
   /** False: it has been refused. */
   #authenticate(): boolean {
-    const caller = authenticate(this.snapshot, keyHashOf(this.#exchange), this.#usage.startedAtMs)
+    const caller = callerOf(this.snapshot, this.#exchange, this.#usage.startedAtMs)
     if (isRefusal(caller)) {
       this.#reply.refuse({ code: caller.code })
       return false
@@ -100,32 +113,42 @@ export class Admission implements Disposable {
   }
 
   #answerModels(operation: Operation, caller: Caller): void {
-    if (operation === modelsOperation) return this.#reply.answer(modelsBody(this.snapshot, caller))
-    const name = modelNameOf(this.#path)
-    const body = name === undefined ? undefined : modelBody(this.snapshot, caller, name)
+    const { protocol } = this.#reply
+    if (operation === modelsOperation)
+      return this.#reply.answer(modelsBody(this.snapshot, caller, protocol, this.#query))
+    const name = modelNameOf(this.#place.path)
+    const body = name === undefined ? undefined : this.#findModel(caller, name)
     this.#usage.requestedModel = name ?? null
     if (body) return this.#reply.answer(body)
     const { code } = authorise(undefined, caller)!
     this.#reply.refuse({ code, detail: `\`${encodeURI(name ?? '')}\`` })
   }
 
+  #findModel(caller: Caller, name: string): Buffer | undefined {
+    const { protocol } = this.#reply
+    const body = modelBody(this.snapshot, caller, protocol, name)
+    return body || !name.endsWith('/') ? body : modelBody(this.snapshot, caller, protocol, name.replace(/\/+$/, ''))
+  }
+
   // ── 3. the body, and what it says of itself ──
 
-  #receive(operation: Operation): void {
-    const { silence, limits } = this.#context
+  #receive(operation: Operation, maxRequestBytes: number, share: BodyShare): void {
+    const { silence } = this.#context
+    this.#share = share
     if (this.#exchange.head.expectation !== null) this.#exchange.invite()
     const reception = receiveRequest(
       {
         exchange: this.#exchange,
         operation,
-        maxRequestBytes: limits.maxRequestBytes,
+        modelInPath: this.#place.model,
+        maxRequestBytes,
         silence,
-        hold: (bytes) => this.#holdBytes(bytes),
+        share,
         fail: (error) => this.#owner.onFault(error),
       },
       (result) => this.#takeReceived(result),
     )
-    if (isFault(reception)) return this.#reply.refuse(reception)
+    if (isFault(reception)) return this.#takeReceived(reception)
     this.#reception = reception
     reception.body.begin()
   }
@@ -133,7 +156,7 @@ export class Admission implements Disposable {
   /** Called with what the client has sent: whatever a step throws is the gateway's own fault, and only this request's. */
   #takeReceived(result: ReceivedRequest | Fault): void {
     try {
-      if (isFault(result)) this.#reply.refuse(result)
+      if (isFault(result)) this.#reply.refuse(result, result.code === 'overloaded' ? 1_000 : null)
       else this.#admit(result)
     } catch (error) {
       this.#owner.onFault(error)
@@ -158,7 +181,7 @@ export class Admission implements Disposable {
   /** By the configuration of now. Null: there is none, or the caller may not use it, and it has been refused. */
   findRoute({ model }: ReceivedRequest): Route | null {
     if (!this.#isStillKnown()) return null
-    const route = matchRoute(this.snapshot, model)
+    const route = matchRoute(this.snapshot, model) ?? this.#routeInPath()
     const refusal = authorise(route, this.#usage.caller)
     if (route) this.#usage.route = route
     if (!refusal) return route!
@@ -166,6 +189,12 @@ export class Admission implements Disposable {
     const detail = `\`${encodeURI(model.toWellFormed())}\``
     this.#reply.refuse({ code: refusal.code, detail }, refusal.status === 503 ? 1_000 : null)
     return null
+  }
+
+  /** Clients of Azure's often send the name of the model that they think is behind a deployment: then the deployment counts. */
+  #routeInPath(): Route | undefined {
+    const { model } = this.#place
+    return model === null ? undefined : matchRoute(this.snapshot, model)
   }
 
   /** Its body, or a place, may have taken minutes to come. False: meanwhile its key was revoked, and it has been refused. */
@@ -178,31 +207,37 @@ export class Admission implements Disposable {
 
   // ── what the request holds ──
 
-  #holdBytes(bytes: number): void {
-    this.#heldBytes += bytes
-    this.#context.heldBytes += bytes
-  }
-
   /** No other attempt will ask for the body. */
   releaseBody(): void {
-    this.#received?.release()
-    this.#holdBytes(-this.#heldBytes)
+    if (this.#received?.release()) this.#share?.releaseMemory()
   }
 
   /** The request is over. */
   [Symbol.dispose](): void {
     this.releaseBody()
     this.#reception?.[Symbol.dispose]()
+    this.#share?.[Symbol.dispose]()
   }
 }
 
-/** Of the key that the client sent; null: it sent none. */
-function keyHashOf({ head, memory }: Exchange): string | null {
-  const { key } = head
-  if (key === null) return null
-  if (key !== memory.key) {
-    memory.keyHash = hash('sha256', key, 'hex')
-    memory.key = key
-  }
-  return memory.keyHash
+/** The path is printable ASCII, or it would be malformed. */
+function unknownUrl({ head }: Exchange, path: string): Fault {
+  return { code: 'unknown_url', detail: path + hintFor(path, head.host) }
+}
+
+const maxHintedPath = 80
+
+/** What is probably wrong with the path. The base URL is named as this client reaches it, but for its scheme. */
+function hintFor(path: string, host: string): string {
+  if (path.length > maxHintedPath) return ''
+  if (/^\/v1\/(responses|conversations)\/./.test(path)) return ', and what upstreams have stored is not to be had here'
+  const isBaseRight = path.startsWith('/v1/') && !endsWithOperation(path)
+  if (isBaseRight) return ''
+  const base = /^[\w.:[\]-]{1,40}$/.test(host) ? host : 'this server'
+  return ` (base URL: ${base}/v1, Anthropic: ${base})`
+}
+
+/** Whoever says which version of Anthropic's API it speaks reads its models, and errors about them, in that form. */
+function isOfAnthropic({ head: { forwarded } }: Exchange): boolean {
+  return forwarded.some((text, i) => i % 2 === 0 && text === 'anthropic-version')
 }

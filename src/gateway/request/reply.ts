@@ -31,7 +31,8 @@ export class Reply {
   isEnded = false
   readonly exchange: Exchange
   readonly usage: RequestUsage
-  readonly #protocol: Protocol
+  /** In whose form errors are written. */
+  protocol: Protocol
   readonly #context: GatewayContext
   /** Null: the route has none, or the request is no stream. */
   #keepAlive: KeepAlive | null = null
@@ -40,7 +41,7 @@ export class Reply {
     this.#context = context
     this.exchange = exchange
     this.usage = usage
-    this.#protocol = protocolOf(path)
+    this.protocol = protocolOf(path)
   }
 
   // ── a stream that waits for its content ──
@@ -82,16 +83,17 @@ export class Reply {
   }
 
   /** Answers with an error of the gateway's own. */
-  refuse({ code, detail }: Fault, retryAfterMs: number | null = null): void {
+  refuse({ code, detail, headers: more }: Fault, retryAfterMs: number | null = null): void {
     const { status } = gatewayErrors[code]
     const headers = ['content-type', 'application/json']
     if (retryAfterMs !== null) headers.push('retry-after', String(Math.ceil(retryAfterMs / 1000)))
+    if (more) headers.push(...more)
     if (code === 'method_not_allowed') headers.push('allow', this.operation.method)
     // Another program may have seen another request in it, and the next one elsewhere.
-    if (code === 'bad_request') this.exchange.keepsAlive = false
+    if (code === 'bad_request' || code === 'upgrade_required') this.exchange.keepsAlive = false
     const outcome = outcomeOfError(code)
     if (this.hasBegun) return this.#endStream(outcome, code, errorEvent(code, this.operation, this.usage.id, null))
-    const body = errorBody(code, this.#protocol, this.usage.id, detail)
+    const body = errorBody(code, this.protocol, this.usage.id, detail)
     this.#endWith(outcome, status, code, () => this.#write(status, headers, body))
   }
 
@@ -109,7 +111,7 @@ export class Reply {
     if (this.hasBegun) return this.refuse({ code })
     const came = attempt.call.status
     const status = came >= 400 ? came : gatewayErrors[code].status
-    const body = errorBody(code, this.#protocol, this.usage.id)
+    const body = errorBody(code, this.protocol, this.usage.id)
     const headers = ['content-type', 'application/json']
     const { retryAfter } = attempt.call.head ?? { retryAfter: null }
     if (retryAfter !== null) headers.push('retry-after', retryAfter)
@@ -146,7 +148,7 @@ export class Reply {
     for (const attempt of attempts) if (attempt.wasSent) sent++
     headers.push('x-request-id', id, 'x-signalbox-attempts', String(sent))
     // By which name Anthropic's clients look for it.
-    if (this.#protocol === 'anthropic' && !headers.includes('request-id')) headers.push('request-id', id)
+    if (this.protocol === 'anthropic' && !headers.includes('request-id')) headers.push('request-id', id)
     if (route && !this.hidesRoute)
       headers.push('x-signalbox-route', route.name, 'x-signalbox-revision', String(route.revision))
     const last = answered ?? (sent > 0 ? attempts.findLast((attempt) => attempt.wasSent) : undefined)

@@ -1,3 +1,4 @@
+import { placeOf, queryFor } from '../../routing/operation-place.ts'
 import type { Route } from '../../routing/snapshot.ts'
 import type { Exchange, ExchangeWatcher } from '../downstream/exchange.ts'
 import type { GatewayContext, RequestInFlight } from '../gateway-context.ts'
@@ -33,11 +34,13 @@ export class RequestLife implements RequestInFlight, AdmissionOwner, AttemptsOwn
     this.id = createRequestId(startedAtMs)
     this.#context = context
     this.#exchange = exchange
-    this.#query = queryAt < 0 ? '' : target.slice(queryAt)
+    const query = queryAt < 0 ? '' : target.slice(queryAt)
+    const place = placeOf(path)
+    this.#query = queryFor(place, query)
     const usage = new RequestUsage(context.ports, this.id, startedAtMs)
     if (context.ports.tracer) usage.trace = context.ports.tracer.begin(forwarded)
-    this.#reply = new Reply(context, exchange, path, usage)
-    this.#admission = new Admission(context, exchange, path, usage, this.#reply, this)
+    this.#reply = new Reply(context, exchange, place.path, usage)
+    this.#admission = new Admission(context, exchange, place, query, usage, this.#reply, this)
     this.stage = this.#admission
     context.lives.add(this)
     exchange.watch(this)
