@@ -230,3 +230,39 @@ test('live traffic: each attempt begins once and ends once, and the request is c
     divergence: { reason: 'FALLBACK', targetId: 'tgt_chat_dep_a' },
   })
 })
+
+test.each<[string, object, string, string]>([
+  ['/images/generations', { prompt: 'x' }, 'application/json', '{"created":1,"data":[{"url":"a"},{"url":"b"}]}'],
+  ['/images/generations', { prompt: 'x', stream: true }, 'text/event-stream', named('image_generation.completed', {})],
+  ['/audio/speech', { input: 'some words to say' }, 'audio/mpeg', 'ID3 \u0000\u0001'],
+  ['/chat/completions', { messages: [] }, 'application/octet-stream', '\u0000\u0001 no JSON'],
+])('%s with %j: what was not reported and is no text has no tokens, and no cost', async (path, body, type, text) => {
+  await using upstream = await openUpstream({ script: () => chunks([text], { 'content-type': type }) })
+  await using gateway = await openTestGateway(configuration(upstream.baseUrl))
+  expect(await (await gateway.post(path, { model: 'chat', ...body })).text()).toBe(text)
+  expect(gateway.records).toMatchObject([{ outcome: 'OK', provenance: 'NONE', tokens: null, cost: null }])
+})
+
+test('usage before 100 KB of anything else is reported, and nothing is invented', async () => {
+  const counts = { prompt_tokens: 36, completion_tokens: 87, total_tokens: 123 }
+  const logprobs = Array.from({ length: 2_000 }, (_, i) => ({ [i]: { logprob: -1.5, rank: 1, decoded_token: ' a"}' } }))
+  const answer = JSON.stringify({ choices: [{ message: { content: 'Hi' } }], usage: counts, prompt_logprobs: logprobs })
+  const [content, last] = [
+    { choices: [{ index: 0, delta: { content: 'Hi' } }] },
+    { choices: [], usage: counts, logprobs },
+  ]
+  const events = `data: ${JSON.stringify(content)}\n\ndata: ${JSON.stringify(last)}\n\ndata: [DONE]\n\n`
+  await using upstream = await openUpstream()
+  await using gateway = await openTestGateway(configuration(upstream.baseUrl))
+  for (const [text, type] of [
+    [answer, 'application/json'],
+    [events, 'text/event-stream'],
+  ] as const) {
+    for (const size of [1_000, 70_000, 1_000_000]) {
+      upstream.answerNext(chunks(inPiecesOf(size, text), { 'content-type': type }))
+      await (await gateway.post('/chat/completions', { model: 'chat', messages: [], stream: text === events })).text()
+      const tokens = { inputTokens: 36, outputTokens: 87 }
+      expect(gateway.records.at(-1)).toMatchObject({ outcome: 'OK', provenance: 'REPORTED', tokens })
+    }
+  }
+})
