@@ -12,6 +12,7 @@ import {
   updateApplied,
   upsertGateway,
 } from '../storage/gateway.ts'
+import { GatewayCount } from './gateway-census.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
 
 /** What the gateway of this process says of itself, besides what the registry knows. */
@@ -44,6 +45,8 @@ export function openGatewayRegistry(options: {
   /** Of its own: a query that waits for a connection would make this gateway look lost. */
   readonly db: Db
   readonly store: SnapshotStore
+  /** Where the number of gateways outlives the process; omitted: it does not. */
+  readonly countFile?: string
   readonly log: { warn(fields: object, message: string): void }
 }): GatewayRegistry {
   const { id, build, db, store, log } = options
@@ -55,10 +58,18 @@ export function openGatewayRegistry(options: {
   const waiters = new Set<() => void>()
   const wakeWaiters = () => waiters.forEach((resolve) => resolve())
 
+  const count = new GatewayCount(
+    options.countFile ?? null,
+    () => performance.now(),
+    (error) => log.warn({ err: error }, 'the number of gateways could not be written down'),
+  )
+
   const beat = async (figures: () => GatewayFigures) => {
     await upsertGateway(db, { id, build, host, startedAt, appliedAt, applied: store.current(), ...figures() })
     lastSeen = await listGateways(db)
     others = lastSeen.filter((gateway) => gateway.id !== id && gateway.state === 'LIVE')
+    const lost = lastSeen.filter((gateway) => gateway.id !== id && gateway.state === 'LOST')
+    count.tell({ live: others.length, lost: lost.length })
   }
   const reportFailure = (error: unknown) => log.warn({ err: error }, 'the gateway could not report to the database')
   let beating: Promise<void> | undefined
@@ -114,7 +125,7 @@ export function openGatewayRegistry(options: {
 
   return {
     id,
-    gatewayCount: () => others.length + 1,
+    gatewayCount: () => count.current,
     others: () => others,
     async start(figures) {
       timer = setInterval(() => void beatInTurn(figures), heartbeatMs)

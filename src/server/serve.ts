@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Control } from '../control/control.ts'
@@ -70,7 +71,16 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
 
   // ── the data plane ──
   const gatewayId = `gateway-${randomUUID()}`
-  const registry = opened.use(openGatewayRegistry({ id: gatewayId, build: version, db, store, log }))
+  const registry = opened.use(
+    openGatewayRegistry({
+      id: gatewayId,
+      build: version,
+      db,
+      store,
+      countFile: join(config.dataDir, 'gateway-count'),
+      log,
+    }),
+  )
   const feed = createRequestFeed({ gatewayId, db, hasOthers: () => registry.others().length > 0, log })
   const usage = opened.use(openUsage({ ...config, db, onStored: feed.announce, log }))
   const keyUse = opened.use(openKeyUse({ db, log }))

@@ -31,6 +31,18 @@ test('a clock that was put back does not stop repeats', () => {
   expect(takeRepeat(budget, 1_000)).toBe(true)
 })
 
+test.each([1, 3, 9])('a clock that was put back by %i s renews the allowance of the second each time', (seconds) => {
+  const budget = createRetryBudget()
+  let nowMs = 100_000
+  for (let i = 0; i < 5; i++) {
+    while (takeRepeat(budget, nowMs)) continue
+    nowMs -= seconds * 1_000
+    expect(takeRepeat(budget, nowMs)).toBe(true)
+  }
+  while (takeRepeat(budget, nowMs)) continue
+  expect(takeRepeat(budget, nowMs + 1_000)).toBe(true)
+})
+
 test('over any traffic, repeats stay within 20 % of the requests plus 3 per second', () => {
   const steps = fc.array(fc.record({ afterMs: fc.integer({ min: 0, max: 900 }), isRequest: fc.boolean() }), {
     maxLength: 400,

@@ -79,6 +79,10 @@ export class SentAttempt implements Attempt, CallOwner {
     return (this.endedAtMs || monotonicMs()) - this.call.startedAtMs
   }
 
+  onBytes(): void {
+    this.permit.hear()
+  }
+
   onOpening(_call: UpstreamCall, opening: CallOpening): void {
     this.#owner.onOpening(this, opening)
   }

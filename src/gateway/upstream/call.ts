@@ -43,6 +43,8 @@ export type CallOpening =
 export interface CallOwner {
   /** Called once, not before the call is made and not if it is abandoned before; then the answer is for `read` to take. */
   onOpening(call: UpstreamCall, opening: CallOpening): void
+  /** More of an answer that has begun came. */
+  onBytes(): void
   /** Something threw while the answer was read, which is the gateway's own fault. The call is abandoned. */
   onFault(error: unknown): void
 }
@@ -365,6 +367,7 @@ export class UpstreamCall implements AnswerReceiver, DecodedReceiver, Watched {
     if (!this.#reader) return
     if (this.#chunks.length > 0) {
       this.#lastByteAtMs = monotonicMs()
+      this.#owner.onBytes()
       this.#reader.onData()
     }
     if (this.isComplete) {

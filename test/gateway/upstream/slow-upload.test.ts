@@ -207,6 +207,7 @@ function call(way: UpstreamWay, body: Pick<CallRequest, 'body' | 'length'>): Cal
     { timeouts, leftMs: 60_000, wantsStream: false, protocol },
     {
       onOpening: (_, opening) => void (result.opening = opening),
+      onBytes: () => {},
       onFault: (error) => {
         throw error
       },
