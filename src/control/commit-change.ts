@@ -126,6 +126,7 @@ async function runChange<T>(
     const compiled = await commitNext(tx, control, written)
     const { version } = compiled.snapshot
     for (const record of records) await record(version)
+    await control.beforeCommit?.(tx, [...touched])
     return { value, version, compiled }
   })
 }

@@ -1,6 +1,6 @@
 import type { Snapshot } from '../routing/snapshot.ts'
 import type { ApiKeyScope, UserRole } from '../routing/vocabulary.ts'
-import type { Db } from '../storage/database.ts'
+import type { Db, Tx } from '../storage/database.ts'
 import type { GatewayRow } from '../storage/gateway.ts'
 import type { SecretBox } from '../storage/secret-box.ts'
 import type { Refusal } from './refusal.ts'
@@ -14,6 +14,8 @@ export interface Control {
   readonly upstreams: UpstreamPolicy
   readonly upstreamHttp: UpstreamHttp
   readonly propagation: Propagator
+  /** Sees a change as the last thing in its transaction, e.g. to read what it made; `touched` are the ids of what is changed. */
+  readonly beforeCommit?: (tx: Tx, touched: readonly string[]) => Promise<void>
 }
 
 /** For commands whose spread nobody waits for. */

@@ -2,6 +2,7 @@ import type { Actor, Answer, Control } from '../control/control.ts'
 import { builder } from './builder.ts'
 import type { GraphQLContext } from './context.ts'
 import { Gateway } from './gateway.ts'
+import { type PrimeLoaders, readPayloadState } from './payload-state.ts'
 import { QueryRef } from './query.ts'
 import { readAnew } from './read-anew.ts'
 import { UserErrorRef } from './user-error.ts'
@@ -38,16 +39,24 @@ export const MutationPayloadRef = builder.interfaceRef<Answer<unknown>>('Mutatio
   }),
 })
 
-/** Runs a command as the caller. What follows in the operation reads anew. */
+/** Runs a command as the caller. What follows in the operation reads anew; the changed objects are as this command left them. */
 export async function runCommand<Input, Value>(
   context: GraphQLContext,
   command: (control: Control, actor: Actor, input: Input) => Promise<Answer<Value>>,
   input: Input,
 ): Promise<Answer<Value>> {
+  let prime: PrimeLoaders | undefined
+  const control: Control = {
+    ...context.control,
+    beforeCommit: async (tx, touched) => {
+      prime = await readPayloadState(tx, touched)
+    },
+  }
   try {
-    return await command(context.control, context.actor, input)
+    return await command(control, context.actor, input)
   } finally {
     readAnew(context)
+    prime?.(context.loaders)
   }
 }
 
