@@ -15,7 +15,9 @@ CREATE TRIGGER config_version_token BEFORE UPDATE ON config_version
 
 CREATE FUNCTION copy_config_token() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-  NEW.token := (SELECT token FROM config_version);
+  IF NEW.token = '' THEN
+    NEW.token := (SELECT token FROM config_version);
+  END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER config_change_token BEFORE INSERT ON config_change

@@ -3,9 +3,13 @@ import { type Compiled, compileDelta, compileSnapshot } from '../routing/compile
 import type { Problem } from '../routing/route-rules.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
 import { type AuditDraft, insertAuditEntries } from '../storage/audit-entry.ts'
-import { loadConfiguration, loadDelta } from '../storage/configuration.ts'
-import { advanceConfigVersion, getConfigVersion, lockConfigVersion } from '../storage/config-version.ts'
-import { notify } from '../storage/notifications.ts'
+import { loadConfiguration, loadDelta, loadObjects } from '../storage/configuration.ts'
+import {
+  advanceConfigVersion,
+  getConfigVersion,
+  lockConfigVersion,
+  type NextVersion,
+} from '../storage/config-version.ts'
 import { insertRouteRevisions, type RouteRevisionDraft } from '../storage/route-revision.ts'
 import type { AuditChange } from '../storage/configuration-tables.ts'
 import type { Tx } from '../storage/database.ts'
@@ -156,18 +160,25 @@ async function writeHistory(
 
 /** From here to the commit the version's lock is held: changes commit one after the other. */
 async function commitNext(tx: Tx, control: Control, written: Written): Promise<NextSnapshot> {
-  const { version, token, committedAt } = await advanceConfigVersion(tx, written.actor.id, [...written.touched])
-  await writeHistory(tx, written, { version, at: committedAt })
+  const next = await advanceConfigVersion(tx, written.actor.id, [...written.touched])
+  await writeHistory(tx, written, { version: next.version, at: next.committedAt })
   const base = control.snapshots.current()
-  const compiled = await compileAfter(base, tx, control)
+  const compiled = await compileAfter(base, next, written.touched, tx, control)
   if (!compiled.ok) throw new Refused(...compiled.problems.map((problem) => refusalOf(problem)))
-  await notify(tx, 'signalbox_config', `${version} ${token}`)
   return { base, snapshot: compiled.snapshot }
 }
 
-async function compileAfter(base: Snapshot, tx: Tx, control: Control): Promise<Compiled> {
-  const delta = await loadDelta(tx, control.box, base)
-  return delta ? compileDelta(base, delta) : compileSnapshot(await loadConfiguration(tx, control.box))
+async function compileAfter(
+  base: Snapshot,
+  next: NextVersion,
+  touched: ReadonlySet<string>,
+  tx: Tx,
+  { box }: Control,
+): Promise<Compiled> {
+  const isNextOfBase = base.version === next.version - 1 && (base.version === 0 || base.token === next.previousToken)
+  // The usual case needs no look at which objects have changed since `base`.
+  const delta = isNextOfBase ? await loadObjects(tx, box, next, touched) : await loadDelta(tx, box, base)
+  return delta ? compileDelta(base, delta) : compileSnapshot(await loadConfiguration(tx, box))
 }
 
 function refusalOf({ code, path, message }: Problem): Refusal {

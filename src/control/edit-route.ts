@@ -35,7 +35,7 @@ export async function editRoute(change: Change, edit: RouteEdit): Promise<string
   if (isDeepStrictEqual(before, after)) return before.id
   requireSound(after, (problem) => edit.pathOf?.(problem, after) ?? [...path, ...problem.path])
   const revision = await updateRoute(change.tx, before, after)
-  await record(change, edit.kind, before, { ...after, revision })
+  record(change, edit.kind, before, { ...after, revision }, await labelsOf(change, [after]))
   return before.id
 }
 
@@ -47,7 +47,7 @@ export async function addRoute(
 ): Promise<void> {
   requireSound(draft, pathOf)
   await insertRoute(change.tx, draft)
-  await record(change, 'CREATED', null, { ...draft, revision: 1 })
+  record(change, 'CREATED', null, { ...draft, revision: 1 }, await labelsOf(change, [draft]))
 }
 
 /** The route, locked. Throws `NOT_FOUND` at `path`. */
@@ -57,7 +57,8 @@ export async function lockRoute(change: Change, ref: Ref, path: readonly string[
   return route
 }
 
-function requireSound(route: RouteDraft, pathOf: (problem: Problem) => readonly string[]): void {
+/** Throws what is wrong with a route as it shall be. `pathOf` tells where in the arguments a problem lies. */
+export function requireSound(route: RouteDraft, pathOf: (problem: Problem) => readonly string[]): void {
   // Backends were looked up in this transaction; the compiler looks again.
   const problems = routeProblems(route, () => true)
   if (problems.length === 0) return
@@ -71,28 +72,30 @@ function requireSound(route: RouteDraft, pathOf: (problem: Problem) => readonly 
   )
 }
 
-async function record(
+/** Writes a changed route into its history and the audit log, and has it compiled. `labels` are those of its backends. */
+export function record(
   change: Change,
   kind: RouteChangeKind,
   before: RouteDraft | null,
   after: RouteDraft,
-): Promise<void> {
-  change.addRevision({
-    routeId: after.id,
-    number: after.revision,
-    kind,
-    state: await revisionStateOf(change, after),
-  })
+  labels: ReadonlyMap<string, string>,
+): void {
+  change.addRevision({ routeId: after.id, number: after.revision, kind, state: revisionStateOf(after, labels) })
   change.audit(after.id, auditChanges(before && auditedMembers(before), auditedMembers(after)))
   change.touch(after.id)
 }
 
-async function revisionStateOf(change: Change, route: RouteDraft): Promise<RouteRevisionState> {
-  const fallbackIds = route.fallback?.backendIds ?? []
-  const labels = await listBackendLabels(change.tx, [
-    ...route.targets.map((target) => target.backendId),
-    ...fallbackIds,
+/** The labels of all backends of these routes, by id. */
+export function labelsOf(change: Change, routes: readonly RouteDraft[]): Promise<Map<string, string>> {
+  const ids = routes.flatMap(({ targets, fallback }) => [
+    ...targets.map(({ backendId }) => backendId),
+    ...(fallback?.backendIds ?? []),
   ])
+  return listBackendLabels(change.tx, [...new Set(ids)])
+}
+
+function revisionStateOf(route: RouteDraft, labels: ReadonlyMap<string, string>): RouteRevisionState {
+  const fallbackIds = route.fallback?.backendIds ?? []
   return {
     targets: route.targets.map(({ id, backendId, weight }) => ({
       targetId: id,

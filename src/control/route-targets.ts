@@ -1,10 +1,10 @@
 import { createId } from '../storage/create-id.ts'
-import { type BackendRef, findBackend } from '../storage/backend.ts'
+import type { BackendRef } from '../storage/backend.ts'
 import type { RouteDraft } from '../storage/route.ts'
 import { requireBackendId } from './backend-ref.ts'
 import { type Change, commitChange } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
-import { editRoute, type RouteCommandInput } from './edit-route.ts'
+import { editRoute, labelsOf, type RouteCommandInput } from './edit-route.ts'
 import { refuseInput } from './refusal.ts'
 import { resolveTargets, type RouteTargetInput } from './route.ts'
 
@@ -153,10 +153,25 @@ export async function requireTarget(
   ref: TargetRef,
   path: readonly string[],
 ): Promise<RouteDraft['targets'][number]> {
-  const backend = 'id' in ref ? undefined : await findBackend(change.tx, ref)
+  return requireTargetAmong(await labelsOf(change, [route]), route, ref, path)
+}
+
+/** The same, if the labels of the route's backends are known. */
+export function requireTargetAmong(
+  labels: ReadonlyMap<string, string>,
+  route: RouteDraft,
+  ref: TargetRef,
+  path: readonly string[],
+): RouteDraft['targets'][number] {
   const target = route.targets.find(({ id, backendId }) =>
-    'id' in ref ? id === ref.id || backendId === ref.id : backendId === backend?.id,
+    'id' in ref ? id === ref.id || backendId === ref.id : labels.get(backendId) === labelOf(ref),
   )
   if (!target) throw refuseInput('NOT_FOUND', path, `The route ${route.name} has no such target.`)
   return target
+}
+
+/** No two backends have the same. */
+function labelOf(ref: Exclude<TargetRef, { readonly id: string }>): string {
+  if ('deployment' in ref) return ref.deployment.normalize('NFC')
+  return `${ref.providerModel.provider.normalize('NFC')}/${ref.providerModel.model}`
 }

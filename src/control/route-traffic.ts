@@ -1,9 +1,11 @@
-import { lockRoutes, type Ref, type RouteDraft } from '../storage/route.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { lockRoutes, type Ref, type RouteDraft, updateWeights } from '../storage/route.ts'
 import { type Change, type ChangeInput, commitChange } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
-import { editRoute, type RouteCommandInput } from './edit-route.ts'
+import { labelsOf, record, requireSound, type RouteCommandInput } from './edit-route.ts'
 import { refuseInput } from './refusal.ts'
-import { requireTarget, type TargetRef } from './route-targets.ts'
+import { requireRevision } from './revision.ts'
+import { requireTargetAmong, type TargetRef } from './route-targets.ts'
 
 /** Most routes that one call switches. */
 export const maxBulkChanges = 100
@@ -19,9 +21,10 @@ export interface RouteTrafficSetInput extends RouteCommandInput {
 
 /** Sets all weights of a route at once; targets that are not listed get 0. The value is the route's id. */
 export function setRouteTraffic(control: Control, actor: Actor, input: RouteTrafficSetInput): Promise<Answer<string>> {
-  return commitChange(control, { actor, action: 'routeTrafficSet', input }, (change) =>
-    setWeights(change, input, ['input']),
-  )
+  return commitChange(control, { actor, action: 'routeTrafficSet', input }, async (change) => {
+    const [id] = await setWeights(change, [{ ...input, path: ['input'] }])
+    return id!
+  })
 }
 
 export interface RouteTrafficBulkSetInput extends ChangeInput {
@@ -41,54 +44,84 @@ export function setRouteTrafficBulk(
   return commitChange(control, { actor, action: 'routeTrafficBulkSet', input }, async (change) => {
     if (input.changes.length === 0 || input.changes.length > maxBulkChanges)
       throw refuseInput('LIMIT_EXCEEDED', ['input', 'changes'], `One call switches 1 to ${maxBulkChanges} routes.`)
-    const locked = await lockRoutes(
-      change.tx,
-      input.changes.map(({ route }) => route),
+    return setWeights(
+      change,
+      input.changes.map((one, index) => ({ ...one, path: ['input', 'changes', String(index)] })),
     )
-    // Before anything is changed: the second change of a route would find the revision that the first one made.
-    requireNoneTwice(input.changes, locked)
-    const routeIds: string[] = []
-    for (const [index, one] of input.changes.entries())
-      routeIds.push(await setWeights(change, one, ['input', 'changes', String(index)]))
-    return routeIds
   })
 }
 
-function requireNoneTwice(
-  changes: readonly { readonly route: Ref }[],
-  routes: readonly { readonly id: string; readonly name: string }[],
-): void {
-  const idsByName = new Map(routes.map(({ id, name }) => [name, id]))
-  const seen = new Set<string | undefined>()
-  for (const [index, { route }] of changes.entries()) {
-    const id = 'id' in route ? route.id : idsByName.get(route.name)
-    // One that does not exist is refused in its turn.
-    if (id !== undefined && seen.has(id))
-      throw refuseInput('INVALID', ['input', 'changes', String(index), 'route'], 'The route is listed twice.')
-    seen.add(id)
-  }
+/** The weights of one route, and where in the arguments they stand. */
+interface WeightsChange {
+  readonly route: Ref
+  readonly expectedRevision?: number | null | undefined
+  readonly weights: readonly TargetWeightInput[]
+  readonly path: readonly string[]
 }
 
-function setWeights(change: Change, input: RouteTrafficSetInput, path: readonly string[]): Promise<string> {
+/** The same number of statements for any number of routes. Returns their ids in the order of the changes. */
+async function setWeights(change: Change, changes: readonly WeightsChange[]): Promise<string[]> {
+  const routes = await lockRoutes(
+    change.tx,
+    changes.map(({ route }) => route),
+  )
+  const switches = pairOf(changes, routes)
+  const labels = await labelsOf(change, routes)
+  const changed: { readonly before: RouteDraft; readonly after: RouteDraft }[] = []
+  for (const { one, before } of switches) {
+    requireRevision(before, one.expectedRevision, one.path)
+    const after = withWeights(before, one, labels)
+    if (!isDeepStrictEqual(before, after)) changed.push({ before, after })
+  }
+  if (changed.length > 0) {
+    const revisions = await updateWeights(
+      change.tx,
+      changed.map(({ after }) => after),
+    )
+    for (const { before, after } of changed)
+      record(change, 'TRAFFIC_SET', before, { ...after, revision: revisions.get(after.id)! }, labels)
+  }
+  return switches.map(({ before }) => before.id)
+}
+
+/** Each change with its route. Throws if there is none, or if another change has the same. */
+function pairOf(
+  changes: readonly WeightsChange[],
+  routes: readonly RouteDraft[],
+): { readonly one: WeightsChange; readonly before: RouteDraft }[] {
+  const seen = new Set<string>()
+  return changes.map((one) => {
+    const { route: ref } = one
+    const path = [...one.path, 'route']
+    const before = routes.find(({ id, name }) => ('id' in ref ? id === ref.id : name === ref.name.normalize('NFC')))
+    if (!before) throw refuseInput('NOT_FOUND', path, 'There is no such route.')
+    if (seen.has(before.id)) throw refuseInput('INVALID', path, 'The route is listed twice.')
+    seen.add(before.id)
+    return { one, before }
+  })
+}
+
+function withWeights(
+  route: RouteDraft,
+  { weights: given, path }: WeightsChange,
+  labels: ReadonlyMap<string, string>,
+): RouteDraft {
+  const weights = new Map<string, number>()
   // Where each target stands in the caller's list.
   const places = new Map<string, number>()
-  return editRoute(change, {
-    ...input,
-    kind: 'TRAFFIC_SET',
-    path,
-    pathOf: (problem, after) => [...path, ...placeInWeights(problem.path, after, places)],
-    edit: async (route) => {
-      const weights = new Map<string, number>()
-      for (const [index, { target: ref, weight }] of input.weights.entries()) {
-        const at = [...path, 'weights', String(index), 'target']
-        const target = await requireTarget(change, route, ref, at)
-        if (weights.has(target.id)) throw refuseInput('INVALID', at, 'The target is listed twice.')
-        weights.set(target.id, weight)
-        places.set(target.id, index)
-      }
-      return { ...route, targets: route.targets.map((target) => ({ ...target, weight: weights.get(target.id) ?? 0 })) }
-    },
-  })
+  for (const [index, { target: ref, weight }] of given.entries()) {
+    const at = [...path, 'weights', String(index), 'target']
+    const target = requireTargetAmong(labels, route, ref, at)
+    if (weights.has(target.id)) throw refuseInput('INVALID', at, 'The target is listed twice.')
+    weights.set(target.id, weight)
+    places.set(target.id, index)
+  }
+  const after = {
+    ...route,
+    targets: route.targets.map((target) => ({ ...target, weight: weights.get(target.id) ?? 0 })),
+  }
+  requireSound(after, (problem) => [...path, ...placeInWeights(problem.path, after, places)])
+  return after
 }
 
 function placeInWeights(

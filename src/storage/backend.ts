@@ -31,14 +31,10 @@ export function findBackend(db: Db, ref: BackendRef): Promise<BackendName | unde
 
 /** The labels of these backends, by id. */
 export async function listBackendLabels(db: Db, ids: readonly string[]): Promise<Map<string, string>> {
-  const rows = [
-    ...(await deploymentNames(db)
-      .where('id', 'in', [...ids, ''])
-      .execute()),
-    ...(await providerModelNames(db)
-      .where('provider_model.id', 'in', [...ids, ''])
-      .execute()),
-  ]
+  const rows = await deploymentNames(db)
+    .where('id', 'in', [...ids, ''])
+    .unionAll(providerModelNames(db).where('provider_model.id', 'in', [...ids, '']))
+    .execute()
   return new Map(rows.map((row) => [row.id, row.label]))
 }
 

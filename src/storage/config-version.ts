@@ -1,25 +1,37 @@
+import { sql } from 'kysely'
 import type { VersionId } from './configuration.ts'
 import type { Db, Tx } from './database.ts'
 
+/** A version that has just been made. */
+export interface NextVersion extends VersionId {
+  readonly committedAt: Date
+  /** Of the version before; null if it is not known here. */
+  readonly previousToken: string | null
+}
+
 /**
- * Counts a change and returns its version, whose token the database makes. From here to the end of the transaction no other change can commit, so do it
- * last.
+ * Counts a change, and tells it to the gateways once it is committed. The database makes its token. From here to the end of the
+ * transaction no other change can commit, so do it last.
  */
 export async function advanceConfigVersion(
   tx: Tx,
   actorId: string,
   subjectIds: readonly string[],
-): Promise<VersionId & { readonly committedAt: Date }> {
-  const { version, token, committed_at } = await tx
-    .updateTable('config_version')
-    .set((eb) => ({ version: eb('version', '+', 1), committed_at: eb.fn('clock_timestamp') }))
-    .returning(['version', 'token', 'committed_at'])
-    .executeTakeFirstOrThrow()
-  await tx
-    .insertInto('config_change')
-    .values({ version, committed_at, actor_id: actorId, subject_ids: [...subjectIds] })
-    .execute()
-  return { version, token, committedAt: committed_at }
+): Promise<NextVersion> {
+  const { rows } = await sql<NextVersion>`
+    with next as (
+      update config_version set version = version + 1, committed_at = clock_timestamp()
+      returning version, token, committed_at
+    ), change as (
+      insert into config_change (version, token, committed_at, actor_id, subject_ids)
+      select version, token, committed_at, ${actorId}, ${subjectIds}::text[] from next
+    )
+    select version, token, committed_at as "committedAt",
+      (select token from config_change where config_change.version = next.version - 1) as "previousToken",
+      pg_notify('signalbox_config', version || ' ' || token)
+    from next`.execute(tx)
+  const { version, token, committedAt, previousToken } = rows[0]!
+  return { version, token, committedAt, previousToken }
 }
 
 /** The latest committed version and when it was committed. */

@@ -68,7 +68,17 @@ export async function loadDelta(db: Db, box: SecretBox, base: VersionId): Promis
     base.version === 0 || rows.some((row) => row.changed_version === base.version && row.change_token === base.token)
   const changes = rows.flatMap((row) => (row.changed_version! > base.version ? [row.subject_ids!] : []))
   if (!isKnown || changes.length !== version - base.version) return undefined
-  const ids = Map.groupBy(new Set(changes.flat()), subjectKindOf)
+  return loadObjects(db, box, { version, token }, new Set(changes.flat()))
+}
+
+/** These objects as they are in this version. The same conditions as for `loadConfiguration`. */
+export async function loadObjects(
+  db: Db,
+  box: SecretBox,
+  { version, token }: VersionId,
+  changed: Iterable<string>,
+): Promise<ConfigurationDelta> {
+  const ids = Map.groupBy(changed, subjectKindOf)
   const configuration: Configuration = {
     version,
     token,

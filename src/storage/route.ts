@@ -1,4 +1,5 @@
-import type { Selectable } from 'kysely'
+import { isDeepStrictEqual } from 'node:util'
+import { type Selectable, sql } from 'kysely'
 import type { RouteConfiguration } from '../routing/configuration.ts'
 import { typeOfId } from '../routing/object-id.ts'
 import { loadRoutes } from './configuration.ts'
@@ -18,28 +19,35 @@ export type Ref = { readonly id: string } | { readonly name: string }
 
 /** The route, locked until the end of the transaction: changes of one route are made one after the other. */
 export async function findRouteForUpdate(tx: Tx, ref: Ref): Promise<RouteDraft | undefined> {
-  const row = await tx
-    .selectFrom('route')
-    .select(['id', 'description', 'created_with_id'])
-    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name.normalize('NFC'))
-    .forUpdate()
-    .executeTakeFirst()
-  if (!row) return undefined
-  const [configuration] = await loadRoutes(tx, [row.id])
-  return configuration && { ...configuration, description: row.description, createdWithId: row.created_with_id }
+  const [route] = await lockRoutes(tx, [ref])
+  return route
 }
 
-/** Locks these routes in the order of their ids: whoever changes several of them waits, and nobody for one another. */
-export function lockRoutes(tx: Tx, refs: readonly Ref[]): Promise<{ id: string; name: string }[]> {
+/**
+ * The routes, locked until the end of the transaction in the order of their ids: whoever changes several of them waits, and nobody
+ * for one another.
+ */
+export async function lockRoutes(tx: Tx, refs: readonly Ref[]): Promise<RouteDraft[]> {
   const ids = refs.flatMap((ref) => ('id' in ref ? [ref.id] : []))
-  const names = refs.flatMap((ref) => ('id' in ref ? [] : [ref.name]))
-  return tx
+  const names = refs.flatMap((ref) => ('id' in ref ? [] : [ref.name.normalize('NFC')]))
+  const rows = await tx
     .selectFrom('route')
-    .select(['id', 'name'])
+    .select(['id', 'description', 'created_with_id'])
     .where((eb) => eb.or([eb('id', 'in', [...ids, '']), eb('name', 'in', [...names, ''])]))
     .orderBy('id')
     .forUpdate()
     .execute()
+  if (rows.length === 0) return []
+  // Read after the lock was there: what another change wrote meanwhile is seen.
+  const configurations = await loadRoutes(
+    tx,
+    rows.map(({ id }) => id),
+  )
+  const rowsById = new Map(rows.map((row) => [row.id, row]))
+  return configurations.map((configuration) => {
+    const { description, created_with_id: createdWithId } = rowsById.get(configuration.id)!
+    return { ...configuration, description, createdWithId }
+  })
 }
 
 /** Writes a new route. `revision` and `createdAtMs` of the draft are not read. */
@@ -62,12 +70,31 @@ export async function updateRoute(tx: Tx, before: RouteDraft, after: RouteDraft)
     .returning('revision')
     .executeTakeFirstOrThrow()
   await updateTargets(tx, before, after)
-  await tx.deleteFrom('route_fallback_backend').where('route_id', '=', after.id).execute()
-  await insertFallbackBackends(tx, after)
-  await tx.deleteFrom('route_access_user').where('route_id', '=', after.id).execute()
-  await tx.deleteFrom('route_access_api_key').where('route_id', '=', after.id).execute()
-  await insertAccess(tx, after)
+  if (!isDeepStrictEqual(before.fallback?.backendIds, after.fallback?.backendIds)) {
+    await tx.deleteFrom('route_fallback_backend').where('route_id', '=', after.id).execute()
+    await insertFallbackBackends(tx, after)
+  }
+  if (!isDeepStrictEqual(before.access, after.access)) {
+    await tx.deleteFrom('route_access_user').where('route_id', '=', after.id).execute()
+    await tx.deleteFrom('route_access_api_key').where('route_id', '=', after.id).execute()
+    await insertAccess(tx, after)
+  }
   return revision
+}
+
+/** Writes the weights of these routes, each as its next revision. Returns the revisions by the routes' ids. */
+export async function updateWeights(tx: Tx, routes: readonly RouteDraft[]): Promise<Map<string, number>> {
+  const targets = routes.flatMap((route) => route.targets)
+  const { rows } = await sql<{ id: string; revision: number }>`
+    with weights as (
+      update route_target set weight = next.weight
+      from unnest(${targets.map(({ id }) => id)}::text[], ${targets.map(({ weight }) => weight)}::integer[]) as next (id, weight)
+      where route_target.id = next.id and route_target.weight <> next.weight
+    )
+    update route set revision = revision + 1, updated_at = clock_timestamp()
+    where id = any(${routes.map(({ id }) => id)}::text[])
+    returning id, revision`.execute(tx)
+  return new Map(rows.map(({ id, revision }) => [id, revision]))
 }
 
 /** Deletes the route. Its history, usage and log stay. */
