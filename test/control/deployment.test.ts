@@ -193,7 +193,7 @@ test('an update changes what is given, and an explicit null takes away', async (
     label: 'renamed',
     upstreamModel: 'd',
     healthCheck: { path: '/health' },
-    pricing: { inputPerMillion: '0.50', outputPerMillion: '1', cachedInputPerMillion: null },
+    pricing: { inputPerMillion: '0.5', outputPerMillion: '1', cachedInputPerMillion: null },
   })
   const input = {
     deployment: { id },
