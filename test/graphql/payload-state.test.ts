@@ -42,11 +42,11 @@ test('each of many switches at once shows the revision that it made, with its we
 
 test('no reader sees the revision of one switch with the weights of another', async () => {
   const first = (await switchTo(1000)).route.revision
-  let isOver = false
+  const switching = { isOver: false }
   const torn: RouteState[] = []
   // Revision `first + n` has the weight 1000 + n.
   const read = async () => {
-    while (!isOver) {
+    while (!switching.isOver) {
       const { a, b } = await api.graphql.request<{ a: RouteState; b: RouteState }>(
         `{ a: route(by: { name: "chat" }) ${routeState} b: route(by: { name: "chat" }) ${routeState} }`,
       )
@@ -56,7 +56,7 @@ test('no reader sees the revision of one switch with the weights of another', as
   }
   const readers = Array.from({ length: 6 }, read)
   for (let n = 1; n <= 60; n++) await switchTo(1000 + n)
-  isOver = true
+  switching.isOver = true
   await Promise.all(readers)
   expect(torn).toEqual([])
 })
