@@ -225,7 +225,16 @@ export class StreamRelay implements AnswerReader, Relay {
   /** An event that ends the stream unless another follows: a client that waits for it must not wait long. */
   #holdLast(last: readonly Buffer[]): void {
     this.#held.push(...last)
-    this.#heldTimer ??= setTimeout(() => this.#letHeldGo(), lastEventMs)
+    this.#heldTimer ??= setTimeout(() => this.#tryLetHeldGo(), lastEventMs)
+  }
+
+  /** Thrown from a timer, a fault would end the process and not only this request. */
+  #tryLetHeldGo(): void {
+    try {
+      this.#letHeldGo()
+    } catch (error) {
+      this.#call.fail(error)
+    }
   }
 
   #letHeldGo(): void {
