@@ -11,9 +11,9 @@ import { LiveState } from './live/live-state.ts'
 import { isMetricsUrl, metricsAnswer } from './metrics-answer.ts'
 import { monotonicMs } from './monotonic.ts'
 import { answerNoRequest } from './no-request.ts'
-import type { GatewayPorts } from './ports.ts'
+import type { GatewayPorts, MetricsReader } from './ports.ts'
 import { defaultBodyPace, SilenceWatch } from './request-body.ts'
-import type { Fault } from './request-edges.ts'
+import { type Fault, messageFault } from './request-edges.ts'
 import { RequestLife } from './request/request-life.ts'
 import { Roster } from './roster.ts'
 import { StreamUsageMemory } from './stream-usage-memory.ts'
@@ -141,21 +141,29 @@ class HttpGateway implements Gateway {
     const { target } = exchange.head
     const { corsOrigins } = this.#options
     if (corsOrigins && answerCors(exchange, corsOrigins)) return
-    if (target === '/healthz') return answerText(exchange, 200, 'ok')
-    if (target === '/readyz') {
-      const { isDraining } = this.#context
-      return answerText(exchange, isDraining ? 503 : 200, isDraining ? 'draining' : 'ready')
-    }
-    const { metrics, snapshot } = this.#context.ports
-    if (metrics && isMetricsUrl(target)) {
-      const { method, key } = exchange.head
-      void metricsAnswer({ method, key, snapshot: snapshot(), read: metrics }).then(({ status, headers, body }) =>
-        this.#guard(exchange, () => exchange.answer(status, headers, body)),
-      )
-      return
-    }
+    if (isProbe(target)) return this.#handleProbe(exchange, target)
     this.#tryFollow()
     new RequestLife(this.#context, exchange).begin()
+  }
+
+  /** As strict as everything else: what another program reads differently must not pass because nobody looks. */
+  #handleProbe(exchange: Exchange, target: string): void {
+    const malformed = messageFault(exchange.head)
+    if (malformed) return this.#refuse(exchange, malformed)
+    if (target === '/healthz') return answerText(exchange, 200, 'ok')
+    const { isDraining, ports } = this.#context
+    if (target === '/readyz') return answerText(exchange, isDraining ? 503 : 200, isDraining ? 'draining' : 'ready')
+    if (ports.metrics) return this.#answerMetrics(exchange, ports.metrics)
+    this.#tryFollow()
+    new RequestLife(this.#context, exchange).begin()
+  }
+
+  #answerMetrics(exchange: Exchange, read: MetricsReader): void {
+    const { method, key } = exchange.head
+    const snapshot = this.#context.ports.snapshot()
+    void metricsAnswer({ method, key, snapshot, read }).then(({ status, headers, body }) =>
+      this.#guard(exchange, () => exchange.answer(status, headers, body)),
+    )
   }
 
   /** Whoever asked for something is told, and finds it in the log; it is a request, if a malformed one. */
@@ -211,6 +219,10 @@ class HttpGateway implements Gateway {
     await this.live[Symbol.asyncDispose]()
     await this.#context.connections[Symbol.asyncDispose]()
   }
+}
+
+function isProbe(target: string): boolean {
+  return target === '/healthz' || target === '/readyz' || isMetricsUrl(target)
 }
 
 function answerText(exchange: Exchange, status: number, text: string): void {

@@ -21,6 +21,10 @@ export class PendingBytes {
     this.bytes = this.bytes.subarray(length)
   }
 
+  clear(): void {
+    this.#begin(none)
+  }
+
   #begin(piece: Buffer): void {
     this.bytes = piece
     this.#room = none

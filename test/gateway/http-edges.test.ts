@@ -376,3 +376,15 @@ test('what is wrong with a head is said in the words of the operation that it na
   expect(ofAnthropic).toContain('{"type":"error","error":{"type":"invalid_request_error"')
   expect(ofAnthropic).toMatch(/\r\nrequest-id: req_/)
 })
+
+test.each(['/healthz', '/readyz', '/metrics'])(
+  '%s is as strict as everything else: two Hosts are refused',
+  async (path) => {
+    await using gateway = await openTestGateway({})
+    const answer = await exchange(
+      gateway.port,
+      `GET ${path} HTTP/1.1\r\nhost: a\r\nhost: b\r\nconnection: close\r\n\r\n`,
+    )
+    expect(answer).toMatch(/^HTTP\/1\.1 400 /)
+  },
+)

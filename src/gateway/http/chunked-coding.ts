@@ -1,4 +1,5 @@
 /** The chunked transfer coding (RFC 9112 § 7.1). */
+import { isToken } from './header-lines.ts'
 
 export interface ChunkedReader {
   /** Bytes of the body, as a view of what was pushed. */
@@ -11,6 +12,9 @@ const semicolon = 0x3b
 const colon = 0x3a
 const space = 0x20
 const tab = 0x09
+const equals = 0x3d
+const quote = 0x22
+const backslash = 0x5c
 
 // `state`: what comes next.
 const size = 0
@@ -25,13 +29,25 @@ const trailerEnd = 8
 const lastEnd = 9
 const over = 10
 const broken = 11
+// Within an extension. What is beyond `over` is read by `#stepInExtension`.
+const extensionName = 12
+const extensionValue = 13
+const quoted = 14
+const quotedPair = 15
+const quotedEnd = 16
+
+/** Characters of names (RFC 9110 § 5.6.2). */
+const isTokenByte = Array.from({ length: 256 }, (_, byte) => isToken(String.fromCharCode(byte)))
 
 /** 2^48 bytes: what a number holds exactly, with room to multiply. */
 const maxSizeDigits = 12
 /** Of all extensions, or of all trailers, of a body; nobody reads them. */
 const maxIgnoredBytes = 16 * 1024
 
-/** Takes the coding off a body that comes in any pieces. Extensions and trailers are read over. */
+/**
+ * Takes the coding off a body that comes in any pieces. Extensions and trailers are read over; but they are what the RFC lets them
+ * be, or another program could see the end of the body elsewhere.
+ */
 export class ChunkedDecoder {
   #state = size
   #size = 0
@@ -51,7 +67,7 @@ export class ChunkedDecoder {
   /** Reads on from `from`; returns where it stopped: at the end of the bytes, behind the body, or where it is broken. */
   push(bytes: Buffer, from: number, reader: ChunkedReader): number {
     let at = from
-    while (at < bytes.length && this.#state < over) {
+    while (at < bytes.length && this.#state !== over && this.#state !== broken) {
       if (this.#state === data) at = this.#passData(bytes, at, reader)
       else this.#step(bytes[at++]!)
     }
@@ -70,10 +86,6 @@ export class ChunkedDecoder {
     switch (this.#state) {
       case size:
         return this.#readSize(byte)
-      case extension:
-        if (byte === carriageReturn) this.#state = sizeEnd
-        else this.#ignore(byte)
-        return
       case sizeEnd:
         return this.#expect(byte, lineFeed, this.#size === 0 ? trailer : data)
       case dataReturn:
@@ -86,14 +98,36 @@ export class ChunkedDecoder {
         else this.#enterTrailer(byte)
         return
       case trailerLine:
-        if (byte === carriageReturn) this.#state = this.#hasColon ? trailerEnd : broken
-        else this.#ignore(byte)
-        if (byte === colon) this.#hasColon = true
-        return
+        return this.#readTrailer(byte)
       case trailerEnd:
         return this.#expect(byte, lineFeed, trailer)
-      default:
+      case lastEnd:
         return this.#expect(byte, lineFeed, over)
+      default:
+        return this.#stepInExtension(byte)
+    }
+  }
+
+  #stepInExtension(byte: number): void {
+    if (++this.#ignored > maxIgnoredBytes) this.#state = broken
+    else this.#state = this.#afterExtensionByte(byte)
+  }
+
+  #afterExtensionByte(byte: number): number {
+    switch (this.#state) {
+      case extension:
+        return isTokenByte[byte] ? extensionName : broken
+      case extensionName:
+        return isTokenByte[byte] ? extensionName : byte === equals ? extensionValue : afterExtension(byte)
+      case extensionValue:
+        return isTokenByte[byte] ? extensionValue : byte === quote ? quoted : afterExtension(byte)
+      case quoted:
+        if (byte === quote) return quotedEnd
+        return byte === backslash ? quotedPair : isText(byte) ? quoted : broken
+      case quotedPair:
+        return isText(byte) ? quoted : broken
+      default:
+        return afterExtension(byte)
     }
   }
 
@@ -105,24 +139,38 @@ export class ChunkedDecoder {
       if (this.#digits > maxSizeDigits) this.#state = broken
     } else if (this.#digits === 0) this.#state = broken
     else if (byte === carriageReturn) this.#state = sizeEnd
-    else if (byte === semicolon || byte === space || byte === tab) this.#state = extension
+    else if (byte === semicolon) this.#state = extension
     else this.#state = broken
   }
 
   /** Folded, or without a colon, it is no header: it could be the beginning of another message. */
   #enterTrailer(byte: number): void {
-    this.#state = byte === space || byte === tab || byte === colon ? broken : trailerLine
+    this.#state = isTokenByte[byte] ? trailerLine : broken
     this.#hasColon = false
     this.#ignored++
   }
 
-  #ignore(byte: number): void {
-    if (++this.#ignored > maxIgnoredBytes || byte === lineFeed || byte === 0) this.#state = broken
+  #readTrailer(byte: number): void {
+    if (++this.#ignored > maxIgnoredBytes) this.#state = broken
+    else if (byte === carriageReturn) this.#state = this.#hasColon ? trailerEnd : broken
+    else if (this.#hasColon) this.#state = isText(byte) ? trailerLine : broken
+    else if (byte === colon) this.#hasColon = true
+    else if (!isTokenByte[byte]) this.#state = broken
   }
 
   #expect(byte: number, expected: number, next: number): void {
     this.#state = byte === expected ? next : broken
   }
+}
+
+function afterExtension(byte: number): number {
+  if (byte === carriageReturn) return sizeEnd
+  return byte === semicolon ? extension : broken
+}
+
+/** What may stand in values: no control characters but tabs. */
+function isText(byte: number): boolean {
+  return (byte >= space && byte !== 0x7f) || byte === tab
 }
 
 /** -1: it is none. */

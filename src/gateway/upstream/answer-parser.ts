@@ -1,5 +1,6 @@
 import { type AnswerHead, readAnswerHead } from './answer-head.ts'
 import { ChunkedDecoder } from '../http/chunked-coding.ts'
+import { PendingBytes } from '../pending-bytes.ts'
 
 /** Told of an answer as it is read. Bodies come as parts of the bytes that were given, not copied. */
 export interface AnswerEvents {
@@ -13,6 +14,8 @@ export type AnswerProgress = 'more' | 'whole' | 'malformed'
 type State = 'head' | 'lengthBody' | 'openBody' | 'chunkedBody' | 'whole' | 'malformed'
 
 const maxHeadBytes = 64 * 1024
+/** Of all informational answers before one answer: a server that sends them without end would be read for ever. */
+const maxInterimBytes = 64 * 1024
 
 const blankLine = Buffer.from('\r\n\r\n')
 const lineBreakLength = 2
@@ -29,7 +32,8 @@ export class AnswerParser {
   readonly #events: AnswerEvents
   #state: State = 'head'
   /** The part of a head whose end has not come. */
-  #rest: Buffer | null = null
+  readonly #rest = new PendingBytes()
+  #interimBytes = 0
   #isPersistent = false
   /** Bytes of the body that are still to come. */
   #left = 0
@@ -49,7 +53,8 @@ export class AnswerParser {
     this.head = null
     this.hasSurplus = false
     this.#state = 'head'
-    this.#rest = null
+    this.#rest.clear()
+    this.#interimBytes = 0
   }
 
   push(bytes: Buffer): AnswerProgress {
@@ -99,7 +104,8 @@ export class AnswerParser {
     if (!head) return this.#refuse(at)
     if (head.status < 200) {
       // It is informational, and the answer is yet to come; but nobody asked for another protocol.
-      if (head.status === 101) this.#state = 'malformed'
+      this.#interimBytes += lines.length
+      if (head.status === 101 || this.#interimBytes > maxInterimBytes) this.#state = 'malformed'
       return end
     }
     this.#state = this.#bodyOf(head, lines.charCodeAt(7) === 0x31)
@@ -149,27 +155,28 @@ export class AnswerParser {
    * refused if it can be no head.
    */
   #takeLines(bytes: Buffer, at: number): { lines: string; end: number } | null {
-    const rest = this.#rest
-    const all = rest ? Buffer.concat([rest, at === 0 ? bytes : bytes.subarray(at)]) : bytes
-    const start = rest ? 0 : at
-    const blankAt = all.indexOf(blankLine, rest ? Math.max(0, rest.length - 3) : at)
+    const before = this.#rest.bytes.length
+    if (before > 0) this.#rest.append(at === 0 ? bytes : bytes.subarray(at))
+    const all = before > 0 ? this.#rest.bytes : bytes
+    const start = before > 0 ? 0 : at
+    const blankAt = all.indexOf(blankLine, before > 0 ? Math.max(0, before - 3) : at)
     if ((blankAt < 0 ? all.length : blankAt) - start > maxHeadBytes) {
       this.#state = 'malformed'
       return null
     }
     if (blankAt < 0) {
-      this.#keep(all.subarray(start))
+      if (before === 0) this.#rest.append(all.subarray(start))
+      this.#refuseUnlikeAnswer()
       return null
     }
-    this.#rest = null
-    const end = blankAt + blankLine.length - (rest ? rest.length - at : 0)
+    this.#rest.clear()
+    const end = blankAt + blankLine.length - (before > 0 ? before - at : 0)
     return { lines: all.toString('latin1', start, blankAt + lineBreakLength), end }
   }
 
   /** What cannot become an answer is refused at once: whoever sent it may wait for more, and never end it. */
-  #keep(rest: Buffer): void {
-    this.#rest = rest
-    const beginning = rest.toString('latin1', 0, 7)
+  #refuseUnlikeAnswer(): void {
+    const beginning = this.#rest.bytes.toString('latin1', 0, 7)
     if (this.#state === 'head' && !'HTTP/1.'.startsWith(beginning)) this.#state = 'malformed'
   }
 }

@@ -26,7 +26,7 @@ function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
 
 const chunk = fc.record({
   data: fc.string({ minLength: 1, maxLength: 40 }),
-  extension: fc.constantFrom('', ';a=b', ' ; name="value"'),
+  extension: fc.constantFrom('', ';a', ';a=b;c', ';name="a \\" value;\t"', ';a="";b=c'),
   isUpper: fc.boolean(),
 })
 
@@ -68,6 +68,15 @@ test.each([
   ['data longer than its size', '5\r\nhello!\r\n'],
   ['a bare line feed behind the data', '5\r\nhello\n0\r\n\r\n'],
   ['a line feed in an extension', '5;a\nhello\r\n'],
+  ['a blank behind the size', '5 \r\nhello\r\n'],
+  ['a tab behind the size', '5\t;a\r\nhello\r\n'],
+  ['a blank in an extension', '5;a =b\r\nhello\r\n'],
+  ['an extension without a name', '5;\r\nhello\r\n'],
+  ['text behind a quoted value', '5;a="b"c\r\nhello\r\n'],
+  ['a quoted value that does not end', '5;a="b\r\nhello\r\n'],
+  ['a control character in an extension', '5;a=\x01\r\nhello\r\n'],
+  ['a blank in the name of a trailer', '0\r\na b: c\r\n\r\n'],
+  ['a control character in a trailer', '0\r\na: \x00\r\n\r\n'],
   ['extensions without end', `5;${'a'.repeat(20_000)}`],
   ['trailers without end', `0\r\n${'a: b\r\n'.repeat(5_000)}`],
   ['a trailer that is folded', '0\r\na: b\r\n c\r\n\r\n'],
