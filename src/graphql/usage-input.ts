@@ -32,5 +32,13 @@ export const UsageFilterInput = builder.inputType('UsageFilterInput', {
     userIds: t.field({ type: ['ID'], description: 'By keys of these users.' }),
     outcomes: t.field({ type: [RequestOutcome], description: 'That ended so.' }),
     stream: t.boolean({ description: 'Only streamed requests, or only others.' }),
+    operations: t.field({ type: ['String'], description: 'At these endpoints, e.g. `/v1/chat/completions`.' }),
+    statuses: t.field({
+      type: ['Int'],
+      description: 'With these statuses. Like the next three it is known of single requests, while they are kept.',
+    }),
+    errorCodes: t.field({ type: ['String'], description: 'With these error codes.' }),
+    requestedModels: t.field({ type: ['String'], description: 'With these names as `model`.' }),
+    retried: t.boolean({ description: 'Whether more than one attempt was made.' }),
   }),
 })

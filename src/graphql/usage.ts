@@ -190,6 +190,8 @@ function describe(refusal: UsageRefusal): string {
   switch (refusal.kind) {
     case 'RANGE_REVERSED':
       return reversedRange
+    case 'RECORDS_DROPPED':
+      return `Statuses, error codes, requested models and retries are known of single requests only, which are kept since ${refusal.keptFrom.toISOString()}: begin the range there, or leave these filters out.`
     case 'TOO_MANY_BUCKETS':
       return `The range has ${refusal.buckets} buckets of this width, and at most ${refusal.maxBuckets} can be asked for: take wider ones.`
   }

@@ -31,6 +31,13 @@ export interface UsageFilter {
   readonly userIds?: readonly string[] | null
   readonly outcomes?: readonly RequestOutcome[] | null
   readonly stream?: boolean | null
+  readonly operations?: readonly string[] | null
+  /** That the client got. */
+  readonly statuses?: readonly number[] | null
+  readonly errorCodes?: readonly string[] | null
+  readonly requestedModels?: readonly string[] | null
+  /** Whether more than one attempt was made. */
+  readonly retried?: boolean | null
 }
 
 export function matchesUsageFilter(record: UsageRecord, filter: UsageFilter): boolean {
@@ -43,8 +50,17 @@ export function matchesUsageFilter(record: UsageRecord, filter: UsageFilter): bo
     isAmong(record.apiKeyId, filter.apiKeyIds) &&
     isAmong(record.userId, filter.userIds) &&
     isAmong(record.outcome, filter.outcomes) &&
-    (filter.stream ?? record.stream) === record.stream
+    (filter.stream ?? record.stream) === record.stream &&
+    isAmong(record.operation, filter.operations) &&
+    isAmong(record.status, filter.statuses) &&
+    isAmong(record.errorCode, filter.errorCodes) &&
+    isAmong(record.requestedModel, filter.requestedModels) &&
+    (filter.retried ?? isRetried(record)) === isRetried(record)
   )
+}
+
+function isRetried({ attempts }: UsageRecord): boolean {
+  return attempts.length > 1
 }
 
 function isAmong<T>(value: T | null, values: readonly T[] | null | undefined): boolean {

@@ -5,7 +5,7 @@ import type { UsageRecord } from '../routing/usage-record.ts'
 import type { Db } from './database.ts'
 import { byId, type Page, type PageRequest, readPage } from './page.ts'
 import type { UsageTables } from './usage-tables.ts'
-import { usageConditions } from './usage-conditions.ts'
+import { recordConditions, usageConditions } from './usage-conditions.ts'
 
 export interface RequestLogQuery {
   /** Requests that began then or later. */
@@ -23,6 +23,7 @@ export async function listRequestLogs(
 ): Promise<Page<UsageRecord>> {
   const query = selectRequests(db)
     .where(usageConditions(filter, 'usage_dimension'))
+    .where(recordConditions(filter, 'usage_record'))
     // Ids begin with the time, so the range is a part of the list; and what begins in it ends behind its beginning.
     .$if(from !== null, (some) => some.where('usage_record.id', '>=', firstIdOf(from!)).where('ended_at', '>=', from!))
     .$if(to !== null, (some) => some.where('usage_record.id', '<', firstIdOf(to!)))

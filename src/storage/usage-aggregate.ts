@@ -1,6 +1,7 @@
 import { type Selectable, sql } from 'kysely'
 import type { Db } from './database.ts'
 import type { Tables } from './tables.ts'
+import { needsRecords } from './usage-conditions.ts'
 import { type DimensionColumn, layerFor, usageCounts, type UsageGrain, usageLevels } from './usage-layers.ts'
 import { clipParts, listWindows, type RangePart, splitRange } from './usage-range.ts'
 import type { UsageMetrics } from './usage-report.ts'
@@ -17,17 +18,29 @@ export interface Aggregate {
 
 /** The sums of a range by bucket and group: oldest bucket first, then most tokens first. */
 export async function listAggregates(tx: Db, query: UsageSelection): Promise<Aggregate[]> {
-  const { dropped_until } = await tx
-    .selectFrom('usage_retention')
-    .select(sql<number>`greatest(extract(epoch from dropped_until) * 1000, -8.64e15)::float8`.as('dropped_until'))
-    .executeTakeFirstOrThrow()
-  const parts = splitRange(query.range, coarsestGrain(query), dropped_until)
+  const parts = await partsOf(tx, query)
   if (parts.length === 0) return []
   // Sums of a year are sorted and hashed: with the server's few megabytes that happens on disk.
   await sql`set local work_mem = '64MB'`.execute(tx)
   const rows = await listFirstSums(tx, query, parts)
   const abouts = await listAbouts(tx, new Set(rows.map(({ number }) => number)))
   return rows.map((row) => toAggregate(row, abouts.get(row.number)!))
+}
+
+/** What only the records know is asked of them alone. */
+async function partsOf(tx: Db, query: UsageSelection): Promise<RangePart[]> {
+  const { range } = query
+  if (needsRecords(query.filter)) return range.from < range.to ? [{ ...range, source: 'RECORDS' }] : []
+  return splitRange(range, coarsestGrain(query), await findDroppedUntilMs(tx))
+}
+
+/** Up to where there are no records, in milliseconds since the epoch: retention has dropped them. */
+export async function findDroppedUntilMs(tx: Db): Promise<number> {
+  const { dropped_until } = await tx
+    .selectFrom('usage_retention')
+    .select(sql<number>`greatest(extract(epoch from dropped_until) * 1000, -8.64e15)::float8`.as('dropped_until'))
+    .executeTakeFirstOrThrow()
+  return dropped_until
 }
 
 /** By number. Few, and wide: with each row they would be most of what is transferred. */

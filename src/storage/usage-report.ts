@@ -4,7 +4,8 @@ import type { RequestOutcome } from '../routing/vocabulary.ts'
 import type { Db } from './database.ts'
 import { countLostRequests, findCompleteUntil } from './usage-progress.ts'
 import { type Range, countBuckets } from './usage-range.ts'
-import { type Aggregate, listAggregates } from './usage-aggregate.ts'
+import { type Aggregate, findDroppedUntilMs, listAggregates } from './usage-aggregate.ts'
+import { needsRecords } from './usage-conditions.ts'
 
 export interface UsageQuery {
   readonly from: Date
@@ -72,6 +73,8 @@ export interface UsageReport {
 
 export type UsageRefusal =
   | { readonly kind: 'RANGE_REVERSED' }
+  /** The filter asks for what only records know, and there are none before `keptFrom`. */
+  | { readonly kind: 'RECORDS_DROPPED'; readonly keptFrom: Date }
   | { readonly kind: 'TOO_MANY_BUCKETS'; readonly buckets: number; readonly maxBuckets: number }
 
 export type UsageReportResult =
@@ -90,12 +93,16 @@ export async function getUsageReport(db: Db, query: UsageQuery): Promise<UsageRe
   const buckets = countBuckets(range, query.bucket)
   if (buckets > maxBuckets) return { ok: false, refusal: { kind: 'TOO_MANY_BUCKETS', buckets, maxBuckets } }
   // One snapshot for all of it: rows and totals belong together.
-  const report = await db
+  return db
     .transaction()
     .setIsolationLevel('repeatable read')
     .setAccessMode('read only')
-    .execute((tx) => readReport(tx, query, range))
-  return { ok: true, report }
+    .execute(async (tx) => {
+      const droppedUntilMs = needsRecords(query.filter ?? {}) ? await findDroppedUntilMs(tx) : -Infinity
+      if (range.from < droppedUntilMs)
+        return { ok: false, refusal: { kind: 'RECORDS_DROPPED', keptFrom: new Date(droppedUntilMs) } }
+      return { ok: true, report: await readReport(tx, query, range) }
+    })
 }
 
 async function readReport(tx: Db, query: UsageQuery, range: Range): Promise<UsageReport> {

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { UsageBucket, UsageDimension, UsageFilter } from '../routing/usage-filter.ts'
-import { usageConditions, usageFilterColumns } from './usage-conditions.ts'
+import { recordConditions, usageConditions, usageFilterColumns } from './usage-conditions.ts'
 import { type DimensionColumn, layerFor } from './usage-layers.ts'
 import type { Range, RangePart } from './usage-range.ts'
 import { sketchOfMs } from './usage-sketch.ts'
@@ -56,7 +56,7 @@ export function selectPart(
     return sql`
       select ${bucketStart(query, part)} as bucket_start, ${sql.join(columns)}
       from usage_record as u join usage_dimension as d on d.key = u.dimension cross join lateral (${recordSums}) as r
-      where u.ended_at >= ${from} and u.ended_at < ${to} and ${conditions}
+      where u.ended_at >= ${from} and u.ended_at < ${to} and ${conditions} and ${recordConditions(query.filter, 'u')}
     `
   }
   const layer = layerFor(part.source, neededColumns(query))

@@ -18,6 +18,10 @@ import { describe, expect, test } from 'vitest'
 import { printedSchema } from '../../src/graphql/schema.ts'
 
 const contractFile = process.env['CONTRACT_FILE'] ?? ''
+/** What is added to the contract, part by part. */
+const nextContractFile = process.env['CONTRACT_NEXT_FILE'] ?? ''
+/** The headings of the parts that are built. */
+const builtParts = ['A.']
 
 // Built from the text, like a client's tools do.
 const schema = buildSchema(printedSchema())
@@ -55,6 +59,18 @@ describe('the schema', () => {
     const changes = findSchemaChanges(contract, schema)
     expect(changes.filter(({ type }) => BREAKING.has(type)).map(({ description }) => description)).toEqual([])
   })
+
+  test.runIf(contractFile && nextContractFile)(
+    'has what is added to the contract, in the parts that are built',
+    async () => {
+      const [contract, next] = await Promise.all([readFile(contractFile, 'utf8'), readFile(nextContractFile, 'utf8')])
+      const built = next.split(/^# ── /m).filter((part) => builtParts.some((heading) => part.startsWith(heading)))
+      expect(built).toHaveLength(builtParts.length)
+      const promised = buildSchema([contract, ...built.map((part) => `# ${part}`)].join('\n'))
+      const changes = findSchemaChanges(promised, schema)
+      expect(changes.filter(({ type }) => BREAKING.has(type)).map(({ description }) => description)).toEqual([])
+    },
+  )
 })
 
 function isOurs(type: GraphQLNamedType): boolean {

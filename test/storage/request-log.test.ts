@@ -24,6 +24,9 @@ beforeAll(async () => {
       apiKeyName: n % 4 === 0 ? null : 'app',
       outcome: n % 5 === 0 ? 'UPSTREAM_ERROR' : 'OK',
       stream: n % 2 === 0,
+      status: n % 5 === 0 ? 503 : 200,
+      errorCode: n % 5 === 0 ? 'upstream_timeout' : null,
+      attempts: Array.from({ length: n % 3 }, () => usageRecord().attempts[0]!),
       tokens: n % 7 === 0 ? null : usageRecord().tokens,
       cost: n % 7 === 0 ? null : '1.0500',
     }),
@@ -61,6 +64,10 @@ test.each<UsageFilter>([
   { apiKeyIds: ['key_1', 'key_2'], outcomes: ['UPSTREAM_ERROR'] },
   { stream: true, routeIds: ['rte_0', 'rte_2'] },
   { backendIds: ['dep_1'], providerIds: null, userIds: ['usr_1'] },
+  { operations: ['/v1/chat/completions'], retried: true },
+  { retried: false, statuses: [200, 404] },
+  { statuses: [503], errorCodes: ['upstream_timeout'], requestedModels: ['chat', 'x'] },
+  { errorCodes: [] },
 ])('the filter %j and a range give exactly the requests that began in it', async (filter) => {
   const range = { from: new Date(start + 5_000), to: new Date(start + 61_000) }
   const page = await listRequestLogs(database.db, { ...range, filter }, { ...first, limit: 500 })

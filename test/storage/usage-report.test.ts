@@ -53,6 +53,9 @@ const someRecord = fc
     cost: fc.option(fc.constantFrom('0.1', '0.000000017', '12.5')),
     provenance: fc.constantFrom('REPORTED' as const, 'ESTIMATED' as const),
     attempts: fc.integer({ min: 0, max: 3 }),
+    status: fc.constantFrom(200, 429, 503),
+    errorCode: fc.constantFrom(null, 'upstream_timeout', 'rate_limited'),
+    requestedModel: fc.constantFrom(null, 'route 0', 'gpt-x'),
   })
   .map(({ endedMs, durationMs, route, revision, key, backend, tokens, attempts, ...rest }) => {
     const template = usageRecord()
@@ -163,6 +166,11 @@ const someFilter = fc.record(
     userIds: fc.constant(['usr_0']),
     outcomes: fc.subarray([...requestOutcomes], { minLength: 1 }),
     stream: fc.boolean(),
+    operations: fc.subarray(['/v1/embeddings', '/v1/rerank'], { minLength: 1 }),
+    statuses: fc.subarray([200, 503, 404]),
+    errorCodes: fc.constant(['upstream_timeout', 'x']),
+    requestedModels: fc.constant(['gpt-x', 'y']),
+    retried: fc.boolean(),
   },
   { requiredKeys: [] },
 )
@@ -308,4 +316,26 @@ test('after retention dropped the records, ranges still add up to what was there
   expect(await maintainUsagePartitions(own.db, 30, now)).toEqual([])
   const kept = await sql<{ n: number }>`select count(*) as n from usage_record`.execute(own.db)
   expect(kept.rows[0]!.n).toBeLessThan(records.length)
+})
+
+test('what only records know is refused for a range whose records were dropped, and operations are not', async () => {
+  await using other = await openTestDatabase()
+  await insertUsageRecords(other.db, [usageRecord({ startedAtMs: start, operation: '/v1/embeddings' })])
+  await sql`update usage_retention set dropped_until = ${new Date(start + 86_400_000)}`.execute(other.db)
+  const query = {
+    from: new Date(start - 60_000),
+    to: new Date(start + spanMs),
+    bucket: 'ALL',
+    groupBy: [],
+    limit: 1,
+  } as const
+  for (const filter of [{ statuses: [200] }, { errorCodes: ['x'] }, { requestedModels: ['x'] }, { retried: false }])
+    expect(await getUsageReport(other.db, { ...query, filter })).toEqual({
+      ok: false,
+      refusal: { kind: 'RECORDS_DROPPED', keptFrom: new Date(start + 86_400_000) },
+    })
+  const answered = await getUsageReport(other.db, { ...query, filter: { operations: ['/v1/embeddings'] } })
+  expect(answered).toMatchObject({ ok: true, report: { totals: { requests: 1 } } })
+  const later = { ...query, from: new Date(start + 86_400_000), filter: { retried: true } }
+  expect(await getUsageReport(other.db, later)).toMatchObject({ ok: true, report: { totals: { requests: 0 } } })
 })
