@@ -4,7 +4,7 @@ import { type Absence, type Contender, type ContenderStart } from './contenders/
 import { direct } from './contenders/direct.ts'
 import { nginx } from './contenders/nginx.ts'
 import { portkey } from './contenders/portkey.ts'
-import { signalbox } from './contenders/signalbox.ts'
+import { signalbox, signalboxUndici } from './contenders/signalbox.ts'
 import { compileSection } from './sections/compile.ts'
 import { drainSection } from './sections/drain.ts'
 import { goneSection } from './sections/gone.ts'
@@ -38,7 +38,7 @@ const sections: readonly Section[] = [
   usageSection,
   drainSection,
 ]
-const starts: readonly ContenderStart[] = [direct, nginx, portkey, signalbox]
+const starts: readonly ContenderStart[] = [direct, nginx, portkey, signalbox, signalboxUndici]
 
 const words = process.argv.slice(2)
 const isQuick = words.includes('--quick')

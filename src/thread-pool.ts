@@ -3,4 +3,4 @@
  * by default, two names that hang would stop all others. It has to be set before anything uses a thread, so `main.ts` imports this
  * before the rest. Threads that wait cost a few kilobytes.
  */
-process.env['UV_THREADPOOL_SIZE'] ??= '128'
+process.env['UV_THREADPOOL_SIZE'] ||= '128'

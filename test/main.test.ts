@@ -1,7 +1,7 @@
 import { execFile, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -24,11 +24,22 @@ beforeEach(async () => {
 // A process that was ended at once is followed by its database, a moment later.
 afterEach(() => rm(dataDir, { recursive: true, force: true, maxRetries: 10 }))
 
+/** Linux tells; elsewhere the pool's size cannot be seen from outside. */
+async function threadsOf(pid: number): Promise<number> {
+  if (process.platform !== 'linux') return Infinity
+  return (await readdir(`/proc/${pid}/task`)).length
+}
+
 describe('the command line', () => {
   test.each(['help', '--help', '-h'])('%s lists the commands and every variable', async (name) => {
     const { code, output } = await runProduct({ args: [name] })
     expect(code).toBe(0)
     for (const word of ['serve', 'migrate', 'create-key', 'schema', ...VARIABLE_NAMES]) expect(output).toContain(word)
+  })
+
+  test('a running product has threads for many look-ups of names at once, however it was started', async () => {
+    await using product = await startProduct({ env: { UV_THREADPOOL_SIZE: '' } })
+    expect(await threadsOf(product.pid)).toBeGreaterThan(100)
   })
 
   test('version is that of package.json', async () => {

@@ -1,7 +1,7 @@
 import type { Address } from '../load/connection.ts'
 import type { Behaviour } from '../upstream/behaviour.ts'
 
-export const contenderNames = ['direct', 'nginx', 'portkey', 'signalbox'] as const
+export const contenderNames = ['direct', 'nginx', 'portkey', 'signalbox', 'signalbox-undici'] as const
 export type ContenderName = (typeof contenderNames)[number]
 
 /** Something between the load and the model servers. */
