@@ -36,7 +36,7 @@ builder.interfaceType(RouteBackendRef, {
     operations: t.stringList({
       nullable: true,
       description:
-        "Operations that it serves itself, e.g. `/v1/messages`. A request for another one is not sent to it. Known from the provider's kind or the deployment's engine unless stated; null: not known, so it is asked, and what it answers with 404 or 405 for the path is remembered for 10 minutes.",
+        "Operations that it serves itself, e.g. `/v1/messages`. A request for another one is not sent to it. Known from the provider's kind or the deployment's engine unless stated; null: not known, so it is asked, and what it answers with 404 or 405 for the path is remembered for 10 minutes. A request for `/v2/rerank` is sent as `/v1/rerank` to what has only that.",
       resolve: (row) =>
         row.operations ??
         listKnownOperations(

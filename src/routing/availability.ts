@@ -1,5 +1,5 @@
 /** Available: serving, healthy and not full. The only question that selection asks. */
-import { mayServe } from './backend-operations.ts'
+import { operationAsked } from './backend-operations.ts'
 import type { EndpointConfiguration } from './configuration.ts'
 import type { LiveView } from './live-view.ts'
 import type { Backend, DeploymentBackend, Target } from './snapshot.ts'
@@ -51,7 +51,12 @@ function deploymentAvailability(backend: DeploymentBackend, live: LiveView): Bac
 
 /** As it is stated, known, or was learned from its answers. */
 export function servesOperation(backend: Backend, live: LiveView, operation: string): boolean {
-  return mayServe(backend, operation) && !live.isOperationRefused(backend.id, operation)
+  return operationFor(backend, live, operation) !== null
+}
+
+/** The operation that it is asked for in answer to `operation`; null: it does not serve it. */
+export function operationFor(backend: Backend, live: LiveView, operation: string): string | null {
+  return operationAsked(backend, operation, (name) => live.isOperationRefused(backend.id, name))
 }
 
 /** Whether one more request may wait for it. */

@@ -178,8 +178,28 @@ export function listKnownOperations({ operations }: KnownOperations): readonly s
   return operations && [...operations]
 }
 
-/** Whether requests for the operation are sent to it, as far as it is stated or known. */
-export function mayServe(backend: Backend, operation: string): boolean {
+/**
+ * Operations that a backend may have under an older path alone, which takes the same requests: many engines have the reranking
+ * of Cohere's second version at `/v1/rerank`.
+ */
+const olderForms: ReadonlyMap<string, string> = new Map([[rerank2, rerank]])
+
+/**
+ * The operation that a backend is asked for in answer to `operation`: the same one, or its older form if it has only that; null:
+ * it serves neither. `isRefused` tells what was learned from its answers.
+ */
+export function operationAsked(
+  backend: Backend,
+  operation: string,
+  isRefused: (operation: string) => boolean,
+): string | null {
+  if (mayServe(backend, operation) && !isRefused(operation)) return operation
+  const older = olderForms.get(operation)
+  return older !== undefined && mayServe(backend, older) && !isRefused(older) ? older : null
+}
+
+/** Whether it has the operation itself, as far as that is stated or known. */
+function mayServe(backend: Backend, operation: string): boolean {
   if (backend.operations) return backend.operations.includes(operation)
   return knownOf(backend).operations?.has(operation) ?? true
 }

@@ -37,7 +37,7 @@ function exactly(path: string): OperationPlace | undefined {
 }
 
 /**
- * What a base URL that is not quite right makes of a path: `//v1/…`, a slash at the end, no `/v1` or two of them; or Azure's
+ * What a base URL that is not quite right makes of a path: `//v1/…`, a slash at the end, no `/v1`, or another version behind it; or Azure's
  * (https://learn.microsoft.com/azure/ai-foundry/openai/reference): `/openai/deployments/{name}/…`, `/openai/v1/…`, `/openai/…`.
  */
 function looksLike(path: string): OperationPlace | undefined {
@@ -50,7 +50,7 @@ function looksLike(path: string): OperationPlace | undefined {
 }
 
 function unversioned(path: string): OperationPlace | undefined {
-  return exactly(path) ?? exactly(path.startsWith('/v1/v1/') ? path.slice('/v1'.length) : `/v1${path}`)
+  return exactly(path) ?? exactly(/^\/v1\/v[12]\//.test(path) ? path.slice('/v1'.length) : `/v1${path}`)
 }
 
 /** No operation has more segments behind its version. */

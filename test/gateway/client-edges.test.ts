@@ -54,6 +54,7 @@ test.each([
   ['/v1//chat/completions/', '/v1/chat/completions'],
   ['/chat/completions', '/v1/chat/completions'],
   ['/v1/v1/messages', '/v1/messages'],
+  ['/v1/v2/rerank', '/v2/rerank'],
   ['/messages?beta=true', '/v1/messages?beta=true'],
   ['/openai/v1/chat/completions?api-version=preview', '/v1/chat/completions'],
   ['/openai/responses?api-version=2025-03-01-preview&a=b', '/v1/responses?a=b'],

@@ -7,6 +7,7 @@ import { deployment, openTestGateway, provider, route, type TestGateway } from '
 
 const request = { model: 'chat', messages: [] }
 const message = { model: 'chat', messages: [], max_tokens: 8 }
+const reranked = status(200, { results: [] })
 const pathMissing = status(404, { detail: 'Not Found' })
 
 function divergences({ traffic }: TestGateway): readonly (DivergenceReason | null)[] {
@@ -72,6 +73,36 @@ describe('an operation that a target does not serve', () => {
       error: { code: 'operation_not_served', message: expect.stringContaining('/v1/embeddings') as string },
     })
     expect(upstream.requests).toEqual([])
+  })
+
+  test.each([
+    ['stated', { operations: ['/v1/rerank'] }],
+    ['known of llama.cpp', { engine: 'LLAMA_CPP' as const }],
+    ['known of SGLang', { engine: 'SGLANG' as const }],
+  ])('is sent in its older form where only that is %s', async (_, settings) => {
+    await using upstream = await openUpstream({ script: () => reranked })
+    await using gateway = await openTestGateway({
+      deployments: [deployment('a', [upstream.baseUrl], settings)],
+      routes: [route('chat', ['dep_a'])],
+    })
+    const answer = await gateway.post('/v2/rerank', { model: 'chat', query: 'q', documents: ['d'] })
+    expect(answer.status).toBe(200)
+    expect(upstream.requests.map(({ path }) => path)).toEqual(['/v1/rerank'])
+    expect(gateway.records.map(({ operation }) => operation)).toEqual(['/v2/rerank'])
+  })
+
+  test('is sent as it is where it is known or nothing is, and in its older form once it was refused', async () => {
+    const script = ({ path }: { path: string }) => (path === '/v2/rerank' ? pathMissing : reranked)
+    await using old = await openUpstream({ script })
+    await using vllm = await openUpstream({ script: () => reranked })
+    await using gateway = await openTestGateway({
+      deployments: [deployment('old', [old.baseUrl]), deployment('vllm', [vllm.baseUrl], { engine: 'VLLM' })],
+      routes: [route('chat', ['dep_old']), route('known', ['dep_vllm'])],
+    })
+    const rerank = async (model: string) => (await gateway.post('/v2/rerank', { model, query: 'q', documents: [] })).status
+    expect([await rerank('chat'), await rerank('chat'), await rerank('known')]).toEqual([404, 200, 200])
+    expect(old.requests.map(({ path }) => path)).toEqual(['/v2/rerank', '/v1/rerank'])
+    expect(vllm.requests.map(({ path }) => path)).toEqual(['/v2/rerank'])
   })
 
   test('is not learned from what a client put into the query', async () => {

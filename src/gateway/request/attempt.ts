@@ -1,5 +1,6 @@
 import { type Classification, parseRetryAfter } from '../../routing/classify.ts'
 import type { Attempt, AttemptPlan, WaitPlan } from '../../routing/next-attempt.ts'
+import type { Operation } from '../../routing/operation.ts'
 import type { AttemptRecord } from '../../routing/usage-record.ts'
 import type { FallbackTrigger } from '../../routing/vocabulary.ts'
 import type { Permit } from '../live/permit.ts'
@@ -28,6 +29,8 @@ export class SentAttempt implements Attempt, CallOwner {
   readonly plan: AttemptPlan
   readonly permit: Permit
   readonly call: UpstreamCall
+  /** The one that upstream is asked for: the client's, or its older form. */
+  readonly operation: Operation
   /** Whether the gateway asks for the usage of the stream where the client did not. */
   readonly addsUsage: boolean
   status: number | null = null
@@ -44,12 +47,14 @@ export class SentAttempt implements Attempt, CallOwner {
   constructor(
     plan: AttemptPlan,
     permit: Permit,
+    operation: Operation,
     expectation: CallExpectation,
     addsUsage: boolean,
     owner: AttemptOwner,
   ) {
     this.plan = plan
     this.permit = permit
+    this.operation = operation
     this.addsUsage = addsUsage
     this.call = new UpstreamCall(expectation, this)
     this.#owner = owner

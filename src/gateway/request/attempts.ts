@@ -7,6 +7,8 @@ import {
   stageWithoutTarget,
   type WaitPlan,
 } from '../../routing/next-attempt.ts'
+import { operationFor } from '../../routing/availability.ts'
+import { findOperation, type Operation } from '../../routing/operation.ts'
 import { triggerOf } from '../../routing/classify.ts'
 import { namesStreamOptions, saysUnknownState } from '../../routing/upstream-error.ts'
 import type { Route, Snapshot } from '../../routing/snapshot.ts'
@@ -205,7 +207,8 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
   // ── one attempt ──
 
   #send(plan: AttemptPlan, permit: Permit): void {
-    const attempt = new SentAttempt(plan, permit, this.#expectation(), this.#mayAddUsage(plan), this)
+    const operation = this.#operationAt(plan)
+    const attempt = new SentAttempt(plan, permit, operation, this.#expectation(), this.#mayAddUsage(plan), this)
     this.#owner.stage = attempt
     this.#reply.usage.begin(attempt)
     const { body, length } = this.#received.bodyFor(plan.backend, attempt.addsUsage)
@@ -222,6 +225,13 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     }
   }
 
+  /** A plan of last resort goes to what may have refused it meanwhile. */
+  #operationAt({ backend }: AttemptPlan): Operation {
+    const { operation } = this.#reply
+    const asked = operationFor(backend, this.live, operation.path) ?? operation.path
+    return asked === operation.path ? operation : findOperation(asked)!
+  }
+
   #mayAddUsage({ backend }: AttemptPlan): boolean {
     return this.#received.lacksUsage && this.#context.streamUsage.mayAsk(backend, this.nowMs)
   }
@@ -233,8 +243,8 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
       : connections.toProvider(origin, backend.provider.proxyUrl, backend.provider.caCertificates)
   }
 
-  #clientPart({ plan, call }: SentAttempt) {
-    const { operation, usage, exchange } = this.#reply
+  #clientPart({ plan, call, operation }: SentAttempt) {
+    const { usage, exchange } = this.#reply
     const names = passedNamesOf(plan.backend)
     const forwarded = names ? exchange.head.forwardedWith(names.request) : exchange.head.forwarded
     return {
@@ -284,7 +294,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
   /** What a client put into the query may be what was not found, and must not take the operation from others. */
   #learnRefused(attempt: SentAttempt): void {
     attempt.lacksOperation = true
-    if (this.#query === '') this.live.learnOperationRefused(attempt.plan.backend, this.operation)
+    if (this.#query === '') this.live.learnOperationRefused(attempt.plan.backend, attempt.operation.path)
   }
 
   /** Whether a strict server refuses `stream_options`, which only the gateway has added. */
