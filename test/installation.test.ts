@@ -166,6 +166,42 @@ test('a start that loses one connection to its database at a bad moment is curre
   await untilCounted(again, 1)
 })
 
+test('a process that was stopped looks what is current before it serves on', async () => {
+  const [here, there] = await startTwo()
+  await setUp(here)
+  const key = await createKey(here)
+  expect(await ask(there, key.secret)).toMatchObject({ status: 200 })
+  process.kill(there.pid, 'SIGSTOP')
+  // While it sleeps it is lost for the others, and its key is revoked without it.
+  await until(async () => {
+    const { configStatus } = await here.graphql.request<{ configStatus: { gateways: { state: string }[] } }>(
+      `{ configStatus { gateways { state } } }`,
+    )
+    return configStatus.gateways.some(({ state }) => state === 'LOST')
+  })
+  const { applied } = await here.graphql.change<{ applied: boolean }>(
+    `mutation ($id: ID!) { apiKeyRevoke(input: { id: $id }) { applied userErrors { code path message } } }`,
+    { id: key.id },
+  )
+  expect(applied).toBe(false)
+  // Requests wait in its sockets, and are the first that it sees when it wakes up.
+  const waiting = Array.from({ length: 8 }, () => ask(there, key.secret))
+  process.kill(there.pid, 'SIGCONT')
+  expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual(Array.from({ length: 8 }, () => 401))
+})
+
+test('a gateway refuses when it has heard nothing from its database for longer than it may', async () => {
+  const env = { ...environment(), SIGNALBOX_MAX_STALENESS_MS: '3000' }
+  const product = opened.use(await startProduct({ env }))
+  await setUp(product)
+  const key = await createKey(product)
+  expect(await ask(product, key.secret)).toMatchObject({ status: 200 })
+  database.cut()
+  await until(async () => (await ask(product, key.secret)).status === 503)
+  database.restore()
+  await until(async () => (await ask(product, key.secret)).status === 200)
+})
+
 test('a database whose connections hang keeps nobody from stopping', { timeout: 40_000 }, async () => {
   const product = opened.use(await startProduct({ env: environment() }))
   await setUp(product)

@@ -80,6 +80,7 @@ export function outcomeOfError(code: GatewayErrorCode): RequestOutcome {
       return 'UPSTREAM_ERROR'
     case 'internal_error':
     case 'overloaded':
+    case 'configuration_stale':
     case 'shutting_down':
       return 'GATEWAY_ERROR'
     case 'bad_request':

@@ -12,6 +12,11 @@ export interface GatewayPorts {
   readonly traffic: TrafficObserver
   /** Whether an upstream may have this address, given as an IP literal (DESIGN § 4.7). */
   readonly isAllowedAddress: (address: string) => boolean
+  /**
+   * Whether the snapshot may be too old to serve by: null: it is not. A promise: it may be, and a look is under way; serve by what is
+   * current when it resolves. `STALE`: nobody may be served by it. Without it: never too old. Never throws or rejects.
+   */
+  readonly judgeSnapshot?: () => Promise<void> | 'STALE' | null
   /** Live gateways that share each `maxInFlight`, this one included; at least 1. */
   readonly gatewayCount: () => number
   /** Requests in flight at an endpoint or provider model in the other gateways, as they last told; without it: none. */

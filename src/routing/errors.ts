@@ -187,6 +187,14 @@ export const gatewayErrors = {
     remedy:
       'Try again after `retry-after`. If it comes with few requests: the gateway has no file descriptors left (`process_open_fds` in `/metrics`); raise its `ulimit -n`.',
   },
+  configuration_stale: {
+    status: 503,
+    type: 'server_error',
+    anthropicType: 'overloaded_error',
+    message: 'This gateway has not heard from its database for longer than it may serve without.',
+    remedy:
+      'Try again: another gateway may serve. An operator finds out why this one cannot reach its database, or raises `SIGNALBOX_MAX_STALENESS_MS`.',
+  },
   shutting_down: {
     status: 503,
     type: 'server_error',

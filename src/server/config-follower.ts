@@ -33,6 +33,8 @@ export function openConfigFollower(options: {
   readonly db: Db
   readonly box: SecretBox
   readonly store: SnapshotStore
+  /** Called when the database has said which version is the latest. */
+  readonly onHeard?: () => void
   readonly log: Log
 }): ConfigFollower {
   const { db, store, log } = options
@@ -49,6 +51,7 @@ export function openConfigFollower(options: {
     const heard = heardVersion
     heardVersion = undefined
     const latest = heard && heard.version > served.version ? heard : await getConfigVersion(db)
+    options.onHeard?.()
     if (!isSameVersion(latest, served)) await loadLatest(options, served)
   }
   const run = async () => {

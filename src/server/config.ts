@@ -34,6 +34,8 @@ export type Config = {
   logLevel: LogLevel
   retentionDays: number
   drainTimeoutMs: number
+  /** The gateway refuses when it has not heard from the database for so long; undefined: it serves on. */
+  maxStalenessMs: number | undefined
   maxRequestBytes: number
   /** Whether `/metrics` of the API is answered without a key. */
   metricsOpen: boolean
@@ -87,6 +89,11 @@ const variables = z.object({
   SIGNALBOX_DRAIN_TIMEOUT_MS: integer(0, 86_400_000, 'a number of milliseconds, at most a day (86400000)').default(
     60_000,
   ),
+  SIGNALBOX_MAX_STALENESS_MS: integer(
+    3_000,
+    86_400_000,
+    'a number of milliseconds from 3000 to a day (86400000)',
+  ).optional(),
   SIGNALBOX_MAX_REQUEST_BYTES: integer(
     1_024,
     1_073_741_824,
@@ -138,6 +145,7 @@ function toConfig(read: Variables): Config {
     logLevel: read.SIGNALBOX_LOG_LEVEL,
     retentionDays: read.SIGNALBOX_RETENTION_DAYS,
     drainTimeoutMs: read.SIGNALBOX_DRAIN_TIMEOUT_MS,
+    maxStalenessMs: read.SIGNALBOX_MAX_STALENESS_MS,
     maxRequestBytes: read.SIGNALBOX_MAX_REQUEST_BYTES,
     metricsOpen: read.SIGNALBOX_METRICS_OPEN === 'true',
     maxBodyMemoryBytes: read.SIGNALBOX_MAX_BODY_MEMORY_BYTES,

@@ -9,7 +9,7 @@ import { timelyRecord } from '../gateway/spool/timely-record.ts'
 import { rewrapSecrets } from '../storage/rewrap-secrets.ts'
 import { openApiListener } from './api-listener.ts'
 import type { Config } from './config.ts'
-import { openConfigFollower } from './config-follower.ts'
+import { type ConfigFollower, openConfigFollower } from './config-follower.ts'
 import { followNotifications } from './follow-notifications.ts'
 import { openGatewayRegistry } from './gateway-registry.ts'
 import { urlOf, whyNotListening } from './http-listener.ts'
@@ -22,6 +22,7 @@ import { createRequestMetrics } from './metrics/request-metrics.ts'
 import { observedSink } from './observed-sink.ts'
 import { migrateWhenReachable, openPersistence, type Persistence, whenUsable } from './persistence.ts'
 import { createRequestFeed } from './request-feed.ts'
+import { openSnapshotJudge, type SnapshotJudge } from './snapshot-judge.ts'
 import { createSnapshotStore, type SnapshotStore } from './snapshot-store.ts'
 import { openTrafficHub } from './traffic-hub.ts'
 import { openTracing } from './tracing/tracing.ts'
@@ -64,7 +65,12 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
   const persistence = opened.use(await openPersistence(config, log))
   const { db, url: databaseUrl } = persistence.database
   const store = createSnapshotStore()
-  const follower = opened.use(openConfigFollower({ db, box: persistence.box, store, log }))
+  const judge: SnapshotJudge = opened.use(
+    openSnapshotJudge({ maxStalenessMs: config.maxStalenessMs ?? null, look: () => follower.catchUp() }),
+  )
+  const follower: ConfigFollower = opened.use(
+    openConfigFollower({ db, box: persistence.box, store, onHeard: judge.heard, log }),
+  )
   // With a database of our own there is nothing to bridge: it starts with us.
   const isKnown = config.databaseUrl !== undefined && (await publishLastGoodSnapshot(config, persistence, store, log))
   opened.use(openSnapshotKeeper({ dataDir: config.dataDir, box: persistence.box, store, log }))
@@ -104,6 +110,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
     openGateway(
       {
         snapshot: store.current,
+        judgeSnapshot: judge.judge,
         usage: observedSink(usage.spool, [requestMetrics.count, keyUse.observe, feed.observe], (record) =>
           timelyRecord(record, usage.spool.clock),
         ),

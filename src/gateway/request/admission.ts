@@ -63,14 +63,29 @@ export class Admission implements Disposable {
 
   /** Begins it; it goes on by itself. */
   begin(): void {
-    const { limits, lives } = this.#context
+    const { limits, lives, ports } = this.#context
     const operation = this.name()
     const malformed = messageFault(this.#exchange.head)
     if (malformed) return this.#reply.refuse(malformed)
     if (!operation) return this.#reply.refuse(unknownUrl(this.#exchange, this.#place.path))
     if (lives.size > limits.maxRequestsInFlight) return this.#reply.refuse({ code: 'overloaded' }, 1_000)
     if (!takesMethod(operation, this.#exchange.head.method)) return this.#reply.refuse({ code: 'method_not_allowed' })
-    this.#identify(operation)
+    const judgement = ports.judgeSnapshot?.() ?? null
+    if (judgement === null) this.#identify(operation)
+    else if (judgement === 'STALE') this.#reply.refuse({ code: 'configuration_stale' }, 1_000)
+    else void judgement.then(() => this.#identifyLate(operation))
+  }
+
+  /** The gateway had slept, and has looked what is current. */
+  #identifyLate(operation: Operation): void {
+    // Its client has left.
+    if (this.#reply.isEnded) return
+    try {
+      this.snapshot = this.#context.ports.snapshot()
+      this.#identify(operation)
+    } catch (error) {
+      this.#owner.onFault(error)
+    }
   }
 
   /** Null: there is no such operation. */

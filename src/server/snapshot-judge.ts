@@ -1,0 +1,52 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { GatewayPorts } from '../gateway/ports.ts'
+
+export interface SnapshotJudge extends Disposable {
+  readonly judge: NonNullable<GatewayPorts['judgeSnapshot']>
+  /** The database has answered. */
+  heard(): void
+}
+
+/** Others take a gateway that has been silent for so long for lost, and do not wait for it: it must not serve on unseeing. */
+const sleptMs = 3_000
+const tickMs = 500
+/** A database that does not answer is no reason to refuse: what is served then is the last that is known. */
+const lookPatienceMs = 1_000
+
+/**
+ * Judges whether a gateway may serve by what it knows. A process that was stopped or starved for three seconds looks first: others may
+ * have changed the configuration without waiting for it. `maxStalenessMs`: one that has not heard from its database for so long
+ * refuses; null: it serves on for as long as it takes.
+ */
+export function openSnapshotJudge(options: {
+  readonly maxStalenessMs: number | null
+  /** Resolves when what was committed before is served. */
+  readonly look: () => Promise<void>
+}): SnapshotJudge {
+  const { maxStalenessMs, look } = options
+  let awakeAtMs = performance.now()
+  let heardAtMs = -Infinity
+  let looking: Promise<void> | null = null
+  const lookOnce = () =>
+    (looking ??= Promise.race([look().catch(() => undefined), sleep(lookPatienceMs, undefined, { ref: false })]).then(
+      () => {
+        looking = null
+        awakeAtMs = performance.now()
+      },
+    ))
+  const tick = setInterval(() => {
+    // The first that runs after a long sleep may be this timer: then the look begins here.
+    if (performance.now() - awakeAtMs > sleptMs) void lookOnce()
+    else awakeAtMs = performance.now()
+  }, tickMs).unref()
+  return {
+    judge() {
+      const nowMs = performance.now()
+      if (looking) return looking
+      if (nowMs - awakeAtMs > sleptMs) return lookOnce()
+      return maxStalenessMs !== null && nowMs - heardAtMs > maxStalenessMs ? 'STALE' : null
+    },
+    heard: () => void (heardAtMs = performance.now()),
+    [Symbol.dispose]: () => clearInterval(tick),
+  }
+}
