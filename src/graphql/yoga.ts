@@ -6,6 +6,7 @@ import { createErrorMask, type GraphQLLog } from './masked-errors.ts'
 import { useReadViews } from './read-anew.ts'
 import { useRequestLimits } from './request-limits.ts'
 import { useRequestShape } from './request-shape.ts'
+import { useUnbufferedEvents } from './unbuffered-events.ts'
 import { schema } from './schema.ts'
 
 /** Most bytes of a request's body, and of a WebSocket message. */
@@ -43,6 +44,6 @@ export function createGraphQLEngine(
       const usageShippedUntilMs = shared.live.usageCompleteUntilMs?.() ?? Infinity
       return { ...shared, actor, requestId, view, db: view.db, usageShippedUntilMs, loaders: createLoaders(view.db) }
     },
-    plugins: [useRequestShape(), useRequestLimits(), useReadViews()],
+    plugins: [useRequestShape(), useRequestLimits(), useReadViews(), useUnbufferedEvents()],
   })
 }

@@ -3,6 +3,7 @@
  * stated by the operator, or learned from what it answers. A row names what any current version serves: a version that lacks one
  * of them answers 404, which is learned. What nobody has written down is null, and asked.
  */
+import { findOperation, type Operation } from './operation.ts'
 import type { DeploymentEngine } from './vocabulary.ts'
 import type { ProviderKind } from './provider-kind.ts'
 import type { Backend } from './snapshot.ts'
@@ -203,6 +204,16 @@ function mayServe(backend: Backend, operation: string): boolean {
   if (backend.operations) return backend.operations.includes(operation)
   return knownOf(backend).operations?.has(operation) ?? true
 }
+
+/** The operation as a backend has it: one is at another path there. */
+export function operationAt(backend: Backend, operation: Operation): Operation {
+  // vLLM has it beside `/v1` (https://docs.vllm.ai/en/stable/serving/online_serving.html), SGLang below it.
+  if (operation.path === tokenize && backend.kind === 'deployment' && backend.engine === 'VLLM')
+    return unversionedTokenize
+  return operation
+}
+
+const unversionedTokenize: Operation = { ...findOperation(tokenize)!, upstreamPath: '../tokenize' }
 
 function knownOf(backend: Backend): KnownOperations {
   return backend.kind === 'deployment' ? engineOperations[backend.engine] : providerOperations[backend.provider.kind]

@@ -1,9 +1,11 @@
 /** What clients send that are not quite as the documentation has it: paths, keys, codings, web pages, WebSockets. */
 import { request as httpRequest } from 'node:http'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
+import Anthropic from '@anthropic-ai/sdk'
+import { AzureOpenAI, toFile } from 'openai'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openUpstream, type Upstream } from '../support/upstream.ts'
-import { stream } from '../support/replies.ts'
+import { status, stream } from '../support/replies.ts'
 import {
   deployment,
   openTestGateway,
@@ -134,6 +136,54 @@ test('Azure: a stream without a model asks for its usage; a form without one get
   expect(sent).toBe(`--XX\r\nContent-Disposition: form-data; name="model"\r\n\r\nserved-a\r\n${form}`)
 })
 
+test('Azure: the official client works with a deployment of its own and without', async () => {
+  const settings = { apiKey: testKey, apiVersion: '2024-10-21', endpoint: gateway.origin, maxRetries: 0 }
+  const plain = new AzureOpenAI(settings)
+  const messages = [{ role: 'user', content: 'hi' } as const]
+  const answer = await plain.chat.completions.create({ model: 'chat', messages })
+  expect(answer.choices[0]?.message.content).toBe('hello from a')
+  const deployed = new AzureOpenAI({ ...settings, deployment: 'other' })
+  const { response } = await deployed.chat.completions.create({ model: 'gpt-4o', messages }).withResponse()
+  expect(response.headers.get('x-signalbox-route')).toBe('other')
+  expect((await plain.responses.create({ model: 'chat', input: 'hi' })).output_text).toBe('hello from a')
+  expect((await plain.models.list()).data.map(({ id }) => id)).toEqual(['chat', 'open', 'other'])
+  const file = await toFile(Buffer.alloc(1_000, 1), 'speech.wav')
+  expect((await plain.audio.transcriptions.create({ model: 'chat', file })).text).toBe('hello from a')
+  expect(upstream.requests.filter(({ path }) => path.includes('api-version'))).toEqual([])
+})
+
+test('Anthropic’s official client lists the models, with a base URL that ends in /v1 as well', async () => {
+  for (const baseURL of [gateway.origin, `${gateway.origin}/v1`]) {
+    const anthropic = new Anthropic({ apiKey: testKey, baseURL, maxRetries: 0 })
+    const ids: string[] = []
+    for await (const model of anthropic.models.list({ limit: 2 })) ids.push(model.id)
+    expect(ids).toEqual(['chat', 'open', 'other'])
+    expect((await anthropic.models.retrieve('chat')).display_name).toBe('chat')
+    const message = await anthropic.messages.create({
+      model: 'chat',
+      max_tokens: 10,
+      messages: [{ role: 'user', content: 'hi' }],
+    })
+    expect(message.content).toMatchObject([{ type: 'text', text: 'hello from a' }])
+  }
+})
+
+test.each([
+  ['LLAMA_CPP', '/v2/rerank', '/v1/rerank'],
+  ['SGLANG', '/v2/rerank', '/v1/rerank'],
+  ['VLLM', '/v2/rerank', '/v2/rerank'],
+  ['OTHER', '/v2/rerank', '/v2/rerank'],
+  ['VLLM', '/v1/tokenize', '/tokenize'],
+  ['SGLANG', '/v1/tokenize', '/v1/tokenize'],
+] as const)('at %s the operation %s is at %s', async (engine, operation, path) => {
+  gateway.use({ deployments: [deployment('a', [upstream.baseUrl], { engine })], routes: [route('chat', ['dep_a'])] })
+  upstream.setScript(() => status(200, { results: [] }))
+  const answer = await post(operation, '{"model":"chat","query":"a","documents":["b"]}')
+  expect(answer.status).toBe(200)
+  expect(upstream.inferences.map((request) => request.path)).toEqual([path])
+  expect(gateway.records).toMatchObject([{ operation }])
+})
+
 // ── keys ──
 
 test.each([
@@ -189,7 +239,7 @@ test.each([
 ])('%s is refused, and the next request is served', async (_, coding, body, status) => {
   const answer = await post('/v1/chat/completions', body, { ...known, 'content-encoding': coding })
   expect(answer.status).toBe(status)
-  if (status === 415) expect(answer.headers.get('accept-encoding')).toBe('gzip, zstd')
+  expect(answer.headers.get('accept-encoding')).toBe(status === 415 ? 'gzip, zstd' : null)
   expect(upstream.requests).toHaveLength(0)
   expect((await post('/v1/chat/completions', chat)).status).toBe(200)
   expect(gateway.gateway.inFlight).toBe(0)

@@ -133,7 +133,9 @@ test('draining lets streams run to their end, closes connections with their next
   await expect(fetch(`${gateway.origin}/healthz`)).rejects.toThrow('fetch failed')
   let text = ''
   idle.on('data', (chunk) => (text += chunk.toString()))
-  idle.write(`GET /readyz HTTP/1.1\r\nhost: a\r\n\r\nGET /v1/models HTTP/1.1\r\nhost: a\r\nx-api-key: ${testKey}\r\n\r\n`)
+  idle.write(
+    `GET /readyz HTTP/1.1\r\nhost: a\r\n\r\nGET /v1/models HTTP/1.1\r\nhost: a\r\nx-api-key: ${testKey}\r\n\r\n`,
+  )
   await until(() => text.includes('"list"'))
   expect(text).toMatch(/^HTTP\/1.1 503 [^]*connection: close/i)
   gate.resolve()

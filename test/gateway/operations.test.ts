@@ -99,7 +99,8 @@ describe('an operation that a target does not serve', () => {
       deployments: [deployment('old', [old.baseUrl]), deployment('vllm', [vllm.baseUrl], { engine: 'VLLM' })],
       routes: [route('chat', ['dep_old']), route('known', ['dep_vllm'])],
     })
-    const rerank = async (model: string) => (await gateway.post('/v2/rerank', { model, query: 'q', documents: [] })).status
+    const rerank = async (model: string) =>
+      (await gateway.post('/v2/rerank', { model, query: 'q', documents: [] })).status
     expect([await rerank('chat'), await rerank('chat'), await rerank('known')]).toEqual([404, 200, 200])
     expect(old.requests.map(({ path }) => path)).toEqual(['/v2/rerank', '/v1/rerank'])
     expect(vllm.requests.map(({ path }) => path)).toEqual(['/v2/rerank'])

@@ -43,6 +43,8 @@ const overEvents = async (query: string, key = api.adminKey, url = api.url): Pro
     body: JSON.stringify({ query }),
     signal: stop.signal,
   })
+  // Behind nginx' defaults the events would come in one lump.
+  expect(response.headers.get('x-accel-buffering')).toBe('no')
   const events = readEvents(response)
   return {
     next: async () => (await events.next()).value ?? undefined,

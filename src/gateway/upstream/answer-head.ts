@@ -1,5 +1,5 @@
 import { fieldValue, isAnswerHead, namesAsWritten } from '../http/header-lines.ts'
-import { hasPassedPrefix, passedNames } from './response-headers.ts'
+import { passedNames } from './response-headers.ts'
 
 const maxRequestIdLength = 128
 
@@ -147,10 +147,7 @@ const knownNames = namesAsWritten([
 
 /** The name in lower case of a header that is of interest. */
 function findName(written: string): string | undefined {
-  const known = knownNames.get(written)
-  if (known !== undefined) return known
-  const name = written.toLowerCase()
-  return hasPassedPrefix(name) ? name : knownNames.get(name)
+  return knownNames.get(written) ?? knownNames.get(written.toLowerCase())
 }
 
 function listedNames(connection: string): ReadonlySet<string> {

@@ -1,5 +1,6 @@
 /** Where an attempt goes, and what it sends besides the body. */
 import type { AttemptPlan } from '../../routing/next-attempt.ts'
+import { operationAt } from '../../routing/backend-operations.ts'
 import { type Operation, upstreamPathOf } from '../../routing/operation.ts'
 import { providerHeaders } from '../../routing/provider-headers.ts'
 import { providerKindFacts } from '../../routing/provider-kind.ts'
@@ -23,7 +24,7 @@ export function upstreamRequest(plan: AttemptPlan, client: ClientPart): Omit<Cal
   const own = backend.kind === 'deployment' ? deploymentHeaders(backend) : headersOfProvider(plan, backend.provider)
   return {
     origin: base.origin,
-    target: pathOf(base, client.operation) + joinQueries(base.query, client.query),
+    target: pathOf(base, operationAt(backend, client.operation)) + joinQueries(base.query, client.query),
     headers: base.host + own.lines + clientLines(client, own),
   }
 }
