@@ -138,16 +138,26 @@ export class WaitingRooms implements Disposable {
 
   /** Whether the wait is over. */
   #serve(waiter: Waiter): boolean {
-    const backend = this.#currentOf(waiter.plan.backend)
     this.#isServing = true
+    let served: 'granted' | 'waits' | 'inVain'
+    try {
+      served = this.#tryServe(waiter)
+    } finally {
+      // Left set by a throw, it would keep everybody waiting in all rooms.
+      this.#isServing = false
+    }
+    if (served === 'inVain') this.#sendAway(waiter)
+    return served !== 'waits'
+  }
+
+  #tryServe(waiter: Waiter): 'granted' | 'waits' | 'inVain' {
+    const backend = this.#currentOf(waiter.plan.backend)
     const availability = this.#availabilityFor(waiter)
-    const isWaitedFor = this.#isWaitedFor(waiter, availability)
-    const endpoint = isWaitedFor ? this.#roomyEndpoint(waiter, backend!, availability) : null
-    if (endpoint) this.#grant(waiter, backend!, endpoint)
-    this.#isServing = false
-    if (isWaitedFor) return endpoint !== null
-    this.#sendAway(waiter)
-    return true
+    if (!this.#isWaitedFor(waiter, availability)) return 'inVain'
+    const endpoint = this.#roomyEndpoint(waiter, backend!, availability)
+    if (!endpoint) return 'waits'
+    this.#grant(waiter, backend!, endpoint)
+    return 'granted'
   }
 
   #sendAway(waiter: Waiter): void {
