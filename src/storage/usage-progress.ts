@@ -27,6 +27,9 @@ export interface UsageProgress {
 /** A gateway's clock follows the database's, but not to the millisecond. */
 const clockMargin = sql`interval '1 second'`
 
+/** A file that was deleted is there again if its machine died before the folder was written. */
+const deletionMargin = sql`interval '1 day'`
+
 /**
  * Say so at the start, before any request is served, and then about every second. Returns the database's time, in milliseconds since the
  * epoch. The losses are told by the same statement: nothing is complete before it is in the database, or known to be lost.
@@ -35,7 +38,8 @@ export async function reportUsageProgress(db: Db, progress: UsageProgress): Prom
   const { spoolId, completeUntilMs, pending, lost, losses = [], runIds } = progress
   const { rows } = await sql<{ now: number }>`
     with told as (${insertLosses(spoolId, losses)}),
-    gone as (delete from usage_run where spool_id = ${spoolId} and run_id <> all(${runIds ?? null}::uuid[]))
+    gone as (delete from usage_run where spool_id = ${spoolId} and run_id <> all(${runIds ?? null}::uuid[])
+      and updated_at < now() - ${deletionMargin})
     insert into usage_progress (spool_id, complete_until, pending, lost, reported_at)
     values (${spoolId}, least(${new Date(completeUntilMs)}::timestamptz, clock_timestamp() - ${clockMargin}), ${pending}, ${lost}, now())
     on conflict (spool_id) do update set complete_until = excluded.complete_until, pending = excluded.pending, lost = excluded.lost,
@@ -89,16 +93,12 @@ function markShipped(runId: string, spoolId: string, sequence: number): RawBuild
     where not usage_run.shipped @> excluded.shipped`
 }
 
-/** For a gateway that stops for good, with nothing left to ship: nobody waits for it. */
+/**
+ * For a gateway that stops for good, with nothing left to ship: nobody waits for it. What was shipped stays known, since its files may outlive
+ * the process that was about to delete them.
+ */
 export async function deleteUsageProgress(db: Db, spoolId: string): Promise<void> {
-  await db.transaction().execute(async (tx) => {
-    const { numDeletedRows } = await tx
-      .deleteFrom('usage_progress')
-      .where('spool_id', '=', spoolId)
-      .where('pending', '=', 0)
-      .executeTakeFirst()
-    if (numDeletedRows > 0n) await tx.deleteFrom('usage_run').where('spool_id', '=', spoolId).execute()
-  })
+  await db.deleteFrom('usage_progress').where('spool_id', '=', spoolId).where('pending', '=', 0).execute()
 }
 
 /** For spools whose records another one has taken over and reported: nobody waits for them, and what they lost is its. */

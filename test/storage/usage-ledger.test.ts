@@ -10,6 +10,7 @@ import {
   adoptUsageProgress,
   countAllLostRequests,
   countLostRequests,
+  deleteUsageProgress,
   findCompleteUntil,
   forgetSilentSpools,
   forgetUsageOfGateway,
@@ -48,6 +49,18 @@ test('what comes again after its partition was dropped is known, and only what i
   expect(await maintainUsagePartitions(db, 30, Date.now())).toHaveLength(1)
   expect(await insertUsageEntries(db, entries, { ...origin, sequences })).toBe(2)
   expect(new Set(await requestsByLayer())).toEqual(new Set([12]))
+})
+
+test('a gateway that stopped for good, and was killed before its files were deleted, sends nothing that counts again', async () => {
+  const { db } = database
+  const entries = entriesAt(Date.now() - 40 * dayMs, 5)
+  const origin = { spoolId: 'spool', runId: randomUUID(), sequences: [1, 2, 3, 4, 5] }
+  await insertUsageEntries(db, entries, origin)
+  await reportUsageProgress(db, { spoolId: 'spool', completeUntilMs: Date.now(), pending: 0, lost: 0, runIds: [] })
+  await deleteUsageProgress(db, 'spool')
+  expect(await maintainUsagePartitions(db, 30, Date.now())).toHaveLength(1)
+  expect(await insertUsageEntries(db, entries, origin)).toBe(0)
+  expect(new Set(await requestsByLayer())).toEqual(new Set([5]))
 })
 
 test('batches that arrive in the wrong order leave a gap, and what belongs there still counts', async () => {
@@ -167,7 +180,12 @@ test('what is said of runs whose files are gone is forgotten; of others it is ke
     const spoolId = runId === other ? 'another spool' : 'spool'
     await insertUsageEntries(db, entriesAt(Date.now(), 1), { spoolId, runId, sequences: [1] })
   }
-  await reportUsageProgress(db, { spoolId: 'spool', completeUntilMs: 0, pending: 0, lost: 0, runIds: [left] })
+  const report = { spoolId: 'spool', completeUntilMs: 0, pending: 0, lost: 0, runIds: [left] }
+  await reportUsageProgress(db, report)
+  // Its machine may die now, and then the file of the run is there again.
+  expect(await db.selectFrom('usage_run').select('run_id').execute()).toHaveLength(3)
+  await sql`update usage_run set updated_at = now() - interval '25 hours'`.execute(db)
+  await reportUsageProgress(db, report)
   const rows = await db.selectFrom('usage_run').select('run_id').execute()
   expect(new Set(rows.map(({ run_id }) => run_id))).toEqual(new Set([left, other]))
 })

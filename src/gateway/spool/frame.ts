@@ -164,11 +164,12 @@ export function* listDamaged(bytes: Buffer, at: number, end: number): Generator<
     if (body + fixedBytes > end) return yield { kind: null, id: '' }
     const idAt = body + fixedBytes
     const idLength = bytes[body + 13]!
-    // Of all kinds only abouts have no id.
-    const kind = kinds.get(bytes[body]!) ?? (idLength === 0 ? 'about' : null)
-    yield { kind, id: bytes.toString('utf8', idAt, idAt + idLength) }
     const bodyBytes = bytes.readUInt32LE(at)
-    if (bodyBytes < fixedBytes || body + bodyBytes > end) return
+    const hasLength = bodyBytes >= fixedBytes && body + bodyBytes <= end
+    // Of all kinds only abouts have no id. Zeros have none either, and no length: nobody knows what they were.
+    const kind = kinds.get(bytes[body]!) ?? (idLength === 0 && hasLength ? 'about' : null)
+    yield { kind, id: bytes.toString('utf8', idAt, idAt + idLength) }
+    if (!hasLength) return
     at = body + bodyBytes
   }
 }

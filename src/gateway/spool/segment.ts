@@ -27,6 +27,8 @@ export interface SegmentRecords {
 }
 
 const windowBytes = 4 * maxFrameBytes
+/** What a disk reads at once. */
+const pageBytes = 4096
 
 /** One file of the spool. What was appended is in it to the byte, or not at all. */
 export class Segment {
@@ -86,11 +88,27 @@ export class Segment {
     const bytes = Buffer.allocUnsafe(Math.min(maxBytes, this.bytes - from))
     let length = 0
     while (length < bytes.length) {
-      const read = readSync(this.#descriptor, bytes, length, bytes.length - length, from + length)
+      const read = this.#readInto(bytes.subarray(length), from + length)
       if (read === 0) break
       length += read
     }
     return bytes.subarray(0, length)
+  }
+
+  /** What the disk cannot read any more is zeros: damaged like any other bytes, or one bad place would hold up all that is behind it. */
+  #readInto(bytes: Buffer, from: number): number {
+    try {
+      return readSync(this.#descriptor, bytes, 0, bytes.length, from)
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+    }
+    const page = bytes.subarray(0, pageBytes - (from % pageBytes))
+    try {
+      return readSync(this.#descriptor, page, 0, page.length, from)
+    } catch (error) {
+      if (!isUnreadable(error)) throw error
+      return page.fill(0).length
+    }
   }
 
   /**
@@ -198,6 +216,10 @@ export class Segment {
     this.#isClosing = true
     if (!this.#isSyncing) closeSync(this.#descriptor)
   }
+}
+
+function isUnreadable(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EIO'
 }
 
 /** Records in damaged bytes before a whole frame. Sequences tell exactly how many are missing, if they are known on both sides. */

@@ -13,7 +13,7 @@ export interface ShipperOptions {
 
 /** Ships what the spool holds until it is stopped. */
 export interface Shipper {
-  /** Ships what is left, but tries no longer than this. Resolves to whether the spool is empty. */
+  /** Ships what is left, but tries no longer than this. Resolves to whether the spool is empty and the store was told so, with all losses. */
   stop(timeoutMs: number): Promise<boolean>
 }
 
@@ -140,11 +140,24 @@ export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
     async stop(timeoutMs) {
       deadlineMs = monotonicMs() + timeoutMs
       stopping.abort()
-      const tooLate = new AbortController()
-      await Promise.race([done, sleep(timeoutMs, undefined, { signal: tooLate.signal }).catch(() => undefined)])
-      tooLate.abort()
+      await isInTime(done, deadlineMs)
       clearInterval(reportTimer)
-      return spool.state().pending === 0
+      // Behind one that is under way: it would arrive after the caller has said that nobody need wait for this spool.
+      const isTold = await isInTime(report(), deadlineMs)
+      return isTold && spool.state().pending === 0
     },
   }
+}
+
+/** Whether it succeeded before the deadline. */
+async function isInTime(work: Promise<void>, deadlineMs: number): Promise<boolean> {
+  const tooLate = new AbortController()
+  const late = sleep(Math.max(0, deadlineMs - monotonicMs()), false, { signal: tooLate.signal }).catch(() => false)
+  const succeeded = work.then(
+    () => true,
+    () => false,
+  )
+  const isDone = await Promise.race([succeeded, late])
+  tooLate.abort()
+  return isDone
 }

@@ -127,6 +127,8 @@ export class Spool implements UsageSink, Disposable {
   /** Unshipped records that are on disk too, oldest first, unless they are to be read `#fromDisk`. */
   #queue: Waiting[] = []
   #fromDisk = false
+  /** The runs of shipped segments, by path, that may still be on disk: found there, their records come again. */
+  readonly #undeleted = new Map<string, string | null>()
   /** In the first segment: where the first unshipped record is, or what comes before it. */
   #shippedTo = 0
   readonly #out = new BatchesOut()
@@ -420,8 +422,10 @@ export class Spool implements UsageSink, Disposable {
     this.#giveUpRest(segment)
     this.#bytes -= segment.bytes
     segment.close()
+    this.#undeleted.set(segment.path, segment.runId)
     unlink(segment.path, (error) => {
       if (error) this.#complain(error, 'a shipped segment of the spool could not be deleted')
+      else this.#undeleted.delete(segment.path)
     })
   }
 
@@ -492,9 +496,14 @@ export class Spool implements UsageSink, Disposable {
       unsafe: this.#unsafe.size,
       lost: this.#losses.total,
       losses: this.#losses.untold(),
-      runIds: [...new Set([this.runId, ...this.#segments.map(({ runId }) => runId ?? this.runId)])],
+      runIds: this.#listRunIds(),
       bytes: this.#bytes,
     }
+  }
+
+  #listRunIds(): string[] {
+    const runIds = [...this.#segments.map(({ runId }) => runId), ...this.#undeleted.values()]
+    return [...new Set([this.runId, ...runIds.filter((runId) => runId !== null)])]
   }
 
   #completeUntilMs(): number {

@@ -8,7 +8,7 @@ import { openSpool } from '../../../src/gateway/spool/spool.ts'
 import { type Database, openDatabase } from '../../../src/storage/database.ts'
 import { createUsageStore } from '../../../src/server/usage-store.ts'
 import { createUsageEncoder } from '../../../src/storage/usage-encoder.ts'
-import { findCompleteUntil } from '../../../src/storage/usage-progress.ts'
+import { countAllLostRequests, deleteUsageProgress, findCompleteUntil } from '../../../src/storage/usage-progress.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import { until } from '../../support/until.ts'
 import { usageRecord } from '../../support/usage-record.ts'
@@ -221,4 +221,62 @@ test('how far it is, is told while a batch is under way for long', async () => {
   await until(() => reports > 2, { timeoutMs: 20_000 })
   held.resolve()
   await shipper.stop(1_000)
+})
+
+test('whoever stops is not done while a report is under way: it would be waited for again', async () => {
+  using spool = openSpool({ root, encoder: createUsageEncoder(), log })
+  const stored = storeIn(() => database)
+  const held = Promise.withResolvers<void>()
+  let reports = 0
+  const store: UsageStore = {
+    ...stored,
+    async report(spoolId, state) {
+      reports++
+      await held.promise
+      return await stored.report(spoolId, state)
+    },
+  }
+  const shipper = startShipper({ spool, store, log })
+  await until(() => reports === 1)
+  expect(await shipper.stop(300)).toBe(false)
+  held.resolve()
+  expect(await shipper.stop(20_000)).toBe(true)
+  await deleteUsageProgress(database.db, spool.id)
+  const waitedFor = await database.db
+    .selectFrom('usage_progress')
+    .where('spool_id', '=', spool.id)
+    .selectAll()
+    .execute()
+  expect(waitedFor).toEqual([])
+})
+
+test('at the end the database is told what is pending and lost, also if the report before failed', async () => {
+  using spool = openSpool({ root, encoder: createUsageEncoder(), log })
+  const stored = storeIn(() => database)
+  let fails = false
+  const store: UsageStore = {
+    ...stored,
+    async report(spoolId, state) {
+      if (fails) throw new Error('the connection is reset')
+      return await stored.report(spoolId, state)
+    },
+  }
+  const shipper = startShipper({ spool, store, log })
+  spool.append(usageRecord({ routeId: 'rte_last_word' }), null, () => {})
+  await until(async () => (await countOf('rte_last_word')) === 1)
+  fails = true
+  const lost = usageRecord()
+  spool.countRefused({ id: lost.id, endMs: lost.startedAtMs, sequence: 0, about: { number: 1, text: '' }, line: '' })
+  const before = await countAllLostRequests(database.db)
+  const stopped = shipper.stop(20_000)
+  fails = false
+  expect(await stopped).toBe(true)
+  expect(await countAllLostRequests(database.db)).toBe(before + 1)
+})
+
+test('a store that takes no last word is not said to have heard it', async () => {
+  using spool = openSpool({ root, encoder: createUsageEncoder(), log })
+  const store = { ...storeIn(() => database), report: () => Promise.reject(new Error('the connection is reset')) }
+  const shipper = startShipper({ spool, store, log })
+  expect(await shipper.stop(1_000)).toBe(false)
 })

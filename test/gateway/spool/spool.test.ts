@@ -1,8 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
+import fs, {
   appendFileSync,
   cpSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -11,6 +12,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -104,6 +106,24 @@ test('a spool that was shipped to its end leaves no segment', async () => {
     shipAll(spool)
   }
   await until(() => segmentsOf().length === 0)
+})
+
+test('a shipped segment that cannot be deleted may come again: its run is still told', async () => {
+  {
+    using earlier = open()
+    await append(earlier, usageRecord())
+  }
+  using spool = open()
+  const [name] = segmentsOf()
+  const runId = name!.slice(17, -4)
+  // Nobody deletes a folder as if it were a file.
+  rmSync(join(root, '0', name!))
+  mkdirSync(join(root, '0', name!))
+  shipAll(spool)
+  await append(spool, usageRecord())
+  shipAll(spool)
+  expect(spool.state().runIds).toContain(runId)
+  rmSync(join(root, '0', name!), { recursive: true })
 })
 
 test('more than memory may hold is read again from disk, and nothing is twice or out of order', async () => {
@@ -372,6 +392,52 @@ describe('what the disk changed', () => {
     const found = shipAll(spool)
     expect(found.length).toBeGreaterThan(20)
     expect(spool.state()).toMatchObject({ pending: 0, lost: records.length - found.length })
+  })
+
+  test('zeros at the end, where the length of a file came to the disk and its bytes did not, are told', async () => {
+    const whole = await spoolOf(wholes())
+    writeFileSync(onlySegment(), Buffer.concat([whole, Buffer.alloc(3_000)]))
+    using spool = open()
+    expect(shipAll(spool)).toHaveLength(wholes().length)
+    expect(spool.state()).toMatchObject({ pending: 0, lost: 1 })
+  })
+
+  describe('that the disk cannot read', () => {
+    const { readSync } = fs
+    afterEach(() => {
+      fs.readSync = readSync
+      syncBuiltinESMExports()
+    })
+
+    /** As a disk does it that has a bad place: whatever would read of it fails. */
+    function breakAt(from: number, to: number): void {
+      fs.readSync = ((descriptor: number, buffer: Buffer, offset: number, length: number, position: number) => {
+        if (position === null || position >= to || position + length <= from)
+          return readSync(descriptor, buffer, offset, length, position)
+        throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' })
+      }) as typeof readSync
+      syncBuiltinESMExports()
+    }
+
+    test('costs the records that were there at the next start, and no other', async () => {
+      const records = Array.from({ length: 40 }, () => usageRecord())
+      await spoolOf(records)
+      breakAt(8_500, 8_600)
+      using spool = open()
+      const found = shipAll(spool)
+      expect(found.length).toBeGreaterThan(20)
+      expect(spool.state()).toMatchObject({ pending: 0, lost: records.length - found.length })
+    })
+
+    test('holds up no other record while the process lives', async () => {
+      using spool = open({ maxInMemory: 2 })
+      const records = Array.from({ length: 40 }, () => usageRecord())
+      for (const record of records) await append(spool, record)
+      breakAt(8_500, 8_600)
+      const found = shipAll(spool)
+      expect(found.length).toBeGreaterThan(20)
+      expect(spool.state()).toMatchObject({ pending: 0, lost: records.length - found.length })
+    })
   })
 
   test('a damage that is found again counts the same', async () => {
