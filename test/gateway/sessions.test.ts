@@ -1,6 +1,8 @@
 /** Requests that belong together stay at one target, and new ones go by the weights or to the least busy target. */
 import { describe, expect, test } from 'vitest'
 import type { DivergenceReason } from '../../src/routing/vocabulary.ts'
+import { setTimeout } from 'node:timers/promises'
+import type { Exchange } from '../support/exchange.ts'
 import { after, status } from '../support/replies.ts'
 import { openUpstream } from '../support/upstream.ts'
 import { until } from '../support/until.ts'
@@ -93,6 +95,64 @@ describe('affinity SESSION', () => {
     }
     const answers = [await ask({}), await ask({}), await ask({})]
     for (const { id, place } of answers) expect((await ask({ previous_response_id: id })).place).toBe(place)
+  })
+
+  test('goes where the state was found once the target that made it has lost it', async () => {
+    const lost = status(400, { error: { message: 'gone', code: 'previous_response_not_found' } })
+    const servers = [false, false]
+    let made = 0
+    const script = (at: number) => () =>
+      servers[at] ? lost : status(200, { id: `resp_${++made}`, object: 'response', status: 'completed', output: [] })
+    await using a = await openUpstream({ script: script(0) })
+    await using b = await openUpstream({ script: script(1) })
+    await using gateway = await openTestGateway({
+      deployments: [deployment('a', [a.baseUrl]), deployment('b', [b.baseUrl])],
+      routes: [route('chat', ['dep_a', 'dep_b'], { affinity: 'SESSION' })],
+    })
+    const ask = async (rest: object) => {
+      const answer = await gateway.post('/responses', { model: 'chat', input: 'x', ...rest })
+      await answer.text()
+      return [answer.status, answer.headers.get('x-signalbox-attempts')]
+    }
+    await ask({})
+    servers[a.requests.length > 0 ? 0 : 1] = true
+    const following = { previous_response_id: 'resp_1' }
+    expect(await ask(following)).toEqual([200, '2'])
+    expect(await ask(following)).toEqual([200, '1'])
+  })
+
+  test.each(['plain', 'streamed'])('remembers the id of a %s answer that arrives cut anywhere', async (kind) => {
+    const answer = JSON.stringify({ id: 'resp_1', object: 'response', status: 'completed', output: [] })
+    const events = [
+      { type: 'response.created', response: { id: 'resp_1', instructions: 'x'.repeat(9_000) } },
+      { type: 'response.output_text.delta', delta: 'a' },
+      { type: 'response.completed', response: { id: 'resp_1', status: 'completed', output: [] } },
+    ]
+    const sse = events.map((event) => `event: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`).join('')
+    const isStream = kind === 'streamed'
+    // Node writes one chunk for each write, and the first chunks hold no whole id.
+    const script = () => async (exchange: Exchange) => {
+      exchange.response.writeHead(200, { 'content-type': isStream ? 'text/event-stream' : 'application/json' })
+      const text = isStream ? sse : answer
+      for (const piece of [text.slice(0, 12), text.slice(12, 40), text.slice(40, 85)]) {
+        exchange.response.write(piece)
+        await setTimeout(5)
+      }
+      exchange.response.end(text.slice(85))
+    }
+    await using a = await openUpstream({ script })
+    await using b = await openUpstream({ script })
+    await using gateway = await openTestGateway({
+      deployments: [deployment('a', [a.baseUrl]), deployment('b', [b.baseUrl])],
+      routes: [route('chat', ['dep_a', 'dep_b'], { affinity: 'SESSION' })],
+    })
+    const ask = async (rest: object) => {
+      const got = await gateway.post('/responses', { model: 'chat', input: 'x', stream: isStream, ...rest })
+      await got.text()
+      return got.headers.get('x-signalbox-backend')
+    }
+    const first = await ask({})
+    for (let i = 0; i < 3; i++) expect(await ask({ previous_response_id: 'resp_1' })).toBe(first)
   })
 
   test('goes on to another target when the state is unknown there', async () => {

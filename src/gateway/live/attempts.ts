@@ -44,8 +44,7 @@ export class Attempts implements PermitKeeper {
   /** Begins the attempt of a plan, in the same tick in which it was planned: nothing is checked again. */
   open(plan: AttemptPlan): Permit {
     const subject = this.#options.subjects.of(plan.endpoint?.id ?? plan.backend.id, plan.backend.id)
-    subject.address =
-      plan.endpoint?.url ?? (plan.backend.kind === 'providerModel' ? plan.backend.provider.baseUrl : null)
+    subject.address ??= addressOf(plan)
     const permit = new Permit(this, subject, plan, ++this.#last)
     if (subject.circuit.state !== 'CLOSED' && allowsRequest(subject.circuit, this.#options.now())) {
       this.#turn(subject, { type: 'trialStarted' })
@@ -56,13 +55,15 @@ export class Attempts implements PermitKeeper {
     return permit
   }
 
-  hear({ subject, number }: Permit): void {
-    subject.hear(number, this.#last)
+  hear(permit: Permit): void {
+    const { subject, number } = permit
+    if (isAtAddress(permit)) subject.hear(number, this.#last)
   }
 
   observe(permit: Permit, result: AttemptResult): void {
     const { subject } = permit
     const { classification, status } = result
+    if (!isAtAddress(permit)) return
     subject.observedAtMs = this.#options.now()
     if (status !== null) this.hear(permit)
     if (classification !== 'answer') this.#fail(permit, result)
@@ -72,6 +73,7 @@ export class Attempts implements PermitKeeper {
   complete(permit: Permit, status: number): void {
     const { subject } = permit
     this.hear(permit)
+    if (!isAtAddress(permit)) return
     if (status >= 400 || subject.circuit.consecutiveFailures === 0 || !isSinceOpening(permit)) return
     if (subject.circuit.state === 'CLOSED') this.#turn(subject, { type: 'succeeded', isTrial: true })
   }
@@ -168,6 +170,15 @@ export class Attempts implements PermitKeeper {
     } else if (after.state === 'CLOSED') log.info({ id: subject.id }, 'circuit closed')
     onChange(subject)
   }
+}
+
+function addressOf({ backend, endpoint }: AttemptPlan): string | null {
+  return endpoint?.url ?? (backend.kind === 'providerModel' ? backend.provider.baseUrl : null)
+}
+
+/** A request goes on with the configuration that it began with: where it was sent may be an address of before. */
+function isAtAddress({ subject, plan }: Permit): boolean {
+  return subject.address === addressOf(plan)
 }
 
 function isSinceOpening({ subject, number }: Permit): boolean {

@@ -138,6 +138,8 @@ export class LiveState implements LiveView, AsyncDisposable {
 
   /** It answered that it does not have the path of the operation. */
   learnOperationRefused(backend: Backend, operation: string): void {
+    // A request goes on with the configuration that it began with, and what was changed meanwhile may be the address.
+    if (this.#snapshot && this.#snapshot.backends.get(backend.id) !== backend) return
     this.#learned.learn(backend, operation)
   }
 
@@ -161,10 +163,10 @@ export class LiveState implements LiveView, AsyncDisposable {
 
   /** Follows a new snapshot. Cheap: what has to look through the backends comes a moment later, and once for many. */
   apply(snapshot: Snapshot): void {
-    const hasOtherBackends = snapshot.backends !== this.#snapshot?.backends
+    const before = this.#snapshot
     this.#snapshot = snapshot
-    if (hasOtherBackends) {
-      this.#subjects.followAddresses(snapshot, this.#attempts.last)
+    if (snapshot.backends !== before?.backends) {
+      this.#subjects.followAddresses(snapshot, before, this.#attempts.last)
       this.#learned.follow(snapshot)
     }
     this.#rooms.follow(snapshot)
@@ -229,7 +231,7 @@ export class LiveState implements LiveView, AsyncDisposable {
   #noteCheck(told: Parameters<CheckListener>[0]): void {
     const { endpointId, deploymentId, healthCheck, error, nextInMs } = told
     const subject = this.#subjects.of(endpointId, deploymentId)
-    subject.address = told.endpointUrl
+    if ((subject.address ??= told.endpointUrl) !== told.endpointUrl) return
     const before = subject.check
     const nowMs = this.#now()
     subject.observedAtMs = nowMs

@@ -30,6 +30,8 @@ export class Sessions {
 
   keep(routeId: string, value: string, targetId: string): void {
     const key = keyOf(routeId, value)
+    // The target that made the answer may have lost its state, or be no longer there.
+    this.#answers.delete(key)
     this.#targets.delete(key)
     this.#targets.set(key, targetId)
     dropOldest(this.#targets, mostSessions)

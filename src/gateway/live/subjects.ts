@@ -43,10 +43,12 @@ export class Subjects {
     return Object.fromEntries(busy.map((subject) => [subject.id, subject.inFlight]))
   }
 
-  /** What is ejected and has another address now starts afresh. `last` is the attempt that was begun last. */
-  followAddresses(snapshot: Snapshot, last: number): void {
+  /** What has another address now starts afresh. `last` is the attempt that was begun last. */
+  followAddresses(snapshot: Snapshot, before: Snapshot | null, last: number): void {
     for (const subject of this.#byId.values()) {
-      if (subject.isFine || subject.address === null) continue
+      if (subject.address === null) continue
+      // Among many endpoints it would be looked for at each change of anything.
+      if (before?.backends.get(subject.ownerId) === snapshot.backends.get(subject.ownerId)) continue
       const address = addressOf(snapshot, subject)
       if (address !== null && address !== subject.address) subject.moveTo(address, last)
     }

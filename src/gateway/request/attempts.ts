@@ -29,9 +29,9 @@ import type { Admission } from './admission.ts'
 import { type AttemptOwner, type RequestAttempt, SentAttempt, WaitAttempt } from './attempt.ts'
 import { type CallOutcome, outcomeOfCall } from './call-outcome.ts'
 import { promptPrefixHash } from './prompt-prefix.ts'
-import { passedHeaders, Relaying } from './relaying.ts'
+import { passedHeaders, Relaying, type RelayListener } from './relaying.ts'
 import type { KeptAnswer, Reply } from './reply.ts'
-import { answerIdOf, RequestSession } from './request-session.ts'
+import { answerIdIn, answerIdOf, RequestSession } from './request-session.ts'
 import { deciding, leaveStage, type Staged } from './stage.ts'
 
 /** Whose attempts they are. */
@@ -346,8 +346,8 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
   #relay(attempt: SentAttempt): void {
     this.#reply.stopKeepAlive()
     if (this.#reply.hasBegun && !attempt.call.isStream) return this.#tellInStream(attempt)
-    this.#noteSession(attempt)
-    this.#owner.stage = new Relaying(attempt, this.#reply, this.#received)
+    const onEnd = this.#noteSession(attempt)
+    this.#owner.stage = new Relaying(attempt, this.#reply, this.#received, onEnd)
     this.#admission.releaseBody()
   }
 
@@ -360,14 +360,19 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     else this.#reply.refuse({ code: 'upstream_invalid_answer' })
   }
 
-  /** Where the session's state is from now on, and of what was answered. */
-  #noteSession({ call, targetId, trigger }: SentAttempt): void {
+  /** Where the session's state is from now on. Returns what is to be told of the answer at its end; null: nothing. */
+  #noteSession({ call, targetId, trigger }: SentAttempt): RelayListener | null {
     const { route } = this
-    if (route.affinity !== 'SESSION' || targetId === null || trigger !== null || call.status >= 300) return
+    if (route.affinity !== 'SESSION' || targetId === null || trigger !== null || call.status >= 300) return null
     if (this.attempts.length > 1) this.session?.keep(targetId)
-    if (this.operation !== '/v1/responses') return
-    const answerId = answerIdOf(call.peekChunks())
-    if (answerId !== null) this.live.sessions.rememberAnswer(route.id, answerId, targetId)
+    if (this.operation !== '/v1/responses' || this.#rememberAnswer(answerIdIn(call.peekChunks()), targetId)) return null
+    // The first bytes of an answer may end within its id, or before.
+    return (head) => void this.#rememberAnswer(answerIdOf(head), targetId)
+  }
+
+  #rememberAnswer(id: string | null, targetId: string): boolean {
+    if (id !== null) this.live.sessions.rememberAnswer(this.route.id, id, targetId)
+    return id !== null
   }
 
   /** Nothing more is tried: the last answer that came, or why there is none. */

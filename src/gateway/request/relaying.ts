@@ -16,6 +16,9 @@ import { StreamRelay } from '../stream-relay.ts'
 import type { SentAttempt } from './attempt.ts'
 import { isServed, outcomeOf, type Reply } from './reply.ts'
 
+/** Told of the first 4 KiB of an answer, one character each byte, before its last byte goes out. */
+export type RelayListener = (head: string) => void
+
 /** An attempt's answer on its way to the client. */
 export class Relaying implements AnswerSink {
   readonly stage = 'relaying'
@@ -25,15 +28,17 @@ export class Relaying implements AnswerSink {
   readonly rewrite: Rewrite | null
   readonly #reply: Reply
   readonly #received: ReceivedRequest
+  readonly #onEnd: RelayListener | null
   readonly #relay: Relay
 
-  constructor(attempt: SentAttempt, reply: Reply, received: ReceivedRequest) {
+  constructor(attempt: SentAttempt, reply: Reply, received: ReceivedRequest, onEnd: RelayListener | null) {
     const { call } = attempt
     this.attempt = attempt
     this.status = call.status
     this.headers = passedHeaders(attempt)
     this.#reply = reply
     this.#received = received
+    this.#onEnd = onEnd
     this.rewrite = reply.usage.route?.rewritesModel ? modelRewrite(reply.usage.route, call.isStream) : null
     reply.addOwnHeaders(this.headers, attempt)
     const { operation } = reply
@@ -58,6 +63,7 @@ export class Relaying implements AnswerSink {
   beforeLastByte(end: RelayEnd, release: () => void): void {
     const { attempt, status } = this
     const { call, permit } = attempt
+    this.#onEnd?.(this.#relay.reading.bytes.head())
     if (end === 'whole') permit.complete(status)
     // What the client caused, or the end of a request's time, says nothing about the upstream; an error has been counted by its status.
     else if (status < 400 && (end === 'broken' || end === 'failed' || end === 'silent')) {

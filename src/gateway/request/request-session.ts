@@ -25,10 +25,15 @@ export class RequestSession implements Session {
 }
 
 /** An answer's id stands at its beginning, and at that of a stream's first event. */
-const searchedBytes = 4_096
+const searchedLength = 4_096
 const firstId = /"id"\s*:\s*"([^"\\]{1,256})"/
 
-/** The id of an answer to `/v1/responses` whose first bytes these are; null: there is none yet. */
-export function answerIdOf(chunks: readonly Buffer[]): string | null {
-  return firstId.exec(join(beginning(chunks, searchedBytes)).toString('latin1'))?.[1] ?? null
+/** The id of an answer to `/v1/responses` that begins with `text`, one character each byte; null: it does not stand there. */
+export function answerIdOf(text: string): string | null {
+  return firstId.exec(text.slice(0, searchedLength))?.[1] ?? null
+}
+
+/** The same of what came so far. */
+export function answerIdIn(chunks: readonly Buffer[]): string | null {
+  return answerIdOf(join(beginning(chunks, searchedLength)).toString('latin1'))
 }

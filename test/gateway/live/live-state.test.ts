@@ -272,6 +272,21 @@ describe('circuits', () => {
     expect(live.isHealthy('e1')).toBe(true)
   })
 
+  test.each([
+    ['refuses connections', refused],
+    ['asks to be left alone for a minute', answered(503, 60_000)],
+  ])('stay closed at a new address when the old one %s', async (_, result) => {
+    await using bench = new Bench()
+    const { live } = bench
+    const old = bench.open('e1', 'e1', 'e1', 'e1', 'e1', 'e1')
+    const moved = endpoint('e1', { maxInFlight: 2, url: 'http://127.0.0.1:10/v1' })
+    live.apply(snapshotOf({ deployments: [deployment('dep', { endpoints: [moved] })], routes: [route({ dep: 1 })] }))
+    // What goes on with the configuration that it began with goes to the old one, too.
+    for (const permit of [...old, ...bench.open('e1')]) permit.observe(result)
+    expect(live.isHealthy('e1')).toBe(true)
+    expect(live.healthOf('e1')?.consecutiveFailures ?? 0).toBe(0)
+  })
+
   test('stay open when something else of the deployment changes', async () => {
     await using bench = new Bench()
     bench.failTimes(5)
@@ -637,4 +652,16 @@ test('budgets are kept per route', async () => {
   await using bench = new Bench()
   while (bench.live.takeRepeat('a')) continue
   expect([bench.live.hasRepeat('a'), bench.live.hasRepeat('b')]).toEqual([false, true])
+})
+
+test('what an address answered that a backend has left says nothing of its operations', async () => {
+  await using bench = new Bench()
+  const before = deploymentOf('dep')
+  const moved = endpoint('e1', { url: 'http://127.0.0.1:10/v1' })
+  const after = snapshotOf({ deployments: [deployment('dep', { endpoints: [moved] })] })
+  bench.live.apply(after)
+  bench.live.learnOperationRefused(before, '/v1/messages')
+  expect(bench.live.isOperationRefused('dep', '/v1/messages')).toBe(false)
+  bench.live.learnOperationRefused(deploymentOf('dep', after), '/v1/messages')
+  expect(bench.live.isOperationRefused('dep', '/v1/messages')).toBe(true)
 })
