@@ -1,3 +1,4 @@
+import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import type { Answer } from '../../src/control/control.ts'
 import { createDeployment, removeDeployment } from '../../src/control/deployment.ts'
@@ -14,6 +15,7 @@ import {
   type TestControl,
   valueOf,
 } from '../support/control.ts'
+import { until } from '../support/until.ts'
 
 async function openWithRoutes(...names: string[]): Promise<TestControl> {
   const control = await openTestControl()
@@ -136,6 +138,60 @@ test('a deployment that is removed while a route takes it is either taken or gon
       removeDeployment(control, administrator, { deployment: { name } }),
     ])
     expect(added.ok).not.toBe(removed.ok)
+    // Each loser is told what stopped it: the deployment is gone, or a route uses it.
+    expect(refusalOf(added.ok ? removed : added).code).toBe(added.ok ? 'IN_USE' : 'NOT_FOUND')
     await expectCompiledWhole(control)
   }
 })
+
+test.each<[string, (control: TestControl) => Promise<Answer<unknown>>]>([
+  [
+    'takes it as a target',
+    (control) =>
+      addRouteTarget(control, administrator, { route: { name: 'r' }, target: { backend: { deployment: 'gone' } } }),
+  ],
+  [
+    'takes it as a fallback',
+    (control) =>
+      setRouteFallback(control, administrator, {
+        route: { name: 'r' },
+        fallback: { backends: [{ deployment: 'gone' }] },
+      }),
+  ],
+  [
+    'is made with it',
+    (control) => createRoute(control, administrator, { name: 's', targets: [{ backend: { deployment: 'gone' } }] }),
+  ],
+])('a deployment is deleted while a route %s: it is not found, and no use is reported', async (_what, use) => {
+  await using control = await openWithRoutes('r')
+  const endpoints = [{ url: 'http://10.0.0.1/v1' }]
+  valueOf(await createDeployment(control, administrator, { name: 'gone', endpoints, enableModelRoute: false }))
+  // Deleted, and not yet committed: whoever looks still sees the deployment.
+  const [deleted, commit] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const removing = removeDeployment(
+    {
+      ...control,
+      beforeCommit: () => {
+        deleted.resolve()
+        return commit.promise
+      },
+    },
+    administrator,
+    { deployment: { name: 'gone' } },
+  )
+  await deleted.promise
+  const using = use(control)
+  await until(async () => (await countLockWaits(control)) > 0)
+  commit.resolve()
+  valueOf(await removing)
+  expect(refusalOf(await using)).toMatchObject({ code: 'NOT_FOUND', message: expect.stringContaining('deleted') })
+  await expectCompiledWhole(control)
+})
+
+/** Statements of the test's database that wait for another transaction. */
+async function countLockWaits(control: TestControl): Promise<number> {
+  const { rows } = await sql<{ waiting: number }>`
+    select count(*)::int as waiting from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+  `.execute(control.db)
+  return rows[0]!.waiting
+}

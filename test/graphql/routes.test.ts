@@ -357,6 +357,24 @@ test('the fields of one operation run in order, and each reads what the one befo
   })
 })
 
+test('a route that is disabled has no ready targets, and has them again when it is enabled', async () => {
+  const { name, id } = await makeRoute()
+  const readyAfter = async (state: string) => {
+    const { route } = await api.graphql.change<{ route: { readyTargets: number } }>(
+      `mutation ($id: ID!, $state: ServingState) {
+        routeUpdate(input: { route: { id: $id }, state: $state }) { route { readyTargets } userErrors { code path message } }
+      }`,
+      { id, state },
+    )
+    const data = await api.graphql.request<{ route: { readyTargets: number } }>(
+      `{ route(by: { name: "${name}" }) { readyTargets } }`,
+    )
+    expect(data.route).toEqual(route)
+    return route.readyTargets
+  }
+  expect([await readyAfter('DISABLED'), await readyAfter('ACTIVE')]).toEqual([0, 2])
+})
+
 test('what the gateways report shows as availability, health and explanation', async () => {
   const { name, targets } = await makeRoute()
   const ask = () =>

@@ -195,6 +195,32 @@ describe.each(transports)('over %s', (_, subscribe) => {
     expect(await shown()).toEqual({ id: own.id })
   })
 
+  test('requestLogged keeps what was queued from who becomes a member before it is read', async () => {
+    await using own = await openTestApi()
+    const { snapshots } = own.control
+    const made = await own.makeKey('OPERATOR', ['USAGE_READ'])
+    const asOperator = snapshots.current()
+    await own.graphql.change(
+      'mutation ($id: ID!) { userUpdate(input: { id: $id, role: MEMBER }) { userErrors { code } } }',
+      { id: made.userId },
+    )
+    const asMember = snapshots.current()
+    snapshots.publish({ ...asOperator, version: asMember.version + 1 })
+    await using subscription = await subscribe(
+      'subscription { requestLogged { requestLog { id } } }',
+      made.key,
+      own.url,
+    )
+    await until(() => own.live.requestListeners.size === 1)
+    const [push] = [...own.live.requestListeners]
+    // In one turn, so that nothing is read between the events and the end of the role.
+    for (let i = 0; i < 10; i++) push!(usageRecord())
+    snapshots.publish({ ...asMember, version: asMember.version + 2 })
+    const last = usageRecord({ userId: made.userId, apiKeyId: made.apiKeyId })
+    push!(last)
+    expect(await subscription.next()).toMatchObject({ data: { requestLogged: { requestLog: { id: last.id } } } })
+  })
+
   test('a subscription that cannot be read any further ends with a masked error, and leaves nothing behind', async () => {
     await using own = await openTestApi()
     const { db, snapshots } = own.control
@@ -328,12 +354,36 @@ describe('a WebSocket', () => {
   test.each([
     ['without a key', {}],
     ['with a wrong key', { authorization: 'Bearer nobody' }],
-  ])('%s in its first message is closed', async (_, payload) => {
+    ['with a key that is no text', { authorization: { key: 'nobody' } }],
+    ['with headers that are none', { headers: 'authorization: Bearer nobody' }],
+    ['with another scheme', { authorization: 'Basic bm9ib2R5' }],
+  ])('%s in its first message is closed, and told how a key is given', async (_, payload) => {
     const socket = open()
     await once(socket, 'open')
     socket.send(JSON.stringify({ type: 'connection_init', payload }))
-    const [code] = (await once(socket, 'close')) as [number]
+    const [code, reason] = (await once(socket, 'close')) as [number, Buffer]
     expect(code).toBe(4403)
+    expect(reason.toString()).toContain('authorization: "Bearer ..."')
+    expect(reason.toString()).not.toContain('nobody')
+  })
+
+  test.each<[string, (key: string) => object]>([
+    ['`authorization`', (key) => ({ authorization: `Bearer ${key}` })],
+    ['`Authorization`', (key) => ({ Authorization: `bearer ${key}` })],
+    ['`headers.authorization`', (key) => ({ headers: { authorization: `Bearer ${key}` } })],
+    ['`headers.Authorization`', (key) => ({ headers: { Authorization: `Bearer ${key}` } })],
+    ['a bare key', (key) => ({ authorization: key })],
+    ['a bare key in `headers`', (key) => ({ headers: { authorization: key } })],
+  ])('takes the key as %s of its first message', async (_, payloadOf) => {
+    const client = createWebSocketClient({
+      url: `${api.url.replace('http', 'ws')}/graphql`,
+      connectionParams: payloadOf(api.adminKey) as Record<string, unknown>,
+      webSocketImpl: WebSocket,
+      retryAttempts: 0,
+    })
+    for await (const event of client.iterate({ query: '{ routes { totalCount } }' }))
+      expect(event).toMatchObject({ data: { routes: { totalCount: 1 } } })
+    await client.dispose()
   })
 
   test('runs nothing for a key that was revoked after it was opened', async () => {
