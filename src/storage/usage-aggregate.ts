@@ -11,7 +11,7 @@ import { packedSketch, percentilesOfSketch } from './usage-sketch.ts'
 /** One bucket and group. */
 export interface Aggregate {
   readonly bucketStart: Date
-  /** What it is about, with the newest names of the bucket. Only the columns that belong to the group's dimensions count. */
+  /** What it is about, with the names of its last request. Only the columns that belong to the group's dimensions count. */
   readonly about: Pick<Selectable<Tables['usage_dimension']>, DimensionColumn>
   readonly metrics: UsageMetrics
 }
@@ -62,7 +62,7 @@ function coarsestGrain(query: UsageSelection): UsageGrain {
 
 type SumRow = Record<(typeof usageCounts)[number], number> & {
   bucket_start: Date
-  /** Of the newest dimension that is in it. */
+  /** Of the dimension in it that was used last. */
   number: number
   cost: string | null
   /** Only if there are to be percentiles. */
@@ -82,6 +82,9 @@ async function listFirstSums(tx: Db, query: UsageSelection, parts: readonly Rang
   return rows
 }
 
+/** The greatest is that of the dimension that was used last; of the same millisecond, the newer one. */
+const lastUse = sql`array[r.last_ended_ms, d.number] as last_use`
+
 async function listSums(tx: Db, query: UsageSelection, parts: readonly RangePart[]): Promise<SumRow[]> {
   const keys = keyColumns(query)
   const groupBy = sql.join([sql`bucket_start`, ...keys.map((key) => sql.ref(key))])
@@ -94,15 +97,15 @@ async function listSums(tx: Db, query: UsageSelection, parts: readonly RangePart
   const { rows } = await sql<SumRow>`
     with part as (${sql.join(
       parts.map((part) =>
-        selectPart(query, part, [...keys.map((key) => sql.ref(`d.${key}`)), sql`d.number`, ...values]),
+        selectPart(query, part, [...keys.map((key) => sql.ref(`d.${key}`)), lastUse, ...values]),
       ),
       sql` union all `,
     )}), page as (
       select bucket_start, ${sql.join([...keys.map((key) => sql.ref(key)), ...sums, ...mergedSketches])}, usage_sum(cost) as cost,
-        max(number) as number
+        (max(last_use))[2] as number
       from part
       group by ${groupBy}
-      order by bucket_start, usage_sum(input_tokens) + usage_sum(output_tokens) desc, usage_sum(requests) desc, max(number)
+      order by bucket_start, usage_sum(input_tokens) + usage_sum(output_tokens) desc, usage_sum(requests) desc, number
       limit ${query.limit}
     )
     select page.bucket_start, ${sql.join([

@@ -11,8 +11,8 @@ import {
 const columns = usageLevels.FULL
 const levels = Object.keys(usageLevels) as UsageLevel[]
 
-/** What is added up in each cell: columns of `usage_rollup`. */
-const sums = [...usageCounts, 'cost', 'first_byte_sketch', 'duration_sketch'] as const
+/** What is put together in each cell, by adding up or as the greatest: columns of `usage_rollup`. */
+const sums = [...usageCounts, 'cost', 'first_byte_sketch', 'duration_sketch', 'last_ended_ms'] as const
 
 /** The start of the bucket of each grain, in UTC. */
 const bucketOf: Record<UsageGrain, string> = {
@@ -64,7 +64,7 @@ function keysToCarry(level: UsageLevel): string[] {
 }
 
 function sumOf(column: (typeof sums)[number]): string {
-  return `usage_sum(${column}) AS ${column}`
+  return `${column === 'last_ended_ms' ? 'max' : 'usage_sum'}(${column}) AS ${column}`
 }
 
 const recordSums = [
@@ -80,10 +80,12 @@ const recordSums = [
   'usage_sum(cost) AS cost',
   'coalesce(usage_sum(first_byte_sketch), 0) AS first_byte_sketch',
   'usage_sum(duration_sketch) AS duration_sketch',
+  'max(started + lasted)::bigint AS last_ended_ms',
 ]
 
 /** In a sum that is there already. Requests without a price do not make the cost of others null. */
 function addUp(column: (typeof sums)[number]): string {
+  if (column === 'last_ended_ms') return `${column} = greatest(usage_rollup.${column}, excluded.${column})`
   if (column !== 'cost') return `${column} = usage_rollup.${column} + excluded.${column}`
   return 'cost = coalesce(usage_rollup.cost + excluded.cost, usage_rollup.cost, excluded.cost)'
 }

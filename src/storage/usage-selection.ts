@@ -83,5 +83,6 @@ const recordSums = sql`
     coalesce(u.cached_input_tokens, 0) as cached_input_tokens, coalesce(u.output_tokens, 0) as output_tokens,
     coalesce(u.reasoning_tokens, 0) as reasoning_tokens, (u.provenance = 'ESTIMATED')::int::bigint as estimated_requests,
     u.cost as cost,
+    (extract(epoch from u.ended_at) * 1000)::bigint as last_ended_ms,
     ${sketchOfMs(sql`u.first_byte_ms`)} as first_byte_sketch, ${sketchOfMs(sql`u.duration_ms`)} as duration_sketch
 `

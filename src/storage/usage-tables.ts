@@ -1,4 +1,4 @@
-/** The columns of `migrations/0002_usage.sql`, `0005_usage_lines.sql` and `0007_usage_ledger.sql`, as the driver returns and takes them. */
+/** The columns of `migrations/0002_usage.sql`, `0005_usage_lines.sql`, `0007_usage_ledger.sql` and `0010_usage_names.sql`, as the driver returns and takes them. */
 import type { Generated, GeneratedAlways, JSONColumnType } from 'kysely'
 import type { AttemptRecord } from '../routing/usage-record.ts'
 import type { RequestOutcome, UsageProvenance } from '../routing/vocabulary.ts'
@@ -80,6 +80,8 @@ interface UsageRollupTable {
   cost: string | null
   first_byte_sketch: string
   duration_sketch: string
+  /** Milliseconds since the epoch. */
+  last_ended_ms: Generated<number>
 }
 
 interface UsageProgressTable {

@@ -297,6 +297,41 @@ describe('names', () => {
     expect(all.rows.map((row) => [row.group.labels, row.metrics.requests])).toEqual([[['new', 'OK'], 2]])
     expect(all.rows[0]!.group).toMatchObject({ routeId: 'rte_1', outcome: 'OK', apiKeyId: null, operation: null })
   })
+
+  const minuteMs = 60_000
+  const dayMs = 86_400_000
+
+  /** The label of `rte_1` in `[from, to)`, after requests under these names, one a minute, each in a batch of its own. */
+  async function labelAfter(from: number, names: readonly string[], to: number): Promise<readonly string[]> {
+    for (const [index, routeName] of names.entries())
+      await insertUsageRecords(database.db, [usageRecord({ startedAtMs: from + index * minuteMs, routeName })])
+    const query = { from: new Date(from), to: new Date(to), groupBy: ['ROUTE'], bucket: 'ALL', limit: 9 } as const
+    return (await reportOf(query)).rows.map((row) => row.group.labels[0]!)
+  }
+
+  test.each([
+    ['minutes', Date.UTC(2024, 5, 10) + 90_000, Date.UTC(2024, 5, 10) + 30 * minuteMs],
+    ['a day', Date.UTC(2024, 5, 11), Date.UTC(2024, 5, 12)],
+    ['a month', Date.UTC(2024, 6, 1), Date.UTC(2024, 7, 1)],
+  ])('are those of the last request within %s: an object may have had the same name before', async (_what, from, to) => {
+    const names = ['chat', 'chat', 'chat-old', 'chat-old', ...Array.from({ length: 20 }, () => 'chat')]
+    expect(await labelAfter(from, names, to)).toEqual(['chat'])
+  })
+
+  test('of a range that ends earlier are those that the object had by then', async () => {
+    const day = Date.UTC(2024, 7, 10)
+    expect(await labelAfter(day, ['chat', 'chat-old'], day + dayMs)).toEqual(['chat-old'])
+    expect(await labelAfter(day + dayMs, ['chat'], day + 2 * dayMs)).toEqual(['chat'])
+    expect(await labelAfter(day, [], day + dayMs)).toEqual(['chat-old'])
+    expect(await labelAfter(day, [], day + minuteMs)).toEqual(['chat'])
+  })
+
+  test('do not depend on the order in which records arrive', async () => {
+    const day = Date.UTC(2024, 8, 1)
+    await insertUsageRecords(database.db, [usageRecord({ startedAtMs: day + minuteMs, routeName: 'late' })])
+    await insertUsageRecords(database.db, [usageRecord({ startedAtMs: day, routeName: 'early' })])
+    expect(await labelAfter(day, [], day + dayMs)).toEqual(['late'])
+  })
 })
 
 test('after retention dropped the records, ranges still add up to what was there', async () => {
