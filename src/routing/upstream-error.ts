@@ -143,10 +143,10 @@ function isObject(value: unknown): value is Json {
 }
 
 /** Members that only an answer has. */
-const results = [
+export const resultNames: ReadonlySet<string> = new Set([
   'choices', 'output', 'content', 'data', 'results', 'result', 'embeddings', 'text', 'input_tokens', 'completion',
-  'score', 'scores', 'images', 'segments',
-] // prettier-ignore
+  'score', 'scores', 'images', 'segments', 'tokens',
+]) // prettier-ignore
 
 /**
  * The error that stands in the place of an answer with a good status; null: it is an answer. An object with an error and no result,
@@ -156,7 +156,7 @@ export function errorInsteadOfAnswer(body: Json): UpstreamError | null {
   const isStated = body['type'] === 'error' || body['object'] === 'error' || body['status'] === 'failed'
   const hasError = saysSomething(body['error']) || (body['success'] === false && saysSomething(body['errors']))
   if (!isStated && !hasError) return null
-  if (!isStated && results.some((name) => saysSomething(body[name]))) return null
+  if (!isStated && Object.keys(body).some((name) => resultNames.has(name) && saysSomething(body[name]))) return null
   return findUpstreamError(body) ?? { message: '', codes: [], hasFlags: false }
 }
 

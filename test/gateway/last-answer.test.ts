@@ -109,7 +109,7 @@ test('an endpoint is free again when its upstream broke off, and the client has 
 })
 
 test('five answers in a row that break off open the circuit, though each of them had begun well', async () => {
-  const head = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"half":'
+  const head = 'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{"choices":[{"half":'
   await using upstream = await openUpstream({ script: () => raw(head) })
   await using gateway = await openTestGateway({
     deployments: [deployment('a', [upstream.baseUrl])],

@@ -9,7 +9,7 @@ import { ContentDecoder, type DecodedReceiver, isDecodable } from './content-dec
 import { DeadlineWatch, type Watched } from './deadline-watch.ts'
 import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
 import { beginsEventStream } from './event-stream-bytes.ts'
-import { mayBeginError } from './plain-opening.ts'
+import { maxErrorObjectBytes, PlainOpening } from './plain-opening.ts'
 import { StreamOpening } from './stream-opening.ts'
 
 /** Milliseconds. */
@@ -61,6 +61,8 @@ export interface AnswerReader {
 /** What may be an error is read whole before anything is decided, if it is no longer and no slower than this. */
 const maxErrorBytes = 256 * 1024
 const maxErrorMs = 1_000
+/** So long white space alone is held back, which some servers send until they have an answer. Then it shows that it is waited for. */
+const maxBlankMs = 10_000
 
 /** Of all calls of the process. */
 const deadlineWatch = new DeadlineWatch()
@@ -94,6 +96,7 @@ export class UpstreamCall implements AnswerReceiver, DecodedReceiver, Watched {
   /** The client wanted a stream, and too little came to see whether this is one. */
   #isUnsureOfStream = false
   #streamOpening: StreamOpening | null = null
+  #plainOpening: PlainOpening | null = null
   /** Null: the answer came as it was asked for, without compression. */
   #decoder: ContentDecoder | null = null
   #chunks: Buffer[] = []
@@ -104,7 +107,8 @@ export class UpstreamCall implements AnswerReceiver, DecodedReceiver, Watched {
   #brokenBy: 'broken' | 'silent' | 'expired' | null = null
   #connectingSinceMs: number
   #waitingSinceMs: number
-  #errorSinceMs = 0
+  /** What may be an error is not waited for any longer than this; 0: it is no error. */
+  #decidesAtMs = 0
   #lastByteAtMs = 0
   #isPaused = false
   #isAbandoned = false
@@ -219,8 +223,8 @@ export class UpstreamCall implements AnswerReceiver, DecodedReceiver, Watched {
     this.isStream = head.status < 300 && isEventStream(head)
     if (this.isStream) this.#streamOpening = new StreamOpening(this.#expectation.protocol)
     else if (this.#expectation.wantsStream && head.status < 300 && head.encoding === '') this.#isUnsureOfStream = true
-    if (head.status >= 300 || (isPage(head) && !this.#isUnsureOfStream)) this.#errorSinceMs = this.#lastByteAtMs
-    this.#watch()
+    if (head.status >= 300 || (isPage(head) && !this.#isUnsureOfStream)) this.#decideIn(maxErrorMs)
+    else this.#watch()
   }
 
   /** It was asked not to compress; compressed, neither errors nor usage could be read. */
@@ -246,7 +250,7 @@ export class UpstreamCall implements AnswerReceiver, DecodedReceiver, Watched {
     if (this.#stage === 'answering') this.#flushSoon()
     else if (this.#streamOpening) this.#tryReadOpening(this.#streamOpening, chunk)
     else if (this.#isUnsureOfStream) this.#askBytes()
-    else this.#readPlainOpening()
+    else this.#readPlainOpening(chunk)
   }
 
   /** The client wanted a stream, and the content type names none. */
@@ -254,25 +258,33 @@ export class UpstreamCall implements AnswerReceiver, DecodedReceiver, Watched {
     const isStream = beginsEventStream(this.#chunks)
     if (isStream === undefined) return
     this.#isUnsureOfStream = false
-    if (!isStream) return this.#readPlainOpening()
+    const begun = Buffer.concat(this.#chunks)
+    if (!isStream) return this.#readPlainOpening(begun)
     this.isStream = true
     this.head!.nameEventStream()
     this.#streamOpening = new StreamOpening(this.#expectation.protocol)
-    this.#tryReadOpening(this.#streamOpening, Buffer.concat(this.#chunks))
+    this.#tryReadOpening(this.#streamOpening, begun)
   }
 
-  #readPlainOpening(): void {
-    if (this.#heldBytes > maxErrorBytes || !this.#mayBeError()) this.#begin('answering')
-  }
-
-  /** Whether what came of a plain answer may be an error: then the rest of it is waited for. */
-  #mayBeError(): boolean {
-    if (this.status < 300 && !this.isPage && !mayBeginError(this.#chunks)) return false
-    if (this.#errorSinceMs === 0) {
-      this.#errorSinceMs = monotonicMs()
-      this.#watch()
+  /** What may be an error is waited for, to the end of it. */
+  #readPlainOpening(chunk: Buffer): void {
+    if (this.status >= 300 || this.isPage) {
+      if (this.#heldBytes > maxErrorBytes) this.#begin('answering')
+      else this.#decideIn(maxErrorMs)
+      return
     }
-    return true
+    this.#plainOpening ??= new PlainOpening()
+    const beginning = this.#plainOpening.push(chunk)
+    if (beginning === 'answer' || this.#heldBytes > maxErrorObjectBytes) this.#begin('answering')
+    else this.#decideIn(beginning === 'blank' ? maxBlankMs : maxErrorMs)
+  }
+
+  /** At the latest: it may have to be sooner by what came before. */
+  #decideIn(ms: number): void {
+    const atMs = monotonicMs() + ms
+    if (this.#decidesAtMs > 0 && this.#decidesAtMs <= atMs) return
+    this.#decidesAtMs = atMs
+    this.#watch()
   }
 
   onEnd(): void {
@@ -385,7 +397,7 @@ export class UpstreamCall implements AnswerReceiver, DecodedReceiver, Watched {
 
   /** Ends the call from below: `opening` says how if the answer had not begun. An error's status is an answer without its body. */
   #break(by: 'broken' | 'silent' | 'expired', opening: CallOpening): void {
-    const isError = this.#stage === 'opening' && this.#errorSinceMs > 0 && by === 'broken'
+    const isError = this.#stage === 'opening' && this.#decidesAtMs > 0 && by === 'broken'
     if (this.#stage === 'answering' || isError) this.#brokenBy = by
     if (this.#stage !== 'answering') this.#opening = isError ? 'answering' : opening
     this.#close()
@@ -426,7 +438,7 @@ export class UpstreamCall implements AnswerReceiver, DecodedReceiver, Watched {
       case 'waiting':
         return this.#waitingSinceMs + (wantsStream ? firstByteMs : answerMs)
       case 'opening':
-        if (this.#errorSinceMs > 0) return this.#errorSinceMs + maxErrorMs
+        if (this.#decidesAtMs > 0) return this.#decidesAtMs
         return this.#lastByteAtMs + (this.isStream || this.#isUnsureOfStream ? firstByteMs : idleMs)
       case 'answering':
       case 'over':
@@ -448,7 +460,7 @@ export class UpstreamCall implements AnswerReceiver, DecodedReceiver, Watched {
         return this.#break('broken', 'firstByteTimeout')
       case 'opening':
         // The status of an error is known; its body is not worth more time.
-        if (this.#errorSinceMs > 0) return this.#begin('answering')
+        if (this.#decidesAtMs > 0) return this.#begin('answering')
         this.failure = 'first byte timeout'
         return this.#break('broken', 'firstByteTimeout')
       case 'answering':

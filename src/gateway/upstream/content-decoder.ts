@@ -1,11 +1,15 @@
 /** Reads what upstream compressed although it was asked not to. */
 import type { Transform } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw, createZstdDecompress } from 'node:zlib'
+import { guarded } from '../guarded.ts'
+import { failAlone } from '../turn.ts'
 
 export interface DecodedReceiver {
   onDecoded(chunk: Buffer): void
   onDecodedEnd(): void
   onUndecodable(error: Error): void
+  /** Told what one of these threw: it came from a stream of Node's, and thrown on it would end the process. */
+  fail(error: unknown): void
 }
 
 /** Whether a body with this `content-encoding` can be read. */
@@ -20,6 +24,7 @@ export class ContentDecoder {
   /** Made with the first bytes: by them the two forms of deflate are told apart. */
   #transform: Transform | null = null
   #isPaused = false
+  readonly #failed = (error: unknown): void => failAlone(this.#receiver, error)
 
   constructor(encoding: string, receiver: DecodedReceiver) {
     this.#encoding = encoding
@@ -30,7 +35,7 @@ export class ContentDecoder {
   write(chunk: Buffer, drained: () => void): boolean {
     this.#transform ??= this.#open(chunk)
     if (this.#transform.write(chunk)) return true
-    this.#transform.once('drain', drained)
+    this.#transform.once('drain', guarded(drained, this.#failed))
     return false
   }
 
@@ -55,9 +60,19 @@ export class ContentDecoder {
 
   #open(first: Buffer): Transform {
     const transform = createTransform(this.#encoding, first)
-    transform.on('data', (chunk: Buffer) => this.#receiver.onDecoded(chunk))
-    transform.once('end', () => this.#receiver.onDecodedEnd())
-    transform.once('error', (error) => this.#receiver.onUndecodable(error))
+    const receiver = this.#receiver
+    transform.on(
+      'data',
+      guarded((chunk: Buffer) => receiver.onDecoded(chunk), this.#failed),
+    )
+    transform.once(
+      'end',
+      guarded(() => receiver.onDecodedEnd(), this.#failed),
+    )
+    transform.once(
+      'error',
+      guarded((error: Error) => receiver.onUndecodable(error), this.#failed),
+    )
     if (this.#isPaused) transform.pause()
     return transform
   }

@@ -15,12 +15,13 @@ export interface Watched extends Member {
 const lookEveryMs = 10
 
 /**
- * Looks for deadlines that have passed, no later than 10 ms after they have. A timer for each would be set, moved and cleared
- * with every request, and hardly one ever fires.
+ * Looks for deadlines that have passed, about 10 ms after they have. A timer for each would be set, moved and cleared with every
+ * request, and hardly one ever fires.
  */
 export class DeadlineWatch {
   readonly #watched = new Roster<Watched>()
   #timer: NodeJS.Timeout | null = null
+  #isChecking = false
 
   add(one: Watched): void {
     this.#watched.add(one)
@@ -34,6 +35,22 @@ export class DeadlineWatch {
   /** It goes on once more after the last has gone: most often, the next is about to come. */
   #look(): void {
     if (this.#watched.size === 0) return this.#stop()
+    const nowMs = monotonicMs()
+    if (!this.#isChecking && this.#watched.list().some(({ dueAtMs }) => dueAtMs <= nowMs)) this.#checkAfterRead()
+  }
+
+  /**
+   * Timers come before sockets. If the process itself was held up, or the machine slept, what is waited for has come long since:
+   * it is read first, and what it moves is not due any more. The loop polls between one and the next, and what it brings is read
+   * before the last.
+   */
+  #checkAfterRead(): void {
+    this.#isChecking = true
+    setImmediate(() => setImmediate(() => this.#checkAll()))
+  }
+
+  #checkAll(): void {
+    this.#isChecking = false
     const nowMs = monotonicMs()
     for (const one of this.#watched.list()) if (one.dueAtMs <= nowMs) check(one, nowMs)
   }

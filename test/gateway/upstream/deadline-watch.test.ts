@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { DeadlineWatch, type Watched } from '../../../src/gateway/upstream/deadline-watch.ts'
 import { until } from '../../support/until.ts'
@@ -62,3 +64,25 @@ test('one that throws is told so, and the others are looked at all the same', as
   expect(faulty.faults).toEqual([new Error('a fault')])
   expect(other.faults).toEqual([])
 })
+
+test('what came while the process was held up is read before a deadline counts', async () => {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const [peer] = (await once(server, 'connection')) as [Socket]
+  const watch = new DeadlineWatch()
+  const [answered, silent] = [new Deadline(30), new Deadline(30)]
+  socket.once('data', () => (answered.dueAtMs = Infinity))
+  for (const one of [answered, silent]) watch.add(one)
+  peer.write('x')
+  holdUp(60)
+  await until(() => silent.passedAtMs.length > 0)
+  expect(answered.passedAtMs).toEqual([])
+  for (const one of [socket, peer]) one.destroy()
+  server.close()
+})
+
+/** The event loop of this process stands still. */
+function holdUp(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms)
+}
