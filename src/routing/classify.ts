@@ -2,7 +2,9 @@
 import { longestOpenMs } from './circuit.ts'
 import {
   isTooLarge,
+  lacksOperation,
   readUpstreamError,
+  saysGenerationFailed,
   speaksOfContent,
   speaksOfCredential,
   speaksOfPath,
@@ -27,7 +29,8 @@ export function classifyStatus(
 ): Classification {
   if (status < 300) return 'answer'
   // No redirect is followed: it could lead anywhere.
-  if (status < 400 || status >= 500) return 'SERVER_ERROR'
+  if (status < 400) return 'SERVER_ERROR'
+  if (status >= 500) return status === 501 && error && lacksOperation(error) ? 'OPERATION_NOT_SERVED' : 'SERVER_ERROR'
   switch (status) {
     case 408:
     case 425:
@@ -51,6 +54,7 @@ export function classifyStatus(
 function classifyRefusal(status: number, error: UpstreamError | null, watchesContextLength: boolean): Classification {
   if (!error) return 'answer'
   if (status === 400 && speaksOfCredential(error)) return 'UPSTREAM_AUTH'
+  if (status === 424 && saysGenerationFailed(error)) return 'SERVER_ERROR'
   return watchesContextLength && mayMeanContextLength(status) && isContextLength(error) ? 'CONTEXT_LENGTH' : 'answer'
 }
 
@@ -129,11 +133,16 @@ const contextLengthSentences = [
   // Anthropic, https://docs.anthropic.com/en/docs/build-with-claude/context-windows
   /\bprompt is too long\b/i,
   /\binput length and `?max_tokens`? exceed context limit\b/i,
-  // vLLM, DeepSeek and OpenRouter; SGLang; TGI; xAI
+  // vLLM, DeepSeek and OpenRouter; vLLM; SGLang; TGI; xAI
   /\bmaximum context length\b/i,
+  /\blonger than the maximum model length\b/i,
   /\blonger than the model's context length\b/i,
   /\b`?inputs`? (tokens \+ `?max_new_tokens`? must be <=|must have less than \d+ tokens)/i,
   /\bmaximum prompt length is \d+/i,
+  // LM Studio
+  /\bcannot truncate prompt with n_keep\b/i,
+  /\bgreater than the context length\b/i,
+  /\bcontext (?:size|length) has been exceeded\b/i,
   // Gemini; Bedrock; Moonshot; Qwen
   /\binput token count .{0,40}exceeds the maximum number of tokens\b/i,
   /\binput is too long for requested model\b/i,

@@ -4,7 +4,8 @@
  *
  * Forms: `{"error": {…}}` (OpenAI, https://platform.openai.com/docs/guides/error-codes; Anthropic with `type: "error"` beside it,
  * https://docs.anthropic.com/en/api/errors; OpenRouter, https://openrouter.ai/docs/api/reference/errors-and-debugging); the same in
- * a list (Gemini's OpenAI endpoint); `{"error": "…"}` (Ollama, TGI, LM Studio; xAI with `code` beside it); all of it at the top
+ * a list (Gemini's OpenAI endpoint; within `error`: Cloudflare's AI gateway); `{"error": "…"}` (Ollama, LM Studio; TGI with
+ * `error_type` and xAI with `code` beside it); all of it at the top
  * (vLLM before 0.10, Mistral, Bedrock); `{"detail": "…"}` (FastAPI: vLLM, SGLang); `{"response": {"error": {…}}}` (a stream's
  * `response.failed`); `{"success": false, "errors": [{…}]}` (Cloudflare).
  */
@@ -46,10 +47,14 @@ export function findUpstreamError(top: Json): UpstreamError | null {
   if (typeof error === 'string' && error !== '') return describe({ message: error }, top)
   if (isObject(error)) return describe(error, top)
   if (isObject(response) && isObject(response['error'])) return describe(response['error'], response)
-  const first: unknown = Array.isArray(errors) ? errors[0] : undefined
+  const first = firstOf(error) ?? firstOf(errors)
   if (isObject(first)) return describe(first, top)
   if (typeof first === 'string') return describe({ message: first }, top)
   return saysError(top) ? describe(top, top) : null
+}
+
+function firstOf(list: unknown): unknown {
+  return Array.isArray(list) ? (list as unknown[])[0] : undefined
 }
 
 function saysError(top: Json): boolean {
@@ -59,7 +64,7 @@ function saysError(top: Json): boolean {
 function describe(error: Json, top: Json): UpstreamError {
   const codes: string[] = []
   addCodes(codes, error)
-  if (error !== top) addCodes(codes, { code: top['code'] })
+  if (error !== top) addCodes(codes, { code: top['code'], type: top['error_type'] })
   for (const name of ['innererror', 'inner_error']) addCodes(codes, error[name])
   const { details, metadata } = error
   if (Array.isArray(details)) for (const detail of details.slice(0, 8)) addCodes(codes, detail)
@@ -69,7 +74,7 @@ function describe(error: Json, top: Json): UpstreamError {
 
 function addCodes(codes: string[], value: unknown): void {
   if (!isObject(value)) return
-  for (const name of ['code', 'type', 'status', 'reason']) {
+  for (const name of ['code', 'type', 'status', 'reason', 'http_status_code']) {
     const code = value[name]
     if (typeof code !== 'string' && typeof code !== 'number') continue
     if (codes.length < maxCodes) codes.push(String(code).slice(0, maxCodeLength))
@@ -97,7 +102,7 @@ export function statusNamedBy({ codes }: UpstreamError): number | undefined {
 /**
  * https://docs.anthropic.com/en/api/errors, https://platform.openai.com/docs/guides/error-codes, for the codes of a failed response
  * https://platform.openai.com/docs/api-reference/responses/object#responses/object-error, and Google's
- * https://cloud.google.com/apis/design/errors.
+ * https://cloud.google.com/apis/design/errors. The last ones are TGI's.
  */
 const statuses: ReadonlyMap<string, number> = new Map([
   ['invalid_request_error', 400],
@@ -130,6 +135,10 @@ const statuses: ReadonlyMap<string, number> = new Map([
   ['timeout_error', 504],
   ['DEADLINE_EXCEEDED', 504],
   ['overloaded_error', 529],
+  ['validation', 422],
+  ['overloaded', 429],
+  ['generation', 500],
+  ['incomplete_generation', 500],
 ])
 
 /** Null, false, an empty string and an empty list say nothing. */
@@ -180,6 +189,8 @@ const credentialCodes = new Set([
   // Alibaba; Volcano; Moonshot; DeepSeek
   'Arrearage', 'InvalidApiKey', 'AccountOverdueError', 'invalid_authentication_error', 'exceeded_current_quota_error',
   'insufficient_balance',
+  // Groq
+  'organization_restricted',
 ]) // prettier-ignore
 const credentialSentences = beginsWith([
   'your credit balance is too low', // Anthropic
@@ -188,6 +199,7 @@ const credentialSentences = beginsWith([
   '(?:incorrect|invalid|bad|expired|no valid|missing) (?:api|access)[ -]?(?:key|token)', // OpenAI, xAI, Mistral
   '(?:the |your )?(?:api|access)[ -]?(?:key|token) (?:you provided |provided )?(?:is |was |has )?(?:been )?(?:invalid|incorrect|expired|revoked|disabled|not valid)',
   'insufficient (?:balance|credits?|funds|quota)', // DeepSeek, OpenRouter
+  '(?:this |your )?(?:account|organi[sz]ation) has been (?:restricted|suspended|disabled|deactivated)', // Groq
   '(?:your )?account (?:is |has )?(?:an? )?(?:not active|inactive|deactivated|suspended|overdue|insufficient)',
   'you exceeded your current quota, please check your plan and billing',
   'billing hard limit has been reached',
@@ -205,12 +217,16 @@ const contentCodes = new Set([
 ]) // prettier-ignore
 const contentSentence =
   /\b(?:flagged|moderation|moderated|content[ _-](?:policy|policies|filter\w*|management|violat\w+|restrictions?)|unsafe|safety (?:system|check|filter|guidelines?)|usage (?:guidelines?|polic\w+)|inappropriate|prohibited content)\b/i
+/** xAI: `Content violates usage guidelines. Team: …, API key ID: …`; Cloudflare: `Prompt blocked due to security configurations`. */
+const ofContent = beginsWith([
+  '(?:the |your |this )?(?:content|prompt|input|response)s? (?:\\w+ ){0,3}?(?:violates?|flagged|blocked|filtered)\\b',
+])
 const accountWord = /\b(?:account|organi[sz]ation|workspace|subscription|api[ -]?key|project)\b/i
 
 /** Whether a refusal is about what this request says, and not about who asks. */
 export function speaksOfContent({ codes, message, hasFlags }: UpstreamError): boolean {
   if (hasFlags || codes.some((code) => contentCodes.has(code))) return true
-  return contentSentence.test(message) && !accountWord.test(message)
+  return ofContent.test(message) || (contentSentence.test(message) && !accountWord.test(message))
 }
 
 const tooLargeSentence = beginsWith(['request (?:is )?too large', 'this request is too large'])
@@ -247,6 +263,21 @@ export function speaksOfPath(error: UpstreamError | null): boolean {
   if (!error) return true
   if (error.codes.includes('unknown_url')) return true
   return pathSentence.test(error.message) && !error.codes.includes('model_not_found')
+}
+
+const unsupportedSentence = beginsWith([
+  'this server does not support (?:chat )?(?:completions|embeddings|reranking|infill)\\b',
+])
+
+/** Whether a 501 says that no such operation is served, as llama.cpp does where it was started without `--embeddings`. */
+export function lacksOperation({ message }: UpstreamError): boolean {
+  return unsupportedSentence.test(message)
+}
+
+/** TGI answers 424 where its own shard failed, and Bedrock where its model did. */
+export function saysGenerationFailed({ codes, message }: UpstreamError): boolean {
+  if (codes.includes('generation') || codes.includes('ModelErrorException')) return true
+  return /^request failed during generation\b/i.test(message)
 }
 
 /** OpenAI `previous_response_not_found`; vLLM and OpenAI `Response with id 'resp_…' not found`, `Conversation with id …`. */

@@ -1,9 +1,18 @@
 /** What does not serve an operation is not sent it: known, stated or learned. */
 import { describe, expect, test } from 'vitest'
+import { explain } from '../../src/routing/explain.ts'
 import type { DivergenceReason } from '../../src/routing/vocabulary.ts'
 import { status } from '../support/replies.ts'
 import { openUpstream } from '../support/upstream.ts'
-import { deployment, openTestGateway, provider, route, type TestGateway } from './open-test-gateway.ts'
+import {
+  compile,
+  deployment,
+  openTestGateway,
+  provider,
+  route,
+  testApiKey,
+  type TestGateway,
+} from './open-test-gateway.ts'
 
 const request = { model: 'chat', messages: [] }
 const message = { model: 'chat', messages: [], max_tokens: 8 }
@@ -15,9 +24,28 @@ function divergences({ traffic }: TestGateway): readonly (DivergenceReason | nul
 }
 
 /** Answers chats, and has no other path. */
-function chatsOnly() {
-  return openUpstream({ script: ({ path }) => (path.endsWith('/chat/completions') ? undefined : pathMissing) })
+function chatsOnly(refusal = pathMissing) {
+  return openUpstream({ script: ({ path }) => (path.endsWith('/chat/completions') ? undefined : refusal) })
 }
+
+/** How servers say that they have no such path, or do not serve what it is for. */
+const refusals = [
+  ['FastAPI', status(404, { detail: 'Not Found' })],
+  ['its method', status(405, { detail: 'Method Not Allowed' })],
+  ['Ollama', status(404, '404 page not found')],
+  ['TGI', status(404, '')],
+  ['LM Studio, with 200', status(200, { error: 'Unexpected endpoint or method. (POST /v1/embeddings)' })],
+  [
+    'llama.cpp, started without it',
+    status(501, {
+      error: {
+        code: 501,
+        message: 'This server does not support embeddings. Start it with `--embeddings`',
+        type: 'not_supported_error',
+      },
+    }),
+  ],
+] as const
 
 describe('an operation that a target does not serve', () => {
   test('is sent to it once, and then for ten minutes to the others alone', async () => {
@@ -38,6 +66,47 @@ describe('an operation that a target does not serve', () => {
     expect(gateway.gateway.live.isHealthy('end_old_0')).toBe(true)
     for (let i = 0; i < 4; i++) expect((await gateway.post('/chat/completions', request)).status).toBe(200)
     expect(Math.abs(old.requests.length - 3)).toBeLessThanOrEqual(1)
+  })
+
+  test.each(refusals)('as %s says it is learned at once, and all that tell of it agree', async (_, refusal) => {
+    await using old = await chatsOnly(refusal)
+    await using current = await openUpstream({ name: 'current' })
+    const configuration = {
+      deployments: [deployment('old', [old.baseUrl]), deployment('new', [current.baseUrl])],
+      routes: [
+        route('chat', [
+          ['dep_old', 3],
+          ['dep_new', 1],
+        ]),
+      ],
+    }
+    await using gateway = await openTestGateway(configuration)
+    for (let i = 0; i < 9; i++) {
+      expect((await gateway.post('/embeddings', { model: 'chat', input: 'x' })).status).toBe(200)
+    }
+    expect(old.requests).toHaveLength(1)
+    const retried = gateway.records.filter(({ attempts }) => attempts.length > 1)
+    expect(retried).toMatchObject([
+      { outcome: 'OK', attempts: [{ trigger: 'UPSTREAM_NOT_FOUND', backendId: 'dep_old' }, { trigger: null }] },
+    ])
+    const { live } = gateway.gateway
+    expect(live.healthOf('end_old_0')).toMatchObject({ circuit: 'CLOSED', consecutiveFailures: 0 })
+    const chances = (operation: string) =>
+      explain(
+        compile(configuration),
+        live,
+        { model: 'chat', apiKeyId: testApiKey.id, operation },
+        Date.now(),
+      ).candidates.map(({ probability, availability }) => [probability, availability])
+    expect(chances('/v1/embeddings')).toEqual([
+      [0, 'OPERATION_NOT_SERVED'],
+      [1, 'AVAILABLE'],
+    ])
+    expect(chances('/v1/chat/completions')).toEqual([
+      [0.75, 'AVAILABLE'],
+      [0.25, 'AVAILABLE'],
+    ])
+    expect(new Set(divergences(gateway))).toEqual(new Set([null, 'OPERATION_NOT_SERVED']))
   })
 
   test.each([

@@ -191,6 +191,21 @@ describe('a body says that the prompt is too long', () => {
     ],
     ['Bedrock', JSON.stringify({ message: 'Input is too long for requested model.' })],
     [
+      'vLLM, its engine',
+      openAi({
+        message: 'The decoder prompt (length 5000) is longer than the maximum model length of 4096.',
+        type: 'BadRequestError',
+        code: 400,
+      }),
+    ],
+    ['LM Studio', JSON.stringify({ error: 'Cannot truncate prompt with n_keep (15028) >= n_ctx (7424)' })],
+    [
+      'LM Studio, before',
+      JSON.stringify({
+        error: 'The number of tokens to keep from the initial prompt is greater than the context length.',
+      }),
+    ],
+    [
       'Moonshot',
       openAi({
         message: 'Invalid request: Your request exceeded model token limit: 8192',

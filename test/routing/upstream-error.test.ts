@@ -32,6 +32,18 @@ test.each([
   ['OpenAI, the path', 404, openAi({ message: 'Invalid URL (POST /v1/rerank)', type: 'invalid_request_error' }), 'OPERATION_NOT_SERVED'],
   ['Groq, the path', 404, openAi({ message: 'Unknown request URL: POST /openai/v1/rerank.', code: 'unknown_url' }), 'OPERATION_NOT_SERVED'],
   ['TGI, the path', 404, '', 'OPERATION_NOT_SERVED'],
+  ['llama.cpp, started without it', 501, openAi({ code: 501, message: 'This server does not support embeddings. Start it with `--embeddings`', type: 'not_supported_error' }), 'OPERATION_NOT_SERVED'],
+  ['anything else that is not implemented', 501, openAi({ message: 'Not implemented' }), 'SERVER_ERROR'],
+  ['TGI, a failed shard', 424, '{"error":"Request failed during generation: Server error: CUDA out of memory","error_type":"generation"}', 'SERVER_ERROR'],
+  ['any other dependency', 424, openAi({ message: 'The file that you referred to failed' }), 'answer'],
+  ['xAI, content', 403, '{"code":"The caller does not have permission to execute the specified operation","error":"Content violates usage guidelines. Team: 1b2c, API key ID: 7f3a, Model: grok-4-0709, Failed check: SAFETY_CHECK_TYPE_BIO"}', 'answer'],
+  ['xAI, no credits', 403, '{"code":"The caller does not have permission to execute the specified operation","error":"Your newly created team doesn\'t have any credits yet."}', 'UPSTREAM_AUTH'],
+  ['Cloudflare, a guardrail', 403, '{"success":false,"result":[],"messages":[],"error":[{"code":2016,"message":"Prompt blocked due to security configurations"}]}', 'answer'],
+  ['a firewall', 403, openAi({ message: 'Your request was blocked.' }), 'UPSTREAM_AUTH'],
+  ['Groq, a closed account', 400, openAi({ message: 'Organization has been restricted. Please reach out to support if you believe this was in error.', type: 'invalid_request_error', code: 'organization_restricted' }), 'UPSTREAM_AUTH'],
+  ['Moonshot, no money', 403, openAi({ message: 'Your account x is not active, organization x exceeded current quota, please check your plan', type: 'exceeded_current_quota_error' }), 'UPSTREAM_AUTH'],
+  ['Moonshot, content', 400, openAi({ code: 400, message: 'The request was rejected because it was considered high risk', param: 'prompt', type: 'content_filter' }), 'answer'],
+  ['a client that writes of its account', 400, openAi({ message: 'Invalid value: "organization has been restricted"' }), 'answer'],
   ['nginx, the path', 404, '<html>404 Not Found</html>', 'OPERATION_NOT_SERVED'],
 ] as const)('%s: with %i', (_, status, body, expected) => {
   expect(classifyStatus(status, readUpstreamError(body))).toBe(expected)
@@ -43,6 +55,9 @@ test.each([
   ['a failed response', { object: 'response', status: 'failed', error: { code: 'server_error' }, output: [] }, 500],
   ['a failed response with output', { status: 'failed', error: { code: 'rate_limit_exceeded' }, output: [{}] }, 429],
   ['Cloudflare', { success: false, errors: [{ code: 7003, message: 'No route' }], result: null }, undefined],
+  ['Cloudflare, its AI gateway', { success: false, result: [], error: [{ code: 404, message: 'x' }] }, 404],
+  ['TGI', { error: 'Model is overloaded', error_type: 'overloaded' }, 429],
+  ['TGI, its later form', { error: { message: 'Request failed during generation', http_status_code: 424 } }, 424],
   ['a sentence', { error: 'CUDA out of memory' }, undefined],
 ] as const)('%s: an error in the place of an answer', (_, body, status) => {
   expect(statusNamedBy(errorInsteadOfAnswer(body)!)).toBe(status)

@@ -5,6 +5,7 @@ import {
   errorInsteadOfAnswer,
   parseObject,
   readUpstreamError,
+  speaksOfPath,
   statusNamedBy,
   type UpstreamError,
 } from '../../routing/upstream-error.ts'
@@ -54,7 +55,7 @@ function outcomeOfAnswer(call: UpstreamCall, route: Route): CallOutcome {
   if (!mayHoldError(body)) return good
   const object = parseObject(body.toString())
   const error = object && errorInsteadOfAnswer(object)
-  return error ? outcomeOf(error, statusNamedBy(error) ?? 500, route) : good
+  return error ? outcomeOf(error, statusNamedBy(error) ?? (speaksOfPath(error) ? 404 : 500), route) : good
 }
 
 function outcomeOfError(call: UpstreamCall, route: Route): CallOutcome {
