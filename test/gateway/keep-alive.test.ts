@@ -114,7 +114,9 @@ test('a plain request waits in silence', async () => {
   })
   const answering = gateway.post('/chat/completions', { model: 'chat', messages: [] })
   await until(() => slow.requests.length === 1)
-  setTimeout(released.resolve, 50)
+  const streamed = await gateway.post('/chat/completions', { model: 'chat', messages: [], stream: true })
+  // Meanwhile a stream that began later has had its signs of life.
+  await readWith(streamed, ': keep-alive', 3, released.resolve)
   expect((await answering).status).toBe(503)
 })
 

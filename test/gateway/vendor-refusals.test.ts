@@ -1,5 +1,7 @@
 /** What real upstreams do that strict readings of the contract miss: one test per report. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import type { Reply } from '../support/exchange.ts'
 import { after, hang, status, stream } from '../support/replies.ts'
 import { openUpstream } from '../support/upstream.ts'
 import { until } from '../support/until.ts'
@@ -127,13 +129,18 @@ test('a plain answer that takes long is waited for, though no stream might', asy
   const released = Promise.withResolvers<void>()
   const answer = status(200, { choices: [{ message: { content: 'at last' } }] })
   await using slow = await openUpstream({ script: () => after(released.promise, answer) })
+  await using silent = await openUpstream({ script: () => hang() })
+  const timeouts = { firstByteMs: 1 }
   await using gateway = await openTestGateway({
-    deployments: [deployment('slow', [slow.baseUrl]), deployment('twin', [slow.baseUrl])],
-    routes: [route('chat', ['dep_slow', 'dep_twin'], { timeouts: { firstByteMs: 1 } })],
+    deployments: ['slow', 'twin']
+      .map((name) => deployment(name, [slow.baseUrl]))
+      .concat(deployment('silent', [silent.baseUrl])),
+    routes: [route('chat', ['dep_slow', 'dep_twin'], { timeouts }), route('silent', ['dep_silent'], { timeouts })],
   })
   const answering = Array.from({ length: 5 }, () => gateway.post('/chat/completions', request))
   await until(() => slow.requests.length === 5)
-  setTimeout(released.resolve, 100)
+  expect((await gateway.post('/chat/completions', { ...streamed, model: 'silent' })).status).toBe(504)
+  released.resolve()
   for (const each of await Promise.all(answering)) expect(each.status).toBe(200)
   expect(slow.requests).toHaveLength(5)
 })
@@ -153,13 +160,29 @@ test('a plain answer that takes too long goes to the fallback, and to no equal t
 })
 
 test('comments of a stream that has not begun renew its time', async () => {
-  const comments = Array.from({ length: 8 }, () => ': loading the model\n\n')
-  await using upstream = await openUpstream({ script: () => stream([...comments, ...events], { pauseMs: 300 }) })
+  let mayBegin = false
+  const commenting: Reply = async (exchange) => {
+    exchange.response.writeHead(200, { 'content-type': 'text/event-stream' })
+    for (; !mayBegin && exchange.request.closedAtMs === undefined; await sleep(20)) {
+      exchange.response.write(': loading the model\n\n')
+    }
+    for (const event of events) {
+      exchange.response.write(typeof event === 'string' ? event : `data: ${JSON.stringify(event)}\n\n`)
+    }
+    exchange.response.end()
+  }
+  await using loading = await openUpstream({ script: () => commenting })
+  await using silent = await openUpstream({ script: () => hang() })
+  const timeouts = { firstByteMs: 3_000 }
   await using gateway = await openTestGateway({
-    deployments: [deployment('a', [upstream.baseUrl])],
-    routes: [route('chat', ['dep_a'], { timeouts: { firstByteMs: 2_000 } })],
+    deployments: [deployment('loading', [loading.baseUrl]), deployment('silent', [silent.baseUrl])],
+    routes: [route('chat', ['dep_loading'], { timeouts }), route('silent', ['dep_silent'], { timeouts })],
   })
-  expect(await (await gateway.post('/chat/completions', streamed)).text()).toContain('Hel')
+  const answering = gateway.post('/chat/completions', streamed)
+  await until(() => loading.requests.length === 1)
+  expect((await gateway.post('/chat/completions', { ...streamed, model: 'silent' })).status).toBe(504)
+  mayBegin = true
+  expect(await (await answering).text()).toContain('Hel')
 })
 
 test('an empty account in any clothes is followed by the next credential, which counts as no fallback', async () => {

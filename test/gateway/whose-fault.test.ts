@@ -1,9 +1,8 @@
 /** What says something about an upstream, what does not, and what takes tokens. */
 import { once } from 'node:events'
 import { connect } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { after, raw, status, stream } from '../support/replies.ts'
+import { after, hang, raw, status, stream } from '../support/replies.ts'
 import { openUpstream } from '../support/upstream.ts'
 import { until } from '../support/until.ts'
 import { deployment, openTestGateway, provider, route, testKey, type TestGateway } from './open-test-gateway.ts'
@@ -49,16 +48,18 @@ test('a stream that has begun takes all the time that it needs', async () => {
   await using long = await openUpstream({
     script: () => stream(events, { beforeEvent: (index) => (index === 1 ? released.promise : undefined) }),
   })
+  await using silent = await openUpstream({ script: () => hang() })
+  const timeouts = { totalMs: 4_000 }
   await using gateway = await openTestGateway({
-    deployments: [deployment('long', [long.baseUrl])],
-    routes: [route('chat', ['dep_long'], { timeouts: { totalMs: 5_000 } })],
+    deployments: [deployment('long', [long.baseUrl]), deployment('silent', [silent.baseUrl])],
+    routes: [route('chat', ['dep_long'], { timeouts }), route('silent', ['dep_silent'], { timeouts })],
   })
   const answer = await gateway.post('/chat/completions', { ...request, stream: true })
-  // Longer than the whole request may take: nothing shows it but the time itself.
-  await sleep(6_000)
+  // By then, whoever began later has had all the time that a whole request may take.
+  expect((await gateway.post('/chat/completions', { ...request, model: 'silent' })).status).toBe(504)
   released.resolve()
   expect(await answer.text()).toContain('[DONE]')
-  expect(gateway.records).toMatchObject([{ outcome: 'OK' }])
+  expect(gateway.records).toMatchObject([{ outcome: 'TIMEOUT' }, { outcome: 'OK' }])
 })
 
 test('an error whose body breaks off is still the error that its status says', async () => {
