@@ -151,7 +151,7 @@ const percentileFields = new Set(['firstByteMs', 'durationMs'])
 builder.queryField('usage', (t) =>
   t.field({
     type: UsageReportRef,
-    description: `\`limit\`: 1 to 10,000 rows; a range of more than 10,000 buckets is refused. A member sees its own usage.`,
+    description: `\`limit\`: 1 to 10,000 rows; a range of more than 10,000 buckets is refused, and so is a bucket of a minute where those are not kept any more (90 days, or the log's days if they are more). A member sees its own usage.`,
     authScopes: readsUsage,
     complexity: ({ limit }) => ({ field: 1, multiplier: Math.max(1, Math.min(limit, maxRows) / rowsPerCost) }),
     args: {
@@ -192,6 +192,8 @@ function describe(refusal: UsageRefusal): string {
       return reversedRange
     case 'RECORDS_DROPPED':
       return `Statuses, error codes, requested models and retries are known of single requests only, which are kept since ${refusal.keptFrom.toISOString()}: begin the range there, or leave these filters out.`
+    case 'MINUTES_DROPPED':
+      return `By minute, usage is kept since ${refusal.keptFrom.toISOString()}: begin the range there, or take buckets of an hour or more.`
     case 'TOO_MANY_BUCKETS':
       return `The range has ${refusal.buckets} buckets of this width, and at most ${refusal.maxBuckets} can be asked for: take wider ones.`
   }

@@ -22,6 +22,7 @@ import { createRequestMetrics } from './metrics/request-metrics.ts'
 import { observedSink } from './observed-sink.ts'
 import { migrateWhenReachable, openPersistence, type Persistence, whenUsable } from './persistence.ts'
 import { createRequestFeed } from './request-feed.ts'
+import { startRetention } from './retention.ts'
 import { openSnapshotJudge, type SnapshotJudge } from './snapshot-judge.ts'
 import { createSnapshotStore, type SnapshotStore } from './snapshot-store.ts'
 import { openTrafficHub } from './traffic-hub.ts'
@@ -179,6 +180,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
     // Of several processes that start at once another one may have made the key.
     await follower.catchUp()
     isOnline = true
+    online.use(startRetention({ db, retentionDays: config.retentionDays, log }))
     rewrapSecrets(db, persistence.box).then(
       (count) => count > 0 && log.info({ secrets: count }, 'secrets were wrapped with the current encryption key'),
       (error: unknown) => log.warn({ err: error }, 'secrets could not be wrapped anew; trying again at the next start'),

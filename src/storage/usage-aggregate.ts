@@ -3,7 +3,7 @@ import type { Db } from './database.ts'
 import type { Tables } from './tables.ts'
 import { needsRecords } from './usage-conditions.ts'
 import { type DimensionColumn, layerFor, usageCounts, type UsageGrain, usageLevels } from './usage-layers.ts'
-import { clipParts, listWindows, type RangePart, splitRange } from './usage-range.ts'
+import { clipParts, listWindows, type RangePart, splitRange, type UsageKept } from './usage-range.ts'
 import type { UsageMetrics } from './usage-report.ts'
 import { keyColumns, neededColumns, selectPart, type UsageSelection } from './usage-selection.ts'
 import { packedSketch, percentilesOfSketch } from './usage-sketch.ts'
@@ -31,16 +31,17 @@ export async function listAggregates(tx: Db, query: UsageSelection): Promise<Agg
 async function partsOf(tx: Db, query: UsageSelection): Promise<RangePart[]> {
   const { range } = query
   if (needsRecords(query.filter)) return range.from < range.to ? [{ ...range, source: 'RECORDS' }] : []
-  return splitRange(range, coarsestGrain(query), await findDroppedUntilMs(tx))
+  return splitRange(range, coarsestGrain(query), await findUsageKept(tx))
 }
 
-/** Up to where there are no records, in milliseconds since the epoch: retention has dropped them. */
-export async function findDroppedUntilMs(tx: Db): Promise<number> {
-  const { dropped_until } = await tx
+/** From where on there are records, and sums by minute: retention has dropped what was before. */
+export async function findUsageKept(tx: Db): Promise<UsageKept> {
+  const instantOf = (column: 'dropped_until' | 'minutes_dropped_until') =>
+    sql<number>`greatest(extract(epoch from ${sql.ref(column)}) * 1000, -8.64e15)::float8`
+  return await tx
     .selectFrom('usage_retention')
-    .select(sql<number>`greatest(extract(epoch from dropped_until) * 1000, -8.64e15)::float8`.as('dropped_until'))
+    .select([instantOf('dropped_until').as('recordsFrom'), instantOf('minutes_dropped_until').as('minutesFrom')])
     .executeTakeFirstOrThrow()
-  return dropped_until
 }
 
 /** By number. Few, and wide: with each row they would be most of what is transferred. */

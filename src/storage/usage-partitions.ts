@@ -61,7 +61,7 @@ function partitionName(day: number): string {
  * Gives up after 5 s if someone reads what is to be dropped: then it throws, and the next call does it.
  */
 export async function maintainUsagePartitions(db: Db, retentionDays: number, nowMs: number): Promise<string[]> {
-  const databaseMs = await readClock(db)
+  const databaseMs = await readClockMs(db)
   const coming = [nowMs, databaseMs].flatMap((now) => [now - dayMs, now, now + dayMs, now + 2 * dayMs])
   await createUsagePartitions(db, coming)
   const keptFrom = Math.floor(Math.min(nowMs, databaseMs) / dayMs) - retentionDays
@@ -80,8 +80,8 @@ export async function maintainUsagePartitions(db: Db, retentionDays: number, now
   })
 }
 
-/** In milliseconds since the epoch. */
-async function readClock(db: Db): Promise<number> {
+/** The database's clock, in milliseconds since the epoch. */
+export async function readClockMs(db: Db): Promise<number> {
   const { rows } = await sql<{
     now: number
   }>`select extract(epoch from clock_timestamp())::float8 * 1000 as now`.execute(db)

@@ -15,19 +15,28 @@ export interface RangePart extends Range {
 const minuteMs = 60_000
 const fixedWidthMs = { MINUTE: minuteMs, HOUR: 60 * minuteMs, DAY: 1440 * minuteMs }
 
+/** From where on (milliseconds since the epoch) there is what is kept for a while only. */
+export interface UsageKept {
+  readonly recordsFrom: number
+  /** The beginning of a UTC day. */
+  readonly minutesFrom: number
+}
+
 /**
  * The range in parts that do not overlap and leave nothing out: as much as possible from the coarsest grain, the edges from
  * finer ones, and what is less than a minute from the records.
  *
- * Before `droppedUntil` there are no records: there a minute belongs to the range that holds its beginning, so that ranges
- * still add up.
+ * Where there are no records a minute belongs to the range that holds its beginning, and where there are no sums by minute an hour
+ * does, so that ranges still add up.
  */
-export function splitRange(range: Range, coarsest: UsageGrain, droppedUntil: number): RangePart[] {
-  const whole = {
-    from: range.from < droppedUntil ? ceilTo('MINUTE', range.from) : range.from,
-    to: range.to < droppedUntil ? ceilTo('MINUTE', range.to) : range.to,
-  }
+export function splitRange(range: Range, coarsest: UsageGrain, kept: UsageKept): RangePart[] {
+  const whole = { from: knownEdge(range.from, kept), to: knownEdge(range.to, kept) }
   return splitBy(usageGrains.slice(0, usageGrains.indexOf(coarsest) + 1), whole)
+}
+
+function knownEdge(instant: number, { recordsFrom, minutesFrom }: UsageKept): number {
+  if (instant < minutesFrom) return ceilTo('HOUR', instant)
+  return instant < recordsFrom ? ceilTo('MINUTE', instant) : instant
 }
 
 /** By the last of these grains, and what it cannot hold by those before. */

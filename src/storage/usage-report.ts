@@ -3,8 +3,8 @@ import type { UsageBucket, UsageDimension, UsageFilter } from '../routing/usage-
 import type { RequestOutcome } from '../routing/vocabulary.ts'
 import type { Db } from './database.ts'
 import { countLostRequests, findCompleteUntil } from './usage-progress.ts'
-import { type Range, countBuckets } from './usage-range.ts'
-import { type Aggregate, findDroppedUntilMs, listAggregates } from './usage-aggregate.ts'
+import { type Range, countBuckets, type UsageKept } from './usage-range.ts'
+import { type Aggregate, findUsageKept, listAggregates } from './usage-aggregate.ts'
 import { needsRecords } from './usage-conditions.ts'
 
 export interface UsageQuery {
@@ -75,6 +75,8 @@ export type UsageRefusal =
   | { readonly kind: 'RANGE_REVERSED' }
   /** The filter asks for what only records know, and there are none before `keptFrom`. */
   | { readonly kind: 'RECORDS_DROPPED'; readonly keptFrom: Date }
+  /** Sums by minute are not kept before `keptFrom`. */
+  | { readonly kind: 'MINUTES_DROPPED'; readonly keptFrom: Date }
   | { readonly kind: 'TOO_MANY_BUCKETS'; readonly buckets: number; readonly maxBuckets: number }
 
 export type UsageReportResult =
@@ -98,11 +100,23 @@ export async function getUsageReport(db: Db, query: UsageQuery): Promise<UsageRe
     .setIsolationLevel('repeatable read')
     .setAccessMode('read only')
     .execute(async (tx) => {
-      const droppedUntilMs = needsRecords(query.filter ?? {}) ? await findDroppedUntilMs(tx) : -Infinity
-      if (range.from < droppedUntilMs)
-        return { ok: false, refusal: { kind: 'RECORDS_DROPPED', keptFrom: new Date(droppedUntilMs) } }
+      const refusal = needsFine(query) ? refuseDropped(query, range, await findUsageKept(tx)) : null
+      if (refusal) return { ok: false, refusal }
       return { ok: true, report: await readReport(tx, query, range) }
     })
+}
+
+/** Whether it can be answered only by what is kept for a while. */
+function needsFine({ filter, bucket }: UsageQuery): boolean {
+  return bucket === 'MINUTE' || needsRecords(filter ?? {})
+}
+
+/** Why what is asked is not known so finely any more. */
+function refuseDropped({ filter }: UsageQuery, range: Range, kept: UsageKept): UsageRefusal | null {
+  const [kind, from] = needsRecords(filter ?? {})
+    ? (['RECORDS_DROPPED', kept.recordsFrom] as const)
+    : (['MINUTES_DROPPED', kept.minutesFrom] as const)
+  return range.from < from ? { kind, keptFrom: new Date(from) } : null
 }
 
 async function readReport(tx: Db, query: UsageQuery, range: Range): Promise<UsageReport> {

@@ -1,4 +1,7 @@
-/** The columns of `migrations/0002_usage.sql`, `0005_usage_lines.sql`, `0007_usage_ledger.sql` and `0010_usage_names.sql`, as the driver returns and takes them. */
+/**
+ * The columns of `migrations/0002_usage.sql`, `0005_usage_lines.sql`, `0007_usage_ledger.sql`, `0010_usage_names.sql` and
+ * `0011_retention.sql`, as the driver returns and takes them.
+ */
 import type { Generated, GeneratedAlways, JSONColumnType } from 'kysely'
 import type { AttemptRecord } from '../routing/usage-record.ts'
 import type { RequestOutcome, UsageProvenance } from '../routing/vocabulary.ts'
@@ -62,6 +65,7 @@ interface UsageRecordTable {
 interface UsageRetentionTable {
   singleton: Generated<boolean>
   dropped_until: Date
+  minutes_dropped_until: Generated<Date>
 }
 
 interface UsageRollupTable {

@@ -12,6 +12,7 @@ import { endedAtMs, isFailure, type UsageRecord } from '../../src/routing/usage-
 import { requestOutcomes } from '../../src/routing/vocabulary.ts'
 import type { Database } from '../../src/storage/database.ts'
 import { insertUsageRecords } from '../../src/storage/usage-insert.ts'
+import { dropUsageMinutes } from '../../src/storage/usage-minutes.ts'
 import { maintainUsagePartitions } from '../../src/storage/usage-partitions.ts'
 import { getUsageReport, type UsageQuery, type UsageReport } from '../../src/storage/usage-report.ts'
 import { openTestDatabase } from '../support/database.ts'
@@ -373,4 +374,66 @@ test('what only records know is refused for a range whose records were dropped, 
   expect(answered).toMatchObject({ ok: true, report: { totals: { requests: 1 } } })
   const later = { ...query, from: new Date(start + 86_400_000), filter: { retried: true } }
   expect(await getUsageReport(other.db, later)).toMatchObject({ ok: true, report: { totals: { requests: 0 } } })
+})
+
+describe('after the sums by minute were dropped', () => {
+  const dayMs = 86_400_000
+  const end = start + spanMs + 1
+  const keptFrom = Date.UTC(2026, 0, 10)
+  let own: Database
+  beforeAll(async () => {
+    own = await openTestDatabase()
+    await insertUsageRecords(own.db, records)
+    await maintainUsagePartitions(own.db, 85, keptFrom + 90 * dayMs + 5)
+    expect(await dropUsageMinutes(own.db, 30, keptFrom + 90 * dayMs + 5)).toBeGreaterThan(5)
+  })
+  afterAll(() => own[Symbol.asyncDispose]())
+
+  const totalOf = async (from: number, to: number) => {
+    const query = { from: new Date(from), to: new Date(to), bucket: 'ALL', groupBy: [], limit: 1 } as const
+    const result = await getUsageReport(own.db, query)
+    return result.ok ? result.report.totals : null
+  }
+
+  test('whole hours, days and months are exact as before, and ranges that meet anywhere add up', async () => {
+    const exact = (from: number, to: number) =>
+      records.filter((record) => endedAtMs(record) >= from && endedAtMs(record) < to).length
+    // The first records end just before the hour.
+    const hour = Math.floor(start / 3_600_000) * 3_600_000 - 3_600_000
+    const instants = [hour, hour + 3_600_000, hour + 7_200_000, hour + dayMs, keptFrom, end]
+    for (const [i, from] of instants.entries())
+      for (const to of instants.slice(i + 1)) expect((await totalOf(from, to))?.requests).toBe(exact(from, to))
+    for (const middle of [hour + 1, hour + 59 * 60_000, hour + 5_432_100, keptFrom - 1, keptFrom + 12_345_678]) {
+      const [before, after] = [await totalOf(hour, middle), await totalOf(middle, end)]
+      expect(before!.requests + after!.requests).toBe(records.length)
+      expect(before!.inputTokens + after!.inputTokens).toBe((await totalOf(hour, end))!.inputTokens)
+    }
+  })
+
+  test('a report by minute that begins before is refused, and says from where on it is not', async () => {
+    const query = { to: new Date(keptFrom + 3_600_000), bucket: 'MINUTE', groupBy: [], limit: 10_000 } as const
+    expect(await getUsageReport(own.db, { ...query, from: new Date(keptFrom - 1) })).toEqual({
+      ok: false,
+      refusal: { kind: 'MINUTES_DROPPED', keptFrom: new Date(keptFrom) },
+    })
+    const result = await getUsageReport(own.db, { ...query, from: new Date(keptFrom), to: new Date(keptFrom + dayMs) })
+    const ofDay = records.filter((record) => Math.floor(endedAtMs(record) / dayMs) === keptFrom / dayMs).length
+    expect(result.ok && result.report.rows.reduce((sum, { metrics }) => sum + metrics.requests, 0)).toBe(ofDay)
+  })
+
+  test('a record that comes late counts in them, and its minute goes with the next call', async () => {
+    const before = await totalOf(start - dayMs, end)
+    await insertUsageRecords(own.db, [usageRecord({ startedAtMs: start })])
+    expect((await totalOf(start - dayMs, end))?.requests).toBe(before!.requests + 1)
+    expect(await dropUsageMinutes(own.db, 30, keptFrom + 90 * dayMs)).toBe(1)
+    expect((await totalOf(start - dayMs, end))?.requests).toBe(before!.requests + 1)
+  })
+
+  test('they are kept as long as the records, if those are kept for longer, and a clock that is ahead drops none', async () => {
+    expect(await dropUsageMinutes(own.db, 100, keptFrom + 100 * dayMs)).toBe(0)
+    await insertUsageRecords(own.db, [usageRecord({ startedAtMs: Date.now() })])
+    await dropUsageMinutes(own.db, 30, Date.now() + 4_000 * dayMs)
+    const { rows } = await sql<{ n: number }>`select count(*) as n from usage_rollup where layer = 0`.execute(own.db)
+    expect(rows[0]!.n).toBe(1)
+  })
 })

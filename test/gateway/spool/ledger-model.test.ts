@@ -45,6 +45,18 @@ test.for(Array.from({ length: runs }, (_, i) => firstSeed + i))(
   },
 )
 
+/** Shipped segments are deleted meanwhile: then it begins anew. */
+function copyWhole(from: string, to: string): void {
+  for (;;) {
+    try {
+      return cpSync(from, to, { recursive: true })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      rmSync(to, { recursive: true, force: true })
+    }
+  }
+}
+
 /** What a request's client knows. */
 interface Seen {
   readonly endMs: number
@@ -191,7 +203,7 @@ class Life implements AsyncDisposable {
     if (this.#spool.state().unsafe > 0) this.#diedUnsafe = true
     const from = this.#folder
     this.#folders++
-    cpSync(from, this.#folder, { recursive: true })
+    copyWhole(from, this.#folder)
     await this.#start()
   }
 
