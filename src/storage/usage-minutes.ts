@@ -24,7 +24,8 @@ export async function dropUsageMinutes(
   const today = Math.floor(Math.min(nowMs, await readClockMs(db)) / dayMs)
   const keptFromMs = (today - Math.max(minDays, retentionDays)) * dayMs
   let days = 0
-  while (!signal?.aborted && (await dropFirstDay(db, keptFromMs))) days++
+  const mayGoOn = () => signal?.aborted !== true
+  while (mayGoOn() && (await dropFirstDay(db, keptFromMs))) days++
   return days
 }
 

@@ -314,10 +314,13 @@ describe('names', () => {
     ['minutes', Date.UTC(2024, 5, 10) + 90_000, Date.UTC(2024, 5, 10) + 30 * minuteMs],
     ['a day', Date.UTC(2024, 5, 11), Date.UTC(2024, 5, 12)],
     ['a month', Date.UTC(2024, 6, 1), Date.UTC(2024, 7, 1)],
-  ])('are those of the last request within %s: an object may have had the same name before', async (_what, from, to) => {
-    const names = ['chat', 'chat', 'chat-old', 'chat-old', ...Array.from({ length: 20 }, () => 'chat')]
-    expect(await labelAfter(from, names, to)).toEqual(['chat'])
-  })
+  ])(
+    'are those of the last request within %s: an object may have had the same name before',
+    async (_what, from, to) => {
+      const names = ['chat', 'chat', 'chat-old', 'chat-old', ...Array.from({ length: 20 }, () => 'chat')]
+      expect(await labelAfter(from, names, to)).toEqual(['chat'])
+    },
+  )
 
   test('of a range that ends earlier are those that the object had by then', async () => {
     const day = Date.UTC(2024, 7, 10)
@@ -385,7 +388,7 @@ describe('after the sums by minute were dropped', () => {
     own = await openTestDatabase()
     await insertUsageRecords(own.db, records)
     await maintainUsagePartitions(own.db, 85, keptFrom + 90 * dayMs + 5)
-    expect(await dropUsageMinutes(own.db, 30, keptFrom + 90 * dayMs + 5)).toBeGreaterThan(5)
+    await dropUsageMinutes(own.db, 30, keptFrom + 90 * dayMs + 5)
   })
   afterAll(() => own[Symbol.asyncDispose]())
 
@@ -411,6 +414,9 @@ describe('after the sums by minute were dropped', () => {
   })
 
   test('a report by minute that begins before is refused, and says from where on it is not', async () => {
+    const { rows } = await sql<{ n: number }>`
+      select count(*) as n from usage_rollup where layer = 0 and bucket < ${new Date(keptFrom)}`.execute(own.db)
+    expect(rows).toEqual([{ n: 0 }])
     const query = { to: new Date(keptFrom + 3_600_000), bucket: 'MINUTE', groupBy: [], limit: 10_000 } as const
     expect(await getUsageReport(own.db, { ...query, from: new Date(keptFrom - 1) })).toEqual({
       ok: false,
