@@ -37,9 +37,7 @@ test('holds while both lose the database for longer than they count as live, and
   // Each has heard of the other once it takes half.
   for (const product of [first, second]) await until(() => load.takesHalf(product), { timeoutMs: 30_000 })
   load.reset()
-  const pressing = [first, second].flatMap((product) =>
-    Array.from({ length: clientsEach }, () => load.press(product)),
-  )
+  const pressing = [first, second].flatMap((product) => Array.from({ length: clientsEach }, () => load.press(product)))
   await until(() => load.mostInFlight === maxInFlight)
   for (const each of [proxy, otherProxy]) each.cut()
   await until(areIn('LOST', 2), { timeoutMs: 30_000 })
@@ -67,11 +65,13 @@ class HeldLoad {
   reply() {
     this.#inFlight++
     this.mostInFlight = Math.max(this.mostInFlight, this.#inFlight)
-    const held = sleep(this.#holdMs).then(() => {
-      this.#inFlight--
-      this.served++
-    })
-    return after(held, status(200, { choices: [] }))
+    return after(this.#hold(), status(200, { choices: [] }))
+  }
+
+  async #hold(): Promise<void> {
+    await sleep(this.#holdMs)
+    this.#inFlight--
+    this.served++
   }
 
   reset(): void {
