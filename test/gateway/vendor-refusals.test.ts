@@ -160,10 +160,10 @@ test('a plain answer that takes too long goes to the fallback, and to no equal t
 })
 
 test('comments of a stream that has not begun renew its time', async () => {
-  let mayBegin = false
+  const loaded = new AbortController()
   const commenting: Reply = async (exchange) => {
     exchange.response.writeHead(200, { 'content-type': 'text/event-stream' })
-    for (; !mayBegin && exchange.request.closedAtMs === undefined; await sleep(20)) {
+    for (; !loaded.signal.aborted && exchange.request.closedAtMs === undefined; await sleep(20)) {
       exchange.response.write(': loading the model\n\n')
     }
     for (const event of events) {
@@ -181,7 +181,7 @@ test('comments of a stream that has not begun renew its time', async () => {
   const answering = gateway.post('/chat/completions', streamed)
   await until(() => loading.requests.length === 1)
   expect((await gateway.post('/chat/completions', { ...streamed, model: 'silent' })).status).toBe(504)
-  mayBegin = true
+  loaded.abort()
   expect(await (await answering).text()).toContain('Hel')
 })
 
