@@ -31,3 +31,16 @@ ALTER TABLE gateway ADD COLUMN host text NOT NULL DEFAULT '';
 
 -- The version that made what a repeated call answers; null: not known.
 ALTER TABLE idempotency_key ADD COLUMN config_version bigint;
+
+-- What is one for the whole installation. `cursor_key` signs cursors, so that they outlive a change of the encryption key.
+CREATE TABLE installation (
+  singleton         boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+  cursor_key        bytea NOT NULL DEFAULT sha256(convert_to(gen_random_uuid()::text || gen_random_uuid()::text, 'UTF8')),
+  -- The encryption key that new secrets are wrapped with; null: nobody has said.
+  encryption_key_id text COLLATE "C"
+);
+INSERT INTO installation DEFAULT VALUES;
+
+-- The encryption keys that a gateway has, and the one that it wraps new secrets with.
+ALTER TABLE gateway ADD COLUMN encryption_key_ids text[] NOT NULL DEFAULT '{}';
+ALTER TABLE gateway ADD COLUMN sealing_key_id text COLLATE "C";

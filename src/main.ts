@@ -18,6 +18,10 @@ const COMMANDS: Readonly<Record<string, Command>> = {
   serve: { does: 'run the API and the gateway (npm start)', run: runServe },
   migrate: { does: 'bring the database to what this version needs', run: runMigrate },
   'create-key': { does: "make a new administrator's key, for who has lost theirs", run: runCreateKey },
+  'rotate-encryption-key': {
+    does: 'wrap the stored secrets with SIGNALBOX_ENCRYPTION_KEY, once every process has it',
+    run: runRotateEncryptionKey,
+  },
   schema: { does: 'print the GraphQL schema', run: runSchema },
   help: { does: 'print this', run: printHelp },
   version: { does: 'print the version', run: printVersion },
@@ -113,6 +117,14 @@ async function runCreateKey(): Promise<void> {
   print(await makeAdministratorKey(config, log))
 }
 
+async function runRotateEncryptionKey(): Promise<void> {
+  const { runRotation } = await import('./server/rotate-encryption-key.ts')
+  const { config, log } = await prepare('stderr')
+  print(
+    `Secrets wrapped anew: ${await runRotation(config, log)}. SIGNALBOX_ENCRYPTION_KEY_PREVIOUS is not needed any more.`,
+  )
+}
+
 async function runSchema(): Promise<void> {
   const { printedSchema } = await import('./graphql/schema.ts')
   process.stdout.write(printedSchema())
@@ -120,7 +132,7 @@ async function runSchema(): Promise<void> {
 
 async function printHelp(): Promise<void> {
   const { VARIABLE_NAMES } = await import('./server/config.ts')
-  const commands = Object.entries(COMMANDS).map(([name, { does }]) => `  ${name.padEnd(12)}${does}`)
+  const commands = Object.entries(COMMANDS).map(([name, { does }]) => `  ${name.padEnd(23)}${does}`)
   print(
     ['Usage: npm start, or npx node src/main.ts <command>', '', ...commands, '', 'Configured by environment variables:']
       .concat(VARIABLE_NAMES.map((name) => `  ${name}`))

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openTestDatabase } from './support/database.ts'
 import { type DatabaseProxy, openDatabaseProxy } from './support/database-proxy.ts'
-import { type Product, startProduct } from './support/product.ts'
+import { type Product, runProduct, startProduct } from './support/product.ts'
 import { until } from './support/until.ts'
 import { openUpstream, type Upstream } from './support/upstream.ts'
 
@@ -115,6 +115,64 @@ test('stored secrets survive a change of the encryption key', async () => {
   const third = opened.use(await startProduct({ env: environment() }))
   expect(await ask(third, third.adminKey)).toEqual({ status: 200, backend: 'blue' })
   expect(blue.inferences.at(-1)?.headers['authorization']).toBe(`Bearer ${secret}`)
+})
+
+test('the encryption key is changed in two steps while two processes run, and no change fails meanwhile', async () => {
+  const oldKey = encryptionKey
+  let [here, there] = await startTwo()
+  await setUp(here)
+  const setSecret = (product: Product, secret: string) =>
+    product.graphql.change(
+      `mutation ($input: DeploymentUpdateInput!) { deploymentUpdate(input: $input) { userErrors { code path message } } }`,
+      { input: { deployment: { name: 'blue' }, secret } },
+    )
+  await setWeights(here, { blue: 1, green: 0 })
+  await setSecret(here, 'sk-first')
+  const cursorOf = async (product: Product) => {
+    const { routes } = await product.graphql.request<{ routes: { pageInfo: { endCursor: string } } }>(
+      `{ routes(first: 1) { pageInfo { endCursor } } }`,
+    )
+    return routes.pageInfo.endCursor
+  }
+  const cursor = await cursorOf(here)
+  const newKey = randomBytes(32).toString('hex')
+  const both = {
+    DATABASE_URL: database.url,
+    SIGNALBOX_ENCRYPTION_KEY: newKey,
+    SIGNALBOX_ENCRYPTION_KEY_PREVIOUS: oldKey,
+  }
+  const rotate = () => runProduct({ args: ['rotate-encryption-key'], env: both })
+
+  // One process has the new key, the other one has not: both go on, and nothing is changed yet.
+  await there.stop()
+  there = opened.use(await startProduct({ env: both }))
+  for (const product of [there, here]) {
+    await setSecret(product, `sk-of-${product.pid}`)
+    for (const asked of [here, there]) {
+      expect(await ask(asked, asked.adminKey)).toEqual({ status: 200, backend: 'blue' })
+      expect(blue.inferences.at(-1)?.headers['authorization']).toBe(`Bearer sk-of-${product.pid}`)
+    }
+  }
+  const early = await rotate()
+  expect(early.code).toBe(1)
+  expect(early.output).toContain('do not have the new key yet')
+
+  await here.stop()
+  here = opened.use(await startProduct({ env: both }))
+  expect(await rotate()).toMatchObject({ code: 0, output: expect.stringContaining('Secrets wrapped anew: 1') })
+  await setSecret(there, 'sk-last')
+  await Promise.all([here.stop(), there.stop()])
+
+  encryptionKey = newKey
+  const last = opened.use(await startProduct({ env: environment() }))
+  expect(await ask(last, last.adminKey)).toEqual({ status: 200, backend: 'blue' })
+  expect(blue.inferences.at(-1)?.headers['authorization']).toBe('Bearer sk-last')
+  expect(await cursorOf(last)).toBe(cursor)
+  await last.stop()
+
+  encryptionKey = oldKey
+  const refused = await runProduct({ env: environment() })
+  expect(refused).toMatchObject({ code: 1, output: expect.stringContaining('SIGNALBOX_ENCRYPTION_KEY_PREVIOUS') })
 })
 
 test('without its database the gateway serves, starts again and loses no record', async () => {

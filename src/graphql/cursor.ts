@@ -12,10 +12,15 @@ export interface CursorCodec {
 const checksumBytes = 9
 const maxCursorLength = 1_024
 
-/** `key` must be the same in all processes of an installation, and after a restart. */
-export function createCursorCodec(key: Buffer): CursorCodec {
+/** The key must be the same in all processes of an installation, and after a restart. */
+export function createCursorCodec(readKey: () => Buffer | undefined): CursorCodec {
+  const key = () => {
+    const read = readKey()
+    if (!read) throw new Error('The database cannot be reached yet.')
+    return read
+  }
   const checksum = (list: string, place: string) =>
-    createHmac('sha256', key).update(`${list}\n${place}`).digest().subarray(0, checksumBytes)
+    createHmac('sha256', key()).update(`${list}\n${place}`).digest().subarray(0, checksumBytes)
   return {
     encode: (list, place) => Buffer.concat([checksum(list, place), Buffer.from(place)]).toString('base64url'),
     decode(list, cursor, argument) {

@@ -18,8 +18,11 @@ export interface GraphQLHandlerOptions {
   readonly live: LivePorts
   readonly reads: Reads
   readonly log: GraphQLLog
-  /** 32 bytes that are the same in all processes of an installation, and after a restart: cursors are signed with them. */
-  readonly cursorKey: Buffer
+  /**
+   * 32 bytes that are the same in all processes of an installation, and after a restart: cursors are signed with them. Undefined before
+   * the database was there.
+   */
+  readonly cursorKey: () => Buffer | undefined
   /** Told of the key of each call that was let in. */
   readonly noteKeyUse?: (apiKeyId: string) => void
 }

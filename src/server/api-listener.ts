@@ -15,7 +15,8 @@ export interface ApiListenerOptions {
   readonly control: Control
   readonly live: LivePorts
   readonly reads: Reads
-  readonly cursorKey: Buffer
+  /** Undefined before the database was there. */
+  readonly cursorKey: () => Buffer | undefined
   /** Told of the key of each call. */
   readonly noteKeyUse: (apiKeyId: string) => void
   readonly metrics: MetricsReader

@@ -13,6 +13,8 @@ import {
   upsertGateway,
 } from '../storage/gateway.ts'
 import { GatewayCount } from './gateway-census.ts'
+import { getInstallation } from '../storage/installation.ts'
+import type { SecretBox } from '../storage/secret-box.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
 
 /** What the gateway of this process says of itself, besides what the registry knows. */
@@ -45,11 +47,13 @@ export function openGatewayRegistry(options: {
   /** Of its own: a query that waits for a connection would make this gateway look lost. */
   readonly db: Db
   readonly store: SnapshotStore
+  /** Follows which encryption key new secrets are wrapped with. */
+  readonly box: SecretBox
   /** Where the number of gateways outlives the process; omitted: it does not. */
   readonly countFile?: string
   readonly log: { warn(fields: object, message: string): void }
 }): GatewayRegistry {
-  const { id, build, db, store, log } = options
+  const { id, build, db, store, box, log } = options
   const startedAt = new Date()
   const host = hostname()
   let appliedAt = startedAt
@@ -65,7 +69,10 @@ export function openGatewayRegistry(options: {
   )
 
   const beat = async (figures: () => GatewayFigures) => {
-    await upsertGateway(db, { id, build, host, startedAt, appliedAt, applied: store.current(), ...figures() })
+    const { encryptionKeyId } = await getInstallation(db)
+    if (encryptionKeyId !== null) box.sealWith(encryptionKeyId)
+    const keys = { encryptionKeyIds: box.keyIds, sealingKeyId: box.sealingKeyId }
+    await upsertGateway(db, { id, build, host, startedAt, appliedAt, applied: store.current(), ...keys, ...figures() })
     lastSeen = await listGateways(db)
     others = lastSeen.filter((gateway) => gateway.id !== id && gateway.state === 'LIVE')
     const lost = lastSeen.filter((gateway) => gateway.id !== id && gateway.state === 'LOST')

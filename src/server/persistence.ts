@@ -1,4 +1,3 @@
-import { hkdfSync } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Database, openDatabase } from '../storage/database.ts'
 import { migrate } from '../storage/migrate.ts'
@@ -21,8 +20,6 @@ export type Persistence = AsyncDisposable & {
   /** Has all connections left, at once. */
   abandon(): void
   readonly box: SecretBox
-  /** 32 bytes for one purpose, the same in all processes with the same encryption key. */
-  deriveKey(purpose: string): Buffer
 }
 
 export type PersistenceOptions = {
@@ -71,7 +68,6 @@ export async function openPersistence(
     reads,
     abandon: () => pools.forEach((pool) => pool.abandon()),
     box: createSecretBox(keys),
-    deriveKey: (purpose) => Buffer.from(hkdfSync('sha256', keys[0], '', `signalbox ${purpose}`, 32)),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
 }

@@ -6,7 +6,7 @@ import { ensureFirstAdministrator, type FirstAdministrator } from '../control/fi
 import { createTrafficCounters } from '../gateway/traffic/traffic-counters.ts'
 import { type Gateway, openGateway } from '../gateway/gateway.ts'
 import { timelyRecord } from '../gateway/spool/timely-record.ts'
-import { rewrapSecrets } from '../storage/rewrap-secrets.ts'
+import { getInstallation } from '../storage/installation.ts'
 import { openApiListener } from './api-listener.ts'
 import type { Config } from './config.ts'
 import { type ConfigFollower, openConfigFollower } from './config-follower.ts'
@@ -23,6 +23,7 @@ import { observedSink } from './observed-sink.ts'
 import { migrateWhenReachable, openPersistence, type Persistence, whenUsable } from './persistence.ts'
 import { createRequestFeed } from './request-feed.ts'
 import { startRetention } from './retention.ts'
+import { adoptEncryptionKey, rotateEncryptionKey } from './rotate-encryption-key.ts'
 import { openSnapshotJudge, type SnapshotJudge } from './snapshot-judge.ts'
 import { createSnapshotStore, type SnapshotStore } from './snapshot-store.ts'
 import { openTrafficHub } from './traffic-hub.ts'
@@ -84,6 +85,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
       build: version,
       db,
       store,
+      box: persistence.box,
       countFile: join(config.dataDir, 'gateway-count'),
       log,
     }),
@@ -164,6 +166,8 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
   const untilUsable = <T>(step: () => Promise<T>) => whenUsable(step, log, { always: isKnown, signal })
   const goOnline = async () => {
     await untilUsable(() => migrateWhenReachable(databaseUrl, log, signal))
+    const { isChanging } = await untilUsable(() => adoptEncryptionKey(db, persistence.box))
+    cursorKey = (await untilUsable(() => getInstallation(db))).cursorKey
     // First of all: what is complete must not pass what was served without the database.
     await untilUsable(() => usage.start())
     await untilUsable(() => follower.reload())
@@ -176,27 +180,41 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
       health: gateway.live.healthReport(),
       endpointInFlight: gateway.live.inFlightReport(),
     }))
+    if (isChanging) changeKeyIfAlone()
+  }
+  const changeKeyIfAlone = () => {
+    if (registry.others().length > 0)
+      return log.info(
+        {},
+        'the encryption key changes with the command rotate-encryption-key, once every process has the new one',
+      )
+    rotateEncryptionKey(db, persistence.box).then(
+      (count) => log.info({ secrets: count }, 'secrets were wrapped with the current encryption key'),
+      (error: unknown) =>
+        log.warn({ err: error }, 'the encryption key could not be changed; run rotate-encryption-key'),
+    )
+    return undefined
+  }
+  const administer = async () => {
+    await wentOnline
     const administrator = await untilUsable(() => ensureFirstAdministrator(control, config.adminKey ?? null))
     // Of several processes that start at once another one may have made the key.
     await follower.catchUp()
     isOnline = true
     online.use(startRetention({ db, retentionDays: config.retentionDays, log }))
-    rewrapSecrets(db, persistence.box).then(
-      (count) => count > 0 && log.info({ secrets: count }, 'secrets were wrapped with the current encryption key'),
-      (error: unknown) => log.warn({ err: error }, 'secrets could not be wrapped anew; trying again at the next start'),
-    )
     return administrator
   }
-  const firstAdministrator = goOnline()
+  let cursorKey: Buffer | undefined
+  const wentOnline = goOnline()
   if (isKnown) {
     // What was good last may be old: a database that is there is asked before anybody is served by it.
     const patience = new AbortController()
     await Promise.race([
-      firstAdministrator.catch((error: unknown) => log.error({ err: error }, 'the database cannot be used')),
+      wentOnline.catch((error: unknown) => log.error({ err: error }, 'the database cannot be used')),
       sleep(databasePatienceMs, undefined, { signal: patience.signal }).catch(() => undefined),
     ])
     patience.abort()
-  } else await firstAdministrator
+  } else await wentOnline
   const api = opened.use(
     await openApiListener({
       listen: config.api,
@@ -211,7 +229,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
         onRequest: feed.onRequest,
       },
       noteKeyUse: keyUse.note,
-      cursorKey: persistence.deriveKey('cursors'),
+      cursorKey: () => cursorKey,
       metrics: metrics.ofAll,
       metricsOpen: config.metricsOpen,
       whyNotReady: () => (isOnline ? undefined : 'the database cannot be reached'),
@@ -221,6 +239,9 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
   const address = await gateway.listen().catch((error: NodeJS.ErrnoException) => {
     throw whyNotListening(error, config.gateway, 'SIGNALBOX_GATEWAY')
   })
+  // With both ports in hand: a start that fails for a port must not have made a key that nobody has seen.
+  const firstAdministrator = administer()
+  if (!isKnown) await firstAdministrator
 
   const stack = opened.move()
   return {

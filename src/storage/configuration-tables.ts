@@ -20,6 +20,7 @@ import type { BackendHealthReport } from '../routing/backend-health.ts'
 export interface ConfigurationTables {
   config_version: ConfigVersionTable
   config_change: ConfigChangeTable
+  installation: InstallationTable
   app_user: UserTable
   api_key: ApiKeyTable
   api_key_route: ApiKeyRouteTable
@@ -61,6 +62,12 @@ interface ConfigVersionTable {
   committed_at: Date
   /** Set by the database with each version. */
   token: GeneratedAlways<string>
+}
+
+interface InstallationTable {
+  singleton: Generated<boolean>
+  cursor_key: Generated<Buffer>
+  encryption_key_id: string | null
 }
 
 interface ConfigChangeTable {
@@ -303,6 +310,8 @@ export interface GatewayTable {
   seen_at: Date
   build: string
   host: Generated<string>
+  encryption_key_ids: Generated<string[]>
+  sealing_key_id: string | null
   health: ColumnType<Record<string, BackendHealthReport>, string | undefined, string>
   endpoint_in_flight: ColumnType<Record<string, number>, string | undefined, string>
   spool_id: Generated<string | null>

@@ -35,6 +35,8 @@ export interface GatewayReport {
   readonly startedAt: Date
   readonly build: string
   readonly host: string
+  readonly encryptionKeyIds: readonly string[]
+  readonly sealingKeyId: string
   /** Of its usage records. */
   readonly spoolId?: string
   readonly health: Readonly<Record<string, BackendHealthReport>>
@@ -51,6 +53,8 @@ export async function upsertGateway(db: Db, report: GatewayReport): Promise<void
     pending_usage_records: report.pendingUsageRecords,
     build: report.build,
     host: report.host,
+    encryption_key_ids: [...report.encryptionKeyIds],
+    sealing_key_id: report.sealingKeyId,
     spool_id: report.spoolId ?? null,
     health: JSON.stringify(report.health),
     endpoint_in_flight: JSON.stringify(report.endpointInFlight),

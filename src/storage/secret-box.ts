@@ -10,6 +10,12 @@ export interface SecretBox {
   seal(secret: string, context: string): Buffer
   /** Throws `SecretBoxError` if the encryption key, the context or a bit is not what it was. */
   open(sealed: Uint8Array, context: string): string
+  /** The ids of its encryption keys: the configured one first, then earlier ones. They tell nothing of the keys. */
+  readonly keyIds: readonly string[]
+  /** The id of the current encryption key: what new secrets are wrapped with. */
+  readonly sealingKeyId: string
+  /** Makes another of its encryption keys the current one. False: it does not have that key. */
+  sealWith(keyId: string): boolean
   /** The same secret under the current encryption key; undefined if it is already. */
   rewrap(sealed: Uint8Array, context: string): Buffer | undefined
 }
@@ -30,7 +36,8 @@ const headerBytes = 1 + keyIdBytes
 /** `keys` are 32 bytes each: the current encryption key, then earlier ones that secrets may still be wrapped with. */
 export function createSecretBox(keys: readonly [Buffer, ...Buffer[]]): SecretBox {
   const byId = new Map(keys.map((key) => [keyId(key), key]))
-  const current = keys[0]
+  let currentId = keyId(keys[0])
+  const current = () => byId.get(currentId)!
 
   const unwrap = (sealed: Buffer, context: string) => {
     const key = byId.get(sealed.subarray(1, headerBytes).toString('hex'))
@@ -39,9 +46,18 @@ export function createSecretBox(keys: readonly [Buffer, ...Buffer[]]): SecretBox
     return decrypt(key, sealed.subarray(headerBytes, headerBytes + wrappedBytes), context)
   }
   const wrap = (dataKey: Buffer, context: string) =>
-    Buffer.concat([Buffer.from([format]), Buffer.from(keyId(current), 'hex'), encrypt(current, dataKey, context)])
+    Buffer.concat([Buffer.from([format]), Buffer.from(currentId, 'hex'), encrypt(current(), dataKey, context)])
 
   return {
+    keyIds: [...byId.keys()],
+    get sealingKeyId() {
+      return currentId
+    },
+    sealWith(id) {
+      if (!byId.has(id)) return false
+      currentId = id
+      return true
+    },
     seal(secret, context) {
       const dataKey = randomBytes(keyBytes)
       return Buffer.concat([wrap(dataKey, context), encrypt(dataKey, Buffer.from(secret, 'utf8'), context)])
@@ -52,7 +68,7 @@ export function createSecretBox(keys: readonly [Buffer, ...Buffer[]]): SecretBox
     },
     rewrap(sealed, context) {
       const bytes = Buffer.from(sealed)
-      if (bytes.subarray(1, headerBytes).toString('hex') === keyId(current)) return undefined
+      if (bytes.subarray(1, headerBytes).toString('hex') === currentId) return undefined
       return Buffer.concat([wrap(unwrap(bytes, context), context), bytes.subarray(headerBytes + wrappedBytes)])
     },
   }

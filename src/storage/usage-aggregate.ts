@@ -97,9 +97,7 @@ async function listSums(tx: Db, query: UsageSelection, parts: readonly RangePart
   )
   const { rows } = await sql<SumRow>`
     with part as (${sql.join(
-      parts.map((part) =>
-        selectPart(query, part, [...keys.map((key) => sql.ref(`d.${key}`)), lastUse, ...values]),
-      ),
+      parts.map((part) => selectPart(query, part, [...keys.map((key) => sql.ref(`d.${key}`)), lastUse, ...values])),
       sql` union all `,
     )}), page as (
       select bucket_start, ${sql.join([...keys.map((key) => sql.ref(key)), ...sums, ...mergedSketches])}, usage_sum(cost) as cost,

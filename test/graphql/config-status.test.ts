@@ -34,6 +34,8 @@ const report = async (id: string, version: number, token?: string) =>
     id,
     applied: { version, token: token ?? (await tokenOf(version)) },
     host: 'test',
+    encryptionKeyIds: [],
+    sealingKeyId: '',
     appliedAt: new Date(),
     inFlight: 0,
     pendingUsageRecords: 0,

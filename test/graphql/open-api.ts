@@ -52,7 +52,8 @@ export async function openTestApi(): Promise<TestApi> {
   const { ports, live } = createTestLive(control.snapshots)
   const faults: object[] = []
   const log = { debug: () => {}, warn: () => {}, error: (fields: object) => void faults.push(fields) }
-  const handler = createGraphQLHandler({ control, reads: control, live: ports, log, cursorKey: randomBytes(32) })
+  const cursorKey = randomBytes(32)
+  const handler = createGraphQLHandler({ control, reads: control, live: ports, log, cursorKey: () => cursorKey })
   const server = createServer((request, response) => handler.handle(request, response))
   server.on('upgrade', (request, socket, head) => handler.upgrade(request, socket, head))
   server.listen(0, '127.0.0.1')

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { createUser, updateUser } from '../../src/control/user.ts'
@@ -7,6 +8,7 @@ import { createSnapshotStore } from '../../src/server/snapshot-store.ts'
 import { openConfigFollower } from '../../src/server/config-follower.ts'
 import { emptySnapshot } from '../../src/routing/compile.ts'
 import { openDatabase } from '../../src/storage/database.ts'
+import { createSecretBox } from '../../src/storage/secret-box.ts'
 import { deleteGateway, upsertGateway } from '../../src/storage/gateway.ts'
 import { openDatabaseProxy } from '../support/database-proxy.ts'
 import { administrator, openTestControl, type TestControl, valueOf } from '../support/control.ts'
@@ -17,7 +19,7 @@ const log = { error: () => undefined, warn: () => undefined }
 const figures = () => ({ inFlight: 0, pendingUsageRecords: 0, health: {}, endpointInFlight: {} })
 
 function openRegistry(id: string, { db }: Pick<Control, 'db'>, store = createSnapshotStore()): GatewayRegistry {
-  return openGatewayRegistry({ id, build: 'test', db, store, log })
+  return openGatewayRegistry({ id, build: 'test', db, store, box: createSecretBox([randomBytes(32)]), log })
 }
 
 /** The commands of a process that has a gateway of its own. */
@@ -37,6 +39,8 @@ async function addSilentGateway({ db }: Pick<Control, 'db'>, id: string, seconds
     startedAt: at,
     appliedAt: at,
     applied: emptySnapshot,
+    encryptionKeyIds: [],
+    sealingKeyId: '',
     ...figures(),
   })
   await sql`update gateway set seen_at = clock_timestamp() - make_interval(secs => ${seconds}) where id = ${id}`.execute(
