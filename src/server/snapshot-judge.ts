@@ -4,7 +4,7 @@ import type { GatewayPorts } from '../gateway/ports.ts'
 export interface SnapshotJudge extends Disposable {
   readonly judge: NonNullable<GatewayPorts['judgeSnapshot']>
   /** The database has answered. */
-  heard(): void
+  readonly heard: () => void
 }
 
 /** Others take a gateway that has been silent for so long for lost, and do not wait for it: it must not serve on unseeing. */
@@ -27,23 +27,22 @@ export function openSnapshotJudge(options: {
   let awakeAtMs = performance.now()
   let heardAtMs = -Infinity
   let looking: Promise<void> | null = null
-  const lookOnce = () =>
-    (looking ??= Promise.race([look().catch(() => undefined), sleep(lookPatienceMs, undefined, { ref: false })]).then(
-      () => {
-        looking = null
-        awakeAtMs = performance.now()
-      },
-    ))
+  const lookOnce = async () => {
+    await Promise.race([look().catch(() => undefined), sleep(lookPatienceMs, undefined, { ref: false })])
+    looking = null
+    awakeAtMs = performance.now()
+  }
+  const beginLook = () => (looking ??= lookOnce())
   const tick = setInterval(() => {
     // The first that runs after a long sleep may be this timer: then the look begins here.
-    if (performance.now() - awakeAtMs > sleptMs) void lookOnce()
+    if (performance.now() - awakeAtMs > sleptMs) void beginLook()
     else awakeAtMs = performance.now()
   }, tickMs).unref()
   return {
     judge() {
       const nowMs = performance.now()
       if (looking) return looking
-      if (nowMs - awakeAtMs > sleptMs) return lookOnce()
+      if (nowMs - awakeAtMs > sleptMs) return beginLook()
       return maxStalenessMs !== null && nowMs - heardAtMs > maxStalenessMs ? 'STALE' : null
     },
     heard: () => void (heardAtMs = performance.now()),
