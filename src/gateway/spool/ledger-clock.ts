@@ -18,6 +18,12 @@ export class LedgerClock {
     return this.#offsetMs === null ? Date.now() : Math.round(monotonicMs() + this.#offsetMs)
   }
 
+  /** How far this machine's clock is behind it, in milliseconds; 0 if that is little. */
+  lagMs(): number {
+    const lagMs = this.now() - Date.now()
+    return Math.abs(lagMs) < toleranceMs ? 0 : lagMs
+  }
+
   /**
    * The database said that it was `databaseMs` (milliseconds since the epoch) at an instant between `askedAtMs` and now (`monotonicMs`).
    * A small difference is left alone: each correction backwards would let records end before what was complete.

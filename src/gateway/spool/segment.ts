@@ -1,4 +1,4 @@
-import { closeSync, fdatasync, fstatSync, ftruncateSync, futimes, openSync, readSync, writeSync } from 'node:fs'
+import { closeSync, fdatasync, fstatSync, ftruncateSync, futimesSync, openSync, readSync, writeSync } from 'node:fs'
 import type { UsageAbout } from '../../routing/usage-entry.ts'
 import type { SpooledRecord } from './batches-out.ts'
 import { findFrame, type Frame, isTorn, listDamaged, maxFrameBytes, mostRecordsIn } from './frame.ts'
@@ -205,7 +205,11 @@ export class Segment {
 
   /** Whoever finds the file knows by its time until when this process lived; `nowMs` in milliseconds since the epoch. */
   touch(nowMs: number): void {
-    futimes(this.#descriptor, nowMs / 1000, nowMs / 1000, () => undefined)
+    try {
+      futimesSync(this.#descriptor, nowMs / 1000, nowMs / 1000)
+    } catch {
+      // The time of its last write stays, which is that of this machine's clock.
+    }
   }
 
   modifiedAtMs(): number {

@@ -241,6 +241,8 @@ export class Spool implements UsageSink, Disposable {
       const maxBytes = this.#options.maxBytes ?? 16 * 1024 ** 3
       if (this.#bytes + frames.length > maxBytes) throw new Error(`the spool has its ${maxBytes} bytes`)
       segment.append(frames.bytes())
+      // The write has set the file's time to that of a clock which is wrong.
+      if (this.clock.lagMs() !== 0) segment.touch(this.clock.now())
       for (const about of abouts) segment.abouts.set(about.number, about)
       this.#bytes += frames.length
       if (this.#isFailing) this.#log.info({ pending: this.#pending }, 'the spool is written again')
@@ -478,7 +480,7 @@ export class Spool implements UsageSink, Disposable {
     if (this.#newlyOpen.size === 0) return true
     this.flush()
     const requests = this.#newlyOpen.list()
-    const segment = this.#write((frames) => addOpen(frames, requests))
+    const segment = this.#write((frames) => addOpen(frames, requests, this.clock))
     if (!segment) return false
     for (const request of requests) {
       this.#newlyOpen.delete(request)
@@ -524,13 +526,16 @@ export class Spool implements UsageSink, Disposable {
     // What began in an adopted folder may have got its record in this one: those come first.
     for (const part of this.#folder.parts) {
       this.#inheritNote(part)
+      let modifiedAtMs = 0
       for (const { number, runId, path } of listSegments(part)) {
         if (part === this.#folder.path) this.#nextNumber = number + 1
         const segment = new Segment(path, runId)
-        lastAliveMs = Math.max(lastAliveMs, segment.modifiedAtMs())
+        modifiedAtMs = segment.modifiedAtMs()
         this.#recoverSegment(segment, open)
         lastAliveMs = Math.max(lastAliveMs, segment.lastInstantMs)
       }
+      // Of the last one: the others were not touched any more.
+      lastAliveMs = Math.max(lastAliveMs, modifiedAtMs)
     }
     // They are shipped behind its own.
     const isAdopted = ({ path }: Segment) => (dirname(path) === this.#folder.path ? 0 : 1)
@@ -644,10 +649,13 @@ function addRecords(frames: FrameBuffer, into: Segment, waiting: readonly Waitin
   return added
 }
 
-function addOpen(frames: FrameBuffer, requests: readonly OpenRequest[]): readonly UsageAbout[] {
+/** With the times of the ledger, since nobody can tell later how wrong this machine's clock was. */
+function addOpen(frames: FrameBuffer, requests: readonly OpenRequest[], clock: LedgerClock): readonly UsageAbout[] {
+  const lagMs = clock.lagMs()
   for (const request of requests) {
-    const head = { kind: 'open', id: request.id, instantMs: request.startedAtMs, about: 0, sequence: 0 } as const
-    frames.add(head, JSON.stringify(request.start()))
+    const startedAtMs = lagMs === 0 ? request.startedAtMs : Math.min(request.startedAtMs + lagMs, clock.now())
+    const head = { kind: 'open', id: request.id, instantMs: startedAtMs, about: 0, sequence: 0 } as const
+    frames.add(head, JSON.stringify({ ...request.start(), startedAtMs }))
   }
   return []
 }

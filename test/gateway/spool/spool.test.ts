@@ -20,8 +20,9 @@ import * as fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { SpoolBatch } from '../../../src/gateway/spool/batches-out.ts'
 import { openSpool, type Spool, type SpoolOptions } from '../../../src/gateway/spool/spool.ts'
+import { monotonicMs } from '../../../src/gateway/monotonic.ts'
 import type { OpenRequest } from '../../../src/gateway/ports.ts'
-import type { UsageRecord } from '../../../src/routing/usage-record.ts'
+import { endedAtMs, type UsageRecord } from '../../../src/routing/usage-record.ts'
 import { createJsonEncoder, openRequest, readRecords } from '../../support/spooled-usage.ts'
 import { until } from '../../support/until.ts'
 import { usageRecord } from '../../support/usage-record.ts'
@@ -225,6 +226,29 @@ describe('after a crash', () => {
     expect(second).toMatchObject({ id: dropped.id, outcome: 'GATEWAY_ERROR', routeName: 'chat', tokens: null })
     expect(second!.durationMs).toBeGreaterThanOrEqual(60_000)
   })
+
+  test.for([40, -40])(
+    'a request that was cut off ended when its process did, by the ledger, %i days from what its machine says',
+    async (days) => {
+      const crash = mkdtempSync(join(tmpdir(), 'signalbox-spool-'))
+      try {
+        using spool = open()
+        const ledgerMs = Date.now() + days * 86_400_000
+        spool.clock.follow(ledgerMs, monotonicMs())
+        // It began by the machine's clock, and nobody has asked since how the spool is.
+        spool.open(openRequest(usageRecord({ startedAtMs: Date.now() })))
+        await until(() => segmentsOf().length === 1)
+        cpSync(root, crash, { recursive: true, preserveTimestamps: true })
+        using again = openSpool({ root: crash, encoder: createJsonEncoder(), log })
+        const [cutOff] = shipAll(again)
+        expect(cutOff!.outcome).toBe('GATEWAY_ERROR')
+        expect(Math.abs(endedAtMs(cutOff!) - ledgerMs)).toBeLessThan(60_000)
+        expect(cutOff!.durationMs).toBeLessThan(60_000)
+      } finally {
+        rmSync(crash, { recursive: true })
+      }
+    },
+  )
 
   test('a request in flight is found although the segment that it began in is gone', async () => {
     const long = usageRecord({ startedAtMs: Date.now() })
