@@ -90,6 +90,8 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader, Arriv
   #lastByteAtMs = 0
   #isReading = false
   #isBodyHeld = false
+  /** Nobody reads the body yet: what has come of it waits. */
+  #isBodyDeferred = false
   #isPaused = false
   #exchange: Exchange | null = null
   #bodyLeft = 0
@@ -181,6 +183,20 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader, Arriv
     this.#steer()
   }
 
+  deferBody(): void {
+    if (this.#stage !== 'body') return
+    this.#isBodyDeferred = true
+    this.holdBody(true)
+  }
+
+  readBody(): void {
+    if (!this.#isBodyDeferred) return
+    this.#isBodyDeferred = false
+    this.holdBody(false)
+    const waiting = this.#takeWaiting()
+    if (waiting) this.#read(waiting)
+  }
+
   finish(): void {
     this.#isAnswered = true
     if (!this.#unsent) this.#endWhenSent()
@@ -229,16 +245,22 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader, Arriv
   // ── what the socket says ──
 
   take(bytes: Buffer): void {
-    if (this.#stage === 'answering') return this.#wait(bytes)
+    if (this.#mustWait) return this.#wait(bytes)
     const waiting = this.#takeWaiting()
     this.#read(waiting ? Buffer.concat([waiting, bytes]) : bytes)
   }
 
-  /** Requests wait behind the current one. */
+  /** What comes cannot be read yet. */
+  get #mustWait(): boolean {
+    return this.#stage === 'answering' || this.#isBodyDeferred
+  }
+
+  /** Requests wait behind the current one, or its body does. */
   #wait(bytes: Buffer): void {
     if (this.#isOverrun) return
     const hasRoom = this.#heldBytes + bytes.length <= maxOverdueBytes && this.#hold(bytes.length)
-    if (!hasRoom) return this.#overrun()
+    // Of a body nothing may be missing.
+    if (!hasRoom) return this.#isBodyDeferred ? this.destroy() : this.#overrun()
     if (this.#waiting) this.#enqueue(this.#waiting, bytes)
     else this.#waiting = bytes
     if (this.#heldBytes >= maxWaitingBytes) this.#steer()
@@ -302,7 +324,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader, Arriv
   #read(bytes: Buffer): void {
     let at = 0
     this.#isReading = true
-    while (at < bytes.length) {
+    while (at < bytes.length && !this.#isBodyDeferred) {
       const before = at
       if (this.#stage === 'body') at = this.#readBody(bytes, at)
       else if (this.#stage === 'idle' || this.#stage === 'head') at = this.#readHead(bytes, at)
@@ -316,7 +338,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader, Arriv
   }
 
   #keep(rest: Buffer): void {
-    if (this.#stage === 'answering') this.#wait(rest)
+    if (this.#mustWait) this.#wait(rest)
     else this.#waiting = rest
   }
 
@@ -445,7 +467,13 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader, Arriv
     exchange.onOver()
     if (!exchange.keepsAlive) this.#linger()
     else if (exchange.isReceived) this.#next()
-    else this.#sinceMs = monotonicMs()
+    else this.#awaitRest()
+  }
+
+  /** The answer did not wait for the body: the rest of it is read over. */
+  #awaitRest(): void {
+    this.#sinceMs = monotonicMs()
+    this.readBody()
   }
 
   #next(): void {
@@ -470,6 +498,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader, Arriv
     this.#chunked = null
     this.#isAnswered = false
     this.#isBodyHeld = false
+    this.#isBodyDeferred = false
     this.#readsOn = false
     this.#endHold()
     this.#stage = stage

@@ -24,6 +24,9 @@ export interface ExchangeCarrier {
   /** Sends all of them, in one go. */
   sendAll(parts: readonly Buffer[]): boolean
   holdBody(isHeld: boolean): void
+  /** What comes of the body waits until `readBody`. */
+  deferBody(): void
+  readBody(): void
   /** The answer is over. */
   finish(): void
   /** Closes the connection at once: an answer that was cut must not look whole. */
@@ -97,8 +100,14 @@ export class Exchange {
 
   /** What comes of the body goes to this reader from now on, beginning within this call if it has come. */
   read(reader: BodyReader): void {
-    if (this.isReceived) reader.onBodyEnd('whole')
-    else this.reader = reader
+    if (this.isReceived) return reader.onBodyEnd('whole')
+    this.reader = reader
+    this.#carrier.readBody()
+  }
+
+  /** Nobody can read the body yet: without this, what comes of it meanwhile would be read over. */
+  deferBody(): void {
+    this.#carrier.deferBody()
   }
 
   /** Tells a client that waits for it to send its body. */

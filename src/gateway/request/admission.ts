@@ -73,7 +73,12 @@ export class Admission implements Disposable {
     const judgement = ports.judgeSnapshot?.() ?? null
     if (judgement === null) this.#identify(operation)
     else if (judgement === 'STALE') this.#reply.refuse({ code: 'configuration_stale' }, 1_000)
-    else void judgement.then(() => this.#identifyLate(operation))
+    else this.#look(judgement, operation)
+  }
+
+  #look(looked: Promise<void>, operation: Operation): void {
+    this.#exchange.deferBody()
+    void looked.then(() => this.#identifyLate(operation))
   }
 
   /** The gateway had slept, and has looked what is current. */
