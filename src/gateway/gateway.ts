@@ -159,9 +159,9 @@ class HttpGateway implements Gateway {
   }
 
   #answerMetrics(exchange: Exchange, read: MetricsReader): void {
-    const { method, key } = exchange.head
+    const { method, keys } = exchange.head
     const snapshot = this.#context.ports.snapshot()
-    void metricsAnswer({ method, key, snapshot, read }).then(({ status, headers, body }) =>
+    void metricsAnswer({ method, keys, snapshot, read }).then(({ status, headers, body }) =>
       this.#guard(exchange, () => exchange.answer(status, headers, body)),
     )
   }

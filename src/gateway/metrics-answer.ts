@@ -3,7 +3,7 @@
  * a key with the scope `USAGE_READ` whose owner is more than a member.
  */
 import { hash } from 'node:crypto'
-import { authenticate, isRefusal } from '../routing/access.ts'
+import { authenticate, type Caller, isRefusal } from '../routing/access.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
 import type { MetricsReader } from './ports.ts'
 
@@ -20,8 +20,8 @@ export interface MetricsAnswer {
 
 export interface MetricsQuestion {
   readonly method: string
-  /** The caller's key; null: it gave none. */
-  readonly key: string | null
+  /** What the caller gave as its key; the first that is known counts. */
+  readonly keys: readonly string[]
   readonly snapshot: Snapshot
   readonly read: MetricsReader
   /** False if the operator has said so: behind a proxy nobody knows where a request came from. */
@@ -30,8 +30,8 @@ export interface MetricsQuestion {
 
 /** What a request for the metrics is answered. Never rejects. */
 export async function metricsAnswer(question: MetricsQuestion): Promise<MetricsAnswer> {
-  const { method, key, snapshot, read, needsKey = true } = question
-  const refusal = refuseMethod(method) ?? (needsKey ? refuseCaller(key, snapshot) : null)
+  const { method, keys, snapshot, read, needsKey = true } = question
+  const refusal = refuseMethod(method) ?? (needsKey ? refuseCaller(keys, snapshot) : null)
   if (refusal) return refusal
   try {
     const { contentType, text } = await read()
@@ -46,13 +46,21 @@ function refuseMethod(method: string): MetricsAnswer | null {
   return textAnswer(405, 'only GET\n', ['allow', 'GET, HEAD'])
 }
 
-function refuseCaller(key: string | null, snapshot: Snapshot): MetricsAnswer | null {
-  const caller = authenticate(snapshot, key === null ? null : hash('sha256', key, 'hex'), Date.now())
+function refuseCaller(keys: readonly string[], snapshot: Snapshot): MetricsAnswer | null {
+  const caller = callerOf(keys, snapshot)
   const text = 'needs a key with the scope USAGE_READ, of an operator or administrator\n'
-  if (isRefusal(caller) || !caller.apiKey || !caller.user)
+  if (!caller?.apiKey || !caller.user)
     return textAnswer(401, text, ['www-authenticate', 'Bearer realm="metrics"'])
   const mayRead = caller.apiKey.scopes.includes('USAGE_READ') && caller.user.role !== 'MEMBER'
   return mayRead ? null : textAnswer(403, text)
+}
+
+function callerOf(keys: readonly string[], snapshot: Snapshot): Caller | null {
+  for (const key of keys) {
+    const caller = authenticate(snapshot, hash('sha256', key, 'hex'), Date.now())
+    if (!isRefusal(caller)) return caller
+  }
+  return null
 }
 
 function textAnswer(status: number, text: string, headers: readonly string[] = []): MetricsAnswer {

@@ -1,6 +1,6 @@
 import type { Control } from '../control/control.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { keyOf } from '../gateway/downstream/request-head.ts'
+import { keysOf } from '../gateway/downstream/request-head.ts'
 import { isMetricsUrl, type MetricsAnswer, metricsAnswer } from '../gateway/metrics-answer.ts'
 import type { MetricsReader } from '../gateway/ports.ts'
 import type { Reads } from '../graphql/context.ts'
@@ -37,7 +37,7 @@ export async function openApiListener(options: ApiListenerOptions): Promise<Http
     handle(request, response) {
       if (!isMetricsUrl(request.url)) return graphql.handle(request, response)
       const needsKey = !metricsOpen
-      const question = { method: request.method ?? '', key: keyOfRequest(request), read: metrics, needsKey }
+      const question = { method: request.method ?? '', keys: keysOfRequest(request), read: metrics, needsKey }
       void metricsAnswer({ ...question, snapshot: control.snapshots.current() }).then((answer) =>
         write(answer, response),
       )
@@ -52,8 +52,8 @@ export async function openApiListener(options: ApiListenerOptions): Promise<Http
   return listener
 }
 
-function keyOfRequest({ headers }: IncomingMessage): string | null {
-  return keyOf(headers.authorization ?? '', String(headers['x-api-key'] ?? ''), String(headers['api-key'] ?? ''))
+function keysOfRequest({ headers }: IncomingMessage): readonly string[] {
+  return keysOf(headers.authorization ?? '', String(headers['x-api-key'] ?? ''), String(headers['api-key'] ?? ''))
 }
 
 function write({ status, headers, body }: MetricsAnswer, response: ServerResponse): void {

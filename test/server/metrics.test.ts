@@ -250,6 +250,11 @@ test('the gateway shows its metrics only to a key that may read the usage of all
   expect(answer.headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
   expect(readScrape(await answer.text()).types.get('process_resident_memory_bytes')).toBe('gauge')
   expect((await ask('k-operator', { method: 'POST' })).status).toBe(405)
+  const several = (headers: Record<string, string>) => fetch(`${gateway.origin}/metrics`, { headers })
+  expect((await several({ authorization: 'Bearer none', 'x-api-key': 'k-operator' })).status).toBe(200)
+  expect((await several({ 'x-api-key': 'sbx_wrong', 'api-key': 'k-operator' })).status).toBe(200)
+  expect((await several({ authorization: 'Bearer none', 'api-key': 'k-member' })).status).toBe(403)
+  expect((await several({ authorization: 'Bearer k-member', 'api-key': 'k-operator' })).status).toBe(403)
   expect(gateway.records).toEqual([])
 })
 
@@ -298,6 +303,8 @@ test('the product answers scrapes on both listeners, and what it counts equals i
 
   // Where a request comes from cannot be known behind a proxy: it needs a key also from here.
   expect((await fetch(`${product.apiUrl}/metrics`)).status).toBe(401)
+  const behindADummy = { authorization: 'Bearer EMPTY', 'api-key': authorization.replace('Bearer ', '') }
+  expect((await fetch(`${product.apiUrl}/metrics`, { headers: behindADummy })).status).toBe(200)
   expect((await fetch(`${product.gatewayUrl}/metrics`)).status).toBe(401)
   const ofGateway = await fetch(`${product.gatewayUrl}/metrics`, { headers: { authorization } })
   const page = readScrape(await ofGateway.text())

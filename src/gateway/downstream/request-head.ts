@@ -144,8 +144,7 @@ export class RequestHead {
 
   /** All keys that the client sent, bare, in the order in which they count. */
   get keys(): readonly string[] {
-    const authorization = keyOf(this.#authorization, '', '')
-    return [authorization ?? '', this.#xApiKey, this.#apiKey].filter((key) => key !== '')
+    return keysOf(this.#authorization, this.#xApiKey, this.#apiKey)
   }
 
   #readRequestLine(line: string): string | null {
@@ -215,7 +214,8 @@ export class RequestHead {
         this.#readContentEncoding(value.toLowerCase())
         break
       case 'upgrade':
-        this.upgrade += this.upgrade === '' ? value : `,${value}`
+        // RFC 9110 § 7.8: a client of HTTP/1.0 cannot mean it.
+        if (!this.isHttp10) this.upgrade += this.upgrade === '' ? value : `,${value}`
         break
       case 'origin':
         this.origin ??= value
@@ -260,6 +260,11 @@ export interface Preflight {
 export function keyOf(authorization: string, xApiKey: string, apiKey: string): string | null {
   const key = /^bearer(?: |$)/i.test(authorization) ? authorization.slice(7).trim() : authorization
   return key || xApiKey || apiKey || null
+}
+
+/** All keys of the three headers, bare, in the order in which they count. */
+export function keysOf(authorization: string, xApiKey: string, apiKey: string): readonly string[] {
+  return [keyOf(authorization, '', '') ?? '', xApiKey, apiKey].filter((key) => key !== '')
 }
 
 /** The name in lower case of a header that passes only where an operator says so; undefined: it is none of `names`. */
