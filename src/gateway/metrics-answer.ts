@@ -49,8 +49,7 @@ function refuseMethod(method: string): MetricsAnswer | null {
 function refuseCaller(keys: readonly string[], snapshot: Snapshot): MetricsAnswer | null {
   const caller = callerOf(keys, snapshot)
   const text = 'needs a key with the scope USAGE_READ, of an operator or administrator\n'
-  if (!caller?.apiKey || !caller.user)
-    return textAnswer(401, text, ['www-authenticate', 'Bearer realm="metrics"'])
+  if (!caller?.apiKey || !caller.user) return textAnswer(401, text, ['www-authenticate', 'Bearer realm="metrics"'])
   const mayRead = caller.apiKey.scopes.includes('USAGE_READ') && caller.user.role !== 'MEMBER'
   return mayRead ? null : textAnswer(403, text)
 }

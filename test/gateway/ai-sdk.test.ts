@@ -76,7 +76,7 @@ test('generateText calls a tool, and writes with what it says', async () => {
   expect(result.steps[0]!.toolResults).toMatchObject([{ toolName: 'weather', output: 'rain in Ghent' }])
   expect(JSON.stringify(upstream.inferences[1]!.json())).toContain('rain in Ghent')
   expect(gateway.records).toMatchObject([{ outcome: 'OK' }, { outcome: 'OK' }])
-  expect(gateway.records[0]).toMatchObject({ inputTokens: 20, outputTokens: 4 })
+  expect(gateway.records[0]!.tokens).toMatchObject({ inputTokens: 20, outputTokens: 4 })
 })
 
 test('streamText does the same from streams, and is told the tokens', async () => {

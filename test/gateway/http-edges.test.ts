@@ -358,7 +358,9 @@ test('HTTP/1.0 knows no expectations', async () => {
 test('an answer that breaks off looks whole to nobody, not even where the end of the connection is its end', async () => {
   await using upstream = await openUpstream({
     script: () =>
-      raw('HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n5\r\n{"a":\r\n'),
+      raw(
+        'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\ne\r\n{"choices":[{"\r\n',
+      ),
   })
   await using gateway = await open(upstream.baseUrl)
   const socket = connect(gateway.port, '127.0.0.1')
