@@ -61,6 +61,8 @@ export class StreamRelay implements AnswerReader, Relay {
   #searched = 0
   /** The event that was too long to hold, and of which the client has the beginning. */
   #long: LongEvent | null = null
+  /** Of a long event all has come, and the client has it, but for the empty line that ends it. */
+  #lacksEmptyLine = false
   /** What may be the stream's last event. */
   #held: Buffer[] = []
   #heldTimer: NodeJS.Timeout | null = null
@@ -102,8 +104,6 @@ export class StreamRelay implements AnswerReader, Relay {
 
   onEnd(): void {
     this.#isUpstreamOver = true
-    // Nothing more comes: what stands behind the event that ended the stream needs no empty line.
-    if (this.#isEnding && this.#rest.bytes.length > 0) this.#last.push(this.#rest.bytes)
     this.#endWithout('broken')
   }
 
@@ -124,7 +124,7 @@ export class StreamRelay implements AnswerReader, Relay {
 
   /** Nothing more comes of a stream that may have ended: with an event that lacks its empty line, or without its last event. */
   #endWithout(end: BrokenEnd): void {
-    if (this.#isEnding) return this.#endIfReleased()
+    if (this.#isEnding) return this.#endBehindEnd()
     this.#endRest()
     if (this.#isEnding) return
     if (this.#hasAll(end)) {
@@ -132,10 +132,19 @@ export class StreamRelay implements AnswerReader, Relay {
       return this.#finish('whole')
     }
     if (this.#heldTimer) this.#letHeldGo()
-    // The half event that the client has already must end, or the error event would be a part of it.
-    if (this.#long) this.#last.push(this.#rest.bytes, Buffer.from('\n\n'))
+    // The event that the client has already must end, or the error event would be a part of it.
+    if (this.#long || this.#lacksEmptyLine) this.#last.push(this.#rest.bytes, Buffer.from('\n\n'))
     this.#last.push(this.#options.errorEvent(errorOfEnd[end], this.#lastNumber()))
     this.#finish(end)
+  }
+
+  /** What stands behind the event that ended the stream needs no empty line. */
+  #endBehindEnd(): void {
+    const rest = this.#takeRest(this.#rest.bytes.length)
+    const read = rest.length > 0 && !this.#long ? this.reading.take(rest) : null
+    if (read) this.#last.push(...read.before, ...read.after)
+    else if (rest.length > 0) this.#last.push(rest)
+    this.#endIfReleased()
   }
 
   /** From here on only `#last` and what follows it goes out, and not before the record is written. */
@@ -160,17 +169,24 @@ export class StreamRelay implements AnswerReader, Relay {
   /** No event has ended: what came is kept until one has, or goes out in pieces. Comments are part of none. */
   #hold(): void {
     const idle = this.#long ? 0 : idleLinesLength(this.#rest.bytes)
-    if (idle > 0) this.#pass(this.#takeRest(idle))
+    if (idle > 0) this.#passIdle(this.#takeRest(idle))
     const all = this.#rest.bytes
     this.#searched = placeToGoOn(all)
     const max = this.#options.dropsUsageEvent ? maxHeldUsageEventBytes : maxHeldEventBytes
     if (all.length <= max) return
     // Its last bytes may be half of the empty line that ends it.
     const piece = this.#takeRest(all.length - 3)
+    this.#letHeldGo()
     this.#long ??= new LongEvent(this.#options.protocol.shape)
     this.#long.push(piece)
     this.#pass(piece)
     this.#searched = 0
+  }
+
+  /** Comments behind what may be the last event wait with it, and do not overtake it. */
+  #passIdle(lines: Buffer): void {
+    if (this.#heldTimer) this.#held.push(lines)
+    else this.#pass(lines)
   }
 
   #takeRest(length: number): Buffer {
@@ -202,7 +218,8 @@ export class StreamRelay implements AnswerReader, Relay {
 
   #take(events: Buffer): void {
     this.#letHeldGo()
-    if (events.length > nearBytes) this.#readNumber(events.toString('latin1', 0, events.length))
+    if (events.length > nearBytes || this.#rest.bytes.length > nearBytes)
+      this.#readNumber(events.toString('latin1', 0, events.length))
     const read = this.reading.take(events)
     if (!read) return this.#pass(events)
     if (this.#isEnding) return this.#passAll([...read.before, ...read.after])
@@ -257,17 +274,23 @@ export class StreamRelay implements AnswerReader, Relay {
   /** An event that lacks its empty line, behind which nothing comes: it may be the one that ends the stream, and half of one is none. */
   #endRest(): void {
     const rest = this.#rest.bytes
-    if (this.#long) {
-      this.#long.push(rest)
-      if (this.#long.isWhole) this.#endLong(this.#takeRest(rest.length))
-      return
-    }
+    // The carriage return could have been half a line end: now it is one, of an empty line.
+    if (rest.length > 1 && rest.toString('latin1', rest.length - 2) === '\n\r')
+      return this.#takeWhole(this.#takeRest(rest.length))
+    if (this.#long) return this.#endRestOfLong(this.#long, rest)
     if (rest.length === 0 || isHalfEvent(readEvent(rest))) return
     this.#letHeldGo()
     const read = this.reading.take(this.#takeRest(rest.length))
     const pieces = read ? [...read.before, ...read.after] : [rest]
     if (read?.end && read.end !== 'perhaps') this.#endWith(pieces, read.end, read.event!)
     else this.#held.push(...pieces)
+  }
+
+  #endRestOfLong(long: LongEvent, rest: Buffer): void {
+    long.push(rest)
+    if (!long.isWhole) return
+    this.#endLong(this.#takeRest(rest.length))
+    this.#lacksEmptyLine = true
   }
 
   /** Whether a stream without an event that ends it came to its end all the same. */

@@ -25,6 +25,7 @@ const named = (type: string, rest: object = {}) => `event: ${type}\n${data({ typ
 const done = 'data: [DONE]\n\n'
 const choice = (index: number, finish_reason: string | null, content = 'x') =>
   data({ choices: [{ index, delta: { content }, finish_reason }] })
+const finishedNever = choice(0, null)
 const finished = choice(0, null) + choice(0, 'stop')
 const tokens = { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 }
 
@@ -242,6 +243,58 @@ test.each<[string, string, readonly string[]]>([
   expect(gateway.records).toMatchObject([{ outcome: 'OK' }])
 })
 
+test('a comment does not overtake an image that may be the last', async () => {
+  const pieces = [`${image('completed', 40)}: ping\n`, image('completed', 40)]
+  await using upstream = await openUpstream({ script: () => chunks(pieces, sse) })
+  await using gateway = await openWith(upstream.baseUrl)
+  const text = await (await gateway.post('/images/generations', requests['/images/generations']!)).text()
+  expect(text).toBe(pieces.join(''))
+})
+
+test('a long event that lacks its empty line does not swallow the error behind it', async () => {
+  const event = choice(0, null, 'x'.repeat(100_000))
+  await using upstream = await openUpstream({ script: () => chunks([finishedNever, event.trimEnd()], sse) })
+  await using gateway = await openWith(upstream.baseUrl)
+  const text = await (await gateway.post('/chat/completions', asksUsage)).text()
+  expect(
+    text.startsWith(`${finishedNever}${event}event: error\ndata: `) ? 'an event of its own' : text.slice(-300),
+  ).toBe('an event of its own')
+  expect(gateway.records).toMatchObject([{ outcome: 'TRUNCATED' }])
+})
+
+test('an empty line that ends with a carriage return ends the last event', async () => {
+  const event = choice(0, null).replaceAll('\n', '\r\n')
+  await using upstream = await openUpstream({ script: () => chunks([event, event.slice(0, -1)], sse) })
+  await using gateway = await openWith(upstream.baseUrl)
+  const text = await (await gateway.post('/chat/completions', requests['/chat/completions']!)).text()
+  expect(text).toMatch(/^event: error$/m)
+  expect(text.startsWith(event + event.slice(0, -1))).toBe(true)
+})
+
+test('what follows the end of a stream passes though the connection breaks there', async () => {
+  const pieces = [finished + done, 'data: {"x":1}']
+  await using upstream = await openUpstream({ script: () => broken(pieces) })
+  await using gateway = await openWith(upstream.baseUrl)
+  expect(await (await gateway.post('/chat/completions', asksUsage)).text()).toBe(pieces.join(''))
+  expect(gateway.records).toMatchObject([{ outcome: 'OK' }])
+})
+
+test('usage behind the end is kept back, though its event lacks its empty line', async () => {
+  const usage = data({ choices: [], usage: tokens }).trimEnd()
+  await using upstream = await openUpstream({ script: () => chunks([finished + done, usage], sse) })
+  await using gateway = await openWith(upstream.baseUrl)
+  expect(await (await gateway.post('/chat/completions', requests['/chat/completions']!)).text()).toBe(finished + done)
+  expect(await (await gateway.post('/chat/completions', asksUsage)).text()).toBe(finished + done + usage)
+})
+
+test('an image that came is whole though the stream stops in its last mark', async () => {
+  const pieces = [image('completed', 40), done.slice(0, -5)]
+  await using upstream = await openUpstream({ script: () => chunks(pieces, sse) })
+  await using gateway = await openWith(upstream.baseUrl)
+  expect(await (await gateway.post('/images/generations', requests['/images/generations']!)).text()).toBe(pieces[0])
+  expect(gateway.records).toMatchObject([{ outcome: 'OK' }])
+})
+
 test('each image goes out when it has come, though another may follow', async () => {
   const gate = Promise.withResolvers<void>()
   const events = [image('completed', 400), image('completed', 800)]
@@ -295,9 +348,10 @@ test('the error behind a stream of responses has its number, also behind a long 
     named('response.output_text.delta', { sequence_number, delta: 'x'.repeat(size) })
   await using upstream = await openUpstream()
   await using gateway = await openWith(upstream.baseUrl)
-  for (const size of [1, 5_000, 30_000, 100_000, 300_000]) {
+  for (const size of [1, 5_000, 30_000, 60_000, 100_000, 300_000]) {
     const stops = [event(3, 1), event(4, size)]
-    for (const pieces of [stops, [...stops, event(5, size).slice(0, -30)]]) {
+    const half = event(5, size).slice(0, -30)
+    for (const pieces of [stops, [...stops, half], [event(3, 1), event(4, 1) + half]]) {
       upstream.answerNext(chunks(pieces, sse))
       const text = await (await gateway.post('/responses', requests['/responses']!)).text()
       const last = text.slice(text.lastIndexOf('data: ') + 'data: '.length)

@@ -61,9 +61,9 @@ class PartFollower implements StreamFollower {
     return 'perhaps'
   }
 
-  /** It was the next image. */
-  mayEndBefore(): boolean {
-    return false
+  /** It was the next image, unless it was `[DONE]`. */
+  mayEndBefore(half: string): boolean {
+    return /^data: ?\[D?O?N?E?$/.test(half)
   }
 
   /** Where no event has said that it is a part, nobody knows what the last one would be. */
