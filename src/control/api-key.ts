@@ -15,6 +15,7 @@ import { keepAdministration } from './administration.ts'
 import { lockManagedKey, maySeeKeysOf, requireWithin } from './api-key-authority.ts'
 import { type ApiKeySecret, createApiKeySecret, environmentPrefix } from './api-key-secret.ts'
 import { auditChanges } from './audit-changes.ts'
+import { collectEach, FaultCollector } from './collect-faults.ts'
 import { type Change, commitChange, type CreateInput, type EditInput } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
 import { makeOnce } from './idempotency.ts'
@@ -82,33 +83,44 @@ async function draftApiKey(
   input: ApiKeyCreateInput,
   { prefix, hash }: ApiKeySecret,
 ): Promise<ApiKeyDraft> {
-  const name = requireName(input.name, ['input', 'name'])
-  const owner = await findUser(change.tx, ownerId)
-  if (!owner) throw refuseInput('NOT_FOUND', ['input', 'ownerId'], 'There is no such user.')
+  const faults = new FaultCollector()
+  const name = faults.attempt(() => requireName(input.name, ['input', 'name']))
+  const owner = await faults.attemptAsync(() => requireOwner(change, ownerId))
+  const scopes = owner && faults.attempt(() => resolveScopes(input.scopes ?? ['INFERENCE'], owner))
+  const routeIds = await faults.attemptAsync(() => resolveRouteIds(change, input.routeIds))
+  const expiresAt = faults.attempt(() => requireFuture(input.expiresAt))
+  faults.throwAny()
   return {
     id: createId('ApiKey'),
     revision: 1,
-    name,
+    name: name!,
     ownerId,
     prefix,
     hash,
     earlierSecrets: [],
-    scopes: resolveScopes(input.scopes ?? ['INFERENCE'], owner),
-    routeIds: await resolveRouteIds(change, input.routeIds),
-    expiresAt: requireFuture(input.expiresAt),
+    scopes: scopes!,
+    routeIds: routeIds ?? null,
+    expiresAt: expiresAt ?? null,
     revokedAt: null,
   }
+}
+
+async function requireOwner(change: Change, id: string): Promise<UserDraft> {
+  const owner = await findUser(change.tx, id)
+  if (!owner) throw refuseInput('NOT_FOUND', ['input', 'ownerId'], 'There is no such user.')
+  return owner
 }
 
 function resolveScopes(scopes: readonly ApiKeyScope[], owner: UserDraft): ApiKeyScope[] {
   const path = ['input', 'scopes']
   if (scopes.length === 0) throw refuseInput('INVALID', path, 'A key without a scope could do nothing.')
-  const index = scopes.findIndex((scope) => !scopesOfRole[owner.role].has(scope))
-  if (index >= 0)
-    throw refuseOperation('FORBIDDEN', `${owner.name} is ${owner.role}, which does not include ${scopes[index]}.`, [
-      ...path,
-      String(index),
-    ])
+  collectEach(scopes, (scope, index) => {
+    if (!scopesOfRole[owner.role].has(scope))
+      throw refuseOperation('FORBIDDEN', `${owner.name} is ${owner.role}, which does not include ${scope}.`, [
+        ...path,
+        String(index),
+      ])
+  })
   return apiKeyScopes.filter((scope) => scopes.includes(scope))
 }
 
@@ -118,8 +130,9 @@ async function resolveRouteIds(change: Change, ids: readonly string[] | null | u
   if (ids.length > maxRoutes)
     throw refuseInput('LIMIT_EXCEEDED', path, `A key is bound to at most ${maxRoutes} routes.`)
   const existing = new Set(await listExistingRouteIds(change.tx, ids))
-  const index = ids.findIndex((id) => !existing.has(id))
-  if (index >= 0) throw refuseInput('NOT_FOUND', [...path, String(index)], 'There is no such route.')
+  collectEach(ids, (id, index) => {
+    if (!existing.has(id)) throw refuseInput('NOT_FOUND', [...path, String(index)], 'There is no such route.')
+  })
   return [...existing].sort()
 }
 
@@ -152,12 +165,15 @@ export function updateApiKey(control: Control, actor: Actor, input: ApiKeyUpdate
       requireUnrevoked(before)
       const given = { ...before, routeIds: withDefault(input.routeIds, before.routeIds) }
       await requireWithin(change, { ...given, expiresAt: withDefault(input.expiresAt, before.expiresAt) })
-      return {
-        ...before,
-        name: input.name == null ? before.name : requireName(input.name, ['input', 'name']),
-        routeIds: input.routeIds === undefined ? before.routeIds : await resolveRouteIds(change, input.routeIds),
-        expiresAt: resolveExpiry(before, input.expiresAt),
-      }
+      const faults = new FaultCollector()
+      const name = input.name == null ? before.name : faults.attempt(() => requireName(input.name!, ['input', 'name']))
+      const routeIds =
+        input.routeIds === undefined
+          ? before.routeIds
+          : await faults.attemptAsync(() => resolveRouteIds(change, input.routeIds))
+      const expiresAt = faults.attempt(() => resolveExpiry(before, input.expiresAt))
+      faults.throwAny()
+      return { ...before, name: name!, routeIds: routeIds ?? null, expiresAt: expiresAt ?? null }
     }),
   )
 }

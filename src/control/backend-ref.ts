@@ -1,4 +1,5 @@
 import { type BackendRef, findBackend } from '../storage/backend.ts'
+import type { FaultCollector } from './collect-faults.ts'
 import type { Change } from './commit-change.ts'
 import { refuseInput } from './refusal.ts'
 
@@ -8,4 +9,17 @@ export async function requireBackendId(change: Change, ref: BackendRef, path: re
   if (!backend)
     throw refuseInput('NOT_FOUND', path, 'There is no such backend: neither a deployment nor a provider model.')
   return backend.id
+}
+
+/**
+ * The same, but what is not found is a fault among others. The id is nobody's then, and another one at each place, so that the rest of
+ * the route is looked at, too; it is never written, because a change with faults is not made.
+ */
+export async function requireBackendIdOr(
+  faults: FaultCollector,
+  change: Change,
+  ref: BackendRef,
+  path: readonly string[],
+): Promise<string> {
+  return (await faults.attemptAsync(() => requireBackendId(change, ref, path))) ?? `unknown ${path.join('.')}`
 }

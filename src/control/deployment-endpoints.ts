@@ -2,6 +2,7 @@ import type { EndpointConfiguration } from '../routing/configuration.ts'
 import type { ServingState } from '../routing/vocabulary.ts'
 import { createId } from '../storage/create-id.ts'
 import type { UpstreamPolicy } from './control.ts'
+import { collectEach, collectMembers } from './collect-faults.ts'
 import { refuseInput } from './refusal.ts'
 import { requireUpstreamUrl } from './upstream-url.ts'
 
@@ -35,18 +36,25 @@ export function resolveEndpoints(
   requireFewEndpoints(inputs, path)
   const endpointsByUrl = new Map(before.map((endpoint) => [endpoint.url, endpoint]))
   const seen = new Set<string>()
-  const endpoints = inputs.map((input, index) => {
-    const at = placeOf(index)
-    const url = requireUpstreamUrl(input.url, [...at, 'url'], policy)
-    if (seen.has(url)) throw refuseInput('INVALID', [...at, 'url'], 'The endpoint is listed twice.')
+  const requireNewUrl = (text: string, at: readonly string[]) => {
+    const url = requireUpstreamUrl(text, at, policy)
+    if (seen.has(url)) throw refuseInput('INVALID', at, 'The endpoint is listed twice.')
     seen.add(url)
+    return url
+  }
+  const endpoints = collectEach(inputs, (input, index) => {
+    const at = placeOf(index)
+    const { url, weight, maxInFlight } = collectMembers({
+      url: () => requireNewUrl(input.url, [...at, 'url']),
+      weight: () => requireWhole(input.weight ?? 1, 1, 1_000, [...at, 'weight']),
+      maxInFlight: () => (input.maxInFlight === undefined ? undefined : requireMaxInFlight(input.maxInFlight, at)),
+    })
     const old = endpointsByUrl.get(url)
     return {
       id: old?.id ?? createId('DeploymentEndpoint'),
       url,
-      weight: requireWhole(input.weight ?? 1, 1, 1_000, [...at, 'weight']),
-      maxInFlight:
-        input.maxInFlight === undefined ? (old?.maxInFlight ?? null) : requireMaxInFlight(input.maxInFlight, at),
+      weight,
+      maxInFlight: maxInFlight === undefined ? (old?.maxInFlight ?? null) : maxInFlight,
       state: input.state ?? 'ACTIVE',
     }
   })

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { DeploymentConfiguration, EndpointConfiguration } from '../routing/configuration.ts'
+import type { EndpointConfiguration, RouteConfiguration } from '../routing/configuration.ts'
 import { defaultHealthCheck } from '../routing/engine.ts'
+import { isRouteName, routeNameRule } from '../routing/route-rules.ts'
 import type { DeploymentEngine, LoadBalancing, ModelCategory, ServingState } from '../routing/vocabulary.ts'
 import { createId } from '../storage/create-id.ts'
 import {
@@ -15,6 +16,7 @@ import { saveDeploymentProbe } from '../storage/deployment-probe.ts'
 import { findRouteForUpdate, listRouteIdsOfBackends, type Ref } from '../storage/route.ts'
 import { auditChanges } from './audit-changes.ts'
 import { requireFreeLabels } from './backend-label.ts'
+import { collectMembers, FaultCollector } from './collect-faults.ts'
 import { type Change, commitChange, type CreateInput, type EditInput } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
 import {
@@ -82,10 +84,10 @@ export async function createDeployment(
   const { check = false, ...made } = input
   const answer = await commitChange(control, { actor, action: 'deploymentCreate', input: made }, (change) =>
     makeOnce(change, made, 'deploymentId', async () => {
-      const draft = draftDeployment(control, input)
+      const { draft, access } = await draftWithRoute(change, input)
       await insertDeployment(change.tx, control.box, draft)
       record(change, null, draft)
-      const routeId = (input.enableModelRoute ?? true) ? await addRouteFor(change, draft, input) : null
+      const routeId = access ? await addRouteFor(change, draft, access) : null
       await requireFreeLabels(change, draft.id, [{ label: draft.name, path: ['input', 'name'] }])
       return { deploymentId: draft.id, routeId }
     }),
@@ -103,39 +105,65 @@ async function checkDeployment(control: Control, id: string): Promise<void> {
 
 function draftDeployment(control: Control, input: DeploymentCreateInput): DeploymentDraft {
   const engine = input.engine ?? 'OTHER'
-  const secret = input.secret ?? null
-  const draft: DeploymentDraft = {
-    id: createId('Deployment'),
-    revision: 1,
-    name: requireName(input.name, ['input', 'name']),
-    description: input.description ?? '',
-    engine,
-    upstreamModel: input.upstreamModel ?? input.name,
-    categories: input.categories ?? ['LLM'],
-    pricing: resolvePricing(input.pricing, ['input', 'pricing']),
-    ...resolveAbilities(input, undefined, ['input']),
-    ...resolvePassage(input),
-    state: 'ACTIVE',
-    loadBalancing: input.loadBalancing ?? 'LEAST_IN_FLIGHT',
-    healthCheck:
+  const { abilities, passage, ...members } = collectMembers({
+    name: () => requireName(input.name, ['input', 'name']),
+    description: () => requireText(input.description ?? '', ['input', 'description'], maxDescriptionLength),
+    upstreamModel: () => requireUpstreamModel(input.upstreamModel ?? input.name, ['input', 'upstreamModel']),
+    categories: () => requireCategories(input.categories ?? ['LLM']),
+    pricing: () => resolvePricing(input.pricing, ['input', 'pricing']),
+    abilities: () => resolveAbilities(input, undefined, ['input']),
+    passage: () => resolvePassage(input),
+    healthCheck: () =>
       input.healthCheck === undefined
         ? defaultHealthCheck(engine)
         : resolveHealthCheck(input.healthCheck, engine, ['input', 'healthCheck']),
-    queue: input.queue ?? { maxWaiting: 0, maxWaitMs: 0 },
-    secret,
-    secretHint: secret === null ? null : hintOf(secret),
-    endpoints: resolveEndpoints(input.endpoints, [], ['input', 'endpoints'], control.upstreams),
+    queue: () => requireQueue(input.queue ?? { maxWaiting: 0, maxWaitMs: 0 }),
+    secret: () => resolveSecret(input.secret ?? null),
+    endpoints: () => resolveEndpoints(input.endpoints, [], ['input', 'endpoints'], control.upstreams),
+  })
+  return {
+    id: createId('Deployment'),
+    revision: 1,
+    engine,
+    state: 'ACTIVE',
+    loadBalancing: input.loadBalancing ?? 'LEAST_IN_FLIGHT',
+    ...members,
+    ...abilities,
+    ...passage,
+    secretHint: members.secret === null ? null : hintOf(members.secret),
   }
-  requireSound(draft, input)
-  return draft
 }
 
-async function addRouteFor(change: Change, draft: DeploymentDraft, input: DeploymentCreateInput): Promise<string> {
+/** `access` is that of the route that is made with it; null: none is made. Throws the faults of both at once. */
+async function draftWithRoute(
+  change: Change,
+  input: DeploymentCreateInput,
+): Promise<{ draft: DeploymentDraft; access: RouteConfiguration['access'] | null }> {
+  const faults = new FaultCollector()
+  const draft = faults.attempt(() => draftDeployment(change.control, input))
+  if (!(input.enableModelRoute ?? true)) {
+    faults.throwAny()
+    return { draft: draft!, access: null }
+  }
+  const access = await faults.attemptAsync(() =>
+    resolveAccess(change, input.routeAccess, ['input', 'routeAccess'], faults),
+  )
+  // What else can be wrong with the route comes from the deployment: it has one target, and the rest at its default.
+  if (!isRouteName(input.name)) faults.add(refuseInput('INVALID', ['input', 'name'], routeNameRule))
+  faults.throwAny()
+  return { draft: draft!, access: access! }
+}
+
+async function addRouteFor(
+  change: Change,
+  draft: DeploymentDraft,
+  access: RouteConfiguration['access'],
+): Promise<string> {
   const route = {
     ...newRoute(draft.name),
     categories: draft.categories,
     targets: [{ id: createId('RouteTarget'), backendId: draft.id, weight: defaultWeight }],
-    access: await resolveAccess(change, input.routeAccess, ['input', 'routeAccess']),
+    access,
     createdWithId: draft.id,
   }
   await addRoute(change, route, ({ path: [member, ...rest] }) =>
@@ -172,7 +200,6 @@ export async function updateDeployment(
   const answer = await commitChange(control, { actor, action: 'deploymentUpdate', input }, (change) =>
     editDeployment(change, input.deployment, input.expectedRevision, (before) => {
       const after = withUpdates(control, before, input)
-      requireSound(after, input)
       if (input.secret === undefined) requireKnownOrigins(before, after)
       return after
     }),
@@ -182,28 +209,34 @@ export async function updateDeployment(
 }
 
 function withUpdates(control: Control, before: DeploymentDraft, input: DeploymentUpdateInput): DeploymentDraft {
-  const secret = input.secret === undefined ? before.secret : input.secret
-  return {
-    ...before,
-    name: input.name == null ? before.name : requireName(input.name, ['input', 'name']),
-    description: input.description ?? before.description,
-    upstreamModel: input.upstreamModel ?? before.upstreamModel,
-    categories: input.categories ?? before.categories,
-    pricing: input.pricing === undefined ? before.pricing : resolvePricing(input.pricing, ['input', 'pricing']),
-    ...resolveAbilities(input, before, ['input']),
-    ...resolvePassage(input, before),
-    state: input.state ?? before.state,
-    loadBalancing: input.loadBalancing ?? before.loadBalancing,
-    healthCheck:
+  const { abilities, passage, ...members } = collectMembers({
+    name: () => (input.name == null ? before.name : requireName(input.name, ['input', 'name'])),
+    description: () =>
+      requireText(input.description ?? before.description, ['input', 'description'], maxDescriptionLength),
+    upstreamModel: () => requireUpstreamModel(input.upstreamModel ?? before.upstreamModel, ['input', 'upstreamModel']),
+    categories: () => requireCategories(input.categories ?? before.categories),
+    pricing: () => (input.pricing === undefined ? before.pricing : resolvePricing(input.pricing, ['input', 'pricing'])),
+    abilities: () => resolveAbilities(input, before, ['input']),
+    passage: () => resolvePassage(input, before),
+    healthCheck: () =>
       input.healthCheck === undefined
         ? before.healthCheck
         : resolveHealthCheck(input.healthCheck, before.engine, ['input', 'healthCheck']),
-    queue: input.queue ?? before.queue,
-    secret,
-    secretHint: secret === null ? null : hintOf(secret),
-    endpoints: input.endpoints
-      ? resolveEndpoints(input.endpoints, before.endpoints, ['input', 'endpoints'], control.upstreams)
-      : before.endpoints,
+    queue: () => requireQueue(input.queue ?? before.queue),
+    secret: () => (input.secret === undefined ? before.secret : resolveSecret(input.secret)),
+    endpoints: () =>
+      input.endpoints
+        ? resolveEndpoints(input.endpoints, before.endpoints, ['input', 'endpoints'], control.upstreams)
+        : before.endpoints,
+  })
+  return {
+    ...before,
+    state: input.state ?? before.state,
+    loadBalancing: input.loadBalancing ?? before.loadBalancing,
+    ...members,
+    ...abilities,
+    ...passage,
+    secretHint: members.secret === null ? null : hintOf(members.secret),
   }
 }
 
@@ -386,24 +419,25 @@ function auditedMembers(draft: DeploymentDraft): object {
   return members
 }
 
-function requireSound(
-  draft: DeploymentConfiguration & { description: string },
-  input: { secret?: string | null },
-): void {
-  requireText(draft.description, ['input', 'description'], maxDescriptionLength)
-  requireUpstreamModel(draft.upstreamModel, ['input', 'upstreamModel'])
-  if (draft.categories.length === 0)
+function requireCategories(categories: readonly ModelCategory[]): readonly ModelCategory[] {
+  if (categories.length === 0)
     throw refuseInput('INVALID', ['input', 'categories'], 'A model has at least one category.')
-  if (input.secret != null) requireSecret(input.secret, ['input', 'secret'])
-  requireQueue(draft.queue)
+  return categories
 }
 
-function requireQueue(queue: DeploymentQueueInput): void {
+function resolveSecret(secret: string | null): string | null {
+  return secret === null ? null : requireSecret(secret, ['input', 'secret'])
+}
+
+function requireQueue(queue: DeploymentQueueInput): DeploymentQueueInput {
   const check = (name: keyof DeploymentQueueInput, most: number) => {
     const value = queue[name]
     if (!Number.isInteger(value) || value < 0 || value > most)
       throw refuseInput('INVALID', ['input', 'queue', name], `${name} is a whole number from 0 to ${most}.`)
+    return value
   }
-  check('maxWaiting', 100_000)
-  check('maxWaitMs', 600_000)
+  return collectMembers<DeploymentQueueInput>({
+    maxWaiting: () => check('maxWaiting', 100_000),
+    maxWaitMs: () => check('maxWaitMs', 600_000),
+  })
 }

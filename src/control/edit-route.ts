@@ -4,6 +4,7 @@ import { listBackendLabels } from '../storage/backend.ts'
 import type { RouteChangeKind, RouteRevisionState } from '../storage/configuration-tables.ts'
 import { findRouteForUpdate, insertRoute, type Ref, type RouteDraft, updateRoute } from '../storage/route.ts'
 import { auditChanges } from './audit-changes.ts'
+import { FaultCollector } from './collect-faults.ts'
 import type { Change, EditInput } from './commit-change.ts'
 import { Refused, refuseInput } from './refusal.ts'
 import { requireRevision } from './revision.ts'
@@ -19,8 +20,8 @@ export interface RouteEdit extends RouteCommandInput {
   readonly path?: readonly string[]
   /** Where in the arguments a problem of the edited route lies; by default at the same place under `path`. */
   readonly pathOf?: (problem: Problem, after: RouteDraft) => readonly string[]
-  /** The route as it shall be. */
-  readonly edit: (before: RouteDraft) => RouteDraft | Promise<RouteDraft>
+  /** The route as it shall be. What is put into `faults` is told together with what is wrong with that route. */
+  readonly edit: (before: RouteDraft, faults: FaultCollector) => RouteDraft | Promise<RouteDraft>
 }
 
 /**
@@ -31,21 +32,23 @@ export async function editRoute(change: Change, edit: RouteEdit): Promise<string
   const path = edit.path ?? ['input']
   const before = await lockRoute(change, edit.route, [...path, 'route'])
   requireRevision(before, edit.expectedRevision, path)
-  const after = await edit.edit(before)
+  const faults = new FaultCollector()
+  const after = await edit.edit(before, faults)
+  requireSoundOr(faults, after, (problem) => edit.pathOf?.(problem, after) ?? [...path, ...problem.path])
   if (isDeepStrictEqual(before, after)) return before.id
-  requireSound(after, (problem) => edit.pathOf?.(problem, after) ?? [...path, ...problem.path])
   const revision = await updateRoute(change.tx, before, after)
   record(change, edit.kind, before, { ...after, revision }, await labelsOf(change, [after]))
   return before.id
 }
 
-/** Writes a new route with its first revision. `pathOf` is as for an edit. */
+/** Writes a new route with its first revision. `pathOf` and `faults` are as for an edit. */
 export async function addRoute(
   change: Change,
   draft: RouteDraft,
   pathOf: (problem: Problem) => readonly string[] = ({ path }) => ['input', ...path],
+  faults = new FaultCollector(),
 ): Promise<void> {
-  requireSound(draft, pathOf)
+  requireSoundOr(faults, draft, pathOf)
   await insertRoute(change.tx, draft)
   record(change, 'CREATED', null, { ...draft, revision: 1 }, await labelsOf(change, [draft]))
 }
@@ -55,6 +58,16 @@ export async function lockRoute(change: Change, ref: Ref, path: readonly string[
   const route = await findRouteForUpdate(change.tx, ref)
   if (!route) throw refuseInput('NOT_FOUND', path, 'There is no such route.')
   return route
+}
+
+/** Throws what is in `faults` and what is wrong with the route. */
+function requireSoundOr(
+  faults: FaultCollector,
+  route: RouteDraft,
+  pathOf: (problem: Problem) => readonly string[],
+): void {
+  faults.attempt(() => requireSound(route, pathOf))
+  faults.throwAny()
 }
 
 /** Throws what is wrong with a route as it shall be. `pathOf` tells where in the arguments a problem lies. */

@@ -1,6 +1,7 @@
 import type { HealthCheck } from '../routing/configuration.ts'
 import { engineFacts } from '../routing/engine.ts'
 import type { DeploymentEngine } from '../routing/vocabulary.ts'
+import { collectMembers } from './collect-faults.ts'
 import { refuseInput } from './refusal.ts'
 
 export interface HealthCheckInput {
@@ -19,18 +20,13 @@ export function resolveHealthCheck(
   at: readonly string[],
 ): HealthCheck | null {
   if (input === null) return null
-  const check = {
-    path: input.path ?? engineFacts[engine].healthPath,
-    intervalMs: input.intervalMs ?? 5_000,
-    timeoutMs: input.timeoutMs ?? 2_000,
-    unhealthyThreshold: input.unhealthyThreshold ?? 3,
-    healthyThreshold: input.healthyThreshold ?? 1,
-  }
-  requireBetween(check.intervalMs, 500, 3_600_000, [...at, 'intervalMs'])
-  requireBetween(check.timeoutMs, 50, 60_000, [...at, 'timeoutMs'])
-  requireBetween(check.unhealthyThreshold, 1, 100, [...at, 'unhealthyThreshold'])
-  requireBetween(check.healthyThreshold, 1, 100, [...at, 'healthyThreshold'])
-  return { ...check, path: requirePath(check.path, engine, [...at, 'path']) }
+  return collectMembers<HealthCheck>({
+    path: () => requirePath(input.path ?? engineFacts[engine].healthPath, engine, [...at, 'path']),
+    intervalMs: () => requireBetween(input.intervalMs ?? 5_000, 500, 3_600_000, [...at, 'intervalMs']),
+    timeoutMs: () => requireBetween(input.timeoutMs ?? 2_000, 50, 60_000, [...at, 'timeoutMs']),
+    unhealthyThreshold: () => requireBetween(input.unhealthyThreshold ?? 3, 1, 100, [...at, 'unhealthyThreshold']),
+    healthyThreshold: () => requireBetween(input.healthyThreshold ?? 1, 1, 100, [...at, 'healthyThreshold']),
+  })
 }
 
 function requirePath(path: string | null, engine: DeploymentEngine, at: readonly string[]): string {
@@ -49,7 +45,8 @@ function requirePath(path: string | null, engine: DeploymentEngine, at: readonly
   return path
 }
 
-function requireBetween(value: number, least: number, most: number, at: readonly string[]): void {
+function requireBetween(value: number, least: number, most: number, at: readonly string[]): number {
   if (!Number.isInteger(value) || value < least || value > most)
     throw refuseInput('INVALID', at, `It is a whole number from ${least} to ${most}.`)
+  return value
 }

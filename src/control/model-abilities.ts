@@ -1,3 +1,4 @@
+import { collectEach, collectMembers } from './collect-faults.ts'
 import { refuseInput } from './refusal.ts'
 
 export interface Abilities {
@@ -14,14 +15,14 @@ export function resolveAbilities(
   before: Abilities | undefined,
   path: readonly string[],
 ): Abilities {
-  return {
-    operations:
+  return collectMembers<Abilities>({
+    operations: () =>
       operations === undefined ? (before?.operations ?? null) : resolveOperations(operations, [...path, 'operations']),
-    contextTokens:
+    contextTokens: () =>
       contextTokens === undefined
         ? (before?.contextTokens ?? null)
         : resolveContextTokens(contextTokens, [...path, 'contextTokens']),
-  }
+  })
 }
 
 const maxOperations = 64
@@ -35,7 +36,7 @@ function resolveOperations(operations: readonly string[] | null, path: readonly 
     throw refuseInput('INVALID', path, 'A model serves at least one operation; null or omitted: what it is known for.')
   if (operations.length > maxOperations)
     throw refuseInput('LIMIT_EXCEEDED', path, `At most ${maxOperations} operations can be listed.`)
-  for (const [index, operation] of operations.entries()) requireOperation(operation, [...path, String(index)])
+  collectEach(operations, (operation, index) => requireOperation(operation, [...path, String(index)]))
   return [...new Set(operations)]
 }
 

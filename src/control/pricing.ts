@@ -1,5 +1,6 @@
 import type { Pricing } from '../routing/configuration.ts'
 import { canonicalDecimal } from '../routing/decimal.ts'
+import { collectMembers } from './collect-faults.ts'
 import { refuseInput } from './refusal.ts'
 
 export interface PricingInput {
@@ -15,11 +16,11 @@ export function resolvePricing(input: PricingInput | null | undefined, path: rea
     const value = input[name]
     return value == null ? null : requirePrice(value, [...path, name])
   }
-  return {
-    inputPerMillion: price('inputPerMillion')!,
-    outputPerMillion: price('outputPerMillion')!,
-    cachedInputPerMillion: price('cachedInputPerMillion'),
-  }
+  return collectMembers<Pricing>({
+    inputPerMillion: () => price('inputPerMillion')!,
+    outputPerMillion: () => price('outputPerMillion')!,
+    cachedInputPerMillion: () => price('cachedInputPerMillion'),
+  })
 }
 
 function requirePrice(text: string, path: readonly string[]): string {

@@ -1,5 +1,6 @@
 import { createId } from '../storage/create-id.ts'
 import type { ProviderDraft } from '../storage/provider.ts'
+import { collectEach } from './collect-faults.ts'
 import { refuseInput } from './refusal.ts'
 import { hintOf, requireSecret } from './secret.ts'
 
@@ -18,7 +19,7 @@ export function resolveCredentials(
   if (secrets.length > maxSecrets)
     throw refuseInput('LIMIT_EXCEEDED', path, `A provider has at most ${maxSecrets} secrets.`)
   const idsBySecret = new Map(before.map((credential) => [credential.secret, credential.id]))
-  return secrets.map((secret, index) => {
+  return collectEach(secrets, (secret, index) => {
     const at = placeOf(index)
     requireSecret(secret, at)
     if (secrets.indexOf(secret) !== index) throw refuseInput('INVALID', at, 'The secret is listed twice.')

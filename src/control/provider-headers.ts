@@ -1,6 +1,7 @@
 import type { ProviderConfiguration } from '../routing/configuration.ts'
 import { mayConfigureHeader } from '../routing/provider-headers.ts'
 import type { ProviderKind } from '../routing/provider-kind.ts'
+import { collectEach, collectMembers } from './collect-faults.ts'
 import { refuseInput } from './refusal.ts'
 
 const maxHeaders = 16
@@ -22,14 +23,18 @@ export function resolveHeaders(
   if (inputs.length > maxHeaders)
     throw refuseInput('LIMIT_EXCEEDED', path, `A provider has at most ${maxHeaders} headers.`)
   const seen = new Set<string>()
-  return inputs.map(({ name, value }, index) => {
-    const at = [...path, String(index)]
-    requireHeaderName(name, kind, [...at, 'name'])
-    if (seen.has(name.toLowerCase())) throw refuseInput('INVALID', [...at, 'name'], 'The header is listed twice.')
+  const requireNew = (name: string, at: readonly string[]) => {
+    requireHeaderName(name, kind, at)
+    if (seen.has(name.toLowerCase())) throw refuseInput('INVALID', at, 'The header is listed twice.')
     seen.add(name.toLowerCase())
-    requireHeaderValue(value, [...at, 'value'])
-    return { name, value }
-  })
+    return name
+  }
+  return collectEach(inputs, ({ name, value }, index) =>
+    collectMembers<HeaderInput>({
+      name: () => requireNew(name, [...path, String(index), 'name']),
+      value: () => requireHeaderValue(value, [...path, String(index), 'value']),
+    }),
+  )
 }
 
 function requireHeaderName(name: string, kind: ProviderKind, path: readonly string[]): void {
@@ -45,11 +50,12 @@ function requireHeaderName(name: string, kind: ProviderKind, path: readonly stri
 }
 
 /** RFC 9110 § 5.5, without the bytes above ASCII, of which servers make what they like. */
-function requireHeaderValue(value: string, path: readonly string[]): void {
+function requireHeaderValue(value: string, path: readonly string[]): string {
   if (value.length > 4_096 || !/^[\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?$/.test(value))
     throw refuseInput(
       'INVALID',
       path,
       "A header's value has 1 to 4,096 visible ASCII characters, with blanks and tabs between them only.",
     )
+  return value
 }

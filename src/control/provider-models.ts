@@ -1,6 +1,7 @@
 import type { ProviderConfiguration } from '../routing/configuration.ts'
 import type { ModelCategory } from '../routing/vocabulary.ts'
 import { createId } from '../storage/create-id.ts'
+import { collectEach, collectMembers } from './collect-faults.ts'
 import { guessCategories } from './model-category.ts'
 import { type PricingInput, resolvePricing } from './pricing.ts'
 import { resolveAbilities } from './model-abilities.ts'
@@ -36,24 +37,34 @@ export function resolveModels(
   const modelsByName = new Map(before.map((model) => [model.upstreamModel, model]))
   // By what is seen of them; upstream is sent each as it is.
   const seen = new Set<string>()
-  return inputs.map((input, index) => {
-    const at = placeOf(index)
-    const { upstreamModel } = input
-    requireUpstreamModel(upstreamModel, [...at, 'upstreamModel'])
+  const requireNew = (upstreamModel: string, at: readonly string[]) => {
+    requireUpstreamModel(upstreamModel, at)
     const seenName = upstreamModel.normalize('NFC')
-    if (seen.has(seenName)) throw refuseInput('INVALID', [...at, 'upstreamModel'], 'The model is listed twice.')
+    if (seen.has(seenName)) throw refuseInput('INVALID', at, 'The model is listed twice.')
     seen.add(seenName)
-    if (input.categories?.length === 0)
-      throw refuseInput('INVALID', [...at, 'categories'], 'A model has at least one category; omitted: guessed.')
-    const old = modelsByName.get(upstreamModel)
-    return {
-      id: old?.id ?? createId('ProviderModel'),
-      upstreamModel,
-      categories: input.categories
-        ? [...new Set(input.categories)]
-        : (old?.categories ?? guessCategories(upstreamModel)),
-      pricing: input.pricing === undefined ? (old?.pricing ?? null) : resolvePricing(input.pricing, [...at, 'pricing']),
-      ...resolveAbilities(input, old, at),
-    }
+    return upstreamModel
+  }
+  return collectEach(inputs, (input, index) => {
+    const at = placeOf(index)
+    const old = modelsByName.get(input.upstreamModel)
+    const { abilities, ...model } = collectMembers({
+      upstreamModel: () => requireNew(input.upstreamModel, [...at, 'upstreamModel']),
+      categories: () => resolveCategories(input, old, [...at, 'categories']),
+      pricing: () =>
+        input.pricing === undefined ? (old?.pricing ?? null) : resolvePricing(input.pricing, [...at, 'pricing']),
+      abilities: () => resolveAbilities(input, old, at),
+    })
+    return { id: old?.id ?? createId('ProviderModel'), ...model, ...abilities }
   })
+}
+
+function resolveCategories(
+  { upstreamModel, categories }: ProviderModelInput,
+  old: ProviderConfiguration['models'][number] | undefined,
+  path: readonly string[],
+): readonly ModelCategory[] {
+  if (!categories) return old?.categories ?? guessCategories(upstreamModel)
+  if (categories.length === 0)
+    throw refuseInput('INVALID', path, 'A model has at least one category; omitted: guessed.')
+  return [...new Set(categories)]
 }

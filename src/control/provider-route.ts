@@ -3,6 +3,7 @@ import { isRouteName } from '../routing/route-rules.ts'
 import { createId } from '../storage/create-id.ts'
 import { findProviderForUpdate } from '../storage/provider.ts'
 import type { Ref, RouteDraft } from '../storage/route.ts'
+import { FaultCollector } from './collect-faults.ts'
 import { type Change, commitChange, type CreateInput } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
 import { addRoute } from './edit-route.ts'
@@ -28,21 +29,26 @@ export function createProviderRoute(
 ): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'providerRouteCreate', input }, async (change) => {
     const { routeId } = await makeOnce(change, input, 'routeId', async () => {
-      const route = await draftProviderRoute(change, input)
-      await addRoute(change, route)
+      const faults = new FaultCollector()
+      const route = await draftProviderRoute(change, input, faults)
+      await addRoute(change, route, undefined, faults)
       return { routeId: route.id }
     })
     return routeId
   })
 }
 
-async function draftProviderRoute(change: Change, input: ProviderRouteCreateInput): Promise<RouteDraft> {
+async function draftProviderRoute(
+  change: Change,
+  input: ProviderRouteCreateInput,
+  faults: FaultCollector,
+): Promise<RouteDraft> {
   const model = await requireModel(change, input)
   return {
     ...newRoute(input.name ?? routeNameOf(model.upstreamModel)),
     categories: model.categories,
     targets: [{ id: createId('RouteTarget'), backendId: model.id, weight: defaultWeight }],
-    access: await resolveAccess(change, input.access, ['input', 'access']),
+    access: await resolveAccess(change, input.access, ['input', 'access'], faults),
   }
 }
 

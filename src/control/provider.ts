@@ -12,6 +12,7 @@ import {
 import { listRouteIdsOfBackends, type Ref } from '../storage/route.ts'
 import { auditChanges } from './audit-changes.ts'
 import { type GivenLabel, requireFreeLabels } from './backend-label.ts'
+import { collectMembers } from './collect-faults.ts'
 import { type Change, commitChange, type CreateInput, type EditInput } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
 import { makeOnce } from './idempotency.ts'
@@ -54,21 +55,17 @@ export function createProvider(control: Control, actor: Actor, input: ProviderCr
 
 function draftProvider(control: Control, input: ProviderCreateInput): ProviderDraft {
   const { kind = 'OPENAI_COMPATIBLE', description = '' } = input
-  requireText(description, ['input', 'description'], maxDescriptionLength)
-  return {
-    id: createId('Provider'),
-    revision: 1,
-    name: requireName(input.name, ['input', 'name']),
-    description,
-    kind,
-    baseUrl: resolveBaseUrl(input.baseUrl, kind, ['input', 'baseUrl'], control.upstreams),
-    state: 'ACTIVE',
-    proxyUrl: resolveProxyUrl(control, input.proxyUrl ?? null),
-    ...resolvePassage(input),
-    credentials: resolveCredentials(input.secrets ?? [], [], ['input', 'secrets']),
-    headers: resolveHeaders(input.headers ?? [], kind, ['input', 'headers']),
-    models: resolveModels(input.models ?? [], [], ['input', 'models']),
-  }
+  const { passage, ...members } = collectMembers({
+    name: () => requireName(input.name, ['input', 'name']),
+    description: () => requireText(description, ['input', 'description'], maxDescriptionLength),
+    baseUrl: () => resolveBaseUrl(input.baseUrl, kind, ['input', 'baseUrl'], control.upstreams),
+    proxyUrl: () => resolveProxyUrl(control, input.proxyUrl ?? null),
+    passage: () => resolvePassage(input),
+    credentials: () => resolveCredentials(input.secrets ?? [], [], ['input', 'secrets']),
+    headers: () => resolveHeaders(input.headers ?? [], kind, ['input', 'headers']),
+    models: () => resolveModels(input.models ?? [], [], ['input', 'models']),
+  })
+  return { id: createId('Provider'), revision: 1, kind, state: 'ACTIVE', ...members, ...passage }
 }
 
 export interface ProviderUpdateInput extends EditInput, PassageInput {
@@ -132,24 +129,24 @@ function placeInModels(index: number | null): readonly string[] {
 
 function withUpdates(control: Control, before: ProviderDraft, input: ProviderUpdateInput): ProviderDraft {
   const { kind } = before
-  if (input.description != null) requireText(input.description, ['input', 'description'], maxDescriptionLength)
-  return {
-    ...before,
-    name: input.name == null ? before.name : requireName(input.name, ['input', 'name']),
-    description: input.description ?? before.description,
-    baseUrl:
+  const { passage, ...members } = collectMembers({
+    name: () => (input.name == null ? before.name : requireName(input.name, ['input', 'name'])),
+    description: () =>
+      input.description == null
+        ? before.description
+        : requireText(input.description, ['input', 'description'], maxDescriptionLength),
+    baseUrl: () =>
       input.baseUrl == null
         ? before.baseUrl
         : resolveBaseUrl(input.baseUrl, kind, ['input', 'baseUrl'], control.upstreams),
-    state: input.state ?? before.state,
-    proxyUrl: input.proxyUrl === undefined ? before.proxyUrl : resolveProxyUrl(control, input.proxyUrl),
-    ...resolvePassage(input, before),
-    credentials: input.secrets
-      ? resolveCredentials(input.secrets, before.credentials, ['input', 'secrets'])
-      : before.credentials,
-    headers: input.headers ? resolveHeaders(input.headers, kind, ['input', 'headers']) : before.headers,
-    models: input.models ? resolveModels(input.models, before.models, ['input', 'models']) : before.models,
-  }
+    proxyUrl: () => (input.proxyUrl === undefined ? before.proxyUrl : resolveProxyUrl(control, input.proxyUrl)),
+    passage: () => resolvePassage(input, before),
+    credentials: () =>
+      input.secrets ? resolveCredentials(input.secrets, before.credentials, ['input', 'secrets']) : before.credentials,
+    headers: () => (input.headers ? resolveHeaders(input.headers, kind, ['input', 'headers']) : before.headers),
+    models: () => (input.models ? resolveModels(input.models, before.models, ['input', 'models']) : before.models),
+  })
+  return { ...before, state: input.state ?? before.state, ...members, ...passage }
 }
 
 function resolveProxyUrl(control: Control, text: string | null): string | null {

@@ -1,6 +1,7 @@
 import { defaultRequestRules, type ProviderConfiguration, type RequestRules } from '../routing/configuration.ts'
 import { mayPassHeader, mayPassResponseHeader } from '../routing/request-rules.ts'
 import { resolveCaCertificates } from './ca-certificates.ts'
+import { collectEach, collectMembers } from './collect-faults.ts'
 import { refuseInput } from './refusal.ts'
 
 const maxPassedHeaders = 32
@@ -24,28 +25,26 @@ export interface PassageInput {
 
 /** Both as they are stored. Throws `INVALID` or `LIMIT_EXCEEDED` at the place of the fault. */
 export function resolvePassage({ requestRules, caCertificates }: PassageInput, before?: Passage): Passage {
-  return {
-    requestRules:
+  return collectMembers<Passage>({
+    requestRules: () =>
       requestRules === undefined
         ? (before?.requestRules ?? defaultRequestRules)
         : resolveRequestRules(requestRules, ['input', 'requestRules']),
-    caCertificates:
+    caCertificates: () =>
       caCertificates === undefined
         ? (before?.caCertificates ?? null)
         : resolveCaCertificates(caCertificates, ['input', 'caCertificates']),
-  }
+  })
 }
 
 function resolveRequestRules(input: RequestRulesInput | null, path: readonly string[]): RequestRules {
   if (!input) return defaultRequestRules
-  return {
-    passHeaders: resolveNames(input.passHeaders ?? [], mayPassHeader, [...path, 'passHeaders']),
-    passResponseHeaders: resolveNames(input.passResponseHeaders ?? [], mayPassResponseHeader, [
-      ...path,
-      'passResponseHeaders',
-    ]),
-    addStreamUsage: input.addStreamUsage ?? true,
-  }
+  return collectMembers<RequestRules>({
+    passHeaders: () => resolveNames(input.passHeaders ?? [], mayPassHeader, [...path, 'passHeaders']),
+    passResponseHeaders: () =>
+      resolveNames(input.passResponseHeaders ?? [], mayPassResponseHeader, [...path, 'passResponseHeaders']),
+    addStreamUsage: () => input.addStreamUsage ?? true,
+  })
 }
 
 /** In lower case, each once. */
@@ -56,7 +55,9 @@ function resolveNames(
 ): readonly string[] {
   if (names.length > maxPassedHeaders)
     throw refuseInput('LIMIT_EXCEEDED', path, `At most ${maxPassedHeaders} headers can be listed.`)
-  const lowered = names.map((name, index) => requirePassable(name.toLowerCase(), mayPass, [...path, String(index)]))
+  const lowered = collectEach(names, (name, index) =>
+    requirePassable(name.toLowerCase(), mayPass, [...path, String(index)]),
+  )
   return [...new Set(lowered)]
 }
 

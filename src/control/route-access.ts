@@ -2,6 +2,7 @@ import type { RouteConfiguration } from '../routing/configuration.ts'
 import { maxAccessEntries } from '../routing/route-rules.ts'
 import type { AccessPolicy } from '../routing/vocabulary.ts'
 import { listExistingApiKeyIds, listExistingUserIds } from '../storage/access.ts'
+import type { FaultCollector } from './collect-faults.ts'
 import { type Change, commitChange } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
 import { editRoute, type RouteCommandInput } from './edit-route.ts'
@@ -24,16 +25,20 @@ export function setRouteAccess(control: Control, actor: Actor, input: RouteAcces
       ...input,
       kind: 'ACCESS_SET',
       pathOf: (problem) => ['input', ...problem.path],
-      edit: async (route) => ({ ...route, access: await resolveAccess(change, input.access, ['input', 'access']) }),
+      edit: async (route, faults) => ({
+        ...route,
+        access: await resolveAccess(change, input.access, ['input', 'access'], faults),
+      }),
     }),
   )
 }
 
-/** The access as it is stored; omitted: any authenticated key. Throws `NOT_FOUND` at the place of an unknown id. */
+/** The access as it is stored; omitted: any authenticated key. Unknown ids are faults. */
 export async function resolveAccess(
   change: Change,
   input: RouteAccessInput | null | undefined,
   path: readonly string[],
+  faults: FaultCollector,
 ): Promise<RouteConfiguration['access']> {
   const { policy = 'AUTHENTICATED', userIds = [], apiKeyIds = [] } = input ?? {}
   for (const [name, ids] of [
@@ -43,15 +48,15 @@ export async function resolveAccess(
     if (ids.length > maxAccessEntries)
       throw refuseInput('LIMIT_EXCEEDED', [...path, name], `At most ${maxAccessEntries} can be listed.`)
   }
-  requireAll(userIds, await listExistingUserIds(change.tx, userIds), [...path, 'userIds'], 'user')
-  requireAll(apiKeyIds, await listExistingApiKeyIds(change.tx, apiKeyIds), [...path, 'apiKeyIds'], 'API key')
+  const requireAll = (name: string, ids: readonly string[], existing: readonly string[], what: string) => {
+    const known = new Set(existing)
+    for (const [index, id] of ids.entries())
+      if (!known.has(id))
+        faults.add(refuseInput('NOT_FOUND', [...path, name, String(index)], `There is no such ${what}.`))
+  }
+  requireAll('userIds', userIds, await listExistingUserIds(change.tx, userIds), 'user')
+  requireAll('apiKeyIds', apiKeyIds, await listExistingApiKeyIds(change.tx, apiKeyIds), 'API key')
   return { policy, userIds: sortedUnique(userIds), apiKeyIds: sortedUnique(apiKeyIds) }
-}
-
-function requireAll(ids: readonly string[], existing: readonly string[], path: readonly string[], what: string): void {
-  const known = new Set(existing)
-  const index = ids.findIndex((id) => !known.has(id))
-  if (index >= 0) throw refuseInput('NOT_FOUND', [...path, String(index)], `There is no such ${what}.`)
 }
 
 /** As the database returns them, so that an identical set is seen to be identical. */

@@ -1,7 +1,8 @@
 import { defaultMaxAttempts, defaultTriggers, type RouteConfiguration } from '../routing/configuration.ts'
 import type { FallbackTrigger } from '../routing/vocabulary.ts'
 import type { BackendRef } from '../storage/backend.ts'
-import { requireBackendId } from './backend-ref.ts'
+import { requireBackendIdOr } from './backend-ref.ts'
+import type { FaultCollector } from './collect-faults.ts'
 import { type Change, commitChange } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
 import { editRoute, type RouteCommandInput } from './edit-route.ts'
@@ -28,23 +29,24 @@ export function setRouteFallback(
     editRoute(change, {
       ...input,
       kind: 'FALLBACK_SET',
-      edit: async (route) => ({
+      edit: async (route, faults) => ({
         ...route,
-        fallback: input.fallback ? await resolveFallback(change, input.fallback, ['input', 'fallback']) : null,
+        fallback: input.fallback ? await resolveFallback(change, input.fallback, ['input', 'fallback'], faults) : null,
       }),
     }),
   )
 }
 
-/** The fallback as it is stored. Throws `NOT_FOUND` at the backend's place. */
+/** The fallback as it is stored; backends that do not exist are faults. */
 export async function resolveFallback(
   change: Change,
   input: RouteFallbackInput,
   path: readonly string[],
+  faults: FaultCollector,
 ): Promise<NonNullable<RouteConfiguration['fallback']>> {
   const backendIds = []
   for (const [index, ref] of input.backends.entries())
-    backendIds.push(await requireBackendId(change, ref, [...path, 'backends', String(index)]))
+    backendIds.push(await requireBackendIdOr(faults, change, ref, [...path, 'backends', String(index)]))
   return {
     backendIds,
     triggers: [...new Set(input.triggers ?? defaultTriggers)],

@@ -30,10 +30,10 @@ export function setRouteTargets(control: Control, actor: Actor, input: RouteTarg
       ...input,
       kind: 'TARGETS_CHANGED',
       pathOf: ({ path }, after) => ['input', ...placeInList(path, after, listed)],
-      edit: async (route) => {
+      edit: async (route, faults) => {
         const idsByBackend = new Map(route.targets.map((target) => [target.backendId, target.id]))
-        const resolved = await resolveTargets(change, input.targets, ['input', 'targets'])
-        requireNoneTwice(resolved)
+        const resolved = await resolveTargets(change, input.targets, ['input', 'targets'], faults)
+        faults.attempt(() => requireNoneTwice(resolved))
         listed = resolved.map((target) => ({ ...target, id: idsByBackend.get(target.backendId) ?? target.id }))
         return { ...route, targets: inOrderOfCreation(listed) }
       },

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { lockRoutes, type Ref, type RouteDraft, updateWeights } from '../storage/route.ts'
+import { collectEach } from './collect-faults.ts'
 import { type Change, type ChangeInput, commitChange } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
 import { labelsOf, record, requireSound, type RouteCommandInput } from './edit-route.ts'
@@ -90,7 +91,7 @@ function pairOf(
   routes: readonly RouteDraft[],
 ): { readonly one: WeightsChange; readonly before: RouteDraft }[] {
   const seen = new Set<string>()
-  return changes.map((one) => {
+  return collectEach(changes, (one) => {
     const { route: ref } = one
     const path = [...one.path, 'route']
     const before = routes.find(({ id, name }) => ('id' in ref ? id === ref.id : name === ref.name.normalize('NFC')))
@@ -109,13 +110,13 @@ function withWeights(
   const weights = new Map<string, number>()
   // Where each target stands in the caller's list.
   const places = new Map<string, number>()
-  for (const [index, { target: ref, weight }] of given.entries()) {
+  collectEach(given, ({ target: ref, weight }, index) => {
     const at = [...path, 'weights', String(index), 'target']
     const target = requireTargetAmong(labels, route, ref, at)
     if (weights.has(target.id)) throw refuseInput('INVALID', at, 'The target is listed twice.')
     weights.set(target.id, weight)
     places.set(target.id, index)
-  }
+  })
   const after = {
     ...route,
     targets: route.targets.map((target) => ({ ...target, weight: weights.get(target.id) ?? 0 })),

@@ -6,7 +6,8 @@ import { lockApiKeysOfRoute, unbindApiKeys } from '../storage/api-key.ts'
 import { deleteRoute, type RouteDraft } from '../storage/route.ts'
 import { recordApiKey } from './api-key.ts'
 import { auditChanges } from './audit-changes.ts'
-import { requireBackendId } from './backend-ref.ts'
+import { requireBackendIdOr } from './backend-ref.ts'
+import { FaultCollector } from './collect-faults.ts'
 import { type Change, commitChange, type CreateInput } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
 import { addRoute, auditedMembers, editRoute, lockRoute, type RouteCommandInput } from './edit-route.ts'
@@ -44,27 +45,28 @@ export interface RouteCreateInput extends CreateInput {
 export function createRoute(control: Control, actor: Actor, input: RouteCreateInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'routeCreate', input }, async (change) => {
     const { routeId } = await makeOnce(change, input, 'routeId', async () => {
-      const draft = await draftRoute(change, input)
-      await addRoute(change, draft)
+      const faults = new FaultCollector()
+      const draft = await draftRoute(change, input, faults)
+      await addRoute(change, draft, undefined, faults)
       return { routeId: draft.id }
     })
     return routeId
   })
 }
 
-async function draftRoute(change: Change, input: RouteCreateInput): Promise<RouteDraft> {
-  requireText(input.description ?? '', ['input', 'description'], maxDescriptionLength)
+async function draftRoute(change: Change, input: RouteCreateInput, faults: FaultCollector): Promise<RouteDraft> {
+  faults.attempt(() => requireText(input.description ?? '', ['input', 'description'], maxDescriptionLength))
   return {
     ...newRoute(input.name),
     description: input.description ?? '',
     categories: input.categories ?? ['LLM'],
-    targets: await resolveTargets(change, input.targets, ['input', 'targets']),
-    fallback: input.fallback ? await resolveFallback(change, input.fallback, ['input', 'fallback']) : null,
+    targets: await resolveTargets(change, input.targets, ['input', 'targets'], faults),
+    fallback: input.fallback ? await resolveFallback(change, input.fallback, ['input', 'fallback'], faults) : null,
     timeouts: mergeTimeouts(defaultTimeouts, input.timeouts),
     affinity: input.affinity ?? 'NONE',
     balancing: input.balancing ?? 'WEIGHTED',
     rewritesModel: input.rewritesModel ?? false,
-    access: await resolveAccess(change, input.access, ['input', 'access']),
+    access: await resolveAccess(change, input.access, ['input', 'access'], faults),
   }
 }
 
@@ -89,15 +91,16 @@ export function newRoute(name: string): RouteDraft {
   }
 }
 
-/** New targets as the caller lists them. Throws `NOT_FOUND` at the backend's place. */
+/** New targets as the caller lists them; backends that do not exist are faults. */
 export async function resolveTargets(
   change: Change,
   inputs: readonly RouteTargetInput[],
   path: readonly string[],
+  faults: FaultCollector,
 ): Promise<RouteConfiguration['targets']> {
   const targets = []
   for (const [index, input] of inputs.entries()) {
-    const backendId = await requireBackendId(change, input.backend, [...path, String(index), 'backend'])
+    const backendId = await requireBackendIdOr(faults, change, input.backend, [...path, String(index), 'backend'])
     targets.push({ id: createId('RouteTarget'), backendId, weight: input.weight ?? defaultWeight })
   }
   return targets
@@ -128,21 +131,23 @@ export interface RouteUpdateInput extends RouteCommandInput {
 /** Changes what is given; omitted and null members stay. The value is the route's id. */
 export function updateRoute(control: Control, actor: Actor, input: RouteUpdateInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'routeUpdate', input }, (change) => {
-    requireText(input.description ?? '', ['input', 'description'], maxDescriptionLength)
     return editRoute(change, {
       ...input,
       kind: 'UPDATED',
-      edit: (route) => ({
-        ...route,
-        name: input.name ?? route.name,
-        description: input.description ?? route.description,
-        categories: input.categories ?? route.categories,
-        state: input.state ?? route.state,
-        timeouts: mergeTimeouts(route.timeouts, input.timeouts),
-        affinity: input.affinity ?? route.affinity,
-        balancing: input.balancing ?? route.balancing,
-        rewritesModel: input.rewritesModel ?? route.rewritesModel,
-      }),
+      edit(route, faults) {
+        faults.attempt(() => requireText(input.description ?? '', ['input', 'description'], maxDescriptionLength))
+        return {
+          ...route,
+          name: input.name ?? route.name,
+          description: input.description ?? route.description,
+          categories: input.categories ?? route.categories,
+          state: input.state ?? route.state,
+          timeouts: mergeTimeouts(route.timeouts, input.timeouts),
+          affinity: input.affinity ?? route.affinity,
+          balancing: input.balancing ?? route.balancing,
+          rewritesModel: input.rewritesModel ?? route.rewritesModel,
+        }
+      },
     })
   })
 }

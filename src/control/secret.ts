@@ -1,11 +1,12 @@
 import { refuseInput } from './refusal.ts'
 
-/** Throws unless it can be sent in a header: 1 to 4,096 visible ASCII characters (RFC 9110, § 5.5). */
-export function requireSecret(secret: string, path: readonly string[]): void {
+/** The secret. Throws unless it can be sent in a header: 1 to 4,096 visible ASCII characters (RFC 9110, § 5.5). */
+export function requireSecret(secret: string, path: readonly string[]): string {
   if (secret.length === 0 || secret.length > 4_096)
     throw refuseInput('INVALID', path, 'A secret has 1 to 4,096 characters.')
   if (!/^[\x21-\x7e]+$/.test(secret))
     throw refuseInput('INVALID', path, 'A secret has visible ASCII characters only, no white space.')
+  return secret
 }
 
 /** The last four characters, to tell secrets apart; of a short one nothing, or too little would be left of it. */

@@ -25,17 +25,19 @@ export function requireName(text: string, path: readonly string[]): string {
   return name
 }
 
-/** Throws if the text is longer than `maxLength` UTF-16 units, or has control characters other than tabs and line breaks. */
-export function requireText(text: string, path: readonly string[], maxLength: number): void {
+/** The text. Throws if it is longer than `maxLength` UTF-16 units, or has control characters other than tabs and line breaks. */
+export function requireText(text: string, path: readonly string[], maxLength: number): string {
   if (text.length > maxLength) throw refuseInput('INVALID', path, `It has at most ${maxLength} characters.`)
   if (/[^\P{Cc}\t\n\r]/u.test(text))
     throw refuseInput('INVALID', path, 'It has no control characters other than tabs and line breaks.')
+  return text
 }
 
-/** Throws unless it can be the name of a model at an upstream. */
-export function requireUpstreamModel(model: string, path: readonly string[]): void {
+/** The name. Throws unless it can be the name of a model at an upstream. */
+export function requireUpstreamModel(model: string, path: readonly string[]): string {
   if (!isUpstreamModel(model))
     throw refuseInput('INVALID', path, 'A model name has 1 to 256 characters, all of which are seen.')
+  return model
 }
 
 /** Whether it can be the name of a model at an upstream: 1 to 256 characters, all of which are seen. */

@@ -18,6 +18,9 @@ export const maxAccessEntries = 1_000
 /** The longest timeout: one day. */
 export const maxTimeoutMs = 86_400_000
 
+export const routeNameRule =
+  'A route name has 1 to 128 characters of A-Z a-z 0-9 . _ : / - and begins and ends with a letter or digit.'
+
 /** 1 to 128 characters of `A-Z a-z 0-9 . _ : / -`, beginning and ending with a letter or digit. */
 export function isRouteName(name: string): boolean {
   return /^[A-Za-z0-9](?:[A-Za-z0-9._:/-]{0,126}[A-Za-z0-9])?$/.test(name)
@@ -43,11 +46,7 @@ type Report = (code: Problem['code'], path: readonly string[], message: string) 
 
 function checkName(route: RouteConfiguration, report: Report): void {
   if (isRouteName(route.name)) return
-  report(
-    'INVALID',
-    ['name'],
-    'A route name has 1 to 128 characters of A-Z a-z 0-9 . _ : / - and begins and ends with a letter or digit.',
-  )
+  report('INVALID', ['name'], routeNameRule)
 }
 
 function checkTargets(route: RouteConfiguration, isBackend: (id: string) => boolean, report: Report): void {
