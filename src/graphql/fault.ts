@@ -54,6 +54,12 @@ export const graphqlFaults = {
       'The operation asks for more than one may: by cost, depth, aliases, directives, repeated fields or fields of a mutation.',
     remedy: 'Ask for less at a time; `extensions.cost` tells the price of an operation.',
   },
+  RATE_LIMITED: {
+    meaning:
+      'The operations of the key cost more in a minute than `SIGNALBOX_API_COST_PER_MINUTE` (HTTP 429), as a script in a loop does.',
+    remedy:
+      'Wait for as long as `retry-after` and `extensions.retryAfterMs` say; subscribe rather than ask again and again.',
+  },
   NOT_FOUND: {
     meaning: 'What the field needs does not exist, or not any more; an unknown path (HTTP 404).',
     remedy: 'Read again what there is.',

@@ -36,7 +36,8 @@ async function renderPage(): Promise<Page> {
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql')
   const html = renderGraphiQL({
     title: 'Signalbox',
-    endpoint: '/graphql',
+    // Relative: a proxy may serve the page below a prefix of its own.
+    endpoint: 'graphql',
     credentials: 'omit',
     defaultTabs: [...exampleTabs],
     defaultEditorToolsVisibility: false,

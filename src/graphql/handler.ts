@@ -10,6 +10,7 @@ import type { FaultCode } from './fault.ts'
 import { answerGraphiQL } from './graphiql.ts'
 import { type GraphQLLog, requestIds } from './masked-errors.ts'
 import type { LivePorts } from './ports.ts'
+import type { RequestLimits } from './request-limits.ts'
 import { createGraphQLWebSockets } from './websocket.ts'
 import { createGraphQLEngine } from './yoga.ts'
 
@@ -23,6 +24,7 @@ export interface GraphQLHandlerOptions {
    * the database was there.
    */
   readonly cursorKey: () => Buffer | undefined
+  readonly limits: RequestLimits
   /** Told of the key of each call that was let in. */
   readonly noteKeyUse?: (apiKeyId: string) => void
 }
@@ -44,6 +46,7 @@ export function createGraphQLHandler({
   reads,
   log,
   cursorKey,
+  limits,
   noteKeyUse,
 }: GraphQLHandlerOptions): GraphQLHandler {
   const shutdowns = new Set<() => void>()
@@ -51,7 +54,11 @@ export function createGraphQLHandler({
     shutdowns.add(end)
     return () => shutdowns.delete(end)
   }
-  const yoga = createGraphQLEngine({ control, live, reads, cursors: createCursorCodec(cursorKey), onShutdown }, log)
+  const yoga = createGraphQLEngine(
+    { control, live, reads, cursors: createCursorCodec(cursorKey), onShutdown },
+    log,
+    limits,
+  )
   const authenticate = (authorization: unknown) => {
     const actor = authenticateBearer(control, authorization)
     if (actor) noteKeyUse?.(actor.id)

@@ -1,8 +1,17 @@
 import type { Plugin } from 'graphql-yoga'
 import { complexityFromQuery } from '@pothos/plugin-complexity'
-import { type DocumentNode, type ExecutionArgs, getOperationAST, GraphQLError, ValuesOfCorrectTypeRule } from 'graphql'
+import {
+  type DocumentNode,
+  type ExecutionArgs,
+  type ExecutionResult,
+  getOperationAST,
+  GraphQLError,
+  ValuesOfCorrectTypeRule,
+} from 'graphql'
 import { accepts, eventStream } from './accept.ts'
 import { bindOperation } from './bound-operation.ts'
+import type { GraphQLContext } from './context.ts'
+import type { CostBudget } from './cost-budget.ts'
 import {
   AliasesRule,
   CodedValuesRule,
@@ -15,6 +24,7 @@ import {
 import { fault, type FaultCode } from './fault.ts'
 import { maskValues } from './mask-values.ts'
 import { isTooNested, maxNesting } from './nesting.ts'
+import { errorCodesOf, type OperationHead, operationHead, outcomeOf, type ReportOperation } from './operation-report.ts'
 import { findTextProblem } from './text-bounds.ts'
 
 /** Fields that an operation may ask for, with each page counted as if it were full. */
@@ -29,41 +39,105 @@ interface Cost {
   readonly depth: number
 }
 
-/** Bounds what one operation can ask for, over HTTP and over WebSocket. Its cost stands in `extensions.cost`. */
-export function useRequestLimits(): Plugin {
+export interface RequestLimits {
+  readonly budget: CostBudget
+  /** Told of every operation, also of those that are not run. */
+  readonly report: ReportOperation
+}
+
+/**
+ * Bounds what one operation can ask for, and what all operations of a key can, over HTTP and over WebSocket. The cost stands in
+ * `extensions.cost` of every answer.
+ */
+export function useRequestLimits({ budget, report }: RequestLimits): Plugin<GraphQLContext> {
   return {
-    onParse({ parseFn, setParseFn }) {
+    onParse({ parseFn, setParseFn, context }) {
       setParseFn((source, options) => {
         if (isTooNested(typeof source === 'string' ? source : source.body))
           throw fault('QUERY_TOO_COMPLEX', `A document has at most ${maxNesting} brackets in one another.`)
         return parseFn(source, { ...options, maxTokens })
       })
       return ({ result, replaceParseResult }) => {
-        if (result instanceof GraphQLError) replaceParseResult(refusedDocument(result))
+        if (!(result instanceof GraphQLError)) return
+        const refused = refusedDocument(result)
+        reportRefused(report, operationHead(context), null, [refused])
+        replaceParseResult(refused)
       }
     },
-    onValidate({ addValidationRule, validateFn, setValidationFn }) {
+    onValidate({ addValidationRule, validateFn, setValidationFn, params, context }) {
       for (const rule of [AliasesRule, DirectivesRule, RootMutationFieldsRule, TextRule, VariableNamesRule])
         addValidationRule(rule)
       setValidationFn((schema, document, rules, ...rest) =>
         validateFn(schema, document, rules?.map(withCodes), ...rest).map(explained),
       )
+      return ({ valid, result }) => {
+        const errors = result as readonly GraphQLError[]
+        if (!valid) reportRefused(report, operationHead(context, params.documentAST as DocumentNode), null, errors)
+      }
     },
     onExecute({ args, setResultAndStopExecution }) {
-      const { cost, errors } = measure(args)
-      if (errors) return setResultAndStopExecution({ errors, ...(cost && costExtensions(cost)) })
+      const head = operationHead(args.contextValue, args.document, args.operationName)
+      const { cost, errors = whyTooMuch(budget, head.apiKeyId, cost) } = measure(args)
+      if (errors) {
+        reportRefused(report, head, cost, errors)
+        return setResultAndStopExecution({ errors, ...(cost && costExtensions(cost)) })
+      }
+      const beganAtMs = performance.now()
       return {
         onExecuteDone({ result, setResult }) {
           if (Symbol.asyncIterator in result) return
+          const durationMs = performance.now() - beganAtMs
+          const errorCodes = errorCodesOf(result.errors)
+          report({ ...head, outcome: outcomeOf(result), errorCodes, cost: cost?.complexity ?? null, durationMs })
           if (cost) setResult({ ...result, ...costExtensions(cost, result.extensions) })
         },
       }
     },
     onSubscribe({ args, setResultAndStopExecution }) {
-      const { cost, errors = whyNotStreamed(args.contextValue) } = measure(args)
-      if (errors) setResultAndStopExecution({ errors, ...(cost && costExtensions(cost)) })
+      const head = operationHead(args.contextValue, args.document, args.operationName)
+      const { cost, errors = whyNotStreamed(args.contextValue) ?? whyTooMuch(budget, head.apiKeyId, cost) } =
+        measure(args)
+      if (errors) {
+        reportRefused(report, head, cost, errors)
+        return setResultAndStopExecution({ errors, ...(cost && costExtensions(cost)) })
+      }
+      return {
+        onSubscribeResult({ result }) {
+          const isOpen = Symbol.asyncIterator in result
+          const { errors: faults } = isOpen ? {} : (result as ExecutionResult)
+          const outcome = isOpen ? 'OK' : 'ERROR'
+          const errorCodes = errorCodesOf(faults)
+          report({ ...head, outcome, errorCodes, cost: cost?.complexity ?? null, durationMs: null })
+          return {
+            onNext({ result: event, setResult }) {
+              if (cost && !(Symbol.asyncIterator in event))
+                setResult({ ...event, ...costExtensions(cost, event.extensions) })
+            },
+          }
+        },
+      }
     },
   }
+}
+
+function reportRefused(
+  report: ReportOperation,
+  head: OperationHead,
+  cost: Cost | null | undefined,
+  errors: readonly GraphQLError[],
+): void {
+  const errorCodes = errorCodesOf(errors, 'GRAPHQL_VALIDATION_FAILED')
+  report({ ...head, outcome: 'REFUSED', errorCodes, cost: cost?.complexity ?? null, durationMs: null })
+}
+
+/** What was refused for its own cost takes nothing from the budget. */
+function whyTooMuch(budget: CostBudget, apiKeyId: string, cost: Cost | undefined): readonly GraphQLError[] | undefined {
+  const retryAfterMs = budget.take(apiKeyId, cost?.complexity ?? 0)
+  if (retryAfterMs === null) return undefined
+  const seconds = Math.ceil(retryAfterMs / 1_000)
+  const headers = { 'retry-after': String(seconds), 'retry-after-ms': String(retryAfterMs) }
+  const message = `The operations of this key cost too much in a minute: go on in ${seconds} s.`
+  return [fault('RATE_LIMITED', message, { extensions: { retryAfterMs, http: { status: 429, headers } } })]
 }
 
 function refusedDocument(error: GraphQLError): GraphQLError {

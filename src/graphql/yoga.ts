@@ -4,7 +4,7 @@ import type { GraphQLContext } from './context.ts'
 import { createLoaders } from './loaders.ts'
 import { createErrorMask, type GraphQLLog } from './masked-errors.ts'
 import { useReadViews } from './read-anew.ts'
-import { useRequestLimits } from './request-limits.ts'
+import { type RequestLimits, useRequestLimits } from './request-limits.ts'
 import { useRequestShape } from './request-shape.ts'
 import { useUnbufferedEvents } from './unbuffered-events.ts'
 import { schema } from './schema.ts'
@@ -26,6 +26,7 @@ export type Yoga = ReturnType<typeof createGraphQLEngine>
 export function createGraphQLEngine(
   shared: Omit<GraphQLContext, 'actor' | 'requestId' | 'view' | 'db' | 'usageShippedUntilMs' | 'loaders'>,
   log: GraphQLLog,
+  limits: RequestLimits,
 ) {
   return createYoga<RequestFacts, GraphQLContext>({
     schema,
@@ -44,6 +45,6 @@ export function createGraphQLEngine(
       const usageShippedUntilMs = shared.live.usageCompleteUntilMs?.() ?? Infinity
       return { ...shared, actor, requestId, view, db: view.db, usageShippedUntilMs, loaders: createLoaders(view.db) }
     },
-    plugins: [useRequestShape(), useRequestLimits(), useReadViews(), useUnbufferedEvents()],
+    plugins: [useRequestShape(), useRequestLimits(limits), useReadViews(), useUnbufferedEvents()],
   })
 }

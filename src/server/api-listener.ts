@@ -4,7 +4,9 @@ import { keysOf } from '../gateway/downstream/request-head.ts'
 import { isMetricsUrl, type MetricsAnswer, metricsAnswer } from '../gateway/metrics-answer.ts'
 import type { MetricsReader } from '../gateway/ports.ts'
 import type { Reads } from '../graphql/context.ts'
+import { createCostBudget } from '../graphql/cost-budget.ts'
 import { createGraphQLHandler } from '../graphql/handler.ts'
+import type { OperationReport } from '../graphql/operation-report.ts'
 import type { LivePorts } from '../graphql/ports.ts'
 import type { Listen } from './config.ts'
 import { type HttpListener, openHttpListener } from './http-listener.ts'
@@ -19,6 +21,10 @@ export interface ApiListenerOptions {
   readonly cursorKey: () => Buffer | undefined
   /** Told of the key of each call. */
   readonly noteKeyUse: (apiKeyId: string) => void
+  /** What the operations of a key may cost in a minute; 0: no limit. */
+  readonly costPerMinute: number
+  /** Told of each operation. */
+  readonly countOperation: (report: OperationReport) => void
   readonly metrics: MetricsReader
   /** Whether `/metrics` is answered to whoever asks. */
   readonly metricsOpen: boolean
@@ -29,7 +35,14 @@ export interface ApiListenerOptions {
 /** The port of the control plane: GraphQL, GraphiQL and probes and metrics. Draining ends the subscriptions. */
 export async function openApiListener(options: ApiListenerOptions): Promise<HttpListener> {
   const { listen, control, live, reads, cursorKey, noteKeyUse, metrics, metricsOpen, whyNotReady, log } = options
-  const graphql = createGraphQLHandler({ control, live, reads, cursorKey, noteKeyUse, log })
+  const limits = {
+    budget: createCostBudget(options.costPerMinute, () => performance.now()),
+    report(report: OperationReport) {
+      options.countOperation(report)
+      logOperation(log, report)
+    },
+  }
+  const graphql = createGraphQLHandler({ control, live, reads, cursorKey, limits, noteKeyUse, log })
   const listener = await openHttpListener({
     listen,
     variablePrefix: 'SIGNALBOX_API',
@@ -50,6 +63,13 @@ export async function openApiListener(options: ApiListenerOptions): Promise<Http
     )
   })
   return listener
+}
+
+/** What changes something, and what failed, is in the log of every installation; the rest only if it is wanted. Never a value. */
+function logOperation(log: Log, report: OperationReport): void {
+  const write = report.type === 'MUTATION' || report.outcome !== 'OK' ? log.info : log.debug
+  const { durationMs } = report
+  write({ ...report, durationMs: durationMs === null ? null : Math.round(durationMs) }, 'API operation')
 }
 
 function keysOfRequest({ headers }: IncomingMessage): readonly string[] {

@@ -39,6 +39,8 @@ export type Config = {
   maxRequestBytes: number
   /** Whether `/metrics` of the API is answered without a key. */
   metricsOpen: boolean
+  /** What the operations of one key may cost in a minute; 0: no limit. */
+  apiCostPerMinute: number
   /** What the bodies of all requests may hold in memory; undefined: the gateway's default. */
   maxBodyMemoryBytes: number | undefined
   /** The same on disk. */
@@ -100,6 +102,7 @@ const variables = z.object({
     'a number of bytes from 1024 to 1073741824 (1 GiB)',
   ).default(67_108_864),
   SIGNALBOX_METRICS_OPEN: z.enum(['true', 'false'], 'must be true or false').default('false'),
+  SIGNALBOX_API_COST_PER_MINUTE: integer(0, 1_000_000_000_000, 'a whole number, 0 for no limit').default(6_000_000),
   SIGNALBOX_MAX_BODY_MEMORY_BYTES: bodyBytes().optional(),
   SIGNALBOX_MAX_BODY_DISK_BYTES: bodyBytes().optional(),
   SIGNALBOX_GATEWAY_CORS_ORIGINS: corsOrigins().optional(),
@@ -148,6 +151,7 @@ function toConfig(read: Variables): Config {
     maxStalenessMs: read.SIGNALBOX_MAX_STALENESS_MS,
     maxRequestBytes: read.SIGNALBOX_MAX_REQUEST_BYTES,
     metricsOpen: read.SIGNALBOX_METRICS_OPEN === 'true',
+    apiCostPerMinute: read.SIGNALBOX_API_COST_PER_MINUTE,
     maxBodyMemoryBytes: read.SIGNALBOX_MAX_BODY_MEMORY_BYTES,
     maxBodyDiskBytes: read.SIGNALBOX_MAX_BODY_DISK_BYTES,
     corsOrigins: read.SIGNALBOX_GATEWAY_CORS_ORIGINS,

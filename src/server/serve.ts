@@ -17,6 +17,7 @@ import { openSnapshotKeeper, readLastGoodSnapshot } from './last-good-snapshot.t
 import { openKeyUse } from './key-use.ts'
 import { createLiveReports, inFlightElsewhere } from './live-reports.ts'
 import type { Log } from './log.ts'
+import { createApiMetrics } from './metrics/api-metrics.ts'
 import { createMetrics } from './metrics/metrics.ts'
 import { createRequestMetrics } from './metrics/request-metrics.ts'
 import { observedSink } from './observed-sink.ts'
@@ -136,8 +137,10 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
     ),
   )
 
+  const apiMetrics = createApiMetrics()
   const metrics = createMetrics({
     requests: requestMetrics,
+    api: apiMetrics,
     gateway,
     snapshot: () => store.current(),
     spool: usage.spool,
@@ -230,6 +233,8 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
       },
       noteKeyUse: keyUse.note,
       cursorKey: () => cursorKey,
+      costPerMinute: config.apiCostPerMinute,
+      countOperation: apiMetrics.report,
       metrics: metrics.ofAll,
       metricsOpen: config.metricsOpen,
       whyNotReady: () => (isOnline ? undefined : 'the database cannot be reached'),

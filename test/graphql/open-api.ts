@@ -7,6 +7,8 @@ import { createApiKey } from '../../src/control/api-key.ts'
 import { ensureFirstAdministrator } from '../../src/control/first-administrator.ts'
 import { createUser } from '../../src/control/user.ts'
 import { createGraphQLHandler } from '../../src/graphql/handler.ts'
+import { createCostBudget } from '../../src/graphql/cost-budget.ts'
+import type { OperationReport } from '../../src/graphql/operation-report.ts'
 import type { LivePorts } from '../../src/graphql/ports.ts'
 import type { RouteTrafficReport } from '../../src/routing/traffic-window.ts'
 import type { BackendHealthReport } from '../../src/routing/backend-health.ts'
@@ -25,6 +27,8 @@ export interface TestApi extends AsyncDisposable {
   readonly live: TestLive
   /** What was logged as an error. */
   readonly faults: readonly object[]
+  /** What operators were told of each operation. */
+  readonly reports: readonly OperationReport[]
   /** SQL statements since `counting` began. */
   readonly statements: string[]
   /** A new user's key. */
@@ -45,15 +49,28 @@ export interface TestLive {
 
 const adminKey = 'administrator-of-a-test'
 
-export async function openTestApi(): Promise<TestApi> {
+/** `costPerMinute`: 0, no limit. `nowMs` is the clock of that limit. */
+export async function openTestApi({ costPerMinute = 0, nowMs = () => performance.now() } = {}): Promise<TestApi> {
   const statements: string[] = []
   const control = await openTestControl({ onStatement: ({ sql }) => statements.push(sql) })
   await ensureFirstAdministrator(control, adminKey)
   const { ports, live } = createTestLive(control.snapshots)
   const faults: object[] = []
   const log = { debug: () => {}, warn: () => {}, error: (fields: object) => void faults.push(fields) }
+  const reports: OperationReport[] = []
+  const limits = {
+    budget: createCostBudget(costPerMinute, nowMs),
+    report: (report: OperationReport) => void reports.push(report),
+  }
   const cursorKey = randomBytes(32)
-  const handler = createGraphQLHandler({ control, reads: control, live: ports, log, cursorKey: () => cursorKey })
+  const handler = createGraphQLHandler({
+    control,
+    reads: control,
+    live: ports,
+    log,
+    limits,
+    cursorKey: () => cursorKey,
+  })
   const server = createServer((request, response) => handler.handle(request, response))
   server.on('upgrade', (request, socket, head) => handler.upgrade(request, socket, head))
   server.listen(0, '127.0.0.1')
@@ -66,6 +83,7 @@ export async function openTestApi(): Promise<TestApi> {
     control,
     live,
     faults,
+    reports,
     statements,
     async makeKey(role, scopes) {
       const name = `user-${randomBytes(6).toString('hex')}`

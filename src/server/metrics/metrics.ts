@@ -4,6 +4,7 @@ import type { Spool } from '../../gateway/spool/spool.ts'
 import type { Snapshot } from '../../routing/snapshot.ts'
 import type { Database } from '../../storage/database.ts'
 import type { GatewayRow } from '../../storage/gateway.ts'
+import type { ApiMetrics } from './api-metrics.ts'
 import { controlFamilies } from './control-families.ts'
 import { gatewayFamilies } from './gateway-families.ts'
 import { createMetricsReader } from './metrics-reader.ts'
@@ -19,6 +20,7 @@ export interface Metrics {
 
 export function createMetrics(options: {
   readonly requests: RequestMetrics
+  readonly api: ApiMetrics
   readonly gateway: Gateway
   readonly snapshot: () => Snapshot
   readonly spool: Spool
@@ -28,7 +30,7 @@ export function createMetrics(options: {
   readonly version: string
   readonly otherGateways: () => readonly GatewayRow[]
 }): Metrics {
-  const { requests, gateway, snapshot, spool, lostByAll, pools, version, otherGateways } = options
+  const { requests, api, gateway, snapshot, spool, lostByAll, pools, version, otherGateways } = options
   const dataPlane = [...requests.families, ...gatewayFamilies({ gateway, snapshot, spool })]
   const installation = controlFamilies({
     version,
@@ -39,6 +41,6 @@ export function createMetrics(options: {
   })
   return {
     ofGateway: createMetricsReader(dataPlane, requests.sweep),
-    ofAll: createMetricsReader([...dataPlane, ...installation], requests.sweep),
+    ofAll: createMetricsReader([...dataPlane, ...installation, ...api.families], requests.sweep),
   }
 }
