@@ -1,6 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import type { RouteConfiguration } from '../../src/routing/configuration.ts'
-import { nextAttempt, type Attempt, type AttemptQuestion, type NextAttempt } from '../../src/routing/next-attempt.ts'
+import {
+  nextAttempt,
+  retryAfterMs,
+  type Attempt,
+  type AttemptQuestion,
+  type NextAttempt,
+} from '../../src/routing/next-attempt.ts'
 import { Rotations } from '../../src/routing/rotation.ts'
 import type { FallbackTrigger } from '../../src/routing/vocabulary.ts'
 import { fallbackTriggers } from '../../src/routing/vocabulary.ts'
@@ -444,6 +450,43 @@ describe('with nothing available', () => {
       walk.live.dueAtMs.set('one-1', walk.nowMs + dueInMs)
       expect(walk.next()).toMatchObject({ answer: { retryAfterMs: expected } })
     }
+  })
+
+  test('Retry-After counts nothing that takes no traffic', () => {
+    const draining = deployment('partly', {
+      endpoints: [
+        endpoint('partly-1', { state: 'DRAINING' }),
+        endpoint('partly-2'),
+        endpoint('partly-3', { state: 'DISABLED' }),
+      ],
+    })
+    const snapshot = snapshotOf({
+      deployments: [
+        draining,
+        deployment('off', { state: 'DISABLED' }),
+        deployment('unweighted'),
+        deployment('embedder', { operations: ['/v1/embeddings'] }),
+        deployment('reserve'),
+      ],
+      routes: [
+        route(
+          { partly: 1, off: 1, unweighted: 0, embedder: 1 },
+          { fallback: fallback(['reserve'], { triggers: ['SATURATED'] }) },
+        ),
+      ],
+    })
+    const live = new WrittenLive()
+    // What takes no traffic is due soon, or well.
+    for (const [place, dueAtMs] of [
+      ['partly-1', 2_000],
+      ['partly-2', 60_000],
+      ['unweighted-1', 3_000],
+    ] as const) {
+      live.ejected.set(place, 1)
+      live.dueAtMs.set(place, dueAtMs)
+    }
+    const question = { snapshot, route: routeOf(snapshot), live, operation: '/v1/messages', session: null }
+    expect(retryAfterMs(question, 0)).toBe(60_000)
   })
 
   test('a full fallback with a waiting room is waited for, after those that are free', () => {
