@@ -70,6 +70,7 @@ export interface AttemptPlan {
 /** Wait in this deployment's waiting room; in vain: an attempt with `SATURATED` that was not sent. */
 export interface WaitPlan {
   readonly kind: 'wait'
+  readonly routeId: string
   readonly target: Target | null
   readonly backend: DeploymentBackend
   readonly isFallback: boolean
@@ -119,7 +120,10 @@ function firstAttempt(question: AttemptQuestion): NextAttempt {
   const { route, rotations } = question
   const { target, waits, divergence } = selectTarget(question, rotations.of(route.id))
   if (target && waits) {
-    return withDivergence(planWait({ target, backend: backendOf(question, target)!, isFallback: false }), divergence)
+    return withDivergence(
+      planWait(route, { target, backend: backendOf(question, target)!, isFallback: false }),
+      divergence,
+    )
   }
   const plan = target && planTarget(question, target, false, divergence)
   return plan ?? withDivergence(withoutTarget(question), divergence)
@@ -209,7 +213,7 @@ function nextFallback(question: AttemptQuestion, trigger: FallbackTrigger): Next
   const backend = fallbackFor(question, trigger, tried)
   if (!backend) return null
   const plan = planBackend(question, backend, { target: null, isFallback: true, isRepeat: false })
-  return plan ?? planWait({ target: null, backend, isFallback: true })
+  return plan ?? planWait(question.route, { target: null, backend, isFallback: true })
 }
 
 /** The first of the fallback's backends, without `tried`, that is available; else the first with a place to wait. */
@@ -243,7 +247,7 @@ function lastResort(question: AttemptQuestion, trigger: FallbackTrigger): NextAt
   }
   const endpoint = leastRecentlyEjected(backend, question.live)
   if (endpoint) return planOf({ target, backend, endpoint, isFallback })
-  return planWait({ target, backend, isFallback, isLastResort: true })
+  return planWait(question.route, { target, backend, isFallback, isLastResort: true })
 }
 
 export interface EjectedCandidate {
@@ -321,9 +325,13 @@ function planOf(plan: PlanTemplate & Pick<AttemptPlan, 'backend'>): AttemptPlan 
 }
 
 /** In the room of a backend that has one: a deployment. */
-function planWait(plan: PlanTemplate & Pick<AttemptPlan, 'backend'> & { readonly isLastResort?: boolean }): WaitPlan {
+function planWait(
+  { id }: Route,
+  plan: PlanTemplate & Pick<AttemptPlan, 'backend'> & { readonly isLastResort?: boolean },
+): WaitPlan {
   return {
     kind: 'wait',
+    routeId: id,
     target: plan.target,
     backend: plan.backend as DeploymentBackend,
     isFallback: plan.isFallback,

@@ -67,6 +67,37 @@ test('a waiting room that is full, or too slow, and no fallback: 503 with Retry-
   expect((await first).status).toBe(200)
 })
 
+test('who waits for a target that loses its weight, or is removed, goes on to the others at once', async () => {
+  const gate = Promise.withResolvers<void>()
+  await using own = await openUpstream({ name: 'own', script: () => after(gate.promise, status(200, {})) })
+  await using other = await openUpstream({ name: 'other' })
+  const split = (...targets: readonly (readonly [string, number])[]) => ({
+    deployments: [
+      deployment('own', [own.baseUrl], { maxInFlight: 1, queue: { maxWaiting: 9, maxWaitMs: 600_000 } }),
+      deployment('other', [other.baseUrl]),
+    ],
+    routes: [route('chat', targets), route('side', ['dep_own'])],
+  })
+  await using gateway = await openTestGateway(split(['dep_own', 100], ['dep_other', 0]))
+  const first = gateway.post('/chat/completions', { ...request, model: 'side' })
+  await until(() => own.requests.length === 1)
+  // What stands before them in the queue is of another route, and goes on waiting.
+  const before = gateway.post('/chat/completions', { ...request, model: 'side' })
+  await until(() => gateway.gateway.live.waiting('dep_own') === 1)
+  for (const now of [split(['dep_own', 0], ['dep_other', 100]), split(['dep_other', 100])]) {
+    gateway.use(split(['dep_own', 100], ['dep_other', 0]))
+    const waiting = gateway.post('/chat/completions', request)
+    await until(() => gateway.gateway.live.waiting('dep_own') === 2)
+    gateway.use(now)
+    const next = await gateway.post('/chat/completions', request)
+    expect(next.headers.get('x-signalbox-backend')).toBe('other')
+    expect((await waiting).headers.get('x-signalbox-backend')).toBe('other')
+  }
+  gate.resolve()
+  expect([(await first).status, (await before).status]).toEqual([200, 200])
+  expect(own.requests).toHaveLength(2)
+})
+
 test('too many requests at once are turned away at once', async () => {
   const gate = Promise.withResolvers<void>()
   await using own = await openUpstream({ name: 'own', script: () => after(gate.promise, status(200, {})) })

@@ -38,7 +38,14 @@ async function reported(
 ): Promise<readonly GatewayRow[]> {
   await using database = await openTestDatabase()
   const at = new Date()
-  const report = { health, endpointInFlight, inFlight: 0, pendingUsageRecords: 0 }
+  const report = {
+    health,
+    endpointInFlight,
+    inFlight: 0,
+    pendingUsageRecords: 0,
+    encryptionKeyIds: [],
+    sealingKeyId: '',
+  }
   const identity = { id: 'other', build: 'test', host: 'test', startedAt: at, appliedAt: at, applied: emptySnapshot }
   await upsertGateway(database.db, { ...identity, ...report })
   return await listGateways(database.db)

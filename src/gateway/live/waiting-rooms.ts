@@ -89,6 +89,7 @@ export class WaitingRooms implements Disposable {
     for (const room of this.#occupied) {
       const backend = room.first && this.#currentOf(room.first.plan.backend)
       if (backend) this.#lead(room, backend)
+      this.#sendVainAway(room)
       this.#pump(room)
     }
   }
@@ -175,8 +176,15 @@ export class WaitingRooms implements Disposable {
   }
 
   #isWaitedFor({ plan }: Waiter, availability: BackendAvailability): boolean {
+    if (!this.#hasWeight(plan)) return false
     if (availability === 'AVAILABLE' || availability === 'SATURATED') return true
     return availability === 'UNHEALTHY' && plan.isLastResort
+  }
+
+  /** A route may have been switched meanwhile: what has no weight any more is never sent to. */
+  #hasWeight({ routeId, target }: WaitPlan): boolean {
+    const route = target && this.#snapshot?.routesById.get(routeId)
+    return !route || route.targets.some(({ id, weight }) => id === target.id && weight > 0)
   }
 
   #currentOf(backend: DeploymentBackend): DeploymentBackend | undefined {
