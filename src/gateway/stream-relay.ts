@@ -35,6 +35,8 @@ export interface StreamOptions {
   readonly errorEvent: (code: GatewayErrorCode, lastNumber: number | null) => Buffer
 }
 
+const byteOrderMark = Buffer.from('\uFEFF')
+
 /** Behind fewer bytes the number of the last event is among those that are kept. */
 const nearBytes = 4 * 1024
 
@@ -83,7 +85,8 @@ export class StreamRelay implements AnswerReader, Relay {
   }
 
   onData(): void {
-    const bytes = join(this.#call.takeChunks())
+    const came = join(this.#call.takeChunks())
+    const bytes = this.reading.bytes.total === 0 ? this.#withoutLateMark(came) : came
     if (bytes.length > nearBytes) this.#rememberNumber()
     this.reading.bytes.add(bytes)
     this.#letHeldGo()
@@ -100,6 +103,12 @@ export class StreamRelay implements AnswerReader, Relay {
       this.#takeWhole(all.subarray(0, length))
     }
     this.#hold()
+  }
+
+  /** Behind signs of life a byte order mark is no longer at the stream's begin, and a client would take it for part of a field's name. */
+  #withoutLateMark(first: Buffer): Buffer {
+    const isLate = this.#sink.exchange.status > 0 && first.indexOf(byteOrderMark) === 0
+    return isLate ? first.subarray(byteOrderMark.length) : first
   }
 
   onEnd(): void {

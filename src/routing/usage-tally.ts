@@ -43,7 +43,7 @@ export class UsageTally {
    */
   add(usage: Json, mayBeFinal: boolean): void {
     if (!hasCount(usage)) return
-    this.#isSpoilt ||= hasTooMany(usage)
+    this.#isSpoilt ||= hasNonsense(usage)
     const counts = readCounts(usage)
     const before = this.#counts
     this.#counts = before ? greater(before, counts) : counts
@@ -72,8 +72,9 @@ function hasCount(usage: Json): boolean {
   return someCount(usage, (count) => count >= 0)
 }
 
-function hasTooMany(usage: Json): boolean {
-  return someCount(usage, (count) => count > maxTokens)
+/** What some servers write for a number that they do not know is as little a count as one that is far too large. */
+function hasNonsense(usage: Json): boolean {
+  return someCount(usage, (count) => !(count >= 0 && count <= maxTokens))
 }
 
 function someCount(usage: Json, test: (count: number) => boolean): boolean {

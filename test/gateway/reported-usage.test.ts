@@ -88,6 +88,7 @@ describe('reported tokens', () => {
       null,
     ],
     ['counting is no use', 'none', '{"input_tokens":2095}', null],
+    ['a number that is not known', 'completion', '{"usage":{"prompt_tokens":-1,"completion_tokens":2}}', null],
     ['a billion tokens', 'completion', '{"usage":{"prompt_tokens":1000000000}}', [1_000_000_000, 0, 0, 0]],
     ['more than a billion tokens', 'completion', '{"usage":{"prompt_tokens":1000000001}}', null],
     ['a number that no count is', 'completion', '{"usage":{"prompt_tokens":5,"completion_tokens":1e400}}', null],

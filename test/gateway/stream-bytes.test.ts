@@ -1,6 +1,6 @@
 /** What bytes a client gets of a stream: all that upstream sent, but for the usage that only the gateway asked for. */
 import { expect, test } from 'vitest'
-import { chunks, raw, stream } from '../support/replies.ts'
+import { after, chunks, raw, stream } from '../support/replies.ts'
 import { until } from '../support/until.ts'
 import { openUpstream } from '../support/upstream.ts'
 import { deployment, openTestGateway, provider, route, type TestGateway } from './open-test-gateway.ts'
@@ -35,6 +35,7 @@ const broken = (pieces: readonly string[]) =>
 
 test.each<[string, string, string]>([
   ['is empty in a list', data({ choices: [], usage: tokens }), ''],
+  ['is empty, and it has no count,', data({ choices: [], usage: {} }) + data({ choices: [], usage: tokens }), ''],
   ['is absent', data({ usage: tokens }), ''],
   ['is null', data({ id: 'x', choices: null, usage: tokens }), ''],
   [
@@ -196,6 +197,11 @@ test.each<[string, string, readonly string[]]>([
     'the first choice never finished beside another',
     [choice(0, null) + choice(1, null), choice(1, 'stop')],
   ],
+  [
+    '/chat/completions',
+    'a choice that began late never finished',
+    [choice(0, null).repeat(80), choice(1, null), choice(0, 'stop')],
+  ],
   ['/chat/completions', 'another choice stops in its first event', [finished, choice(1, null).slice(0, -9)]],
   ['/images/generations', 'the second image stops in its parts', [image('completed', 40), image('partial_image', 40)]],
   [
@@ -331,6 +337,20 @@ test('a heartbeat of one line is passed on when it arrives', async () => {
   }
   await reading
   expect(text).toBe(events.join(''))
+})
+
+test('a byte order mark behind signs of life is none of a field', async () => {
+  const gate = Promise.withResolvers<void>()
+  await using upstream = await openUpstream()
+  await using gateway = await openTestGateway({
+    deployments: [deployment('a', [upstream.baseUrl])],
+    routes: [route('chat', ['dep_a'], { timeouts: { keepAliveMs: 20 } })],
+  })
+  upstream.answerNext(after(gate.promise, chunks([`\uFEFF${finished}`, done], sse)))
+  const answer = await gateway.post('/chat/completions', requests['/chat/completions']!)
+  gate.resolve()
+  const text = Buffer.from(await answer.arrayBuffer()).toString()
+  expect(text.replaceAll(': keep-alive\n\n', '')).toBe(finished + done)
 })
 
 test('what is kept of a stream that failed has no half event at its end', async () => {

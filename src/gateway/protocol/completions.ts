@@ -4,7 +4,6 @@ import { isObject, type Json, saysSomething } from './event-json.ts'
 import { isErrorEvent } from './find-error.ts'
 import { shapeOf } from './json-scan.ts'
 import {
-  countMark,
   type EndingEvent,
   errorMark,
   heartbeats,
@@ -72,19 +71,13 @@ class CompletionFollower implements StreamFollower {
   readonly marks: readonly Mark[] = [
     { text: 'DONE]' },
     errorMark,
-    countMark,
+    { text: 'usage"', matters: saysUsage },
     { text: '_reas', matters: saysReason },
-    {
-      text: 'index"',
-      matters: (events, end) => this.#isOtherChoice(events, end),
-      isWanted: () => this.#mayHaveOthers,
-    },
+    { text: 'index"', matters: (events, end) => this.#isOtherChoice(events, end) },
   ]
   /** By their index. Events of the first choice are not read, but seen. */
   readonly #begun = new Set<number>()
   readonly #finished = new Set<number>()
-  /** Events of the first choice, as far as others were looked for. */
-  #firstsSeen = 0
 
   read(event: ServerSentEvent): EndingEvent | null {
     if (isDone(event)) return 'whole'
@@ -117,24 +110,14 @@ class CompletionFollower implements StreamFollower {
     return this.hasToldEnd
   }
 
-  /** Choices are written side by side, or one behind another: in a long stream of a single one, no other is looked for until that ends. */
-  get #mayHaveOthers(): boolean {
-    return this.#firstsSeen < firstsLookedAt || this.#finished.size > 0 || this.#begun.size > 1
-  }
-
   #isOtherChoice(events: string, end: number): boolean {
     const at = behindColon(events, end)
     const isFirst = events.charCodeAt(at) === zero && !isDigit(events.charCodeAt(at + 1))
-    if (isFirst) {
-      this.#firstsSeen++
-      this.#begun.add(0)
-    }
+    if (isFirst) this.#begun.add(0)
     return !isFirst
   }
 }
 
-/** In so many events of the first choice another one has nearly always begun. */
-const firstsLookedAt = 64
 /** More choices than that nobody asks for. */
 const maxChoices = 4096
 const zero = 0x30
@@ -142,6 +125,11 @@ const colon = 0x3a
 const blank = 0x20
 const lowerN = 0x6e
 const quote = 0x22
+
+/** False: null, as in each chunk before the last. Of an object without a single count, nobody would know it by those. */
+function saysUsage(events: string, end: number): boolean {
+  return events.charCodeAt(behindColon(events, end)) !== lowerN
+}
 
 const restOfName = 'on"'
 
