@@ -266,8 +266,9 @@ function faultOfAttempts(entry: Entry, { attempts, outcome }: LoggedRequest): st
   // Nobody listens at `down`: only the gateway knows of those.
   const sent = attempts.filter(({ backendLabel }) => backendLabel !== 'down')
   if (entry.hasLeft && typeof entry.plan.leaves === 'number' && sent.length === entry.arrivals.length + 1) sent.pop()
-  if (sent.length !== entry.arrivals.length) return `${sent.length} attempts, but ${entry.arrivals.length} arrived`
-  for (const [i, { upstream, move }] of entry.arrivals.entries()) {
+  const arrivals = withoutRepeats(entry.arrivals, sent.length)
+  if (sent.length !== arrivals.length) return `${sent.length} attempts, but ${arrivals.length} arrived`
+  for (const [i, { upstream, move }] of arrivals.entries()) {
     const { backendLabel, status, trigger } = sent[i]!
     if (backendLabel !== upstream) return `attempt ${i} at ${backendLabel}, but ${upstream} was asked`
     if (entry.hasLeft) continue
@@ -278,6 +279,17 @@ function faultOfAttempts(entry: Entry, { attempts, outcome }: LoggedRequest): st
     if (expected !== status) return `attempt ${i} has the status ${status}, but ${expected} was sent`
   }
   return undefined
+}
+
+/** A used connection that is reset is no attempt: the request is sent to the same place once more, on a new one. */
+function withoutRepeats(arrivals: Entry['arrivals'], attempts: number): Entry['arrivals'] {
+  const left = [...arrivals]
+  for (let i = 0; left.length > attempts && i + 1 < left.length;) {
+    const { move, upstream } = left[i]!
+    if (move.kind === 'reset' && left[i + 1]!.upstream === upstream) left.splice(i, 1)
+    else i++
+  }
+  return left
 }
 
 function statusOf(move: Move, isStream: boolean): number | null {
