@@ -29,6 +29,11 @@ export const graphqlFaults = {
     meaning: 'A hash came in place of a document, as clients of persisted queries try it first (HTTP 200).',
     remedy: 'Send the document in `query`; such clients do it by themselves.',
   },
+  DOCUMENT_NOT_TRUSTED: {
+    meaning: 'With `SIGNALBOX_TRUSTED_DOCUMENTS_DIR` only the documents of that folder are run (HTTP 400).',
+    remedy:
+      'Send the id of one as `extensions.persistedQuery.sha256Hash`, and no `query`; add what is missing to the folder.',
+  },
   OPERATION_RESOLUTION_FAILURE: {
     meaning: 'The document has no operation of that name, or several and none was named (HTTP 400).',
     remedy: 'Name one of its operations as `operationName`.',

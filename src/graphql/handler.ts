@@ -11,6 +11,7 @@ import { answerGraphiQL } from './graphiql.ts'
 import { type GraphQLLog, requestIds } from './masked-errors.ts'
 import type { LivePorts } from './ports.ts'
 import type { RequestLimits } from './request-limits.ts'
+import type { TrustedDocuments } from './trusted-documents.ts'
 import { createGraphQLWebSockets } from './websocket.ts'
 import { createGraphQLEngine } from './yoga.ts'
 
@@ -25,6 +26,8 @@ export interface GraphQLHandlerOptions {
    */
   readonly cursorKey: () => Buffer | undefined
   readonly limits: RequestLimits
+  /** No others are run; undefined: any document is. */
+  readonly trusted?: TrustedDocuments | undefined
   /** Told of the key of each call that was let in. */
   readonly noteKeyUse?: (apiKeyId: string) => void
 }
@@ -47,6 +50,7 @@ export function createGraphQLHandler({
   log,
   cursorKey,
   limits,
+  trusted,
   noteKeyUse,
 }: GraphQLHandlerOptions): GraphQLHandler {
   const shutdowns = new Set<() => void>()
@@ -58,13 +62,14 @@ export function createGraphQLHandler({
     { control, live, reads, cursors: createCursorCodec(cursorKey), onShutdown },
     log,
     limits,
+    trusted,
   )
   const authenticate = (authorization: unknown) => {
     const actor = authenticateBearer(control, authorization)
     if (actor) noteKeyUse?.(actor.id)
     return actor
   }
-  const sockets = createGraphQLWebSockets({ yoga, log, authenticate, createRequestId: randomUUID })
+  const sockets = createGraphQLWebSockets({ yoga, log, trusted, authenticate, createRequestId: randomUUID })
 
   const answerGraphQL = (request: IncomingMessage, response: ServerResponse, requestId: string) => {
     const actor = authenticate(request.headers.authorization)

@@ -6,6 +6,7 @@ import { type WebSocket, WebSocketServer } from 'ws'
 import type { Actor } from '../control/control.ts'
 import { badUserInput, fault } from './fault.ts'
 import { createErrorMask, type GraphQLLog, requestIds } from './masked-errors.ts'
+import { trustedDocument, type TrustedDocuments, untrusted } from './trusted-documents.ts'
 import { maxBodyBytes, type RequestFacts, type Yoga } from './yoga.ts'
 
 /** Longer silences of a client end its connection. */
@@ -16,6 +17,8 @@ const maxWaitingBytes = 8 * maxBodyBytes
 export interface WebSocketOptions {
   readonly yoga: Yoga
   readonly log: GraphQLLog
+  /** No others are run; undefined: any document is. */
+  readonly trusted: TrustedDocuments | undefined
   /** The caller behind the value of an `Authorization` header, as of now. */
   readonly authenticate: (authorization: unknown) => Actor | undefined
   readonly createRequestId: () => string
@@ -35,6 +38,7 @@ interface Extra {
 export function createGraphQLWebSockets({
   yoga,
   log,
+  trusted,
   authenticate,
   createRequestId,
 }: WebSocketOptions): GraphQLWebSockets {
@@ -49,11 +53,17 @@ export function createGraphQLWebSockets({
   const server = makeServer<Record<string, unknown>, Extra>({
     onConnect: ({ connectionParams, extra }) => authenticate(authorizationOf(connectionParams, extra)) !== undefined,
     // The key is looked at again for each operation: it may have been revoked since.
-    onSubscribe: async ({ connectionParams, extra, subscriptions }, _id, { query, operationName, variables }) => {
+    onSubscribe: async (
+      { connectionParams, extra, subscriptions },
+      _id,
+      { query: asked, operationName, variables, extensions },
+    ) => {
       const actor = authenticate(authorizationOf(connectionParams, extra))
       if (!actor) return [fault('UNAUTHENTICATED', 'The key is not valid any more.')]
       if (Object.keys(subscriptions).length > maxOperationsPerSocket)
         return [badUserInput(`A connection has at most ${maxOperationsPerSocket} operations at a time.`)]
+      const query = trusted ? trustedDocument(trusted, asked, extensions) : asked
+      if (query === undefined) return [withoutInternals(untrusted())]
       const facts: RequestFacts = { actor, requestId: createRequestId(), signal: extra.closed }
       return requestIds.run(facts.requestId, () => prepare(yoga, maskError, facts, { query, operationName, variables }))
     },

@@ -8,6 +8,7 @@ import { type RequestLimits, useRequestLimits } from './request-limits.ts'
 import { useRequestShape } from './request-shape.ts'
 import { useUnbufferedEvents } from './unbuffered-events.ts'
 import { schema } from './schema.ts'
+import { type TrustedDocuments, useTrustedDocuments } from './trusted-documents.ts'
 
 /** Most bytes of a request's body, and of a WebSocket message. */
 export const maxBodyBytes = 1_048_576
@@ -27,6 +28,7 @@ export function createGraphQLEngine(
   shared: Omit<GraphQLContext, 'actor' | 'requestId' | 'view' | 'db' | 'usageShippedUntilMs' | 'loaders'>,
   log: GraphQLLog,
   limits: RequestLimits,
+  trusted: TrustedDocuments | undefined,
 ) {
   return createYoga<RequestFacts, GraphQLContext>({
     schema,
@@ -45,6 +47,13 @@ export function createGraphQLEngine(
       const usageShippedUntilMs = shared.live.usageCompleteUntilMs?.() ?? Infinity
       return { ...shared, actor, requestId, view, db: view.db, usageShippedUntilMs, loaders: createLoaders(view.db) }
     },
-    plugins: [useRequestShape(), useRequestLimits(limits), useReadViews(), useUnbufferedEvents()],
+    // Trusted documents come first: they put the text in the place of its id.
+    plugins: [
+      ...(trusted ? [useTrustedDocuments(trusted)] : []),
+      useRequestShape(),
+      useRequestLimits(limits),
+      useReadViews(),
+      useUnbufferedEvents(),
+    ],
   })
 }

@@ -8,6 +8,7 @@ import { createCostBudget } from '../graphql/cost-budget.ts'
 import { createGraphQLHandler } from '../graphql/handler.ts'
 import type { OperationReport } from '../graphql/operation-report.ts'
 import type { LivePorts } from '../graphql/ports.ts'
+import type { TrustedDocuments } from '../graphql/trusted-documents.ts'
 import type { Listen } from './config.ts'
 import { type HttpListener, openHttpListener } from './http-listener.ts'
 import type { Log } from './log.ts'
@@ -21,6 +22,8 @@ export interface ApiListenerOptions {
   readonly cursorKey: () => Buffer | undefined
   /** Told of the key of each call. */
   readonly noteKeyUse: (apiKeyId: string) => void
+  /** The documents that are run and no others; undefined: any. */
+  readonly trusted: TrustedDocuments | undefined
   /** What the operations of a key may cost in a minute; 0: no limit. */
   readonly costPerMinute: number
   /** Told of each operation. */
@@ -42,7 +45,16 @@ export async function openApiListener(options: ApiListenerOptions): Promise<Http
       logOperation(log, report)
     },
   }
-  const graphql = createGraphQLHandler({ control, live, reads, cursorKey, limits, noteKeyUse, log })
+  const graphql = createGraphQLHandler({
+    control,
+    live,
+    reads,
+    cursorKey,
+    limits,
+    trusted: options.trusted,
+    noteKeyUse,
+    log,
+  })
   const listener = await openHttpListener({
     listen,
     variablePrefix: 'SIGNALBOX_API',

@@ -39,6 +39,8 @@ export type Config = {
   maxRequestBytes: number
   /** Whether `/metrics` of the API is answered without a key. */
   metricsOpen: boolean
+  /** A folder with the documents that the API runs, and no others; undefined: it runs any. Absolute. */
+  trustedDocumentsDir: string | undefined
   /** What the operations of one key may cost in a minute; 0: no limit. */
   apiCostPerMinute: number
   /** What the bodies of all requests may hold in memory; undefined: the gateway's default. */
@@ -102,6 +104,7 @@ const variables = z.object({
     'a number of bytes from 1024 to 1073741824 (1 GiB)',
   ).default(67_108_864),
   SIGNALBOX_METRICS_OPEN: z.enum(['true', 'false'], 'must be true or false').default('false'),
+  SIGNALBOX_TRUSTED_DOCUMENTS_DIR: z.string().optional(),
   SIGNALBOX_API_COST_PER_MINUTE: integer(0, 1_000_000_000_000, 'a whole number, 0 for no limit').default(6_000_000),
   SIGNALBOX_MAX_BODY_MEMORY_BYTES: bodyBytes().optional(),
   SIGNALBOX_MAX_BODY_DISK_BYTES: bodyBytes().optional(),
@@ -151,6 +154,7 @@ function toConfig(read: Variables): Config {
     maxStalenessMs: read.SIGNALBOX_MAX_STALENESS_MS,
     maxRequestBytes: read.SIGNALBOX_MAX_REQUEST_BYTES,
     metricsOpen: read.SIGNALBOX_METRICS_OPEN === 'true',
+    trustedDocumentsDir: read.SIGNALBOX_TRUSTED_DOCUMENTS_DIR && resolve(read.SIGNALBOX_TRUSTED_DOCUMENTS_DIR),
     apiCostPerMinute: read.SIGNALBOX_API_COST_PER_MINUTE,
     maxBodyMemoryBytes: read.SIGNALBOX_MAX_BODY_MEMORY_BYTES,
     maxBodyDiskBytes: read.SIGNALBOX_MAX_BODY_DISK_BYTES,

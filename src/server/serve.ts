@@ -27,6 +27,7 @@ import { startRetention } from './retention.ts'
 import { adoptEncryptionKey, rotateEncryptionKey } from './rotate-encryption-key.ts'
 import { openSnapshotJudge, type SnapshotJudge } from './snapshot-judge.ts'
 import { createSnapshotStore, type SnapshotStore } from './snapshot-store.ts'
+import { readTrustedDocuments } from './trusted-documents.ts'
 import { openTrafficHub } from './traffic-hub.ts'
 import { openTracing } from './tracing/tracing.ts'
 import { warnOfForbiddenUpstreams } from './forbidden-upstreams.ts'
@@ -63,6 +64,9 @@ export interface ServeOptions {
 export async function serve(config: Config, log: Log, { version, signal }: ServeOptions): Promise<Served> {
   await using opened = new AsyncDisposableStack()
   const policy = createUpstreamPolicy({ allow: config.upstreamAllow, apiIsLoopback: isLoopbackHost(config.api.host) })
+
+  const { trustedDocumentsDir } = config
+  const trusted = trustedDocumentsDir === undefined ? undefined : await readTrustedDocuments(trustedDocumentsDir)
 
   // ── what is kept ──
   const persistence = opened.use(await openPersistence(config, log))
@@ -233,6 +237,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
       },
       noteKeyUse: keyUse.note,
       cursorKey: () => cursorKey,
+      trusted,
       costPerMinute: config.apiCostPerMinute,
       countOperation: apiMetrics.report,
       metrics: metrics.ofAll,

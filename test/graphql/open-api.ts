@@ -10,6 +10,7 @@ import { createGraphQLHandler } from '../../src/graphql/handler.ts'
 import { createCostBudget } from '../../src/graphql/cost-budget.ts'
 import type { OperationReport } from '../../src/graphql/operation-report.ts'
 import type { LivePorts } from '../../src/graphql/ports.ts'
+import type { TrustedDocuments } from '../../src/graphql/trusted-documents.ts'
 import type { RouteTrafficReport } from '../../src/routing/traffic-window.ts'
 import type { BackendHealthReport } from '../../src/routing/backend-health.ts'
 import type { UsageRecord } from '../../src/routing/usage-record.ts'
@@ -49,8 +50,12 @@ export interface TestLive {
 
 const adminKey = 'administrator-of-a-test'
 
-/** `costPerMinute`: 0, no limit. `nowMs` is the clock of that limit. */
-export async function openTestApi({ costPerMinute = 0, nowMs = () => performance.now() } = {}): Promise<TestApi> {
+/** `trusted`: no others are run. `costPerMinute`: 0, no limit. `nowMs` is the clock of that limit. */
+export async function openTestApi({
+  costPerMinute = 0,
+  nowMs = () => performance.now(),
+  trusted = undefined as TrustedDocuments | undefined,
+} = {}): Promise<TestApi> {
   const statements: string[] = []
   const control = await openTestControl({ onStatement: ({ sql }) => statements.push(sql) })
   await ensureFirstAdministrator(control, adminKey)
@@ -69,6 +74,7 @@ export async function openTestApi({ costPerMinute = 0, nowMs = () => performance
     live: ports,
     log,
     limits,
+    trusted,
     cursorKey: () => cursorKey,
   })
   const server = createServer((request, response) => handler.handle(request, response))

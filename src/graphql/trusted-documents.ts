@@ -1,0 +1,32 @@
+import { hash } from 'node:crypto'
+import { usePersistedOperations } from '@graphql-yoga/plugin-persisted-operations'
+import type { GraphQLError } from 'graphql'
+import type { Plugin } from 'graphql-yoga'
+import { fault } from './fault.ts'
+
+/** Documents by the id under which clients ask for them. */
+export type TrustedDocuments = ReadonlyMap<string, string>
+
+/** Runs these documents and no others: clients send `extensions.persistedQuery.sha256Hash` in place of a document. */
+export function useTrustedDocuments(documents: TrustedDocuments): Plugin {
+  return usePersistedOperations({
+    getPersistedOperation: (id) => documents.get(id) ?? null,
+    customErrors: { notFound: untrusted, keyNotFound: untrusted, persistedQueryOnly: untrusted },
+  })
+}
+
+/** The document that a message of a WebSocket asks for, by its id or by its text: the protocol has no message without a text. */
+export function trustedDocument(
+  documents: TrustedDocuments,
+  query: string,
+  extensions: Readonly<Record<string, unknown>> | null | undefined,
+): string | undefined {
+  const asked = (extensions?.['persistedQuery'] as { readonly sha256Hash?: unknown } | undefined)?.sha256Hash
+  return documents.get(typeof asked === 'string' ? asked : hash('sha256', query))
+}
+
+export function untrusted(): GraphQLError {
+  const message =
+    'Only trusted documents are run here: send the id of one as `extensions.persistedQuery.sha256Hash`, and no `query`.'
+  return fault('DOCUMENT_NOT_TRUSTED', message, { extensions: { http: { status: 400 } } })
+}
