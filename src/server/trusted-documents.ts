@@ -24,12 +24,17 @@ export async function readTrustedDocuments(folder: string): Promise<ReadonlyMap<
   const documents = new Map<string, string>()
   for (const name of await listFiles(folder)) {
     const text = await readBounded(join(folder, name))
-    for (const [id, document] of name.endsWith('.json') ? readManifest(name, text) : [[hash('sha256', text), text]])
-      documents.set(id!, document!)
+    for (const [id, document] of readDocuments(name, text)) documents.set(id, document)
     if (documents.size > maxDocuments) throw unusable(`It has more than ${maxDocuments} documents.`)
   }
   if (documents.size === 0) throw unusable('It has no documents: neither .graphql files nor .json manifests.')
   return documents
+}
+
+type Documents = readonly (readonly [id: string, text: string])[]
+
+function readDocuments(name: string, text: string): Documents {
+  return name.endsWith('.json') ? readManifest(name, text) : [[hash('sha256', text), text]]
 }
 
 async function listFiles(folder: string): Promise<string[]> {
@@ -47,7 +52,7 @@ async function readBounded(path: string): Promise<string> {
   return bytes.toString('utf8')
 }
 
-function readManifest(name: string, text: string): readonly (readonly [string, string])[] {
+function readManifest(name: string, text: string): Documents {
   let content: unknown
   try {
     content = JSON.parse(text)

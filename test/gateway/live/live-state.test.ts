@@ -54,7 +54,15 @@ function planWith(credentialId: string): AttemptPlan {
 }
 
 function waitPlan(id = 'dep', isLastResort = false): WaitPlan {
-  return { kind: 'wait', routeId: 'route', target: null, backend: deploymentOf(id), isFallback: false, isLastResort, divergence: null }
+  return {
+    kind: 'wait',
+    routeId: 'route',
+    target: null,
+    backend: deploymentOf(id),
+    isFallback: false,
+    isLastResort,
+    divergence: null,
+  }
 }
 
 function answered(status: number, retryAfterMs: number | null = null): AttemptResult {
