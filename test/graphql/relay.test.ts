@@ -33,7 +33,9 @@ test('the file is a valid schema, and the same after introspection', () => {
 
 test('`node` finds the objects with an id', () => {
   expect(textOf(field(schema.getQueryType(), 'node')?.type)).toBe('Node')
-  expect(field(schema.getQueryType(), 'node')?.args.map(({ name, type }) => `${name}: ${type}`)).toEqual(['id: ID!'])
+  expect(field(schema.getQueryType(), 'node')?.args.map(({ name, type }) => `${name}: ${String(type)}`)).toEqual([
+    'id: ID!',
+  ])
   const node = schema.getType('Node')
   expect(textOf(field(node, 'id')?.type)).toBe('ID!')
   // Relay keeps what has an `id` under that id, and refetches it by `node` if it is one.
