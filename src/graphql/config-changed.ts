@@ -1,11 +1,14 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Actor } from '../control/control.ts'
 import { typeOfId } from '../routing/object-id.ts'
 import { findConfigChange, listConfigChanges } from '../storage/config-change-read.ts'
 import { getConfigVersion } from '../storage/config-version.ts'
+import { isAway } from '../storage/is-away.ts'
 import { ActorRef, loadActor } from './actor.ts'
 import { readsConfig } from './authorisation.ts'
 import { builder } from './builder.ts'
 import type { GraphQLContext } from './context.ts'
+import { badUserInput } from './fault.ts'
 import { loadNodes } from './node.ts'
 import { NodeRef } from './refs.ts'
 import { openSubscription, type SubscriptionEvent, valueOfEvent } from './subscription.ts'
@@ -54,25 +57,53 @@ function maySeeSubject(actor: Actor, id: string): boolean {
 builder.subscriptionField('configChanged', (t) =>
   t.field({
     type: ConfigChangeRef,
-    description: 'Changes of the configuration. The first event is the current version; after it none is left out.',
+    description:
+      'Changes of the configuration. The first event is the current version, or with `since` the first change after that one; after it none is left out.',
     authScopes: readsConfig,
-    subscribe: (_root, _args, context) => watchChanges(context),
+    args: {
+      since: t.arg({
+        type: 'SafeInt',
+        description:
+          'First the changes after this version, e.g. the last one that was seen. One that is too old is an error.',
+      }),
+    },
+    subscribe: async (_root, { since }, context) => {
+      if (since != null) await requireKept(context.reads.db, since)
+      return watchChanges(context, since ?? undefined)
+    },
     resolve: (event, _args, context) => valueOfEvent(event, context),
   }),
 )
 
 /** Changes that are read at a time. */
 const batchSize = 100
+/** Until a database that is away is asked again. */
+const awayPauseMs = 1_000
+
+/** Throws unless all changes after this version can be told. */
+async function requireKept(db: GraphQLContext['db'], since: number): Promise<void> {
+  const { version } = await getConfigVersion(db)
+  if (since < 0 || since > version)
+    throw badUserInput(`\`since\` is a version from 0 to the current one, which is ${version}.`)
+  const [next] = await listConfigChanges(db, since, 1)
+  if (since < version && next?.version !== since + 1)
+    throw badUserInput(
+      `The changes after version ${since} are not kept any more. Read what you need anew, and follow from version ${version}.`,
+    )
+}
 
 /**
  * The database knows every change, whichever process made it: a new snapshot only says that it is time to read. So a slow
  * reader misses nothing, and costs no memory.
  */
-function watchChanges(context: GraphQLContext): AsyncIterableIterator<SubscriptionEvent<ConfigChange>> {
+function watchChanges(
+  context: GraphQLContext,
+  since: number | undefined,
+): AsyncIterableIterator<SubscriptionEvent<ConfigChange>> {
   const { db } = context.reads
   const wakeUps = openSubscription<void>(context, { scopes: readsConfig, capacity: 1, overflow: 'DROP_OLDEST' })
   wakeUps.onEnd(context.live.onSnapshot(() => wakeUps.push({ value: undefined })))
-  let version: number | undefined
+  let version = since
   let pending: ConfigChange[] = []
 
   const read = async () => {
@@ -85,9 +116,21 @@ function watchChanges(context: GraphQLContext): AsyncIterableIterator<Subscripti
       subjectIds: row.subject_ids,
     }))
   }
+  /** A database that is away is awaited: its restart ends no subscription. Empty once this one is over. */
+  const readWhenThere = async (): Promise<ConfigChange[]> => {
+    while (!wakeUps.isOver) {
+      try {
+        return await read()
+      } catch (error) {
+        if (!isAway(error)) throw error
+        await sleep(awayPauseMs, undefined, { ref: false })
+      }
+    }
+    return []
+  }
   const nextChange = async (): Promise<IteratorResult<SubscriptionEvent<ConfigChange>>> => {
     while (pending.length === 0 || wakeUps.isOver) {
-      if (!wakeUps.isOver) pending = await read()
+      if (!wakeUps.isOver) pending = await readWhenThere()
       if (pending.length > 0 && !wakeUps.isOver) break
       const wakeUp = await wakeUps.next()
       if (wakeUp.done) return { done: true, value: undefined }

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Database, openDatabase } from '../storage/database.ts'
+import { isAway } from '../storage/is-away.ts'
 import { migrate } from '../storage/migrate.ts'
 import { createSecretBox, type SecretBox } from '../storage/secret-box.ts'
 import type { Config } from './config.ts'
@@ -112,32 +113,6 @@ export async function whenUsable<T>(
     }
   }
 }
-
-/** Is the database only away for now: not reachable, starting, or full? */
-export function isAway(error: unknown): boolean {
-  const { code, message } = error as { code?: string; message?: string }
-  return AWAY_CODES.has(code ?? '') || /^(Connection terminated|timeout expired|Query read timeout)/.test(message ?? '')
-}
-
-// Node's, and PostgreSQL's: too many connections, shutting down (57P01 to 57P03), a broken connection (08…).
-const AWAY_CODES = new Set([
-  'ECONNREFUSED',
-  'ECONNRESET',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'ENOENT',
-  'ENOTFOUND',
-  'EAI_AGAIN',
-  'EPIPE',
-  'ETIMEDOUT',
-  '53300',
-  '57P01',
-  '57P02',
-  '57P03',
-  '08000',
-  '08003',
-  '08006',
-])
 
 const REFUSALS: Readonly<Record<string, string>> = {
   '28P01': 'it does not accept the user and password.',

@@ -119,6 +119,21 @@ describe.each(transports)('over %s', (_, subscribe) => {
     })
   })
 
+  test('configChanged goes on after the last version that was seen, and says so if that is too old', async () => {
+    const seen = api.control.snapshots.current().version
+    const versions = [(await rename(`since ${seen} a`)).configVersion, (await rename(`since ${seen} b`)).configVersion]
+    const document = `subscription { configChanged(since: ${seen}) { version } }`
+    {
+      await using subscription = await subscribe(document)
+      for (const version of versions) expect((await subscription.next())?.data).toEqual({ configChanged: { version } })
+      const { configVersion } = await rename(`since ${seen} c`)
+      expect((await subscription.next())?.data).toEqual({ configChanged: { version: configVersion } })
+    }
+    await api.control.db.deleteFrom('config_change').where('version', '=', versions[0]!).execute()
+    await using late = await subscribe(document)
+    expect(JSON.stringify(await late.next())).toContain('not kept any more')
+  })
+
   test('routeTraffic comes at once, counts its events, and gives a slow reader the newest', async () => {
     await using subscription = await subscribe(
       'subscription { routeTraffic(by: { name: "route" }, windowMs: 5000) { sequence requests windowMs route { name } } }',
