@@ -27,6 +27,11 @@ export interface ConnectionOwner {
   onInternalFault(error: unknown): void
   /** Requests wait behind others in so many bytes more, or less. False: there is no room for them. */
   holdWaiting(bytes: number): boolean
+  /**
+   * So many bytes of clients that had their last answer were read over. False: enough for now, since what is read leaves garbage
+   * behind that grows with its pace.
+   */
+  countReadOver(bytes: number): boolean
 }
 
 /** As Node has it. */
@@ -87,6 +92,8 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader, Arriv
   /** More waited than may: what comes is read over, and the connection ends behind the current answer. */
   #isOverrun = false
   #lingerBytes = 0
+  /** As much was read over for all connections as may be for now. */
+  #isLingerHeld = false
   #lastByteAtMs = 0
   #isReading = false
   #isBodyHeld = false
@@ -146,7 +153,9 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader, Arriv
           this.#refuse('request_timeout', 'its head did not come in time', this.#waiting ?? nothing)
         return
       case 'lingering':
-        if (forMs > lingerMs || nowMs - this.#lastByteAtMs > lingerSilenceMs) this.destroy()
+        if (forMs > lingerMs) this.destroy()
+        else if (this.#isLingerHeld) this.#lingerOn(nowMs)
+        else if (nowMs - this.#lastByteAtMs > lingerSilenceMs) this.destroy()
         return
       case 'body':
       case 'answering':
@@ -347,13 +356,25 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader, Arriv
     this.#lastByteAtMs = monotonicMs()
     this.#lingerBytes += bytes.length
     if (this.#lingerBytes > maxLingerBytes) this.destroy()
+    else if (!this.#owner.countReadOver(bytes.length)) {
+      this.#isLingerHeld = true
+      this.#steer()
+    }
     return bytes.length
+  }
+
+  /** Held back, it cannot be silent. */
+  #lingerOn(nowMs: number): void {
+    this.#lastByteAtMs = nowMs
+    if (!this.#owner.countReadOver(0)) return
+    this.#isLingerHeld = false
+    this.#steer()
   }
 
   /** Holds the client back while its body cannot be taken, and for a moment while too many requests wait. */
   #steer(): void {
     const isFull = this.#stage === 'answering' && this.#heldBytes >= maxWaitingBytes && !this.#readsOn
-    const isHeld = isFull || this.#isBodyHeld
+    const isHeld = isFull || this.#isBodyHeld || this.#isLingerHeld
     if (isFull) this.#holdTimer ??= setTimeout(() => this.#readOn(), maxHoldMs)
     if (isHeld === this.#isPaused || this.#stage === 'closed') return
     this.#isPaused = isHeld

@@ -19,6 +19,12 @@ const backlog = 4_096
 const maxConnections = 50_000
 /** Of requests that wait behind others on their connections, in all. */
 const maxWaitingBytes = 64 * 1024 * 1024
+/**
+ * What all clients together may go on sending behind their last answers, at once and per second: so much that one that sends a large
+ * body before it reads its refusal finds it, and so little that a crowd of them leaves no heap of garbage.
+ */
+const maxReadOverBytes = 32 * 1024 * 1024
+const readOverBytesPerCheck = 4 * 1024 * 1024
 /** Limits of time are as exact as this. */
 const checkEveryMs = 1_000
 
@@ -29,6 +35,7 @@ export class Listener implements ConnectionOwner, Disposable {
   readonly #connections = new Roster<Connection>()
   readonly #timer: NodeJS.Timeout
   #waitingBytes = 0
+  #readOverBytesLeft = maxReadOverBytes
 
   constructor(options: ListenerOptions) {
     this.#options = options
@@ -71,6 +78,11 @@ export class Listener implements ConnectionOwner, Disposable {
     return true
   }
 
+  countReadOver(bytes: number): boolean {
+    this.#readOverBytesLeft -= bytes
+    return this.#readOverBytesLeft > 0
+  }
+
   onClosed(connection: Connection): void {
     this.#connections.delete(connection)
   }
@@ -88,6 +100,7 @@ export class Listener implements ConnectionOwner, Disposable {
 
   #check(): void {
     const nowMs = monotonicMs()
+    this.#readOverBytesLeft = Math.min(maxReadOverBytes, this.#readOverBytesLeft + readOverBytesPerCheck)
     for (const connection of this.#connections.list()) check(connection, nowMs)
   }
 }
