@@ -88,7 +88,9 @@ test.concurrent('a slow body that never pauses for long is served, however long 
     deployments: [deployment('a', [upstream.baseUrl])],
     routes: [route('chat', ['dep_a'])],
   })
-  const body = '{"model":"chat","messages":[]}'
+  // Some 15 KB in 30 s, twice the least pace, in 30 pieces.
+  const pieceBytes = 512
+  const body = `{"model":"chat","messages":[],"x":"${'x'.repeat(30 * pieceBytes - 36)}"}`
   const socket = connect(gateway.port, '127.0.0.1')
   let answer = ''
   socket.on('data', (chunk) => (answer += chunk.toString('latin1')))
@@ -97,8 +99,8 @@ test.concurrent('a slow body that never pauses for long is served, however long 
   let sent = 0
   // Longer than the 30 s of silence, and than the 15 s for headers.
   for await (const _ of setInterval(1_100)) {
-    socket.write(body[sent++]!)
-    if (sent === body.length) break
+    socket.write(body.slice(sent, (sent += pieceBytes)))
+    if (sent >= body.length) break
   }
   await closed
   expect(answer).toMatch(/^HTTP\/1.1 200 /)
