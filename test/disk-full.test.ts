@@ -133,16 +133,19 @@ test(
 )
 
 async function lostRequests({ graphql }: Product) {
-  const { usage, configStatus } = await graphql.request<{
-    usage: { lostRequests: number }
-    configStatus: { gateways: { lostUsageRecords: number; state: string }[] }
-  }>(`{ usage(range: { from: "2020-01-01T00:00:00Z" }) { lostRequests }
+  const read = () =>
+    graphql.request<{
+      usage: { lostRequests: number }
+      configStatus: { gateways: { lostUsageRecords: number; state: string }[] }
+    }>(`{ usage(range: { from: "2020-01-01T00:00:00Z" }) { lostRequests }
     configStatus { gateways { lostUsageRecords state } } }`)
-  const live = configStatus.gateways.filter(({ state }) => state === 'LIVE')
-  return {
-    ofRange: usage.lostRequests,
-    ofGateways: live.reduce((sum, { lostUsageRecords }) => sum + lostUsageRecords, 0),
-  }
+  // The one that was killed had the same spool, and counts as live for three seconds.
+  const { usage, live } = await until(async () => {
+    const { usage, configStatus } = await read()
+    const live = configStatus.gateways.filter(({ state }) => state === 'LIVE')
+    return live.length === 1 && { usage, live }
+  })
+  return { ofRange: usage.lostRequests, ofGateways: live[0]!.lostUsageRecords }
 }
 
 const fillerIn = (path: string) => join(path, 'filler')
