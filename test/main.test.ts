@@ -49,7 +49,32 @@ describe('the command line', () => {
 
   test('a command that there is not is refused with exit code 2', async () => {
     const { code, output } = await runProduct({ args: ['sreve'] })
-    expect([code, output]).toEqual([2, 'There is no command "sreve". "help" lists those that there are.'])
+    expect([code, output]).toEqual([2, "error: unknown command 'sreve'\n(Did you mean serve?)"])
+  })
+
+  test('an option that there is not is refused with exit code 2, and nothing is done', async () => {
+    const { code, output } = await runProduct({ args: ['migrate', '--jsno'], dataDir })
+    expect([code, output]).toEqual([2, "error: unknown option '--jsno'\n(Did you mean --json?)"])
+    expect(await readdir(dataDir)).toEqual([])
+  })
+
+  test('each command has its own help', async () => {
+    const { output: all } = await runProduct({ args: [] })
+    const names = [...all.matchAll(/^ {2}([a-z-]+)(?: \[|\s{2,})/gm)].map(([, name]) => name!)
+    expect(names).toContain('serve')
+    for (const name of names.filter((name) => name !== 'help')) {
+      const { code, output } = await runProduct({ args: [name, '--help'] })
+      expect([code, output]).toEqual([0, expect.stringContaining(`Usage: signalbox ${name}`)])
+    }
+  })
+
+  test('a reader that closes its end of the pipe ends a command quietly', async () => {
+    const { stdout, stderr } = await run('sh', [
+      '-c',
+      `"$0" "${join(root, 'src/main.ts')}" schema | head -n 1`,
+      process.execPath,
+    ])
+    expect([stdout.trim().length > 0, stderr]).toEqual([true, ''])
   })
 
   test('faults of the configuration are told at once, without values and without a stack', async () => {

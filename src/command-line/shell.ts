@@ -1,0 +1,15 @@
+import type { ExitCode } from './exit-code.ts'
+
+/** The process, as commands see it. `main.ts` alone reads its arguments, environment and signals. */
+export interface Shell {
+  readonly environment: NodeJS.ProcessEnv
+  /** From the first call on, SIGTERM and SIGINT ask for an end in order, and a second one of them ends the process at once. */
+  readonly listenForStop: () => Stop
+  /** The exit code of a command that ends without an error; `done` if nobody says another. */
+  readonly endWith: (code: ExitCode) => void
+}
+
+export interface Stop {
+  readonly signal: AbortSignal
+  readonly requested: Promise<void>
+}
