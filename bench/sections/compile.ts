@@ -58,6 +58,8 @@ const noConfiguration: Configuration = {
   routes: [],
   users: [],
   apiKeys: [],
+  rateLimits: [],
+  budgets: [],
 }
 
 function medianMs(rounds: number, work: () => unknown): number {

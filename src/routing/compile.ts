@@ -6,6 +6,7 @@ import type {
   ProviderConfiguration,
   RouteConfiguration,
 } from './configuration.ts'
+import { compileLimits, emptyLimitTables } from './limits/limit-tables.ts'
 import { type Problem, routeProblems } from './route-rules.ts'
 import type { Backend, DeploymentBackend, ProviderModelBackend, ProviderUpstream, Route, Snapshot } from './snapshot.ts'
 import { createTable } from './table.ts'
@@ -25,6 +26,7 @@ export const emptySnapshot: Snapshot = {
   users: createTable(),
   apiKeysById: createTable(),
   apiKeysByHash: createTable(),
+  limits: emptyLimitTables,
 }
 
 /** The snapshot of a whole configuration, or all that is wrong with it. */
@@ -54,6 +56,7 @@ export function compileDelta(base: Snapshot, delta: ConfigurationDelta): Compile
       ...configuration.users.map((user) => [user.id, user] as const),
     ]),
     ...compileApiKeys(base, delta),
+    limits: compileLimits(base.limits, delta),
   }
   return problems.length > 0 ? { ok: false, problems } : { ok: true, snapshot }
 }

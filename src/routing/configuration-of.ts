@@ -4,14 +4,14 @@ import type { Backend, DeploymentBackend, ProviderUpstream, Route, Snapshot } fr
 /** A part of a configuration has a few of its objects. */
 const objectsPerPart = 50
 
-const nothing = { providers: [], deployments: [], routes: [], users: [], apiKeys: [] }
+const nothing = { providers: [], deployments: [], routes: [], users: [], apiKeys: [], rateLimits: [], budgets: [] }
 
 /**
  * The configuration that a snapshot was compiled from: joined and compiled again it gives an equal snapshot. In parts, since all of
  * a large one in one go would keep whoever asks for it from other work.
  */
 export function* configurationParts(snapshot: Snapshot): Generator<Configuration> {
-  const { version, token, providers, backends, routesById, users, apiKeysById } = snapshot
+  const { version, token, providers, backends, routesById, users, apiKeysById, limits } = snapshot
   const none = { version, token, ...nothing }
   yield none
   for (const some of inGroups(providers.values()))
@@ -21,6 +21,8 @@ export function* configurationParts(snapshot: Snapshot): Generator<Configuration
   for (const some of inGroups(routesById.values())) yield { ...none, routes: some.map(routeOf) }
   for (const some of inGroups(users.values())) yield { ...none, users: some }
   for (const some of inGroups(apiKeysById.values())) yield { ...none, apiKeys: some }
+  for (const some of inGroups(limits.rateLimits.values())) yield { ...none, rateLimits: some }
+  for (const some of inGroups(limits.budgets.values())) yield { ...none, budgets: some }
 }
 
 /** The whole of all parts; there is at least one. */
@@ -34,6 +36,8 @@ export function joinConfiguration(parts: readonly Configuration[]): Configuratio
     routes: parts.flatMap(({ routes }) => routes),
     users: parts.flatMap(({ users }) => users),
     apiKeys: parts.flatMap(({ apiKeys }) => apiKeys),
+    rateLimits: parts.flatMap(({ rateLimits }) => rateLimits),
+    budgets: parts.flatMap(({ budgets }) => budgets),
   }
 }
 

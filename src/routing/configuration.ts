@@ -14,6 +14,7 @@ import type {
   ServingState,
   UserRole,
 } from './vocabulary.ts'
+import type { Budget, RateLimit } from './limits/limit.ts'
 import type { ProviderKind } from './provider-kind.ts'
 
 /** USD per million tokens, exact decimals as strings; `cachedInputPerMillion` null: billed as input. */
@@ -211,10 +212,12 @@ export interface Configuration {
   readonly routes: readonly RouteConfiguration[]
   readonly users: readonly UserConfiguration[]
   readonly apiKeys: readonly ApiKeyConfiguration[]
+  readonly rateLimits: readonly RateLimit[]
+  readonly budgets: readonly Budget[]
 }
 
 /** What is configured by itself, and so what a change touches. */
-export const subjectKinds = ['provider', 'deployment', 'route', 'user', 'apiKey'] as const
+export const subjectKinds = ['provider', 'deployment', 'route', 'user', 'apiKey', 'rateLimit', 'budget'] as const
 export type SubjectKind = (typeof subjectKinds)[number]
 
 /**

@@ -14,6 +14,8 @@ export const idPrefixes = {
   RouteRevision: 'rev',
   AuditEntry: 'aud',
   RequestLog: 'req',
+  RateLimit: 'lim',
+  Budget: 'bud',
 } as const
 export type ObjectType = keyof typeof idPrefixes
 

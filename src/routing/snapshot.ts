@@ -14,6 +14,7 @@ import type {
   Timeouts,
   UserConfiguration,
 } from './configuration.ts'
+import type { LimitTables } from './limits/limit-tables.ts'
 import type { ProviderKind } from './provider-kind.ts'
 import type { Table } from './table.ts'
 import type {
@@ -41,6 +42,7 @@ export interface Snapshot {
   readonly apiKeysById: Table<ApiKeyConfiguration>
   /** By SHA-256 in lower-case hex, also of secrets that a rotation has replaced: whether they are still good is to be asked. */
   readonly apiKeysByHash: Table<ApiKeyConfiguration>
+  readonly limits: LimitTables
 }
 
 export interface Target {

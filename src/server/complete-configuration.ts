@@ -3,6 +3,7 @@ import { type Configuration, defaultRequestRules, defaultTimeouts } from '../rou
 const newInCredentials = { hint: '****' }
 const newInModels = { operations: null, contextTokens: null }
 const newInUpstreams = { requestRules: defaultRequestRules, caCertificates: null }
+const newInConfigurations: Partial<Configuration> = { rateLimits: [], budgets: [] }
 const newInApiKeys = { earlierSecrets: [] }
 const newInRoutes = { affinity: 'NONE', balancing: 'WEIGHTED', rewritesModel: false } as const
 
@@ -12,6 +13,7 @@ const newInRoutes = { affinity: 'NONE', balancing: 'WEIGHTED', rewritesModel: fa
  */
 export function completeConfiguration(stored: Configuration): Configuration {
   return {
+    ...newInConfigurations,
     ...stored,
     providers: stored.providers.map((provider) => ({
       ...newInUpstreams,

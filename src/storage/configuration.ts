@@ -15,8 +15,10 @@ import type {
 import { subjectKinds } from '../routing/configuration.ts'
 import { canonicalDecimal } from '../routing/decimal.ts'
 import { type ObjectType, typeOfId } from '../routing/object-id.ts'
+import { loadBudgets } from './budget/load.ts'
 import type { RequestRulesColumns } from './configuration-tables.ts'
 import type { Db } from './database.ts'
+import { loadRateLimits } from './limit/load.ts'
 import type { SecretBox } from './secret-box.ts'
 import type { Tables } from './tables.ts'
 
@@ -37,6 +39,8 @@ export async function loadConfiguration(db: Db, box: SecretBox): Promise<Configu
     routes: await loadRoutes(db),
     users: await loadUsers(db),
     apiKeys: await loadApiKeys(db),
+    rateLimits: await loadRateLimits(db),
+    budgets: await loadBudgets(db),
   }
 }
 
@@ -87,6 +91,8 @@ export async function loadObjects(
     routes: await loadSome(ids.get('route'), (some) => loadRoutes(db, some)),
     users: await loadSome(ids.get('user'), (some) => loadUsers(db, some)),
     apiKeys: await loadSome(ids.get('apiKey'), (some) => loadApiKeys(db, some)),
+    rateLimits: await loadSome(ids.get('rateLimit'), (some) => loadRateLimits(db, some)),
+    budgets: await loadSome(ids.get('budget'), (some) => loadBudgets(db, some)),
   }
   return { configuration, removed: findRemoved(ids, configuration) }
 }
@@ -101,6 +107,8 @@ const kindsByType: Partial<Record<ObjectType, SubjectKind>> = {
   Route: 'route',
   User: 'user',
   ApiKey: 'apiKey',
+  RateLimit: 'rateLimit',
+  Budget: 'budget',
 }
 
 function subjectKindOf(id: string): SubjectKind | undefined {
@@ -119,6 +127,8 @@ function findRemoved(
       configuration.routes,
       configuration.users,
       configuration.apiKeys,
+      configuration.rateLimits,
+      configuration.budgets,
     ].flatMap((objects) => objects.map((object) => object.id)),
   )
   return subjectKinds.flatMap((kind) =>

@@ -7,9 +7,11 @@ const tablesByType = {
   Route: 'route',
   User: 'app_user',
   ApiKey: 'api_key',
+  RateLimit: 'rate_limit',
+  Budget: 'budget',
 } as const
 
-/** Whether there is a provider, deployment, route, user or API key with this id. */
+/** Whether there is a provider, deployment, route, user, API key, limit or budget with this id. */
 export async function hasObject(db: Db, id: string): Promise<boolean> {
   const type = typeOfId(id)
   const table = type && tablesByType[type as keyof typeof tablesByType]

@@ -148,6 +148,8 @@ export function compile(configuration: Partial<Configuration>): Snapshot {
     routes: [],
     users: [{ id: 'usr_test', name: 'tester', role: 'MEMBER', state: 'ACTIVE' }],
     apiKeys: [testApiKey],
+    rateLimits: [],
+    budgets: [],
     ...configuration,
   })
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems))

@@ -12,6 +12,8 @@ const now: Configuration = {
   routes: [route({ own: 1 })],
   users: [],
   apiKeys: [],
+  rateLimits: [],
+  budgets: [],
 }
 
 const newMembers = new Set([
@@ -25,6 +27,8 @@ const newMembers = new Set([
   'answerMs',
   'keepAliveMs',
   'hint',
+  'rateLimits',
+  'budgets',
 ])
 
 /** The file as the version before these members wrote it. */

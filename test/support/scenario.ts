@@ -127,6 +127,8 @@ export function snapshotOf(configuration: Partial<Configuration>): Snapshot {
     routes: [],
     users: [],
     apiKeys: [],
+    rateLimits: [],
+    budgets: [],
     ...configuration,
   })
   if (!compiled.ok) throw new Error(JSON.stringify(compiled.problems))
