@@ -51,6 +51,21 @@ export async function rotateEncryptionKey(db: Db, box: SecretBox): Promise<numbe
   return count
 }
 
+/** At a start with a new key: a process that is the only one changes the key by itself; of several, somebody has to say when all have it. */
+export function changeKeyIfAlone(db: Db, box: SecretBox, others: readonly GatewayRow[], log: Log): void {
+  if (others.length > 0) {
+    log.info(
+      {},
+      'the encryption key changes with the command rotate-encryption-key, once every process has the new one',
+    )
+    return
+  }
+  rotateEncryptionKey(db, box).then(
+    (count) => log.info({ secrets: count }, 'secrets were wrapped with the current encryption key'),
+    (error: unknown) => log.warn({ err: error }, 'the encryption key could not be changed; run rotate-encryption-key'),
+  )
+}
+
 async function untilAllSealWith(keyId: string, db: Db): Promise<void> {
   const deadline = performance.now() + learnLimitMs
   for (;;) {

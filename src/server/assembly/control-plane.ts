@@ -1,0 +1,101 @@
+import type { Control } from '../../control/control.ts'
+import { ensureFirstAdministrator, type FirstAdministrator } from '../../control/first-administrator.ts'
+import type { TrustedDocuments } from '../../graphql/trusted-documents.ts'
+import { getInstallation } from '../../storage/installation.ts'
+import { openApiListener } from '../api-listener.ts'
+import type { Config } from '../config.ts'
+import { createLiveReports } from '../live-reports.ts'
+import type { Log } from '../log.ts'
+import type { ApiMetrics } from '../metrics/api-metrics.ts'
+import { startRetention } from '../retention.ts'
+import { openUpstreamHttp } from '../upstream-http.ts'
+import type { UpstreamPolicy } from '../upstream-policy.ts'
+import type { DataPlane } from './data-plane.ts'
+import type { Kept } from './kept.ts'
+import type { Online } from './online.ts'
+import type { Reporting } from './reporting.ts'
+
+/** The API on its port. */
+export interface ControlPlane extends AsyncDisposable {
+  readonly url: string
+  /** Once the database is there: makes the first administrator's key if there is none, and is ready from then on. */
+  administer(): Promise<FirstAdministrator>
+  drain(timeoutMs: number): Promise<unknown>
+}
+
+export interface ControlPlaneOptions {
+  readonly kept: Kept
+  readonly reporting: Reporting
+  readonly dataPlane: DataPlane
+  readonly online: Online
+  readonly policy: UpstreamPolicy
+  readonly trusted: TrustedDocuments | undefined
+  readonly apiMetrics: ApiMetrics
+  readonly log: Log
+}
+
+/** Opens the API's port. It says that it is not ready until `administer` is done. */
+export async function openControlPlane(config: Config, options: ControlPlaneOptions): Promise<ControlPlane> {
+  await using opened = new AsyncDisposableStack()
+  const { kept, reporting, dataPlane, online, apiMetrics, log } = options
+  const { persistence, follower } = kept
+  const control = createControl(kept, options.policy, opened)
+  let cursorKey: Buffer | undefined
+  let isReady = false
+  const api = opened.use(
+    await openApiListener({
+      listen: config.api,
+      control,
+      reads: persistence.reads,
+      live: livePortsOf(options),
+      noteKeyUse: reporting.keyUse.note,
+      cursorKey: () => cursorKey,
+      trusted: options.trusted,
+      costPerMinute: config.apiCostPerMinute,
+      countOperation: apiMetrics.report,
+      metrics: dataPlane.metrics.ofAll,
+      metricsOpen: config.metricsOpen,
+      whyNotReady: () => (isReady ? undefined : 'the database cannot be reached'),
+      log,
+    }),
+  )
+  const owned = opened.move()
+  return {
+    url: api.url,
+    drain: (timeoutMs) => api.drain(timeoutMs),
+    async administer() {
+      await online.done
+      const { db } = persistence.database
+      cursorKey = (await online.untilUsable(() => getInstallation(db))).cursorKey
+      const administrator = await online.untilUsable(() => ensureFirstAdministrator(control, config.adminKey ?? null))
+      // Of several processes that start at once another one may have made the key.
+      await follower.catchUp()
+      isReady = true
+      owned.use(startRetention({ db, retentionDays: config.retentionDays, log }))
+      return administrator
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+function createControl(kept: Kept, policy: UpstreamPolicy, opened: AsyncDisposableStack): Control {
+  return {
+    db: kept.persistence.commands.db,
+    box: kept.persistence.box,
+    snapshots: kept.store,
+    upstreams: policy,
+    upstreamHttp: opened.use(openUpstreamHttp(policy)),
+    propagation: kept.registry.propagation,
+  }
+}
+
+function livePortsOf({ kept, reporting, dataPlane }: ControlPlaneOptions) {
+  return {
+    ...createLiveReports(dataPlane.gateway.live, kept.registry.others),
+    gatewayId: kept.gatewayId,
+    usageCompleteUntilMs: () => dataPlane.usage.spool.state().completeUntilMs,
+    traffic: reporting.traffic,
+    onSnapshot: kept.store.subscribe,
+    onRequest: reporting.feed.onRequest,
+  }
+}

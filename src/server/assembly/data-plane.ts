@@ -1,0 +1,113 @@
+import { type Gateway, openGateway } from '../../gateway/gateway.ts'
+import type { GatewayPorts } from '../../gateway/ports.ts'
+import { timelyRecord } from '../../gateway/spool/timely-record.ts'
+import type { Config } from '../config.ts'
+import { urlOf, whyNotListening } from '../http-listener.ts'
+import { inFlightElsewhere } from '../live-reports.ts'
+import type { Log } from '../log.ts'
+import type { ApiMetrics } from '../metrics/api-metrics.ts'
+import { createMetrics, type Metrics } from '../metrics/metrics.ts'
+import { createRequestMetrics } from '../metrics/request-metrics.ts'
+import { observedSink } from '../observed-sink.ts'
+import { openTracing } from '../tracing/tracing.ts'
+import type { UpstreamPolicy } from '../upstream-policy.ts'
+import { openUsage, type Usage } from '../usage.ts'
+import type { Kept } from './kept.ts'
+import type { Reporting } from './reporting.ts'
+
+/** The gateway of this process, and its usage on the way to the database. */
+export interface DataPlane extends AsyncDisposable {
+  readonly gateway: Gateway
+  readonly usage: Usage
+  readonly metrics: Metrics
+  /** Opens the gateway's port; resolves to its URL. Throws `StartError` with the variable to change if it cannot be had. */
+  listen(): Promise<string>
+}
+
+export interface DataPlaneOptions {
+  readonly kept: Kept
+  readonly reporting: Reporting
+  readonly policy: UpstreamPolicy
+  readonly apiMetrics: ApiMetrics
+  readonly version: string
+  readonly log: Log
+}
+
+/** Opens the gateway; it takes no requests before `listen`. */
+export async function openDataPlane(config: Config, options: DataPlaneOptions): Promise<DataPlane> {
+  await using opened = new AsyncDisposableStack()
+  const { kept, reporting, policy, version, log } = options
+  const { persistence, store, judge, registry } = kept
+  const { db } = persistence.database
+  const usage = opened.use(openUsage({ ...config, db, onStored: reporting.feed.announce, log }))
+  const tracing = opened.use(
+    await openTracing(config.otlpEndpoint, {
+      sampling: config.traceSampling,
+      version,
+      instanceId: kept.gatewayId,
+      log,
+    }),
+  )
+  const requestMetrics = createRequestMetrics({ snapshot: store.current })
+  const observers = [requestMetrics.count, reporting.keyUse.observe, reporting.feed.observe]
+  const ports: GatewayPorts = {
+    snapshot: store.current,
+    judgeSnapshot: judge.judge,
+    usage: observedSink(usage.spool, observers, (record) => timelyRecord(record, usage.spool.clock)),
+    traffic: reporting.counters,
+    isAllowedAddress: policy.isAllowedAddress,
+    gatewayCount: registry.gatewayCount,
+    inFlightElsewhere: (id) => inFlightElsewhere(registry.others(), id),
+    metrics: () => metrics.ofGateway(),
+    tracer: tracing?.tracer,
+    log,
+  }
+  const gateway = opened.use(openGateway(ports, gatewayOptionsOf(config)))
+  const metrics = createMetrics({
+    requests: requestMetrics,
+    api: options.apiMetrics,
+    gateway,
+    snapshot: store.current,
+    spool: usage.spool,
+    lostByAll: usage.lostByAll,
+    pools: { serving: persistence.database, commands: persistence.commands, reads: persistence.reads },
+    version,
+    otherGateways: registry.others,
+  })
+  // What waits for room at a backend must not wait for the next request to hear of more.
+  opened.defer(store.subscribe(() => gateway.follow()))
+  const owned = opened.move()
+  return {
+    gateway,
+    usage,
+    metrics,
+    listen: () => listen(gateway, config),
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}
+
+async function listen(gateway: Gateway, config: Config): Promise<string> {
+  const address = await gateway.listen().catch((error: NodeJS.ErrnoException) => {
+    throw whyNotListening(error, config.gateway, 'SIGNALBOX_GATEWAY')
+  })
+  return urlOf(config.gateway.host, address.port)
+}
+
+function gatewayOptionsOf(config: Config) {
+  return {
+    upstreamTransport: config.upstreamTransport,
+    ...config.gateway,
+    maxRequestBytes: config.maxRequestBytes,
+    drainTimeoutMs: config.drainTimeoutMs,
+    corsOrigins: config.corsOrigins,
+    limits: bodyLimitsOf(config),
+  }
+}
+
+/** What is not set has the gateway's own default. */
+function bodyLimitsOf({ maxBodyMemoryBytes, maxBodyDiskBytes }: Config) {
+  return {
+    ...(maxBodyMemoryBytes !== undefined && { maxHeldBytes: maxBodyMemoryBytes }),
+    ...(maxBodyDiskBytes !== undefined && { maxSpooledBytes: maxBodyDiskBytes }),
+  }
+}

@@ -1,0 +1,33 @@
+import { createTrafficCounters, type TrafficCounters } from '../../gateway/traffic/traffic-counters.ts'
+import { type KeyUse, openKeyUse } from '../key-use.ts'
+import type { Log } from '../log.ts'
+import { createRequestFeed, type RequestFeed } from '../request-feed.ts'
+import { openTrafficHub, type TrafficHub } from '../traffic-hub.ts'
+import type { Kept } from './kept.ts'
+
+/** What the processes of an installation tell one another of their requests, through the database. */
+export interface Reporting extends AsyncDisposable {
+  readonly counters: TrafficCounters
+  readonly feed: RequestFeed
+  readonly keyUse: KeyUse
+  readonly traffic: TrafficHub
+}
+
+export function openReporting({ gatewayId, persistence, store, registry }: Kept, log: Log): Reporting {
+  const { db } = persistence.database
+  const feed = createRequestFeed({ gatewayId, db, hasOthers: () => registry.others().length > 0, log })
+  const counters = createTrafficCounters({ now: Date.now })
+  const otherGatewayIds = () => registry.others().map(({ id }) => id)
+  const traffic = openTrafficHub({ gatewayId, db, store, counters, otherGatewayIds, now: Date.now, log })
+  const keyUse = openKeyUse({ db, log })
+  return {
+    counters,
+    feed,
+    keyUse,
+    traffic,
+    async [Symbol.asyncDispose]() {
+      await traffic[Symbol.asyncDispose]()
+      await keyUse[Symbol.asyncDispose]()
+    },
+  }
+}
