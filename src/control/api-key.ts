@@ -18,6 +18,7 @@ import { auditChanges } from './audit-changes.ts'
 import { collectEach, FaultCollector } from './collect-faults.ts'
 import { type Change, commitChange, type CreateInput, type EditInput } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
+import { dropLimits } from './limit/drop.ts'
 import { makeOnce } from './idempotency.ts'
 import { refuseInput, refuseOperation } from './refusal.ts'
 import { requireRevision } from './revision.ts'
@@ -314,6 +315,8 @@ async function manageKey<T>(
 export async function writeIfChanged(change: Change, before: ApiKeyDraft, after: ApiKeyDraft): Promise<void> {
   if (isDeepStrictEqual(before, after)) return
   await writeApiKey(change.tx, before, after)
+  // It stays revoked, so nothing can be used under its limits any more.
+  if (after.revokedAt && !before.revokedAt) await dropLimits(change, [after.id])
   recordApiKey(change, before, after)
 }
 

@@ -29,6 +29,7 @@ import {
 import { addRoute } from './edit-route.ts'
 import { probeEndpoints } from './endpoint-probe.ts'
 import { type HealthCheckInput, resolveHealthCheck } from './health-check.ts'
+import { dropLimits } from './limit/drop.ts'
 import { makeOnce } from './idempotency.ts'
 import { type AbilitiesInput, resolveAbilities } from './model-abilities.ts'
 import { type PricingInput, resolvePricing } from './pricing.ts'
@@ -363,6 +364,7 @@ export function removeDeployment(
     const deployment = await lockDeployment(change, input.deployment)
     requireRevision(deployment, input.expectedRevision)
     await dropOwnRoute(change, deployment)
+    await dropLimits(change, [deployment.id])
     await deleteDeployment(change.tx, deployment.id)
     record(change, deployment, null)
     return deployment.id

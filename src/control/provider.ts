@@ -15,6 +15,7 @@ import { type GivenLabel, requireFreeLabels } from './backend-label.ts'
 import { collectMembers } from './collect-faults.ts'
 import { type Change, commitChange, type CreateInput, type EditInput } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
+import { dropLimits } from './limit/drop.ts'
 import { makeOnce } from './idempotency.ts'
 import { resolveCredentials } from './provider-credentials.ts'
 import { type HeaderInput, resolveHeaders } from './provider-headers.ts'
@@ -116,7 +117,9 @@ export async function editProvider(
   requireRevision(before, expectedRevision)
   const after = edit(before)
   if (isDeepStrictEqual(before, after)) return before.id
-  await requireUnused(change, modelIdsLeftOut(before, after), placeOfModel(null), 'a model that is left out')
+  const modelIds = modelIdsLeftOut(before, after)
+  await requireUnused(change, modelIds, placeOfModel(null), 'a model that is left out')
+  await dropLimits(change, modelIds)
   await writeProvider(change.tx, change.control.box, before, after)
   record(change, before, after)
   await requireFreeLabels(change, before.id, newLabels(before, after, placeOfModel))
@@ -204,6 +207,7 @@ export function removeProvider(control: Control, actor: Actor, input: ProviderDe
     requireRevision(provider, input.expectedRevision)
     const modelIds = provider.models.map((model) => model.id)
     await requireUnused(change, modelIds, ['input', 'provider'], `a model of ${provider.name}`)
+    await dropLimits(change, [provider.id, ...modelIds])
     await deleteProvider(change.tx, provider.id)
     record(change, provider, null)
     return provider.id

@@ -11,6 +11,7 @@ import { FaultCollector } from './collect-faults.ts'
 import { type Change, commitChange, type CreateInput } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
 import { addRoute, auditedMembers, editRoute, lockRoute, type RouteCommandInput } from './edit-route.ts'
+import { dropLimits } from './limit/drop.ts'
 import { makeOnce } from './idempotency.ts'
 import { requireRevision } from './revision.ts'
 import { type RouteAccessInput, resolveAccess } from './route-access.ts'
@@ -175,6 +176,7 @@ export async function dropRoute(change: Change, route: RouteDraft): Promise<void
       ...before,
       routeIds: before.routeIds && before.routeIds.filter((id) => id !== route.id),
     })
+  await dropLimits(change, [route.id])
   await deleteRoute(change.tx, route.id)
   change.audit(route.id, auditChanges(auditedMembers(route), null))
   change.touch(route.id)

@@ -17,6 +17,7 @@ import { auditChanges } from './audit-changes.ts'
 import { type Change, commitChange, type CreateInput, type EditInput } from './commit-change.ts'
 import type { Actor, Answer, Control } from './control.ts'
 import { editRoute } from './edit-route.ts'
+import { dropLimits } from './limit/drop.ts'
 import { makeOnce } from './idempotency.ts'
 import { refuseInput, refuseOperation } from './refusal.ts'
 import { requireRevision } from './revision.ts'
@@ -108,6 +109,7 @@ export function removeUser(control: Control, actor: Actor, input: UserDeleteInpu
         // Both are locked, so no route can take them into its access after this.
         const apiKeys = await lockApiKeysOfOwner(change.tx, user.id)
         await removeFromAccess(change, user, apiKeys)
+        await dropLimits(change, [user.id, ...apiKeys.map((apiKey) => apiKey.id)])
         await deleteUser(change.tx, user.id)
         for (const apiKey of apiKeys) recordApiKey(change, apiKey, null)
         record(change, user, null)

@@ -4,3 +4,28 @@ export function canonicalDecimal(text: string): string {
   const digits = fraction === '' ? whole : `${whole}.${fraction}`
   return digits === '0' ? digits : sign + digits
 }
+
+/** The exact sum of two decimals. */
+export function addDecimals(a: string, b: string): string {
+  const places = Math.max(placesOf(a), placesOf(b))
+  return formatUnits(unitsOf(a, places) + unitsOf(b, places), places)
+}
+
+function placesOf(decimal: string): number {
+  return decimal.split('.')[1]?.length ?? 0
+}
+
+function unitsOf(decimal: string, places: number): bigint {
+  const [whole = '', fraction = ''] = decimal.split('.')
+  return BigInt(whole + fraction.padEnd(places, '0'))
+}
+
+function formatUnits(units: bigint, places: number): string {
+  const sign = units < 0n ? '-' : ''
+  const digits = units
+    .toString()
+    .slice(sign.length)
+    .padStart(places + 1, '0')
+  const point = digits.length - places
+  return canonicalDecimal(`${sign}${digits.slice(0, point)}${places > 0 ? `.${digits.slice(point)}` : ''}`)
+}

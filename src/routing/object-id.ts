@@ -16,8 +16,12 @@ export const idPrefixes = {
   RequestLog: 'req',
   RateLimit: 'lim',
   Budget: 'bud',
+  Installation: 'ins',
 } as const
 export type ObjectType = keyof typeof idPrefixes
+
+/** There is one installation, and so one id. */
+export const installationId = `ins_${'0'.repeat(26)}`
 
 const typesByPrefix = new Map<string, ObjectType>(
   Object.entries(idPrefixes).map(([type, prefix]) => [prefix, type as ObjectType]),

@@ -1,6 +1,10 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createApiKey, revokeApiKey, updateApiKey } from '../../src/control/api-key.ts'
+import { createBudget } from '../../src/control/budget/create.ts'
+import { removeBudget } from '../../src/control/budget/delete.ts'
+import { raiseBudget } from '../../src/control/budget/raise.ts'
+import { updateBudget } from '../../src/control/budget/update.ts'
 import type { Answer, Control } from '../../src/control/control.ts'
 import {
   createDeployment,
@@ -8,6 +12,9 @@ import {
   setDeploymentEndpointState,
   updateDeployment,
 } from '../../src/control/deployment.ts'
+import { createRateLimit } from '../../src/control/limit/create.ts'
+import { removeRateLimit } from '../../src/control/limit/delete.ts'
+import { updateRateLimit } from '../../src/control/limit/update.ts'
 import { createProvider, removeProvider, updateProvider } from '../../src/control/provider.ts'
 import { createProviderRoute } from '../../src/control/provider-route.ts'
 import { createRoute, removeRoute, updateRoute } from '../../src/control/route.ts'
@@ -158,6 +165,21 @@ const commands: readonly ((control: Control, dice: Dice) => Promise<Answer<unkno
   (control, { a, b, c }) =>
     updateApiKey(control, actor, { id: apiKey(control, a), routeIds: c % 2 === 0 ? null : [route(control, b)] }),
   (control, { a }) => revokeApiKey(control, actor, { id: apiKey(control, a) }),
+  (control, { a, b, c }) =>
+    createRateLimit(control, actor, { subject: subject(control, a, b), requestsPerMinute: c, inFlight: 1 }),
+  (control, { a, b }) => updateRateLimit(control, actor, { id: rateLimit(control, a), tokensPerMinute: b }),
+  (control, { a }) => removeRateLimit(control, actor, { id: rateLimit(control, a) }),
+  (control, { a, b, c }) =>
+    createBudget(control, actor, { subject: subject(control, a, b), amount: String(c), unpricedReserve: '0.10' }),
+  (control, { a, b, c }) =>
+    updateBudget(control, actor, {
+      id: budget(control, a),
+      amount: `${b}.50`,
+      warnAt: [c / 4],
+      timeZone: 'Asia/Tokyo',
+    }),
+  (control, { a, b }) => raiseBudget(control, actor, { id: budget(control, a), amount: String(b) }),
+  (control, { a }) => removeBudget(control, actor, { id: budget(control, a) }),
 ]
 
 function backend(n: number) {
@@ -180,6 +202,41 @@ function apiKey(control: Control, n: number): string {
     [...control.snapshots.current().apiKeysById].map(([id]) => id),
     n,
   )
+}
+
+function rateLimit(control: Control, n: number): string {
+  return idOf(
+    [...control.snapshots.current().limits.rateLimits].map(([id]) => id),
+    n,
+  )
+}
+
+function budget(control: Control, n: number): string {
+  return idOf(
+    [...control.snapshots.current().limits.budgets].map(([id]) => id),
+    n,
+  )
+}
+
+/** Of each kind of subject, or the installation. */
+function subject(control: Control, kind: number, n: number) {
+  const { backends, providers } = control.snapshots.current()
+  const ids = [
+    () =>
+      idOf(
+        [...backends].map(([id]) => id),
+        n,
+      ),
+    () =>
+      idOf(
+        [...providers].map(([id]) => id),
+        n,
+      ),
+    () => user(control, n),
+    () => apiKey(control, n),
+    () => route(control, n),
+  ]
+  return n === 4 ? { installation: true } : { id: ids[kind]!() }
 }
 
 function route(control: Control, n: number): string {

@@ -1,0 +1,60 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { BudgetAction, BudgetPeriod } from '../../routing/limits/limit.ts'
+import { type BudgetDraft, updateBudget as writeBudget } from '../../storage/budget/write.ts'
+import { collectMembers } from '../collect-faults.ts'
+import { commitChange, type EditInput } from '../commit-change.ts'
+import type { Actor, Answer, Control } from '../control.ts'
+import { requireRevision } from '../revision.ts'
+import { lockBudget } from './lock.ts'
+import { requireAmount, requireTimeZone, requireWarnings } from './members.ts'
+import { recordBudget } from './record.ts'
+
+export interface BudgetUpdateInput extends EditInput {
+  readonly id: string
+  readonly amount?: string | null | undefined
+  readonly period?: BudgetPeriod | null | undefined
+  readonly timeZone?: string | null | undefined
+  readonly warnAt?: readonly number[] | null | undefined
+  readonly onExhausted?: BudgetAction | null | undefined
+  /** Null: what has no price is not held back. */
+  readonly unpricedReserve?: string | null | undefined
+}
+
+/**
+ * Changes what is given; its subject and its dimensions stay. With another period or time zone another period runs, and a raise of the
+ * one that ran ends. The value is the budget's id.
+ */
+export function updateBudget(control: Control, actor: Actor, input: BudgetUpdateInput): Promise<Answer<string>> {
+  return commitChange(control, { actor, action: 'budgetUpdate', input }, async (change) => {
+    const before = await lockBudget(change, input.id)
+    requireRevision(before, input.expectedRevision)
+    const after = withUpdates(before, input)
+    if (isDeepStrictEqual(before, after)) return before.id
+    await writeBudget(change.tx, after)
+    recordBudget(change, before, after)
+    return before.id
+  })
+}
+
+function withUpdates(before: BudgetDraft, input: BudgetUpdateInput): BudgetDraft {
+  const members = collectMembers({
+    amount: () => (input.amount == null ? before.amount : requireAmount(input.amount, ['input', 'amount'])),
+    timeZone: () => (input.timeZone == null ? before.timeZone : requireTimeZone(input.timeZone, ['input', 'timeZone'])),
+    warnAt: () => (input.warnAt == null ? before.warnAt : requireWarnings(input.warnAt, ['input', 'warnAt'])),
+    unpricedReserve: () => resolveReserve(before, input.unpricedReserve),
+  })
+  const period = input.period ?? before.period
+  const isSamePeriod = period === before.period && members.timeZone === before.timeZone
+  return {
+    ...before,
+    ...members,
+    period,
+    onExhausted: input.onExhausted ?? before.onExhausted,
+    raise: isSamePeriod ? before.raise : null,
+  }
+}
+
+function resolveReserve(before: BudgetDraft, given: string | null | undefined): string | null {
+  if (given === undefined) return before.unpricedReserve
+  return given === null ? null : requireAmount(given, ['input', 'unpricedReserve'])
+}

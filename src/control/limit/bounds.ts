@@ -1,0 +1,38 @@
+import type { RateLimit } from '../../routing/limits/limit.ts'
+import { collectMembers } from '../collect-faults.ts'
+import { refuseInput } from '../refusal.ts'
+
+/** Null members: not bounded. */
+export type RateBounds = Pick<RateLimit, 'requestsPerMinute' | 'tokensPerMinute' | 'inFlight' | 'burst'>
+
+const maxInFlight = 2 ** 31 - 1
+
+/** The bounds. Throws all that is wrong with them at its place in the input. */
+export function requireBounds(bounds: RateBounds): RateBounds {
+  const sound = collectMembers<RateBounds>({
+    requestsPerMinute: () => requireCount(bounds.requestsPerMinute, 'requestsPerMinute', Number.MAX_SAFE_INTEGER),
+    tokensPerMinute: () => requireCount(bounds.tokensPerMinute, 'tokensPerMinute', Number.MAX_SAFE_INTEGER),
+    inFlight: () => requireCount(bounds.inFlight, 'inFlight', maxInFlight),
+    burst: () => requireBurst(bounds),
+  })
+  if (sound.requestsPerMinute === null && sound.tokensPerMinute === null && sound.inFlight === null)
+    throw refuseInput(
+      'INVALID',
+      ['input'],
+      'A limit without a bound would do nothing: give `requestsPerMinute`, `tokensPerMinute` or `inFlight`.',
+    )
+  return sound
+}
+
+function requireBurst({ burst, requestsPerMinute, tokensPerMinute, inFlight }: RateBounds): number | null {
+  const isOfRate = requestsPerMinute !== null || tokensPerMinute !== null
+  // Without any bound that is what is told, and not what is missing beside the burst.
+  if (burst !== null && !isOfRate && inFlight !== null)
+    throw refuseInput('INVALID', ['input', 'burst'], 'A burst needs `requestsPerMinute` or `tokensPerMinute`.')
+  return requireCount(burst, 'burst', Number.MAX_SAFE_INTEGER)
+}
+
+function requireCount(value: number | null, name: keyof RateBounds, most: number): number | null {
+  if (value === null || (Number.isSafeInteger(value) && value >= 1 && value <= most)) return value
+  throw refuseInput('INVALID', ['input', name], `It is a whole number from 1 to ${most}, or null: not bounded.`)
+}
