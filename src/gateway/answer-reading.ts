@@ -1,3 +1,4 @@
+import type { ReportedRest } from '../routing/usage/reported-units.ts'
 import type { TokenUsage } from '../routing/usage-record.ts'
 import type { AnswerBytes } from './answer-bytes.ts'
 
@@ -6,7 +7,9 @@ export interface AnswerReading {
   readonly bytes: AnswerBytes
   /** What upstream said of its tokens; null: nothing that makes sense. */
   reportedTokens(): TokenUsage | null
-  /** Whether that is said of the whole answer. */
+  /** What upstream said besides. */
+  reportedRest(): ReportedRest
+  /** Whether the tokens are those of the whole answer. */
   readonly isReportFinal: boolean
   /** Whether it is of a form in which there is text: a compressed body is none, nor a page. */
   readonly isReadable: boolean

@@ -1,12 +1,26 @@
 import { endOfBlock } from '../routing/answer-text.ts'
 import type { UsageKind } from '../routing/operation.ts'
+import {
+  noReportedUnits,
+  type ReportedRest,
+  type ReportedUnits,
+  toServiceTier,
+} from '../routing/usage/reported-units.ts'
 import type { TokenUsage } from '../routing/usage-record.ts'
 import { UsageTally } from '../routing/usage-tally.ts'
 import { AnswerBytes, keptWholeBytes } from './answer-bytes.ts'
 import type { AnswerReading } from './answer-reading.ts'
 import { isObject, type Json, parseEventJson } from './protocol/event-json.ts'
 import { JsonPicker } from './protocol/json-picker.ts'
+import { findServiceTier } from './protocol/service-tier.ts'
 import type { StreamProtocol } from './protocol/stream-protocol.ts'
+
+/** What an answer says of itself. */
+interface Report {
+  readonly usage: Json | undefined
+  readonly serviceTier: string | null
+  readonly units: ReportedUnits
+}
 
 /** Reads a plain answer while it passes: a short one at its end, of a longer one what is wanted is picked out. */
 export class PlainReading implements AnswerReading {
@@ -15,6 +29,7 @@ export class PlainReading implements AnswerReading {
   readonly #kind: UsageKind
   readonly #protocol: StreamProtocol
   #picker: JsonPicker | null = null
+  #report: Report | null = null
 
   constructor(kind: UsageKind, protocol: StreamProtocol) {
     this.#kind = kind
@@ -37,37 +52,70 @@ export class PlainReading implements AnswerReading {
   }
 
   reportedTokens(): TokenUsage | null {
-    const usage = this.#findUsage()
+    return this.#tally()?.tokens() ?? null
+  }
+
+  reportedRest(): ReportedRest {
+    const { serviceTier, units } = this.#findReport()
+    return { ...units, serviceTier, cacheWriteLongTokens: this.#tally()?.cacheWriteLongTokens ?? 0 }
+  }
+
+  #tally(): UsageTally | null {
+    const { usage } = this.#findReport()
     if (!usage) return null
     const tally = new UsageTally(this.#kind)
     tally.add(usage, true)
-    return tally.tokens()
+    return tally
   }
 
-  #findUsage(): Json | undefined {
-    const json = this.#picker ? this.#picker.end() : undefined
-    if (json) return this.#protocol.findUsage(json)
-    if (this.#picker) return undefined
-    const text = this.bytes.head() + this.bytes.tail()
-    if (!text.includes('_tokens"')) return undefined
-    const last = lastMember(text)
-    if (last) return last
-    const all = parseEventJson(text)
-    return all && this.#protocol.findUsage(all)
+  #findReport(): Report {
+    this.#report ??= this.#picker
+      ? this.#reportOf(this.#picker.end())
+      : this.#readShort(this.bytes.head() + this.bytes.tail())
+    return this.#report
+  }
+
+  #readShort(text: string): Report {
+    if (!this.#protocol.units?.mayBeIn(text)) {
+      if (!text.includes('_tokens"')) return noReport
+      const last = lastMember(text)
+      if (last) return last
+    }
+    return this.#reportOf(parseEventJson(text))
+  }
+
+  #reportOf(json: Json | undefined): Report {
+    if (!json) return noReport
+    const { units } = this.#protocol
+    const usage = this.#protocol.findUsage(json)
+    return { usage, serviceTier: findServiceTier(json, usage), units: units?.find(json, '') ?? noReportedUnits }
   }
 }
 
+const noReport: Report = { usage: undefined, serviceTier: null, units: noReportedUnits }
+
 const usageName = '"usage":{'
 
-/** The object of a top-level `usage` behind which only short members come: nearly always that is so, and all else need not be parsed. */
-function lastMember(text: string): Json | undefined {
+/**
+ * What is said where a top-level `usage` has only short members behind it: nearly always that is so, and all else need not be parsed,
+ * unless it names the service tier.
+ */
+function lastMember(text: string): Report | undefined {
   const at = text.lastIndexOf(usageName)
   if (at < 1 || text[at - 1] === '\\') return undefined
   const start = at + usageName.length - 1
   const end = endOfBlock(text, start)
-  if (end < 0 || !plainRest.test(text.slice(end))) return undefined
+  const rest = text.slice(end)
+  if (end < 0 || !plainRest.test(rest)) return undefined
   const usage = parseEventJson(text.slice(start, end))
-  return isObject(usage) ? usage : undefined
+  if (!isObject(usage)) return undefined
+  const serviceTier = serviceTierBehind(rest) ?? findServiceTier({}, usage)
+  if (serviceTier === null && text.lastIndexOf('"service_tier":"', at) >= 0) return undefined
+  return { usage, serviceTier, units: noReportedUnits }
+}
+
+function serviceTierBehind(rest: string): string | null {
+  return rest.includes('"service_tier"') ? toServiceTier(/"service_tier":"([^"]*)"/.exec(rest)?.[1]) : null
 }
 
 /** Members without braces, up to the end of the text: one brace closes, so that they are those of the outermost object. */

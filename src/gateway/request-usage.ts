@@ -3,10 +3,9 @@ import { costOf } from '../routing/cost.ts'
 import type { AttemptPlan } from '../routing/next-attempt.ts'
 import type { Divergence } from '../routing/select-target.ts'
 import type { Route } from '../routing/snapshot.ts'
-import type { TokenCount } from '../routing/usage-count.ts'
 import type { UsageRecord } from '../routing/usage-record.ts'
 import type { DivergenceReason, FallbackTrigger, RequestOutcome } from '../routing/vocabulary.ts'
-import { type PassedAnswer, tokensOf } from './answer-tokens.ts'
+import { type AnswerUsage, type PassedAnswer, usageOf } from './answer-tokens.ts'
 import type { RequestAttempt, SentAttempt } from './request/attempt.ts'
 import { monotonicMs } from './monotonic.ts'
 import type { GatewayPorts, OpenRequest, RequestStart, RequestTrace, TrafficPlace } from './ports.ts'
@@ -84,22 +83,22 @@ export class RequestUsage implements OpenRequest {
   end(end: RequestEnd, written: () => void): void {
     const durationMs = this.elapsedMs
     const firstByteMs = end.firstByteAtMs > 0 ? end.firstByteAtMs - this.#begunAtMs : null
-    const count = tokensOf(end.answer)
+    const usage = usageOf(end.answer)
     if (this.#isOpen) {
       this.#ports.traffic.ended(this.#place ?? this.#nowhere(this.route!), {
         divergence: this.#findDivergence(),
         outcome: end.outcome,
         firstByteMs,
         durationMs,
-        tokens: count.tokens,
+        tokens: usage?.tokens ?? null,
       })
     }
-    const record = this.#record(end, count, firstByteMs, durationMs)
+    const record = this.#record(end, usage, firstByteMs, durationMs)
     this.#ports.usage.append(record, this.#isOpen ? this : null, written)
     this.trace?.end(record)
   }
 
-  #record(end: RequestEnd, count: TokenCount, firstByteMs: number | null, durationMs: number): UsageRecord {
+  #record(end: RequestEnd, usage: AnswerUsage | null, firstByteMs: number | null, durationMs: number): UsageRecord {
     const { route, caller } = this
     const sent = this.#sentAttempts()
     const last = sent.at(-1)
@@ -134,9 +133,13 @@ export class RequestUsage implements OpenRequest {
       errorCode: end.errorCode,
       attempts: sent.map((attempt) => attempt.toRecord(attempt === last)),
       fallbackTrigger: this.fallbackTrigger,
-      provenance: count.provenance,
-      tokens: count.tokens,
-      cost: count.tokens && backend ? costOf(count.tokens, backend.pricing) : null,
+      provenance: usage?.provenance ?? 'NONE',
+      tokens: usage?.tokens ?? null,
+      images: usage?.images ?? null,
+      audioSeconds: usage?.audioSeconds ?? null,
+      characters: usage?.characters ?? null,
+      serviceTier: usage?.serviceTier ?? null,
+      cost: usage && backend ? costOf(usage, backend.pricing) : null,
       firstByteMs,
       durationMs,
       overheadMs: Math.max(0, durationMs - this.receivingMs - upstreamMs),

@@ -1,10 +1,12 @@
 import { saysWritten } from '../routing/usage-estimate.ts'
 import type { UsageKind } from '../routing/operation.ts'
+import { addUnits, noReportedUnits, type ReportedRest, type ReportedUnits } from '../routing/usage/reported-units.ts'
 import type { TokenUsage } from '../routing/usage-record.ts'
 import { UsageTally } from '../routing/usage-tally.ts'
 import { AnswerBytes } from './answer-bytes.ts'
 import type { AnswerReading } from './answer-reading.ts'
 import { withoutExtraUsage } from './protocol/extra-usage.ts'
+import { findServiceTier } from './protocol/service-tier.ts'
 import { MarkSearch } from './protocol/mark-search.ts'
 import type { EndingEvent, StreamFollower, StreamProtocol } from './protocol/stream-protocol.ts'
 import { findEventEnd, readEvent, type ServerSentEvent, wholeEventsLength } from './sse.ts'
@@ -30,6 +32,8 @@ export class StreamReading implements AnswerReading {
   readonly #dropsUsage: boolean
   readonly #tally: UsageTally
   readonly #marks: MarkSearch
+  #units: ReportedUnits = noReportedUnits
+  #serviceTier: string | null = null
 
   /** `dropsUsage`: the client did not ask for the event with the stream's usage. */
   constructor(kind: UsageKind, protocol: StreamProtocol, dropsUsage: boolean) {
@@ -42,6 +46,11 @@ export class StreamReading implements AnswerReading {
 
   reportedTokens(): TokenUsage | null {
     return this.#tally.tokens()
+  }
+
+  reportedRest(): ReportedRest {
+    const serviceTier = this.#serviceTier ?? this.#protocol.serviceTierOfBeginning?.(this.bytes.head()) ?? null
+    return { ...this.#units, serviceTier, cacheWriteLongTokens: this.#tally.cacheWriteLongTokens }
   }
 
   get isReportFinal(): boolean {
@@ -70,9 +79,9 @@ export class StreamReading implements AnswerReading {
     const event = readEvent(bytes)
     if (this.#reports(event)) {
       this.#passWritten(found.textTo(start))
-      this.addUsage(event)
       found.usageEnd = end
     }
+    this.addUsage(event)
     if (this.#dropsUsage && this.#protocol.isExtraUsage(event))
       found.replace(start, end, withoutExtraUsage(event, bytes))
     const ending = this.follower.read(event)
@@ -82,8 +91,14 @@ export class StreamReading implements AnswerReading {
 
   /** Counts what an event reports. */
   addUsage(event: ServerSentEvent): void {
-    const usage = event.json && this.#protocol.findUsage(event.json)
-    if (usage) this.#tally.add(usage, !this.#protocol.hasUsageOfBeginning(event))
+    const { json } = event
+    if (!json) return
+    const { units } = this.#protocol
+    if (units) this.#units = addUnits(this.#units, units.find(json, event.name))
+    const usage = this.#protocol.findUsage(json)
+    if (!usage) return
+    this.#tally.add(usage, !this.#protocol.hasUsageOfBeginning(event))
+    this.#serviceTier = findServiceTier(json, usage) ?? this.#serviceTier
   }
 
   #reports({ json }: ServerSentEvent): boolean {

@@ -1,6 +1,6 @@
 import { engineOperations, listKnownOperations, providerOperations } from '../routing/backend-operations.ts'
 import { typeOfId } from '../routing/object-id.ts'
-import { pricingOf } from '../storage/configuration.ts'
+import { pricingOf } from '../storage/config/pricing-columns.ts'
 import { readsConfig } from './authorisation.ts'
 import { builder } from './builder.ts'
 import { connect, pageArgs, pageCost } from './connection.ts'

@@ -25,7 +25,7 @@ import type { RefusalCode } from '../control/refusal.ts'
 import type { Propagation as PropagationWord } from '../control/control.ts'
 import { builder } from './builder.ts'
 
-type Values<Word extends string> = Record<Word, { readonly description: string }>
+export type Values<Word extends string> = Record<Word, { readonly description: string }>
 
 export const ServingState = builder.enumType('ServingState', {
   description: 'Whether an object takes traffic.',
@@ -293,6 +293,7 @@ export const UsageDimension = builder.enumType('UsageDimension', {
     USER: { description: 'The owner of that key.' },
     OPERATION: { description: 'The called endpoint, e.g. `/v1/chat/completions`.' },
     OUTCOME: { description: 'How the request ended.' },
+    SERVICE_TIER: { description: "The answer's `service_tier`; empty where it named none." },
   },
 })
 

@@ -117,6 +117,12 @@ builder.objectType(RequestLogRef, {
       description: 'Part of `inputTokens`.',
       resolve: ({ tokens }) => tokens?.cachedInputTokens ?? null,
     }),
+    cacheWriteTokens: t.field({
+      type: 'SafeInt',
+      nullable: true,
+      description: 'Written to a cache; part of `inputTokens`.',
+      resolve: ({ tokens }) => tokens?.cacheWriteTokens ?? null,
+    }),
     outputTokens: t.field({
       type: 'SafeInt',
       nullable: true,
@@ -128,6 +134,24 @@ builder.objectType(RequestLogRef, {
       nullable: true,
       description: 'Part of `outputTokens`.',
       resolve: ({ tokens }) => tokens?.reasoningTokens ?? null,
+    }),
+    images: t.expose('images', {
+      type: 'SafeInt',
+      nullable: true,
+      description: 'Images made; null: none were reported.',
+    }),
+    audioSeconds: t.exposeFloat('audioSeconds', {
+      nullable: true,
+      description: 'Seconds of audio; null: none were reported.',
+    }),
+    characters: t.expose('characters', {
+      type: 'SafeInt',
+      nullable: true,
+      description: 'Characters read aloud; null: it was no speech.',
+    }),
+    serviceTier: t.exposeString('serviceTier', {
+      nullable: true,
+      description: "The answer's `service_tier`; null if it named none.",
     }),
     cost: t.expose('cost', { type: 'Decimal', nullable: true, description: 'USD; null without a price.' }),
     firstByteMs: t.exposeFloat('firstByteMs', {

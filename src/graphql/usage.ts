@@ -33,8 +33,15 @@ const UsageMetricsRef = builder.objectRef<UsageMetrics>('UsageMetrics').implemen
     fallbacks: t.expose('fallbacks', { type: 'SafeInt', description: 'Requests that the fallback served.' }),
     inputTokens: t.expose('inputTokens', { type: 'SafeInt', description: 'Tokens read.' }),
     cachedInputTokens: t.expose('cachedInputTokens', { type: 'SafeInt', description: 'Part of `inputTokens`.' }),
+    cacheWriteTokens: t.expose('cacheWriteTokens', {
+      type: 'SafeInt',
+      description: 'Written to a cache; part of `inputTokens`.',
+    }),
     outputTokens: t.expose('outputTokens', { type: 'SafeInt', description: 'Tokens written.' }),
     reasoningTokens: t.expose('reasoningTokens', { type: 'SafeInt', description: 'Part of `outputTokens`.' }),
+    images: t.expose('images', { type: 'SafeInt', description: 'Images made.' }),
+    audioSeconds: t.exposeFloat('audioSeconds', { description: 'Seconds of audio that answers reported.' }),
+    characters: t.expose('characters', { type: 'SafeInt', description: 'Characters read aloud.' }),
     estimatedRequests: t.expose('estimatedRequests', {
       type: 'SafeInt',
       description: 'Requests with `ESTIMATED` tokens.',
@@ -106,6 +113,10 @@ const UsageGroupRef = builder.objectRef<UsageGroup>('UsageGroup').implement({
     }),
     operation: t.exposeString('operation', { nullable: true, description: 'The called endpoint.' }),
     outcome: t.expose('outcome', { type: RequestOutcome, nullable: true, description: 'How the requests ended.' }),
+    serviceTier: t.exposeString('serviceTier', {
+      nullable: true,
+      description: "The answers' `service_tier`; null where they named none.",
+    }),
   }),
 })
 

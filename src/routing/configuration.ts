@@ -17,11 +17,58 @@ import type {
 import type { Budget, RateLimit } from './limits/limit.ts'
 import type { ProviderKind } from './provider-kind.ts'
 
-/** USD per million tokens, exact decimals as strings; `cachedInputPerMillion` null: billed as input. */
-export interface Pricing {
+/**
+ * What a backend charges: USD as exact decimals in strings, per million tokens unless the name says otherwise. How they are put
+ * together is in `cost.ts`.
+ */
+export interface Pricing extends TokenPricing {
+  /** Per request; of a ranking per search unit, if the answer reports those. */
+  readonly perRequest: string | null
+  readonly perImage: string | null
+  readonly perAudioSecond: string | null
+  readonly perMillionCharacters: string | null
+  /** By ascending `fromInputTokens`: the last one that the request's input reaches holds for the whole request. */
+  readonly tiers: readonly PricingTier[]
+  /** By what the answer says as its `service_tier`; of one that is not listed the factor is 1. */
+  readonly serviceTiers: readonly ServiceTierFactor[]
+}
+
+export interface TokenPricing {
   readonly inputPerMillion: string
   readonly outputPerMillion: string
+  /** Null: billed as input. */
   readonly cachedInputPerMillion: string | null
+  /** Null: billed as input. */
+  readonly cacheWritePerMillion: string | null
+  /** Written to a cache for an hour; null: as `cacheWritePerMillion`. */
+  readonly cacheWriteLongPerMillion: string | null
+  /** Null: billed as output. */
+  readonly reasoningPerMillion: string | null
+}
+
+/** `cacheWriteLongPerMillion` and `reasoningPerMillion` null: as the pricing says, if it does. */
+export interface PricingTier extends TokenPricing {
+  /** Counts cached and cache-written tokens too. */
+  readonly fromInputTokens: number
+}
+
+export interface ServiceTierFactor {
+  readonly serviceTier: string
+  /** An exact decimal above 0. */
+  readonly factor: string
+}
+
+/** What a pricing is that has prices of input and output only. */
+export const noFurtherPrices: Omit<Pricing, 'inputPerMillion' | 'outputPerMillion' | 'cachedInputPerMillion'> = {
+  cacheWritePerMillion: null,
+  cacheWriteLongPerMillion: null,
+  reasoningPerMillion: null,
+  perRequest: null,
+  perImage: null,
+  perAudioSecond: null,
+  perMillionCharacters: null,
+  tiers: [],
+  serviceTiers: [],
 }
 
 /** What the gateway changes in requests to a backend, and what it lets through besides the fixed lists. */

@@ -1,69 +1,72 @@
 import type { Pricing } from './configuration.ts'
-import type { TokenUsage } from './usage-record.ts'
+import type { TokenUsage, UnitUsage } from './usage-record.ts'
+import { type Prices, pricesOf, tierFor } from './usage/prices.ts'
 
-/** A decimal as `units` of 10 to the power of -`scale`. */
-interface Decimal {
-  readonly units: bigint
-  readonly scale: number
+/** What an answer is billed by: all of it as the answer reported it. */
+export interface BilledUsage extends UnitUsage {
+  /** Null: nobody knows. */
+  readonly tokens: TokenUsage | null
+  /** Part of `tokens.cacheWriteTokens`: written to a cache for an hour. */
+  readonly cacheWriteLongTokens: number
+  /** What a ranking is counted in; null: it reports none, and is one. */
+  readonly searchUnits: number | null
+  readonly serviceTier: string | null
 }
 
-interface Prices {
-  readonly input: Decimal
-  readonly cachedInput: Decimal
-  readonly output: Decimal
-}
-
-/** Prices are per million tokens. */
+/** Prices of tokens are per million. */
 const millionScale = 6
-
-const parsed = new WeakMap<Pricing, Prices>()
+const million = 1_000_000n
 
 /**
- * USD for these tokens, an exact decimal without trailing zeros; null without a price. Cached input has its own price, or that
- * of input; reasoning is output.
+ * USD for an answer, an exact decimal without trailing zeros. Null without a price, or if nothing that has a price was reported.
+ *
+ * Tokens of input are billed once: as cached, as written to a cache, or as input. The tier is that of the whole input. All of it is
+ * multiplied by the factor of the answer's service tier.
  */
-export function costOf(tokens: TokenUsage, pricing: Pricing | null): string | null {
+export function costOf(usage: BilledUsage, pricing: Pricing | null): string | null {
   if (!pricing) return null
-  const { input, cachedInput, output } = pricesOf(pricing)
-  const uncached = tokens.inputTokens - tokens.cachedInputTokens
-  const parts = [
-    times(input, uncached),
-    times(cachedInput, tokens.cachedInputTokens),
-    times(output, tokens.outputTokens),
-  ]
-  const { units, scale } = parts.reduce(add)
-  return format({ units, scale: scale + millionScale })
+  const prices = pricesOf(pricing)
+  const units = addUnits(usage, prices)
+  if (usage.tokens === null && units === null) return null
+  const sum =
+    (units ?? 0n) + (usage.tokens === null ? 0n : costOfTokens(usage.tokens, usage.cacheWriteLongTokens, prices))
+  const scale = prices.scale + millionScale
+  const factor = usage.serviceTier === null ? undefined : prices.factors.get(usage.serviceTier)
+  return factor ? format(sum * factor.units, scale + factor.scale) : format(sum, scale)
 }
 
-function pricesOf(pricing: Pricing): Prices {
-  let prices = parsed.get(pricing)
-  if (!prices) {
-    const { inputPerMillion, cachedInputPerMillion, outputPerMillion } = pricing
-    prices = {
-      input: parse(inputPerMillion),
-      cachedInput: parse(cachedInputPerMillion ?? inputPerMillion),
-      output: parse(outputPerMillion),
-    }
-    parsed.set(pricing, prices)
+function costOfTokens(tokens: TokenUsage, longTokens: number, prices: Prices): bigint {
+  const { inputTokens, cachedInputTokens, cacheWriteTokens, outputTokens, reasoningTokens } = tokens
+  const tier = tierFor(prices, inputTokens)
+  const cost =
+    tier.input * BigInt(inputTokens - cachedInputTokens - cacheWriteTokens) +
+    tier.output * BigInt(outputTokens - reasoningTokens)
+  if (cachedInputTokens + cacheWriteTokens + reasoningTokens === 0) return cost
+  return (
+    cost +
+    tier.cachedInput * BigInt(cachedInputTokens) +
+    tier.cacheWrite * BigInt(cacheWriteTokens - longTokens) +
+    tier.cacheWriteLong * BigInt(longTokens) +
+    tier.reasoning * BigInt(reasoningTokens)
+  )
+}
+
+/** Null: it has no price, or none was reported. */
+function addUnits(usage: BilledUsage, prices: Prices): bigint | null {
+  const { perRequest, perImage, perAudioSecond, perMillionCharacters } = prices
+  let sum: bigint | null = null
+  const add = (price: bigint | null, count: number | null, factor: bigint) => {
+    if (price !== null && count !== null) sum = (sum ?? 0n) + price * BigInt(count) * factor
   }
-  return prices
+  add(perRequest, usage.searchUnits ?? 1, million)
+  add(perImage, usage.images, million)
+  // In millionths of a second, as a price of a million is one of each.
+  add(perAudioSecond, usage.audioSeconds === null ? null : Math.round(usage.audioSeconds * 1_000_000), 1n)
+  add(perMillionCharacters, usage.characters, 1n)
+  return sum
 }
 
-function parse(text: string): Decimal {
-  const [whole = '', fraction = ''] = text.split('.')
-  return { units: BigInt(whole + fraction), scale: fraction.length }
-}
-
-function times({ units, scale }: Decimal, count: number): Decimal {
-  return { units: units * BigInt(count), scale }
-}
-
-function add(a: Decimal, b: Decimal): Decimal {
-  const scale = Math.max(a.scale, b.scale)
-  return { units: a.units * 10n ** BigInt(scale - a.scale) + b.units * 10n ** BigInt(scale - b.scale), scale }
-}
-
-function format({ units, scale }: Decimal): string {
+function format(units: bigint, scale: number): string {
   const digits = units.toString().padStart(scale + 1, '0')
   const fraction = digits.slice(digits.length - scale).replace(/0+$/, '')
   const whole = digits.slice(0, digits.length - scale)

@@ -40,6 +40,8 @@ export interface Operation {
    * measures: without counts, nobody knows what they took.
    */
   readonly writesText: boolean
+  /** Whether it speaks the request's `input`. */
+  readonly readsAloud: boolean
   /** Whether `stream_options.include_usage` makes a stream report its tokens. */
   readonly hasIncludeUsage: boolean
   /** Where it is at the upstream, relative to a base URL that ends in a version; null: the gateway answers it. */
@@ -63,6 +65,7 @@ function post(path: string, rest: Partial<Operation> = {}): Operation {
     streamFlag: null,
     usage: 'none',
     writesText: !/^\/v1\/(?:images|audio)\//.test(path),
+    readsAloud: false,
     hasIncludeUsage: false,
     upstreamPath: path.slice('/v1'.length),
     ...rest,
@@ -88,7 +91,8 @@ export const operations: readonly Operation[] = [
   post('/v2/rerank', { usage: 'input', upstreamPath: '../v2/rerank' }),
   post('/v1/score', { usage: 'input' }),
   post('/v1/tokenize'),
-  post('/v1/moderations'),
+  // Of its answers no tokens are estimated: those that say nothing of them are free.
+  post('/v1/moderations', { usage: 'input', writesText: false }),
   post('/v1/images/generations', { stream: 'typedEvents', streamFlag: streamTrue, usage: 'inputOutput' }),
   post('/v1/images/edits', {
     bodies: ['multipart', 'json'],
@@ -101,6 +105,7 @@ export const operations: readonly Operation[] = [
     stream: 'typedEvents',
     streamFlag: { name: 'stream_format', value: '"sse"' },
     usage: 'inputOutput',
+    readsAloud: true,
   }),
   post('/v1/audio/transcriptions', {
     bodies: ['multipart'],

@@ -46,6 +46,7 @@ export function countTokens(answer: CountedAnswer): TokenCount {
     tokens: {
       inputTokens: reported?.inputTokens ?? estimatePromptTokens(answer.prompt()),
       cachedInputTokens: reported?.cachedInputTokens ?? 0,
+      cacheWriteTokens: reported?.cacheWriteTokens ?? 0,
       outputTokens: Math.max(reported?.outputTokens ?? 0, estimateOutput(answer)),
       reasoningTokens: reported?.reasoningTokens ?? 0,
     },

@@ -17,6 +17,7 @@ export const usageDimensions = [
   'USER',
   'OPERATION',
   'OUTCOME',
+  'SERVICE_TIER',
 ] as const
 export type UsageDimension = (typeof usageDimensions)[number]
 

@@ -23,15 +23,27 @@ export interface AttemptRecord {
   readonly upstreamRequestId: string | null
 }
 
-/** Counts of tokens. Cached is part of input, reasoning is part of output. */
+/** Counts of tokens. Cached and cache-written ones are part of input, and no token is both; reasoning is part of output. */
 export interface TokenUsage {
   readonly inputTokens: number
   readonly cachedInputTokens: number
+  readonly cacheWriteTokens: number
   readonly outputTokens: number
   readonly reasoningTokens: number
 }
 
-export interface UsageRecord {
+/** What an answer took besides tokens. Null: nothing was reported, which is not 0. */
+export interface UnitUsage {
+  readonly images: number | null
+  /** At most six decimal places. */
+  readonly audioSeconds: number | null
+  /** That were read aloud. */
+  readonly characters: number | null
+}
+
+export const noUnits: UnitUsage = { images: null, audioSeconds: null, characters: null }
+
+export interface UsageRecord extends UnitUsage {
   /** `req_…`; the client gets it as `x-request-id`. */
   readonly id: string
   /** Milliseconds since the epoch. */
@@ -64,6 +76,8 @@ export interface UsageRecord {
   readonly provenance: UsageProvenance
   /** Null if `provenance` is `NONE`. */
   readonly tokens: TokenUsage | null
+  /** What the answer said as its `service_tier`, at most 64 characters; null if it said nothing. */
+  readonly serviceTier: string | null
   /** USD, an exact decimal; null if the backend had no price. */
   readonly cost: string | null
   /** Null if no byte of an answer went out. */

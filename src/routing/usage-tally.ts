@@ -12,7 +12,16 @@ type Json = Readonly<Record<string, unknown>>
 /** No request takes more tokens than this: a larger number would only spoil the sums. */
 const maxTokens = 1_000_000_000
 
-const countNames = ['total', 'input', 'output', 'cached', 'cacheRead', 'cacheWritten', 'reasoning'] as const
+const countNames = [
+  'total',
+  'input',
+  'output',
+  'cached',
+  'cacheRead',
+  'cacheWritten',
+  'cacheWrittenLong',
+  'reasoning',
+] as const
 type CountName = (typeof countNames)[number]
 type Counts = Partial<Record<CountName, number>>
 
@@ -56,6 +65,11 @@ export class UsageTally {
   tokens(): TokenUsage | null {
     if (!this.#counts || this.#isSpoilt) return null
     return this.#kind === 'message' ? messageTokens(this.#counts) : plainTokens(this.#counts)
+  }
+
+  /** Of the tokens written to a cache, those for an hour. */
+  get cacheWriteLongTokens(): number {
+    return this.#counts?.cacheWrittenLong ?? 0
   }
 }
 
@@ -103,9 +117,26 @@ function readCounts(usage: Json): Counts {
     output: toCount(usage['completion_tokens']) ?? toCount(usage['output_tokens']),
     cached: readCached(usage),
     cacheRead: toCount(usage['cache_read_input_tokens']),
-    cacheWritten: toCount(usage['cache_creation_input_tokens']),
+    ...readCacheWritten(usage),
     reasoning: toCount(outputDetails?.['reasoning_tokens']) ?? toCount(usage['reasoning_tokens']),
   })
+}
+
+/** Anthropic's names, and those of who reports such caches in OpenAI's form. */
+function readCacheWritten(usage: Json): Record<'cacheWritten' | 'cacheWrittenLong', number | undefined> {
+  const details = inputDetailsOf(usage)
+  const lifetimes = asObject(usage['cache_creation'])
+  const short = toCount(lifetimes?.['ephemeral_5m_input_tokens'])
+  const long = toCount(lifetimes?.['ephemeral_1h_input_tokens'])
+  const sum = short === undefined && long === undefined ? undefined : toCount((short ?? 0) + (long ?? 0))
+  return {
+    cacheWritten:
+      toCount(usage['cache_creation_input_tokens']) ??
+      toCount(details?.['cache_write_tokens']) ??
+      toCount(details?.['cache_creation_tokens']) ??
+      sum,
+    cacheWrittenLong: long,
+  }
 }
 
 function withoutGaps(counts: Record<CountName, number | undefined>): Counts {
@@ -118,21 +149,28 @@ function withoutGaps(counts: Record<CountName, number | undefined>): Counts {
 }
 
 function readCached(usage: Json): number | undefined {
-  const details =
-    asObject(usage['prompt_tokens_details']) ??
-    asObject(usage['input_tokens_details']) ??
-    asObject(usage['input_token_details'])
   return (
-    toCount(details?.['cached_tokens']) ?? toCount(usage['prompt_cache_hit_tokens']) ?? toCount(usage['cached_tokens'])
+    toCount(inputDetailsOf(usage)?.['cached_tokens']) ??
+    toCount(usage['prompt_cache_hit_tokens']) ??
+    toCount(usage['cached_tokens'])
   )
 }
 
-function plainTokens({ total, input, output, cached, reasoning }: Counts): TokenUsage | null {
+function inputDetailsOf(usage: Json): Json | null {
+  return (
+    asObject(usage['prompt_tokens_details']) ??
+    asObject(usage['input_tokens_details']) ??
+    asObject(usage['input_token_details'])
+  )
+}
+
+function plainTokens({ total, input, output, cached, cacheRead, cacheWritten, reasoning }: Counts): TokenUsage | null {
   if (total === undefined && input === undefined && output === undefined) return null
   const inputTokens = input ?? Math.max(0, (total ?? 0) - (output ?? 0))
   return toTokenUsage({
     inputTokens,
-    cachedInputTokens: cached ?? 0,
+    cachedInputTokens: cached ?? cacheRead ?? 0,
+    cacheWriteTokens: cacheWritten ?? 0,
     // Some leave the reasoning out of the output, but never out of the total.
     outputTokens: Math.max(output ?? 0, (total ?? 0) - inputTokens),
     reasoningTokens: reasoning ?? 0,
@@ -143,18 +181,26 @@ function plainTokens({ total, input, output, cached, reasoning }: Counts): Token
  * Anthropic counts what was read from its cache, or written to it, beside the input. In a stream the input comes in the first
  * event and the output, as a running total, in the last one; a plain answer has both in one place.
  */
-function messageTokens({ input, output, cacheRead = 0, cacheWritten = 0 }: Counts): TokenUsage | null {
+function messageTokens({ input, output, cacheRead = 0, cacheWritten = 0, reasoning = 0 }: Counts): TokenUsage | null {
   if (output === undefined || input === undefined) return null
   const inputTokens = toCount(input + cacheRead + cacheWritten)
   if (inputTokens === undefined) return null
-  return toTokenUsage({ inputTokens, cachedInputTokens: cacheRead, outputTokens: output, reasoningTokens: 0 })
+  return toTokenUsage({
+    inputTokens,
+    cachedInputTokens: cacheRead,
+    cacheWriteTokens: cacheWritten,
+    outputTokens: output,
+    reasoningTokens: reasoning,
+  })
 }
 
 /** Parts are never more than their whole. */
 function toTokenUsage(tokens: TokenUsage): TokenUsage {
+  const cachedInputTokens = Math.min(tokens.cachedInputTokens, tokens.inputTokens)
   return {
     ...tokens,
-    cachedInputTokens: Math.min(tokens.cachedInputTokens, tokens.inputTokens),
+    cachedInputTokens,
+    cacheWriteTokens: Math.min(tokens.cacheWriteTokens, tokens.inputTokens - cachedInputTokens),
     reasoningTokens: Math.min(tokens.reasoningTokens, tokens.outputTokens),
   }
 }

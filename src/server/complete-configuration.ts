@@ -1,4 +1,10 @@
-import { type Configuration, defaultRequestRules, defaultTimeouts } from '../routing/configuration.ts'
+import {
+  type Configuration,
+  defaultRequestRules,
+  defaultTimeouts,
+  noFurtherPrices,
+  type Pricing,
+} from '../routing/configuration.ts'
 
 const newInCredentials = { hint: '****' }
 const newInModels = { operations: null, contextTokens: null }
@@ -19,9 +25,9 @@ export function completeConfiguration(stored: Configuration): Configuration {
       ...newInUpstreams,
       ...provider,
       credentials: provider.credentials.map((credential) => ({ ...newInCredentials, ...credential })),
-      models: provider.models.map((model) => ({ ...newInModels, ...model })),
+      models: provider.models.map(completeModel),
     })),
-    deployments: stored.deployments.map((deployment) => ({ ...newInModels, ...newInUpstreams, ...deployment })),
+    deployments: stored.deployments.map((deployment) => ({ ...newInUpstreams, ...completeModel(deployment) })),
     routes: stored.routes.map((route) => ({
       ...newInRoutes,
       ...route,
@@ -29,4 +35,8 @@ export function completeConfiguration(stored: Configuration): Configuration {
     })),
     apiKeys: stored.apiKeys.map((apiKey) => ({ ...newInApiKeys, ...apiKey })),
   }
+}
+
+function completeModel<T extends { readonly pricing: Pricing | null }>(model: T): T {
+  return { ...newInModels, ...model, pricing: model.pricing && { ...noFurtherPrices, ...model.pricing } }
 }

@@ -14,6 +14,7 @@ import type {
   ServingState,
   UserRole,
 } from '../routing/vocabulary.ts'
+import type { PricingColumns } from './config/pricing-columns.ts'
 import type { EndpointProbe } from './deployment-probe.ts'
 import type { BackendHealthReport } from '../routing/backend-health.ts'
 
@@ -47,13 +48,6 @@ interface VersionedColumns {
   revision: Generated<number>
   created_at: Generated<Date>
   updated_at: Generated<Date>
-}
-
-/** USD per million tokens, as exact decimals; all null: unknown. */
-interface PricingColumns {
-  input_per_million: string | null
-  output_per_million: string | null
-  cached_input_per_million: string | null
 }
 
 interface ConfigVersionTable {

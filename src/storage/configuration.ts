@@ -5,7 +5,6 @@ import type {
   Configuration,
   ConfigurationDelta,
   DeploymentConfiguration,
-  Pricing,
   ProviderConfiguration,
   RequestRules,
   RouteConfiguration,
@@ -13,9 +12,9 @@ import type {
   UserConfiguration,
 } from '../routing/configuration.ts'
 import { subjectKinds } from '../routing/configuration.ts'
-import { canonicalDecimal } from '../routing/decimal.ts'
 import { type ObjectType, typeOfId } from '../routing/object-id.ts'
 import { loadBudgets } from './budget/load.ts'
+import { pricingOf, pricingTexts } from './config/pricing-columns.ts'
 import type { RequestRulesColumns } from './configuration-tables.ts'
 import type { Db } from './database.ts'
 import { loadRateLimits } from './limit/load.ts'
@@ -340,28 +339,5 @@ export function requestRulesOf(row: Omit<RequestRulesColumns, 'ca_certificates'>
     passHeaders: row.pass_headers,
     passResponseHeaders: row.pass_response_headers,
     addStreamUsage: row.add_stream_usage,
-  }
-}
-
-/** As texts: JSON would turn an exact decimal into a binary fraction. */
-const pricingTexts = [
-  sql<string | null>`input_per_million::text`.as('input_per_million'),
-  sql<string | null>`output_per_million::text`.as('output_per_million'),
-  sql<string | null>`cached_input_per_million::text`.as('cached_input_per_million'),
-] as const
-
-/** The pricing of a row; null if it has none. */
-export function pricingOf(row: {
-  input_per_million: string | null
-  output_per_million: string | null
-  cached_input_per_million: string | null
-}): Pricing | null {
-  if (row.input_per_million === null || row.output_per_million === null) return null
-  return {
-    // They may have been stored with zeros that say nothing.
-    inputPerMillion: canonicalDecimal(row.input_per_million),
-    outputPerMillion: canonicalDecimal(row.output_per_million),
-    cachedInputPerMillion:
-      row.cached_input_per_million === null ? null : canonicalDecimal(row.cached_input_per_million),
   }
 }

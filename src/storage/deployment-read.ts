@@ -28,6 +28,7 @@ const columns = [
   'input_per_million',
   'output_per_million',
   'cached_input_per_million',
+  'price_details',
   'operations',
   'context_tokens',
   'pass_headers',

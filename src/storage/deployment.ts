@@ -1,4 +1,5 @@
-import type { DeploymentConfiguration, Pricing } from '../routing/configuration.ts'
+import type { DeploymentConfiguration } from '../routing/configuration.ts'
+import { pricingColumns } from './config/pricing-columns.ts'
 import { loadDeployments } from './configuration.ts'
 import type { RequestRulesColumns } from './configuration-tables.ts'
 import type { Tx } from './database.ts'
@@ -92,15 +93,6 @@ function columnsOf(draft: DeploymentDraft) {
     health_check: draft.healthCheck && JSON.stringify(draft.healthCheck),
     queue_max_waiting: draft.queue.maxWaiting,
     queue_max_wait_ms: draft.queue.maxWaitMs,
-  }
-}
-
-/** The columns of a price. */
-export function pricingColumns(pricing: Pricing | null) {
-  return {
-    input_per_million: pricing?.inputPerMillion ?? null,
-    output_per_million: pricing?.outputPerMillion ?? null,
-    cached_input_per_million: pricing?.cachedInputPerMillion ?? null,
   }
 }
 

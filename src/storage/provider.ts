@@ -3,7 +3,8 @@ import type { ProviderConfiguration } from '../routing/configuration.ts'
 import { loadProviders } from './configuration.ts'
 import { createId } from './create-id.ts'
 import type { Db, Tx } from './database.ts'
-import { pricingColumns, requestRulesColumns } from './deployment.ts'
+import { pricingColumns } from './config/pricing-columns.ts'
+import { requestRulesColumns } from './deployment.ts'
 import type { Ref } from './route.ts'
 import type { SecretBox } from './secret-box.ts'
 
@@ -160,6 +161,7 @@ async function writeModels(tx: Tx, providerId: string, after: Models, before: Mo
         input_per_million: eb.ref('excluded.input_per_million'),
         output_per_million: eb.ref('excluded.output_per_million'),
         cached_input_per_million: eb.ref('excluded.cached_input_per_million'),
+        price_details: eb.ref('excluded.price_details'),
         operations: eb.ref('excluded.operations'),
         context_tokens: eb.ref('excluded.context_tokens'),
       })),

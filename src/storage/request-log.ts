@@ -71,6 +71,10 @@ function selectRequests(db: Db) {
       'first_byte_ms',
       'duration_ms',
       'overhead_ms',
+      'cache_write_tokens',
+      'images',
+      'audio_micros',
+      'characters',
       'usage_dimension.route_id',
       'route_name',
       'route_revision',
@@ -88,6 +92,7 @@ function selectRequests(db: Db) {
       'operation',
       'outcome',
       'stream',
+      'service_tier',
     ])
 }
 
@@ -130,9 +135,14 @@ function toUsageRecord(row: RequestRow): UsageRecord {
         : {
             inputTokens: row.input_tokens,
             cachedInputTokens: row.cached_input_tokens ?? 0,
+            cacheWriteTokens: row.cache_write_tokens ?? 0,
             outputTokens: row.output_tokens ?? 0,
             reasoningTokens: row.reasoning_tokens ?? 0,
           },
+    images: row.images,
+    audioSeconds: row.audio_micros === null ? null : row.audio_micros / 1_000_000,
+    characters: row.characters,
+    serviceTier: row.service_tier,
     cost: row.cost,
     firstByteMs: row.first_byte_ms,
     durationMs: row.duration_ms,

@@ -1,17 +1,18 @@
 import { hash } from 'node:crypto'
 import type { AttemptRecord, UsageRecord } from '../routing/usage-record.ts'
+import { usageFormat } from './usage-format.ts'
 import { type DimensionColumn, type UsageLevel, usageLevels } from './usage-layers.ts'
 import { literalText } from './usage-literal.ts'
 
 type Value = string | number | boolean | null
 
-/** What the lines of records like this one refer to, as an element of an array of `usage_about`. */
+/** What the lines of records like this one refer to, as an element of an array of `usage_about_2`. */
 export function usageAboutText(number: number, record: UsageRecord): string {
   const dimension = dimensionOf(record)
   const values: Value[] = [
     number,
     ...(Object.keys(usageLevels) as UsageLevel[]).map((level) => dimensionKey(level, dimension)),
-    ...usageLevels.FULL.map((column) => dimension[column]),
+    ...columnsOfAbout.map((column) => dimension[column]),
     // Otherwise it is whatever a client wrote: the line has it.
     record.requestedModel === record.routeName ? record.requestedModel : null,
     record.status,
@@ -19,13 +20,21 @@ export function usageAboutText(number: number, record: UsageRecord): string {
     record.provenance,
     record.attempts.length,
     beginOfAttempts(record.attempts),
+    record.serviceTier,
+    usageFormat,
   ]
   return `"(${values.map((value) => (typeof value === 'string' ? literalText(value) : (value ?? ''))).join(',')})"`
 }
 
-/** The same wherever it is computed: writers who race agree about it without asking. */
+const columnsOfAbout = usageLevels.FULL.filter((column) => column !== 'service_tier')
+
+/**
+ * The same wherever it is computed: writers who race agree about it without asking. A service tier that nobody named is left out: the
+ * version before, which knows none, has the same keys.
+ */
 function dimensionKey(level: UsageLevel, dimension: Record<DimensionColumn, Value>): string {
-  const values = usageLevels[level].map((column) => dimension[column])
+  const columns = usageLevels[level].filter((column) => column !== 'service_tier' || dimension.service_tier !== null)
+  const values = columns.map((column) => dimension[column])
   return hash('md5', JSON.stringify([level, ...values]))
 }
 
@@ -52,6 +61,7 @@ function dimensionOf(record: UsageRecord): Record<DimensionColumn, Value> {
     operation: record.operation,
     outcome: record.outcome,
     stream: record.stream,
+    service_tier: record.serviceTier,
     api_key_id: record.apiKeyId,
     api_key_name: record.apiKeyName,
     user_id: record.userId,

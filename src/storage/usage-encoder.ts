@@ -2,6 +2,7 @@ import { latencyBin } from '../routing/latency-sketch.ts'
 import type { UsageAbout, UsageEncoder, UsageEntry } from '../routing/usage-entry.ts'
 import { type AttemptRecord, endedAtMs, type UsageRecord } from '../routing/usage-record.ts'
 import { usageAboutText } from './usage-about-text.ts'
+import { usageFormat } from './usage-format.ts'
 import { literalText } from './usage-literal.ts'
 import { sketchOfBin } from './usage-sketch.ts'
 
@@ -19,7 +20,7 @@ type ByText<T> = Map<string | null, T>
  */
 const maxAbouts = 30_000
 
-/** Writes records as elements of arrays of `usage_line` and `usage_about` (`migrations/0005_usage_lines.sql`). */
+/** Writes records as elements of arrays of `usage_line_2` and `usage_about_2` (`migrations/0014_prices.sql`). */
 export function createUsageEncoder(): UsageEncoder {
   const known: ByText<ByText<ByText<KnownAbout[]>>> = new Map()
   let made = 0
@@ -84,6 +85,7 @@ function isSame(a: UsageRecord, b: UsageRecord): boolean {
     a.routeRevision === b.routeRevision &&
     a.apiKeyId === b.apiKeyId &&
     a.provenance === b.provenance &&
+    a.serviceTier === b.serviceTier &&
     a.errorCode === b.errorCode &&
     a.routeName === b.routeName &&
     a.apiKeyName === b.apiKeyName &&
@@ -131,7 +133,13 @@ function lineOf(head: string, r: UsageRecord): string {
       : `${tokens.inputTokens},${tokens.cachedInputTokens},${tokens.outputTokens},${tokens.reasoningTokens}`
   const sketches = `${firstByteMs === null ? '' : sketchOfBin(latencyBin(firstByteMs))},${sketchOfBin(latencyBin(durationMs))}`
   const model = r.requestedModel === r.routeName ? '' : literalText(r.requestedModel)
-  return `${head}${r.id},${startedAtMs},${times},${counts},${r.cost ?? ''},${sketches},${restOfAttempts(r.attempts)},${model})"`
+  const texts = `${restOfAttempts(r.attempts)},${model}`
+  return `${head}${r.id},${startedAtMs},${times},${counts},${r.cost ?? ''},${sketches},${texts},${furtherCounts(r)},${usageFormat})"`
+}
+
+function furtherCounts({ tokens, images, audioSeconds, characters }: UsageRecord): string {
+  const seconds = audioSeconds === null ? '' : `${Math.round(audioSeconds * 1_000_000)}`
+  return `${tokens?.cacheWriteTokens ?? ''},${images ?? ''},${seconds},${characters ?? ''}`
 }
 
 /** More digits would only be written and read again. */

@@ -76,6 +76,10 @@ const recordSums = [
   'coalesce(usage_sum(cached), 0) AS cached_input_tokens',
   'coalesce(usage_sum(output), 0) AS output_tokens',
   'coalesce(usage_sum(reasoning), 0) AS reasoning_tokens',
+  'coalesce(usage_sum(cache_write), 0) AS cache_write_tokens',
+  'coalesce(usage_sum(images), 0) AS images',
+  'coalesce(usage_sum(audio_micros), 0) AS audio_micros',
+  'coalesce(usage_sum(characters), 0) AS characters',
   'sum(estimated) AS estimated_requests',
   'usage_sum(cost) AS cost',
   'coalesce(usage_sum(first_byte_sketch), 0) AS first_byte_sketch',
@@ -110,7 +114,7 @@ const wasShipped =
   'coalesce((SELECT shipped FROM usage_run WHERE run_id = $4::uuid) @> ($3::bigint[])[ordinality], false)'
 
 /**
- * Parameters: arrays of `usage_about` and of `usage_line`; the lines' numbers (null: none), the run that gave them (null: none), and the
+ * Parameters: arrays of `usage_about_2` and of `usage_line_2`; the lines' numbers (null: none), the run that gave them (null: none), and the
  * spool where it is. Returns the number of new records as `inserted`.
  *
  * Every table is written in the order of its key, and all writers write the tables in the same order: writers who race
@@ -124,11 +128,11 @@ export const usageInsertSql = prepared(
   `WITH about AS MATERIALIZED (
   SELECT a.*, (outcome NOT IN ('OK', 'OK_BY_FALLBACK'))::int AS failed, (outcome = 'OK_BY_FALLBACK')::int AS fallback,
     (provenance = 'ESTIMATED')::int AS estimated
-  FROM unnest($1::usage_about[]) AS a
+  FROM unnest($1::usage_about_2[]) AS a
 ), incoming AS MATERIALIZED (
   SELECT DISTINCT ON (id) l.*, to_timestamp(started / 1000) AS started_at,
     to_timestamp((started + lasted) / 1000) AS ended_at
-  FROM unnest($2::usage_line[]) WITH ORDINALITY AS l
+  FROM unnest($2::usage_line_2[]) WITH ORDINALITY AS l
   WHERE NOT ${wasShipped}
   ORDER BY id, ordinality DESC
 ), shipped AS (
@@ -147,10 +151,11 @@ export const usageInsertSql = prepared(
 ), new_record AS (
   INSERT INTO usage_record (id, started_at, ended_at, dimension, route_id, api_key_id, requested_model, status,
     error_code, attempts, provenance, input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cost,
-    first_byte_ms, duration_ms, overhead_ms)
+    first_byte_ms, duration_ms, overhead_ms, cache_write_tokens, images, audio_micros, characters)
   SELECT id, started_at, ended_at, key_full, route_id, api_key_id, coalesce(incoming.requested_model, a.requested_model),
     status, error_code, (a.attempts || coalesce(incoming.attempts, ''))::json, provenance, input, cached, output, reasoning,
-    cost, first_byte / 1000::float8, duration / 1000::float8, overhead / 1000::float8
+    cost, first_byte / 1000::float8, duration / 1000::float8, overhead / 1000::float8,
+    cache_write, images, audio_micros, characters
   FROM incoming JOIN about AS a ON a.number = incoming.about
   WHERE CASE WHEN outcome = 'GATEWAY_ERROR' THEN ${isUnknown} ELSE true END
   ORDER BY id

@@ -4,6 +4,7 @@ import type { UsageEntry } from '../routing/usage-entry.ts'
 import type { UsageRecord } from '../routing/usage-record.ts'
 import type { Db } from './database.ts'
 import { createUsageEncoder, endOfLineMs } from './usage-encoder.ts'
+import { currentAbout, currentLine } from './usage-format.ts'
 import { usageInsertSql } from './usage-insert-sql.ts'
 import { createUsagePartitions, hasUsagePartition } from './usage-partitions.ts'
 
@@ -45,11 +46,11 @@ export async function insertUsageEntries(
 
 function parametersOf(entries: readonly UsageEntry[], origin: UsageOrigin | null): (string | null)[] {
   const abouts = new Set<string>()
-  for (const { about } of entries) abouts.add(about.text)
+  for (const { about } of entries) abouts.add(currentAbout(about.text))
   const numbers = origin?.sequences.map((sequence) => (sequence === 0 ? 'NULL' : sequence)) ?? []
   return [
     `{${[...abouts].join(',')}}`,
-    `{${entries.map(({ line }) => line).join(',')}}`,
+    `{${entries.map(({ line }) => currentLine(line)).join(',')}}`,
     `{${numbers.join(',')}}`,
     origin?.runId ?? null,
     origin?.spoolId ?? null,

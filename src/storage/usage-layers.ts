@@ -23,6 +23,7 @@ const serviceColumns = [
   'operation',
   'outcome',
   'stream',
+  'service_tier',
 ] as const
 const callerColumns = ['api_key_id', 'api_key_name', 'user_id', 'user_name'] as const
 
@@ -47,6 +48,10 @@ export const usageCounts = [
   'cached_input_tokens',
   'output_tokens',
   'reasoning_tokens',
+  'cache_write_tokens',
+  'images',
+  'audio_micros',
+  'characters',
   'estimated_requests',
 ] as const
 

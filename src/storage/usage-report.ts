@@ -27,8 +27,12 @@ export interface UsageMetrics {
   readonly fallbacks: number
   readonly inputTokens: number
   readonly cachedInputTokens: number
+  readonly cacheWriteTokens: number
   readonly outputTokens: number
   readonly reasoningTokens: number
+  readonly images: number
+  readonly audioSeconds: number
+  readonly characters: number
   readonly estimatedRequests: number
   /** USD, an exact decimal; null if no request had a price. */
   readonly cost: string | null
@@ -50,6 +54,7 @@ export interface UsageGroup {
   readonly userId: string | null
   readonly operation: string | null
   readonly outcome: RequestOutcome | null
+  readonly serviceTier: string | null
 }
 
 export interface UsageRow {
@@ -152,6 +157,10 @@ const emptyMetrics: UsageMetrics = {
   cachedInputTokens: 0,
   outputTokens: 0,
   reasoningTokens: 0,
+  cacheWriteTokens: 0,
+  images: 0,
+  audioSeconds: 0,
+  characters: 0,
   estimatedRequests: 0,
   cost: null,
   firstByteMs: null,
@@ -175,6 +184,7 @@ function toRow({ bucketStart, about, metrics }: Aggregate, groupBy: readonly Usa
       userId: has('USER') ? about.user_id : null,
       operation: has('OPERATION') ? about.operation : null,
       outcome: has('OUTCOME') ? about.outcome : null,
+      serviceTier: has('SERVICE_TIER') ? about.service_tier : null,
     },
   }
 }
@@ -190,4 +200,5 @@ const labelOf: Record<UsageDimension, (about: Aggregate['about']) => string | nu
   USER: (about) => about.user_name,
   OPERATION: (about) => about.operation,
   OUTCOME: (about) => about.outcome,
+  SERVICE_TIER: (about) => about.service_tier,
 }

@@ -30,6 +30,7 @@ const dimensionColumns: Record<
   USER: { keys: ['user_id'], names: ['user_name'] },
   OPERATION: { keys: ['operation'], names: [] },
   OUTCOME: { keys: ['outcome'], names: [] },
+  SERVICE_TIER: { keys: ['service_tier'], names: [] },
 }
 
 /** What the groups are told apart by. */
@@ -81,7 +82,9 @@ const recordSums = sql`
     (d.outcome not in ('OK', 'OK_BY_FALLBACK'))::int::bigint as failures,
     (d.outcome = 'OK_BY_FALLBACK')::int::bigint as fallbacks, coalesce(u.input_tokens, 0) as input_tokens,
     coalesce(u.cached_input_tokens, 0) as cached_input_tokens, coalesce(u.output_tokens, 0) as output_tokens,
-    coalesce(u.reasoning_tokens, 0) as reasoning_tokens, (u.provenance = 'ESTIMATED')::int::bigint as estimated_requests,
+    coalesce(u.reasoning_tokens, 0) as reasoning_tokens,
+    coalesce(u.cache_write_tokens, 0) as cache_write_tokens, coalesce(u.images, 0) as images,
+    coalesce(u.audio_micros, 0) as audio_micros, coalesce(u.characters, 0) as characters, (u.provenance = 'ESTIMATED')::int::bigint as estimated_requests,
     u.cost as cost,
     (extract(epoch from u.ended_at) * 1000)::bigint as last_ended_ms,
     ${sketchOfMs(sql`u.first_byte_ms`)} as first_byte_sketch, ${sketchOfMs(sql`u.duration_ms`)} as duration_sketch

@@ -1,6 +1,6 @@
 /**
- * The columns of `migrations/0002_usage.sql`, `0005_usage_lines.sql`, `0007_usage_ledger.sql`, `0010_usage_names.sql` and
- * `0011_retention.sql`, as the driver returns and takes them.
+ * The columns of `migrations/0002_usage.sql`, `0005_usage_lines.sql`, `0007_usage_ledger.sql`, `0010_usage_names.sql`,
+ * `0011_retention.sql` and `0014_prices.sql`, as the driver returns and takes them.
  */
 import type { Generated, GeneratedAlways, JSONColumnType } from 'kysely'
 import type { AttemptRecord } from '../routing/usage-record.ts'
@@ -38,6 +38,7 @@ interface UsageDimensionTable {
   operation: string | null
   outcome: RequestOutcome | null
   stream: boolean | null
+  service_tier: Generated<string | null>
 }
 
 interface UsageRecordTable {
@@ -60,6 +61,10 @@ interface UsageRecordTable {
   first_byte_ms: number | null
   duration_ms: number
   overhead_ms: number
+  cache_write_tokens: Generated<number | null>
+  images: Generated<number | null>
+  audio_micros: Generated<number | null>
+  characters: Generated<number | null>
 }
 
 interface UsageRetentionTable {
@@ -84,6 +89,10 @@ interface UsageRollupTable {
   cost: string | null
   first_byte_sketch: string
   duration_sketch: string
+  cache_write_tokens: Generated<number>
+  images: Generated<number>
+  audio_micros: Generated<number>
+  characters: Generated<number>
   /** Milliseconds since the epoch. */
   last_ended_ms: Generated<number>
 }

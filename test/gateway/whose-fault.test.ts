@@ -2,13 +2,14 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
+import { noFurtherPrices } from '../../src/routing/configuration.ts'
 import { after, hang, raw, status, stream } from '../support/replies.ts'
 import { openUpstream } from '../support/upstream.ts'
 import { until } from '../support/until.ts'
 import { deployment, openTestGateway, provider, route, testKey, type TestGateway } from './open-test-gateway.ts'
 
 const request = { model: 'chat', messages: [{ role: 'user', content: 'hello there' }] }
-const pricing = { inputPerMillion: '1000', outputPerMillion: '1000', cachedInputPerMillion: null }
+const pricing = { inputPerMillion: '1000', outputPerMillion: '1000', cachedInputPerMillion: null, ...noFurtherPrices }
 const content = { choices: [{ delta: { content: 'x' } }] }
 
 function head(code: number, length: number): string {

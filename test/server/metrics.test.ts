@@ -51,6 +51,7 @@ const aRecord = fc
       fc.record({
         inputTokens: fc.nat(),
         cachedInputTokens: fc.nat(),
+        cacheWriteTokens: fc.nat(),
         outputTokens: fc.nat(),
         reasoningTokens: fc.nat(),
       }),
@@ -91,6 +92,9 @@ test('whatever requests end, the counters are the sums of their records', async 
       expect(sum('signalbox_tokens_total', { type: 'input' })).toBe(total((it) => it.tokens?.inputTokens ?? 0))
       expect(sum('signalbox_tokens_total', { type: 'cached_input' })).toBe(
         total((it) => it.tokens?.cachedInputTokens ?? 0),
+      )
+      expect(sum('signalbox_tokens_total', { type: 'cache_write_input' })).toBe(
+        total((it) => it.tokens?.cacheWriteTokens ?? 0),
       )
       expect(sum('signalbox_tokens_total', { type: 'reasoning' })).toBe(total((it) => it.tokens?.reasoningTokens ?? 0))
       expect(sum('signalbox_tokens_total', { type: 'output', provenance: 'estimated' })).toBe(

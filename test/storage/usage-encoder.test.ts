@@ -76,8 +76,18 @@ const someRecord: fc.Arbitrary<UsageRecord> = fc
     attempts: fc.array(attempt, { maxLength: 3 }),
     provenance: fc.constantFrom('REPORTED' as const, 'ESTIMATED' as const, 'NONE' as const),
     tokens: fc.option(
-      fc.record({ inputTokens: count, cachedInputTokens: count, outputTokens: count, reasoningTokens: count }),
+      fc.record({
+        inputTokens: count,
+        cachedInputTokens: count,
+        cacheWriteTokens: count,
+        outputTokens: count,
+        reasoningTokens: count,
+      }),
     ),
+    images: fc.option(count),
+    audioSeconds: fc.option(fc.nat(2 ** 45).map((micros) => micros / 1_000_000)),
+    characters: fc.option(count),
+    serviceTier: name,
     cost: fc.option(fc.tuple(fc.nat(), fc.nat()).map(([whole, fraction]) => `${whole}.${fraction}`)),
     firstByteMs: fc.option(ms),
     durationMs: ms,
@@ -130,9 +140,9 @@ describe('an encoder', () => {
     const encoder = createUsageEncoder()
     const record = usageRecord()
     const { about } = encoder.encode(record)
-    expect(encoder.encode(usageRecord({ durationMs: 7, tokens: null, cost: null, startedAtMs: firstDay })).about).toBe(
-      about,
-    )
+    expect(
+      encoder.encode(usageRecord({ durationMs: 7, tokens: null, cost: null, images: 2, startedAtMs: firstDay })).about,
+    ).toBe(about)
     const [attempt] = record.attempts
     const others: Partial<UsageRecord>[] = [
       { operation: 'x' },
@@ -155,6 +165,7 @@ describe('an encoder', () => {
       { status: 201 },
       { errorCode: 'x' },
       { provenance: 'ESTIMATED' },
+      { serviceTier: 'flex' },
       { attempts: [] },
       { attempts: [attempt!, attempt!] },
       { attempts: [{ ...attempt!, targetId: 'x' }] },

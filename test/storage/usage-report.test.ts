@@ -51,6 +51,10 @@ const someRecord = fc
     stream: fc.boolean(),
     operation: fc.constantFrom('/v1/chat/completions', '/v1/embeddings'),
     tokens: fc.option(fc.integer({ min: 0, max: 100_000 })),
+    images: fc.option(fc.nat(4)),
+    audioSeconds: fc.option(fc.constantFrom(0.1, 0.2, 8.470001)),
+    characters: fc.option(fc.nat(4096)),
+    serviceTier: fc.constantFrom(null, 'flex', 'default'),
     cost: fc.option(fc.constantFrom('0.1', '0.000000017', '12.5')),
     provenance: fc.constantFrom('REPORTED' as const, 'ESTIMATED' as const),
     attempts: fc.integer({ min: 0, max: 3 }),
@@ -80,7 +84,9 @@ const someRecord = fc
       deploymentId: backend < 2 ? null : `bck_${backend}`,
       deploymentName: backend < 2 ? null : `backend ${backend}`,
       tokens:
-        tokens === null ? null : { inputTokens: tokens, cachedInputTokens: 1, outputTokens: 7, reasoningTokens: 2 },
+        tokens === null
+          ? null
+          : { inputTokens: tokens, cachedInputTokens: 1, cacheWriteTokens: 3, outputTokens: 7, reasoningTokens: 2 },
       provenance: tokens === null ? 'NONE' : rest.provenance,
       attempts: Array.from({ length: attempts }, () => template.attempts[0]!),
     })
@@ -97,6 +103,7 @@ const keysOf: Record<UsageDimension, (record: UsageRecord) => unknown> = {
   USER: (record) => record.userId,
   OPERATION: (record) => record.operation,
   OUTCOME: (record) => record.outcome,
+  SERVICE_TIER: (record) => record.serviceTier,
 }
 
 function bucketOf(instant: number, query: UsageQuery): number {
@@ -125,8 +132,12 @@ function expectedMetrics(matching: readonly UsageRecord[]) {
     fallbacks: sum((record) => Number(record.outcome === 'OK_BY_FALLBACK')),
     inputTokens: sum((record) => record.tokens?.inputTokens ?? 0),
     cachedInputTokens: sum((record) => record.tokens?.cachedInputTokens ?? 0),
+    cacheWriteTokens: sum((record) => record.tokens?.cacheWriteTokens ?? 0),
     outputTokens: sum((record) => record.tokens?.outputTokens ?? 0),
     reasoningTokens: sum((record) => record.tokens?.reasoningTokens ?? 0),
+    images: sum((record) => record.images ?? 0),
+    audioSeconds: sum((record) => Math.round((record.audioSeconds ?? 0) * 1_000_000)) / 1_000_000,
+    characters: sum((record) => record.characters ?? 0),
     estimatedRequests: sum((record) => Number(record.provenance === 'ESTIMATED')),
     cost: costs.length === 0 ? null : addDecimals(costs),
     firstByteMs: expectedPercentiles(matching.map((record) => record.firstByteMs!)),

@@ -1,8 +1,9 @@
 /** Chat completions and completions (https://platform.openai.com/docs/api-reference/chat-streaming). */
-import type { ServerSentEvent } from '../sse.ts'
+import { readEvent, type ServerSentEvent } from '../sse.ts'
 import { isObject, type Json, saysSomething } from './event-json.ts'
 import { isErrorEvent } from './find-error.ts'
 import { shapeOf } from './json-scan.ts'
+import { findServiceTier } from './service-tier.ts'
 import {
   type EndingEvent,
   errorMark,
@@ -28,6 +29,7 @@ export const completions: StreamProtocol = {
     type: 'value',
     error: 'value',
     usage: 'value',
+    service_tier: 'value',
     choices: { each: shapeOf({ index: 'value', finish_reason: 'value', usage: 'value' }) },
     x_groq: shapeOf({ usage: 'value' }),
   }),
@@ -38,6 +40,7 @@ export const completions: StreamProtocol = {
     const choice: unknown = Array.isArray(choices) ? choices[0] : undefined
     return isObject(choice) && isObject(choice['usage']) ? choice['usage'] : undefined
   },
+  serviceTierOfBeginning: readServiceTier,
   numbersEvents: false,
   hasUsageOfBeginning: () => false,
   isExtraUsage(event) {
@@ -45,6 +48,17 @@ export const completions: StreamProtocol = {
     if (!json || !isObject(json['usage']) || isErrorEvent(event)) return false
     return isWithoutChoice(json['choices'])
   },
+}
+
+/** Of the first event that names one, unless it is cut off. */
+function readServiceTier(head: string): string | null {
+  if (!head.includes('"service_tier"')) return null
+  for (const event of head.split(/(?<=\n\n|\r\n\r\n|\r\r)/)) {
+    const { json } = readEvent(Buffer.from(event, 'latin1'))
+    const found = json && findServiceTier(json, undefined)
+    if (found) return found
+  }
+  return null
 }
 
 function isWithoutChoice(choices: unknown): boolean {

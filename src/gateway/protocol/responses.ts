@@ -59,9 +59,10 @@ export const responses: StreamProtocol = {
     type: 'value',
     code: 'value',
     usage: 'value',
+    service_tier: 'value',
     error: 'value',
     sequence_number: 'value',
-    response: shapeOf({ usage: 'value', error: 'value', status: 'value' }),
+    response: shapeOf({ usage: 'value', service_tier: 'value', error: 'value', status: 'value' }),
   }),
   findUsage({ usage, response }) {
     if (isObject(usage)) return usage

@@ -1,3 +1,4 @@
+import type { ReportedUnits } from '../../routing/usage/reported-units.ts'
 import type { ServerSentEvent } from '../sse.ts'
 import type { Json } from './event-json.ts'
 import type { ShapeOfObject } from './json-scan.ts'
@@ -21,12 +22,23 @@ export interface StreamProtocol {
   readonly shape: ShapeOfObject
   /** Where the tokens of an answer are reported, in an event or in a plain answer; undefined: it reports none. */
   findUsage(json: Json): Json | undefined
+  /** What answers say that they took besides tokens; undefined: none does. */
+  readonly units?: UnitsOfAnswer
+  /** The service tier that the first bytes of a stream name, which its usage then need not repeat; undefined: they are no answer's. */
+  readonly serviceTierOfBeginning?: (head: string) => string | null
   /** Whether the tokens that an event reports are those of an answer that is yet to be written, whatever they are. */
   hasUsageOfBeginning(event: ServerSentEvent): boolean
   /** Whether each event has a number, also the one with which the gateway ends a stream. */
   readonly numbersEvents: boolean
   /** Whether an event is about tokens and nothing else, and would not have come if the gateway had not asked. */
   isExtraUsage(event: ServerSentEvent): boolean
+}
+
+export interface UnitsOfAnswer {
+  /** What an event of this type says, or a plain answer, which has none. */
+  find(json: Json, type: string): ReportedUnits
+  /** Whether a plain answer has to be read for it: a cheap look. */
+  mayBeIn(text: string): boolean
 }
 
 /** Reads one stream, but only those of its events in which something stands that can matter. */

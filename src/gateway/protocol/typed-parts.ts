@@ -3,6 +3,7 @@
  *
  * https://platform.openai.com/docs/api-reference/images-streaming, …/docs/api-reference/audio.
  */
+import { toSeconds } from '../../routing/usage/reported-units.ts'
 import type { ServerSentEvent } from '../sse.ts'
 import { isObject } from './event-json.ts'
 import { isErrorEvent } from './find-error.ts'
@@ -27,13 +28,30 @@ export const typedParts: StreamProtocol = {
     return isBlank(event) || heartbeats.has(event.name) ? 'nothing' : 'content'
   },
   follow: () => new PartFollower(),
-  shape: shapeOf({ type: 'value', error: 'value', usage: 'value' }),
+  shape: shapeOf({
+    type: 'value',
+    error: 'value',
+    usage: 'value',
+    service_tier: 'value',
+    data: { each: shapeOf({}) },
+    duration: 'value',
+  }),
   findUsage: ({ usage }) => (isObject(usage) ? usage : undefined),
+  units: {
+    // Of a recording the seconds that are billed may be rounded: those of the usage come before its true length.
+    find: ({ data, usage, duration }, type) => ({
+      images: completedImage.test(type) ? 1 : Array.isArray(data) ? data.filter(isObject).length : null,
+      audioSeconds: toSeconds(isObject(usage) ? usage['seconds'] : undefined) ?? toSeconds(duration),
+      searchUnits: null,
+    }),
+    mayBeIn: () => true,
+  },
   numbersEvents: false,
   hasUsageOfBeginning: () => false,
   isExtraUsage: () => false,
 }
 
+const completedImage = /^image_\w+\.completed$/
 const partType = /\.(?:partial_image|delta)$/
 const partialEvent = /(?:^event: ?|"type"\s*:\s*")[\w.-]+\.(?:partial_image|delta)\b/m
 

@@ -1,4 +1,4 @@
-import type { UsageRecord } from '../../routing/usage-record.ts'
+import { noUnits, type UsageRecord } from '../../routing/usage-record.ts'
 import type { RequestStart } from '../ports.ts'
 
 /** The record of a request whose gateway died before the request ended, at `diedAtMs` (milliseconds since the epoch). */
@@ -18,6 +18,8 @@ export function abandonedRecord(request: RequestStart, diedAtMs: number): UsageR
     attempts: [],
     provenance: 'NONE',
     tokens: null,
+    ...noUnits,
+    serviceTier: null,
     cost: null,
     firstByteMs: null,
     durationMs: Math.max(0, Math.round(diedAtMs - request.startedAtMs)),

@@ -11,7 +11,7 @@ const outcomeLabels = requestOutcomes.map((outcome) => ({ outcome: outcome.toLow
 const triggerLabels = fallbackTriggers.map((trigger) => ({ trigger: trigger.toLowerCase() }))
 const attemptLabels = statusLabels.map((status) => ({ status }))
 const tokenLabels = (['reported', 'estimated'] as const).flatMap((provenance) =>
-  ['input', 'cached_input', 'output', 'reasoning'].map((type) => ({ type, provenance })),
+  ['input', 'cached_input', 'cache_write_input', 'output', 'reasoning'].map((type) => ({ type, provenance })),
 )
 
 const outcomeIndex = indexOf(requestOutcomes)
@@ -71,7 +71,7 @@ export class RequestCounts {
       tableFamily(
         'counter',
         'signalbox_tokens_total',
-        'Tokens. cached_input is part of input, reasoning is part of output.',
+        'Tokens. cached_input and cache_write_input are part of input, reasoning is part of output.',
         this.#served,
         ({ labels, tokens }) => counterSamples(labels, tokenLabels, tokens),
       ),
@@ -104,8 +104,9 @@ class ServedCounts {
     const at = provenance === 'ESTIMATED' ? tokenLabels.length / 2 : 0
     this.tokens[at]! += tokens.inputTokens
     this.tokens[at + 1]! += tokens.cachedInputTokens
-    this.tokens[at + 2]! += tokens.outputTokens
-    this.tokens[at + 3]! += tokens.reasoningTokens
+    this.tokens[at + 2]! += tokens.cacheWriteTokens
+    this.tokens[at + 3]! += tokens.outputTokens
+    this.tokens[at + 4]! += tokens.reasoningTokens
   }
 }
 

@@ -75,6 +75,7 @@ function usageAttributes({ tokens, provenance, cost }: UsageRecord): Attributes 
     'gen_ai.usage.input_tokens': tokens.inputTokens,
     'gen_ai.usage.output_tokens': tokens.outputTokens,
     'gen_ai.usage.cache_read.input_tokens': tokens.cachedInputTokens,
+    'gen_ai.usage.cache_creation.input_tokens': tokens.cacheWriteTokens,
     'gen_ai.usage.reasoning.output_tokens': tokens.reasoningTokens,
     'signalbox.usage.provenance': provenance.toLowerCase(),
     ...given('signalbox.cost_usd', cost === null ? null : Number(cost)),

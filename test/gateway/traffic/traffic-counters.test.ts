@@ -29,7 +29,7 @@ describe('a second', () => {
   test('has what ended in it, by place: requests, failures, tokens and both latencies', () => {
     const clocked = new Clocked()
     const { counters } = clocked
-    const tokens = { inputTokens: 7, cachedInputTokens: 1, outputTokens: 5, reasoningTokens: 2 }
+    const tokens = { inputTokens: 7, cachedInputTokens: 1, cacheWriteTokens: 0, outputTokens: 5, reasoningTokens: 2 }
     serve(counters, placeOf('a'), 2, endOf({ tokens }))
     serve(counters, placeOf('a', { revision: 4 }), 1, endOf({ outcome: 'UPSTREAM_ERROR', firstByteMs: null }))
     serve(counters, fallbackPlace('b', { revision: 3 }))
