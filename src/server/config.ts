@@ -3,6 +3,7 @@ import { resolve } from 'node:path'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
 import { type UpstreamTransport, upstreamTransports } from '../gateway/upstream/transport.ts'
+import { type DatabaseUrlError, parseDatabaseUrl } from '../storage/database/address.ts'
 import { StartError } from './start-error.ts'
 import { type TraceSampling, traceSamplers } from './tracing/tracing.ts'
 
@@ -79,10 +80,7 @@ const variables = z.object({
     /^[!-~][ -~]{14,254}[!-~]$/,
     'must be 16 to 256 printable ASCII characters, with blanks between them only',
   ).optional(),
-  DATABASE_URL: z
-    .string()
-    .refine(isPostgresUrl, 'must be a URL like postgres://user:password@host:5432/database')
-    .optional(),
+  DATABASE_URL: databaseUrl().optional(),
   SIGNALBOX_DATABASE_NAMED_STATEMENTS: z.enum(['true', 'false'], 'must be true or false').default('false'),
   SIGNALBOX_ENCRYPTION_KEY: encryptionKey().optional(),
   SIGNALBOX_ENCRYPTION_KEY_PREVIOUS: encryptionKey().optional(),
@@ -298,9 +296,14 @@ function addressRanges() {
     )
 }
 
-function isPostgresUrl(text: string): boolean {
-  // A Unix socket's URL has no host, which PostgreSQL allows and URL does not.
-  return /^postgres(ql)?:\/\//.test(text) && URL.canParse(text.replace('@/', '@localhost/'))
+function databaseUrl() {
+  return z.string().superRefine((text, context) => {
+    try {
+      parseDatabaseUrl(text)
+    } catch (error) {
+      context.addIssue({ code: 'custom', message: (error as DatabaseUrlError).message })
+    }
+  })
 }
 
 function isHttpUrl(text: string): boolean {

@@ -1,4 +1,4 @@
-import { openNotifications } from '../storage/notifications.ts'
+import { type Notifications, openNotifications } from '../storage/notifications.ts'
 import type { VersionId } from '../storage/configuration.ts'
 import type { ConfigFollower } from './config-follower.ts'
 import type { GatewayRegistry } from './gateway-registry.ts'
@@ -15,7 +15,7 @@ export function followNotifications(options: {
   readonly registry: GatewayRegistry
   readonly feed: RequestFeed
   readonly log: Log
-}): AsyncDisposable {
+}): Notifications {
   const { databaseUrl, follower, registry, feed, log } = options
   let wasBroken = false
   return openNotifications({

@@ -4,6 +4,7 @@ import { isAway } from '../storage/is-away.ts'
 import { migrate } from '../storage/migrate.ts'
 import { createSecretBox, type SecretBox } from '../storage/secret-box.ts'
 import type { Config } from './config.ts'
+import { describeRefusal, describeWait } from './database/database-fault.ts'
 import { openEmbeddedPostgres } from './embedded-postgres.ts'
 import { openEncryptionKeys } from './encryption-key.ts'
 import type { Log } from './log.ts'
@@ -18,6 +19,9 @@ export type Persistence = AsyncDisposable & {
   readonly commands: Database
   /** Connections for the queries of the API, which may be slow. */
   readonly reads: Database
+  readonly isEmbedded: boolean
+  /** Told when a server has become read-only and its connections have been left. Returns what ends that. */
+  onServerLeft(listener: () => void): () => void
   /** Has all connections left, at once. */
   abandon(): void
   readonly box: SecretBox
@@ -29,7 +33,6 @@ export type PersistenceOptions = {
 }
 
 const RETRY_MS = 1_000
-const LOG_EVERY_TRIES = 10
 
 /**
  * Opens the database of the configuration: the server that `DATABASE_URL` names, which may be away for now, or an
@@ -45,6 +48,7 @@ export async function openPersistence(
   const keys = await openEncryptionKeys(config.dataDir, config.encryptionKeys)
   const server = url === undefined ? opened.use(await openEmbeddedPostgres({ dataDir: config.dataDir, log })) : { url }
   const pools: Database[] = []
+  const listeners = new Set<() => void>()
   const openPool = (maxConnections: number) => {
     const pool = opened.use(
       openDatabase({
@@ -55,6 +59,7 @@ export async function openPersistence(
         onReadOnlyServer() {
           log.warn({}, 'The database server has become read-only; its connections are left for those of the primary')
           for (const other of pools) other.leave()
+          for (const listener of listeners) listener()
         },
       }),
     )
@@ -67,6 +72,11 @@ export async function openPersistence(
     database,
     commands,
     reads,
+    isEmbedded: config.databaseUrl === undefined,
+    onServerLeft(listener) {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
     abandon: () => pools.forEach((pool) => pool.abandon()),
     box: createSecretBox(keys),
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
@@ -74,53 +84,66 @@ export async function openPersistence(
 }
 
 /**
- * Migrates, and waits for a server that is away (it may start together with this process) until `signal` says no more.
+ * Migrates, and waits for a server that is away (it may start together with this process) until the signal says no more.
  * Returns the names of what was run. Throws `MigrationError`, and `StartError` if the server refuses us.
  */
-export async function migrateWhenReachable(url: string, log: Log, signal?: AbortSignal): Promise<string[]> {
+export async function migrateWhenReachable(
+  url: string,
+  log: Log,
+  waiting: Omit<Waiting, 'always'> = {},
+): Promise<string[]> {
   const run = async () => {
-    const ran = await migrate({ url })
+    const ran = await migrate({ url, signal: waiting.signal })
     if (ran.length > 0) log.info({ migrations: ran }, 'The database was migrated')
     return ran
   }
   const explain = (error: unknown): never => {
     const why = describeRefusal(error)
-    throw why ? new StartError(`The database at DATABASE_URL cannot be used: ${why}`, { cause: error }) : error
+    throw why ? new StartError(why, { cause: error }) : error
   }
-  return whenUsable(() => run().catch(explain), log, { signal })
+  return whenUsable(() => run().catch(explain), log, waiting)
+}
+
+export interface Waiting {
+  /** Goes on whatever is wrong, not only while the server is away. */
+  readonly always?: boolean
+  readonly isEmbedded?: boolean
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
- * Repeats a step that can be repeated until it succeeds, each second, as long as the server is only away, or `always`. Throws an
- * `AbortError` once `signal` says no more.
+ * Repeats a step that can be repeated until it succeeds, each second, as long as the server is only away, or `always`. Each reason is
+ * told once. Throws an `AbortError` as soon as `signal` says no more, also while a step runs.
  */
 export async function whenUsable<T>(
   step: () => Promise<T>,
   log: Log,
-  { always = false, signal }: { readonly always?: boolean; readonly signal?: AbortSignal | undefined } = {},
+  { always = false, isEmbedded = false, signal }: Waiting = {},
 ): Promise<T> {
-  for (let tries = 0; ; tries++) {
+  const told = new Set<string>()
+  for (;;) {
     try {
-      return await step()
+      return await untilAborted(step(), signal)
     } catch (error) {
       signal?.throwIfAborted()
       if (!always && !isAway(error)) throw error
-      const message = isAway(error)
-        ? 'The database cannot be reached; trying again each second'
-        : 'The database cannot be used; trying again each second'
-      if (tries % LOG_EVERY_TRIES === 0) log.warn({ error: (error as Error).message }, message)
+      const message = describeWait(error, isEmbedded)
+      if (!told.has(message)) log.warn({}, message)
+      told.add(message)
       await sleep(RETRY_MS, undefined, { signal })
     }
   }
 }
 
-const REFUSALS: Readonly<Record<string, string>> = {
-  '28P01': 'it does not accept the user and password.',
-  '28000': 'it does not accept the user and password.',
-  '3D000': 'there is no database of that name. Create it first: createdb signalbox.',
-  '42501': 'the user may not create tables in it. Give it the database: ALTER DATABASE … OWNER TO ….',
-}
-
-function describeRefusal(error: unknown): string | undefined {
-  return REFUSALS[(error as { code?: string }).code ?? '']
+async function untilAborted<T>(running: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return running
+  const aborted = Promise.withResolvers<never>()
+  const abort = () => aborted.reject(signal.reason)
+  signal.addEventListener('abort', abort)
+  if (signal.aborted) abort()
+  try {
+    return await Promise.race([running, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
+  }
 }

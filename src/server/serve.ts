@@ -41,6 +41,11 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
   const apiMetrics = createApiMetrics()
 
   const kept = opened.use(await openKept(config, { version, log }))
+  // A start that was cut short has queries that nobody needs any more.
+  let isServed = false
+  opened.defer(() => {
+    if (!isServed) kept.persistence.abandon()
+  })
   const reporting = opened.use(openReporting(kept, log))
   const dataPlane = opened.use(await openDataPlane(config, { kept, reporting, policy, apiMetrics, version, log }))
   const online = opened.use(goOnline({ kept, reporting, dataPlane, policy, log, signal }))
@@ -53,6 +58,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
   const firstAdministrator = controlPlane.administer()
   if (!kept.isKnown) await firstAdministrator
 
+  isServed = true
   const stack = opened.move()
   return {
     apiUrl: controlPlane.url,

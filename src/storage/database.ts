@@ -9,6 +9,9 @@ import {
   types as pgTypes,
 } from 'pg'
 import { breakConnection } from './break-connection.ts'
+import { type DatabaseAddress, parseDatabaseUrl } from './database/address.ts'
+import { ChosenClient } from './database/chosen-client.ts'
+import { createServerChoice, type ServerChoice } from './database/server-choice.ts'
 import { PreparingClient, readOnlyServer } from './prepared-statement.ts'
 import { openReadView, type ReadView } from './read-view.ts'
 import type { Tables } from './tables.ts'
@@ -41,7 +44,7 @@ export type PoolState = {
 }
 
 export type DatabaseOptions = {
-  /** `postgres://user:password@host:port/database`, or a Unix socket's folder as `?host=`. */
+  /** `postgres://user:password@host:port/database`, several hosts separated by commas, or a Unix socket's folder as `?host=`. */
   url: string
   /** Most connections at a time; more queries wait for their turn. */
   maxConnections?: number
@@ -71,28 +74,37 @@ const DEFAULT_STATEMENT_TIMEOUT_MS = 30_000
 
 /**
  * Opens the pool. Connects on the first query, so it returns at once and does not throw if the server is away: the
- * queries do.
+ * queries do. Throws `DatabaseUrlError`.
  */
 export function openDatabase(options: DatabaseOptions): Database {
-  const pool = new Pool(poolConfig(options))
+  const config = poolConfig(options)
+  const pool = new Pool(config)
+  const tellBroken = (error: Error) => {
+    if (!isAbandoned) options.onConnectionError?.(error)
+  }
   // Without a listener, a connection that breaks (a restart of the server) while it is idle, or in a transaction
   // between two statements, would end the process. The pool listens to its idle connections only, and tells again.
-  pool.on('connect', (client) => client.on('error', (error) => options.onConnectionError?.(error)))
+  pool.on('connect', (client) => client.on('error', tellBroken))
   pool.on('error', () => undefined)
-  const clients = new Set<PoolClient>()
+  const clients = new Set<PoolClient & ChosenClient>()
   let isAbandoned = false
   const leave = () => {
-    for (const client of clients) breakConnection(client)
+    for (const client of clients) {
+      client.leaveServer()
+      breakConnection(client)
+    }
   }
+  // The pool makes them with the class that it is given, which its type does not say.
+  const isOurs = (client: PoolClient): client is PoolClient & ChosenClient => client instanceof ChosenClient
   pool.on('connect', (client) => {
-    clients.add(client)
+    if (isOurs(client)) clients.add(client)
     client.once(readOnlyServer, () => {
       leave()
       options.onReadOnlyServer?.()
     })
     if (isAbandoned) breakConnection(client)
   })
-  pool.on('remove', (client) => clients.delete(client))
+  pool.on('remove', (client) => isOurs(client) && clients.delete(client))
   const kyselyOf = (connections: PostgresPool): Db =>
     new Kysely<Tables>({
       dialect: new PostgresDialect({ pool: connections }),
@@ -106,6 +118,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     pool: () => poolState(pool),
     abandon() {
       isAbandoned = true
+      config.choice.close()
       leave()
     },
     leave,
@@ -118,26 +131,54 @@ function poolState({ totalCount, idleCount, waitingCount }: Pool): PoolState {
   return { busy: totalCount - idleCount, idle: idleCount, waiting: waitingCount }
 }
 
-/** What a connection outside the pool needs, e.g. one that listens: the same types, no limit on a statement's time. */
+/**
+ * A connection outside the pool, e.g. one that listens: to the same servers, with the same types, and without a limit on a statement's
+ * time. It is not connected yet. Throws `DatabaseUrlError`.
+ */
+export function createConnection(url: string, applicationName: string): ChosenClient {
+  return new ChosenClient(chosenConfig(parseDatabaseUrl(url), applicationName))
+}
+
+/** The driver's configuration for the first of the URL's servers. */
 export function clientConfig(url: string, applicationName = 'signalbox'): ClientConfig {
+  const address = parseDatabaseUrl(url)
+  const [server] = address.servers
   return {
-    connectionString: url,
+    ...driverConfig(address, applicationName),
+    ...(server?.host !== undefined && { host: server.host }),
+    ...(server?.port !== undefined && { port: server.port }),
+  }
+}
+
+function driverConfig(address: DatabaseAddress, applicationName: string): ClientConfig {
+  return {
     application_name: applicationName,
-    connectionTimeoutMillis: DEFAULT_CONNECT_TIMEOUT_MS,
+    ...address.login,
+    ...(address.tls.isDirect && { ssl: true, sslnegotiation: 'direct' }),
+    connectionTimeoutMillis: address.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
     keepAlive: true,
     types,
   }
 }
 
-function poolConfig(options: DatabaseOptions): PoolConfig & { readonly usesNamedStatements: boolean } {
+function chosenConfig(address: DatabaseAddress, applicationName: string) {
+  const config = driverConfig(address, applicationName)
+  const query_timeout = config.connectionTimeoutMillis ?? DEFAULT_CONNECT_TIMEOUT_MS
+  return { ...config, choice: createServerChoice(address, { ...config, query_timeout }) }
+}
+
+function poolConfig(
+  options: DatabaseOptions,
+): PoolConfig & { readonly usesNamedStatements: boolean; readonly choice: ServerChoice } {
   const statementTimeoutMs = options.statementTimeoutMs ?? DEFAULT_STATEMENT_TIMEOUT_MS
   // The pool waits for a promise, which its type does not say. A pooler may refuse settings as parameters of the start.
   const onConnect: (client: ClientBase) => unknown = (client) => client.query(sessionSettings(options))
+  const config = chosenConfig(parseDatabaseUrl(options.url), options.applicationName ?? 'signalbox')
   return {
-    ...clientConfig(options.url, options.applicationName),
+    ...config,
     // The type of the driver has it take nothing.
     Client: PreparingClient as unknown as NonNullable<PoolConfig['Client']>,
-    connectionTimeoutMillis: options.connectTimeoutMs ?? DEFAULT_CONNECT_TIMEOUT_MS,
+    connectionTimeoutMillis: options.connectTimeoutMs ?? config.connectionTimeoutMillis,
     max: options.maxConnections ?? DEFAULT_MAX_CONNECTIONS,
     usesNamedStatements: options.usesNamedStatements ?? true,
     onConnect,

@@ -20,6 +20,9 @@ const AWAY_CODES = new Set([
   '57P02',
   '57P03',
   '08000',
+  '08001',
   '08003',
   '08006',
+  // Read-only: a standby that may be made the primary.
+  '25006',
 ])

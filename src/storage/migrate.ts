@@ -1,14 +1,17 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { Client, DatabaseError } from 'pg'
-import { clientConfig } from './database.ts'
+import { type ClientBase, DatabaseError } from 'pg'
+import { breakConnection } from './break-connection.ts'
+import { createConnection } from './database.ts'
 
 export type MigrateOptions = {
   /** The database, as for `openDatabase`. */
   url: string
   /** Where `NNNN_name.sql` are; by default the project's own `migrations/`. */
   folder?: string
+  /** Ends the connection at once; the server takes back what was not committed. */
+  signal?: AbortSignal | undefined
 }
 
 /** The database cannot be brought to what this software needs; the message says why and what to do. */
@@ -32,19 +35,25 @@ const LOCK = 7_302_118_945
  */
 export async function migrate(options: MigrateOptions): Promise<string[]> {
   const migrations = await readMigrations(options.folder ?? MIGRATIONS_FOLDER)
-  const client = new Client(clientConfig(options.url, 'signalbox migrate'))
+  const client = createConnection(options.url, 'signalbox migrate')
   // The query in flight fails too; without a listener the event would end the process first.
   client.on('error', () => undefined)
-  await client.connect()
+  const leave = () => {
+    client.choice.close()
+    breakConnection(client)
+  }
+  options.signal?.addEventListener('abort', leave)
   try {
+    await client.connect()
     await createMigrationTable(client)
     return await runPending(client, migrations)
   } finally {
+    options.signal?.removeEventListener('abort', leave)
     await client.end()
   }
 }
 
-async function runPending(client: Client, migrations: readonly Migration[]): Promise<string[]> {
+async function runPending(client: ClientBase, migrations: readonly Migration[]): Promise<string[]> {
   const ran: string[] = []
   for (;;) {
     const name = await inLockedTransaction(client, () => runNext(client, migrations))
@@ -54,7 +63,7 @@ async function runPending(client: Client, migrations: readonly Migration[]): Pro
 }
 
 /** The lock ends with its transaction, whatever happens to the process; what was run is read anew under each. */
-async function inLockedTransaction<T>(client: Client, work: () => Promise<T>): Promise<T> {
+async function inLockedTransaction<T>(client: ClientBase, work: () => Promise<T>): Promise<T> {
   await client.query('begin')
   try {
     await client.query('select pg_advisory_xact_lock($1)', [LOCK])
@@ -68,7 +77,7 @@ async function inLockedTransaction<T>(client: Client, work: () => Promise<T>): P
   }
 }
 
-async function createMigrationTable(client: Client): Promise<void> {
+async function createMigrationTable(client: ClientBase): Promise<void> {
   await inLockedTransaction(client, () =>
     client.query(`
       create table if not exists migration (
@@ -79,7 +88,7 @@ async function createMigrationTable(client: Client): Promise<void> {
   )
 }
 
-async function runNext(client: Client, migrations: readonly Migration[]): Promise<string | undefined> {
+async function runNext(client: ClientBase, migrations: readonly Migration[]): Promise<string | undefined> {
   const applied = await client.query<{ name: string; checksum: string }>(
     'select name, checksum from migration order by name collate "C"',
   )

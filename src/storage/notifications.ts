@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
-import { Client } from 'pg'
 import { breakConnection } from './break-connection.ts'
-import { clientConfig, type Db } from './database.ts'
+import type { ChosenClient } from './database/chosen-client.ts'
+import { createConnection, type Db } from './database.ts'
 
 export interface NotificationOptions {
   /** The database, as for `openDatabase`. */
@@ -19,15 +19,20 @@ const maxReconnectMs = 5_000
 /** For the end of a connection that may hang. */
 const lastWordsMs = 1_000
 
+export interface Notifications extends AsyncDisposable {
+  /** Ends the connection of now, and looks for the right server anew. */
+  leave(): void
+}
+
 /** Listens on a connection of its own, and comes back by itself for as long as it is not disposed. */
-export function openNotifications(options: NotificationOptions): AsyncDisposable {
-  let client: Client | undefined
+export function openNotifications(options: NotificationOptions): Notifications {
+  let client: ChosenClient | undefined
   let timer: NodeJS.Timeout | undefined
   let isClosed = false
   let failures = 0
 
   const connect = async () => {
-    const next = new Client(clientConfig(options.url, 'signalbox notifications'))
+    const next = createConnection(options.url, 'signalbox notifications')
     client = next
     next.on('notification', ({ channel, payload }) => options.onNotification(channel, payload ?? ''))
     next.on('error', (error) => broke(next, error))
@@ -43,7 +48,7 @@ export function openNotifications(options: NotificationOptions): AsyncDisposable
     }
   }
 
-  const broke = (broken: Client, error: Error) => {
+  const broke = (broken: ChosenClient, error: Error) => {
     if (broken !== client || isClosed) return
     client = undefined
     // Without this, a half-open connection would be left to the operating system.
@@ -54,8 +59,12 @@ export function openNotifications(options: NotificationOptions): AsyncDisposable
 
   void connect()
   return {
+    leave() {
+      if (client) breakConnection(client)
+    },
     async [Symbol.asyncDispose]() {
       isClosed = true
+      client?.choice.close()
       clearTimeout(timer)
       if (!client) return
       const hung = setTimeout(breakConnection, lastWordsMs, client)

@@ -1,5 +1,6 @@
-import { Client, type ClientConfig } from 'pg'
+import type { Client } from 'pg'
 import { cancelStatement } from './cancel-statement.ts'
+import { ChosenClient, type ChosenClientConfig } from './database/chosen-client.ts'
 
 /**
  * A statement whose text begins so is parsed and planned once per connection instead of each time, under this name: for those that
@@ -22,10 +23,10 @@ const preparedName = /^\/\* prepared: (\w+) \*\//
  * The driver prepares what has a name, but the query builder hands it texts only. And it keeps a connection on which an answer did not
  * come in time: the next one to use it would wait behind that answer.
  */
-export class PreparingClient extends Client {
+export class PreparingClient extends ChosenClient {
   readonly #usesNames: boolean
 
-  constructor(config: ClientConfig & { readonly usesNamedStatements?: boolean }) {
+  constructor(config: ChosenClientConfig & { readonly usesNamedStatements?: boolean }) {
     super(config)
     this.#usesNames = config.usesNamedStatements ?? true
   }
@@ -43,7 +44,10 @@ export class PreparingClient extends Client {
       result.catch((error: unknown) => {
         const { message, code } = error as { message: string; code?: string }
         if (message === readTimeout) cancelStatement(this)
-        else if (code === readOnlyTransaction) this.emit(readOnlyServer)
+        else if (code === readOnlyTransaction) {
+          this.leaveServer()
+          this.emit(readOnlyServer)
+        }
       })
     return result
   }

@@ -66,7 +66,7 @@ describe('migrateWhenReachable', () => {
     const socket = new URL(database.url).searchParams.get('host')
     const gone = database.url.replace(encodeURIComponent(socket!), encodeURIComponent(`${socket}-away`))
     const giveUp = new AbortController()
-    const attempt = migrateWhenReachable(gone, log, giveUp.signal)
+    const attempt = migrateWhenReachable(gone, log, { signal: giveUp.signal })
     await expect.poll(() => lines.join('')).toContain('cannot be reached')
     giveUp.abort()
     await expect(attempt).rejects.toThrow(/aborted|ENOENT/)
@@ -87,7 +87,7 @@ describe('migrateWhenReachable', () => {
     await expect.poll(() => server.listening).toBe(true)
     const { port } = server.address() as { port: number }
     const url = `postgres://signalbox:hunter2@127.0.0.1:${port}/signalbox`
-    const error = await migrateWhenReachable(url, log, AbortSignal.abort()).catch(String)
+    const error = await migrateWhenReachable(url, log, { signal: AbortSignal.abort() }).catch(String)
     expect(error + lines.join('')).toMatch(/error/i)
     expect(error + lines.join('')).not.toContain('hunter2')
     server.close()

@@ -15,8 +15,8 @@ export interface DatabaseProxy extends AsyncDisposable {
   breakOne(after: number): void
 }
 
-/** `url` names the server as `openTestDatabase` does: a Unix socket's folder, or a host. */
-export async function openDatabaseProxy(url: string): Promise<DatabaseProxy> {
+/** `url` names the server as `openTestDatabase` does: a Unix socket's folder, or a host. Port 0: any that is free. */
+export async function openDatabaseProxy(url: string, port = 0): Promise<DatabaseProxy> {
   const sockets = new Set<Socket>()
   let isCut = false
   let untilBroken = Infinity
@@ -37,7 +37,7 @@ export async function openDatabaseProxy(url: string): Promise<DatabaseProxy> {
     }
     return undefined
   })
-  server.listen(0, '127.0.0.1')
+  server.listen(port, '127.0.0.1')
   await once(server, 'listening')
   const destroyAll = () => sockets.forEach((socket) => socket.destroy())
   return {

@@ -36,15 +36,17 @@ export function goOnline({ kept, reporting, dataPlane, policy, log, signal }: On
   const { persistence, store, follower, registry } = kept
   const { db, url: databaseUrl } = persistence.database
   // A gateway that serves already goes on trying, whatever is wrong: nobody else would make it current again.
-  const untilUsable = <T>(step: () => Promise<T>) => whenUsable(step, log, { always: kept.isKnown, signal })
+  const { isEmbedded } = persistence
+  const untilUsable = <T>(step: () => Promise<T>) => whenUsable(step, log, { always: kept.isKnown, isEmbedded, signal })
   const run = async () => {
-    await untilUsable(() => migrateWhenReachable(databaseUrl, log, signal))
+    await untilUsable(() => migrateWhenReachable(databaseUrl, log, { signal, isEmbedded }))
     const { isChanging } = await untilUsable(() => adoptEncryptionKey(db, persistence.box))
     // First of all: what is complete must not pass what was served without the database.
     await untilUsable(() => dataPlane.usage.start())
     await untilUsable(() => follower.reload())
     warnOfForbiddenUpstreams(store.current(), policy, log)
-    opened.use(followNotifications({ databaseUrl, follower, registry, feed: reporting.feed, log }))
+    const notices = opened.use(followNotifications({ databaseUrl, follower, registry, feed: reporting.feed, log }))
+    opened.defer(persistence.onServerLeft(() => notices.leave()))
     await registry.start(() => figuresOf(dataPlane))
     if (isChanging) changeKeyIfAlone(db, persistence.box, registry.others(), log)
   }

@@ -1,0 +1,71 @@
+import type { Socket } from 'node:net'
+import { callbackify } from 'node:util'
+import { Client, type ClientConfig } from 'pg'
+import type { ServerChoice, Way } from './server-choice.ts'
+
+export interface ChosenClientConfig extends ClientConfig {
+  readonly choice: ServerChoice
+}
+
+type Connected = (error: Error | undefined) => void
+
+/** A connection to whichever server is the right one when it is made. */
+export class ChosenClient extends Client {
+  readonly choice: ServerChoice
+  #way: Way | undefined
+
+  constructor(config: ChosenClientConfig) {
+    super(config)
+    this.choice = config.choice
+  }
+
+  /** This server is not the right one any more. */
+  leaveServer(): void {
+    if (this.#way) this.choice.leave(this.#way)
+  }
+
+  override connect(): Promise<this>
+  override connect(callback: Connected): void
+  override connect(callback?: Connected): Promise<this> | void {
+    if (!callback) return this.#connect().then(() => this)
+    callbackify(() => this.#connect())((error: Error | null) => callback(error ?? undefined))
+  }
+
+  async #connect(): Promise<void> {
+    const { only } = this.choice
+    const way = only ? only() : await this.choice.choose()
+    this.#turnTo(way)
+    if (internalsOf(this)._ending) throw new Error('Connection terminated')
+    try {
+      await super.connect()
+    } catch (error) {
+      // A server that asks for a password would wait for it, for a minute.
+      internalsOf(this).connection.stream.destroy()
+      if (!only) this.choice.leave(way)
+      throw error
+    }
+  }
+
+  /** The driver has no word for it: its client knows its server from the start. */
+  #turnTo(way: Way): void {
+    this.#way = way
+    const client = internalsOf(this)
+    if (way.host !== undefined) client.host = way.host
+    if (way.port !== undefined) client.port = way.port
+    if (way.tls === undefined) return
+    client.ssl = way.tls
+    client.connection.ssl = way.tls
+  }
+}
+
+interface Internals {
+  host: string
+  port: number
+  ssl: unknown
+  readonly connection: { ssl: unknown; readonly stream: Socket }
+  readonly _ending: boolean
+}
+
+function internalsOf(client: unknown): Internals {
+  return client as Internals
+}
