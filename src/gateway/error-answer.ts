@@ -70,6 +70,9 @@ export function outcomeOfError(code: GatewayErrorCode): RequestOutcome {
     case 'invalid_api_key':
     case 'route_not_allowed':
       return 'DENIED'
+    case 'rate_limit_exceeded':
+    case 'insufficient_quota':
+      return 'LIMITED'
     case 'upstream_timeout':
       return 'TIMEOUT'
     case 'upstream_unreachable':

@@ -1,4 +1,5 @@
 import type { BodyBudget, BodyLimits } from './body-budget.ts'
+import type { RateGate } from './limits/rate-gate.ts'
 import type { LiveState } from './live/live-state.ts'
 import type { GatewayPorts } from './ports.ts'
 import type { BodyPace, SilenceWatch } from './request-body.ts'
@@ -27,6 +28,8 @@ export interface GatewayContext {
   readonly ports: GatewayPorts
   readonly limits: GatewayLimits
   readonly live: LiveState
+  /** Null: nobody keeps buckets, so that no limit binds. */
+  readonly rates: RateGate | null
   readonly connections: UpstreamConnections
   readonly silence: SilenceWatch
   readonly streamUsage: StreamUsageMemory

@@ -7,6 +7,7 @@ import type { Exchange } from './downstream/exchange.ts'
 import { Listener } from './downstream/listener.ts'
 import type { GatewayContext, GatewayLimits } from './gateway-context.ts'
 import { guarded } from './guarded.ts'
+import { RateGate } from './limits/rate-gate.ts'
 import { LiveState } from './live/live-state.ts'
 import { isMetricsUrl, metricsAnswer } from './metrics-answer.ts'
 import { monotonicMs } from './monotonic.ts'
@@ -92,6 +93,7 @@ class HttpGateway implements Gateway {
       ports,
       limits,
       live: this.live,
+      rates: openRates(ports),
       connections,
       silence: new SilenceWatch(limits.bodyPace),
       streamUsage: new StreamUsageMemory(),
@@ -216,9 +218,14 @@ class HttpGateway implements Gateway {
     for (let i = 0; i < 50 && this.inFlight > 0; i++) await sleep(20)
     this.#listener[Symbol.dispose]()
     this.#context.silence[Symbol.dispose]()
+    this.#context.rates?.[Symbol.dispose]()
     await this.live[Symbol.asyncDispose]()
     await this.#context.connections[Symbol.asyncDispose]()
   }
+}
+
+function openRates({ leaseLimits, gatewayCount, log }: GatewayPorts): RateGate | null {
+  return leaseLimits ? new RateGate({ lease: leaseLimits, gatewayCount, log }) : null
 }
 
 function isProbe(target: string): boolean {

@@ -1,4 +1,5 @@
 /** All that the data plane needs from outside. The gateway never sees the database: the server plugs these in. */
+import type { LeaseAnswer, LeaseAsk } from '../routing/limits/lease.ts'
 import type { AttemptPlan } from '../routing/next-attempt.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
 import type { TokenUsage, UsageRecord } from '../routing/usage-record.ts'
@@ -21,6 +22,8 @@ export interface GatewayPorts {
   readonly gatewayCount: () => number
   /** Requests in flight at an endpoint or provider model in the other gateways, as they last told; without it: none. */
   readonly inFlightElsewhere?: (id: string) => number
+  /** A turn at the buckets of rate limits: one statement. Rejects if the database is away. Without it there are no limits. */
+  readonly leaseLimits?: (asks: readonly LeaseAsk[]) => Promise<readonly LeaseAnswer[]>
   /** What `GET /metrics` answers; without it there is no such page. */
   readonly metrics?: MetricsReader
   /** Follows requests for whoever collects traces; without it nobody does. */

@@ -6,6 +6,7 @@ import type { Route } from '../routing/snapshot.ts'
 import type { UsageRecord } from '../routing/usage-record.ts'
 import type { DivergenceReason, FallbackTrigger, RequestOutcome } from '../routing/vocabulary.ts'
 import { type AnswerUsage, type PassedAnswer, usageOf } from './answer-tokens.ts'
+import type { RateHold } from './limits/rate-hold.ts'
 import type { RequestAttempt, SentAttempt } from './request/attempt.ts'
 import { monotonicMs } from './monotonic.ts'
 import type { GatewayPorts, OpenRequest, RequestStart, RequestTrace, TrafficPlace } from './ports.ts'
@@ -38,6 +39,8 @@ export class RequestUsage implements OpenRequest {
   route: Route | null = null
   /** Why the fallback is asked; undefined: it is not. */
   fallbackTrigger: FallbackTrigger | undefined
+  /** What it took of the limits of its caller and its route; null: none binds it. */
+  rateHold: RateHold | null = null
   /** Null if nobody collects traces. */
   trace: RequestTrace | null = null
   /** Time that passed while the client sent its body. */
@@ -84,6 +87,7 @@ export class RequestUsage implements OpenRequest {
     const durationMs = this.elapsedMs
     const firstByteMs = end.firstByteAtMs > 0 ? end.firstByteAtMs - this.#begunAtMs : null
     const usage = usageOf(end.answer)
+    this.rateHold?.settle(usedTokens(usage))
     if (this.#isOpen) {
       this.#ports.traffic.ended(this.#place ?? this.#nowhere(this.route!), {
         divergence: this.#findDivergence(),
@@ -203,6 +207,12 @@ export class RequestUsage implements OpenRequest {
     if (!first || !last || first.targetId === null || first.targetId === last.targetId) return null
     return { targetId: first.targetId, reason: reasonToLeave(first, last.isFallback) }
   }
+}
+
+/** Tokens as limits count them; what nobody counted is none. */
+function usedTokens(usage: AnswerUsage | null): number {
+  const tokens = usage?.tokens
+  return tokens ? tokens.inputTokens + tokens.outputTokens : 0
 }
 
 /** Why a request did not end where its first attempt went, or waited. */

@@ -14,15 +14,15 @@ const closeBracket = 0x5d
 
 /** The first that a request has decides. */
 const names = ['previous_response_id', 'conversation', 'prompt_cache_key', 'user'] as const
-type Name = (typeof names)[number]
-const longestName = Math.max(...names.map(({ length }) => length))
+/** A name that is longer is of no interest to anybody. */
+const longestName = 32
 
 /** Longer values are no ids; an object is looked into no further. */
 const longestValue = 1_024
 
 /** The value that names the session, with the member that it is of; null: there is none. */
 export function sessionValueOf(body: Buffer): string | null {
-  const found = membersOf(body)
+  const found = topLevelMembers(body, names)
   for (const name of names) {
     const value = textOf(found.get(name))
     if (value !== null) return value
@@ -46,8 +46,11 @@ function parse(raw: Buffer): unknown {
   }
 }
 
-/** The raw values of the members of interest; of a name that is repeated the last, as parsers take it. */
-function membersOf(body: Buffer): ReadonlyMap<Name, Buffer> {
+/**
+ * The raw values of the members of these names (at most 32 characters long) in a body that is one JSON object; of a name that is
+ * repeated the last, as parsers take it.
+ */
+export function topLevelMembers<Name extends string>(body: Buffer, names: readonly Name[]): ReadonlyMap<Name, Buffer> {
   const found = new Map<Name, Buffer>()
   let at = body.indexOf(openBrace) + 1
   while (at > 0 && at < body.length) {
@@ -56,7 +59,7 @@ function membersOf(body: Buffer): ReadonlyMap<Name, Buffer> {
     const keyEnd = endOfString(body, keyStart)
     const valueStart = body.indexOf(colon, keyEnd) + 1
     const valueEnd = endOfValue(body, valueStart)
-    const name = nameOf(body.subarray(keyStart, keyEnd))
+    const name = nameOf(body.subarray(keyStart, keyEnd), names)
     if (name) found.set(name, body.subarray(valueStart, valueEnd))
     at = valueEnd + 1
   }
@@ -64,7 +67,7 @@ function membersOf(body: Buffer): ReadonlyMap<Name, Buffer> {
 }
 
 /** Of a member's name with its quotes, which may be written with escapes. */
-function nameOf(raw: Buffer): Name | undefined {
+function nameOf<Name extends string>(raw: Buffer, names: readonly Name[]): Name | undefined {
   if (raw.length > 6 * longestName + 2) return undefined
   const text = raw.includes(backslash) ? parse(raw) : raw.toString('latin1', 1, raw.length - 1)
   return names.find((name) => name === text)

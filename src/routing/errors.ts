@@ -8,7 +8,7 @@ export interface GatewayErrorFacts {
   /** The HTTP status; of an error inside a stream, what it would have been. */
   readonly status: number
   /** `error.type` in OpenAI's envelope. */
-  readonly type: 'invalid_request_error' | 'server_error'
+  readonly type: 'invalid_request_error' | 'server_error' | 'rate_limit_error' | 'insufficient_quota'
   /** `error.type` in Anthropic's envelope. */
   readonly anthropicType:
     | 'invalid_request_error'
@@ -16,6 +16,7 @@ export interface GatewayErrorFacts {
     | 'permission_error'
     | 'not_found_error'
     | 'request_too_large'
+    | 'rate_limit_error'
     | 'timeout_error'
     | 'overloaded_error'
     | 'api_error'
@@ -135,6 +136,21 @@ export const gatewayErrors = {
     ...request,
     message: 'There are no WebSockets here.',
     remedy: 'Send the request over HTTP; with `stream: true` its answer comes as server-sent events.',
+  },
+  rate_limit_exceeded: {
+    status: 429,
+    type: 'rate_limit_error',
+    anthropicType: 'rate_limit_error',
+    message: 'A rate limit is reached: {detail}.',
+    remedy:
+      'Try again after `retry-after`, as the usual clients do by themselves; `x-ratelimit-*` tells what is left. An operator can raise the limit.',
+  },
+  insufficient_quota: {
+    status: 429,
+    type: 'insufficient_quota',
+    anthropicType: 'rate_limit_error',
+    message: 'A budget is used up: {detail}.',
+    remedy: 'Trying again does not help before the budget’s next period; an operator can raise it for the running one.',
   },
   headers_too_large: {
     status: 431,

@@ -1,4 +1,5 @@
 import type { Db } from '../storage/database.ts'
+import { sweepLimitBuckets } from '../storage/limit/states.ts'
 import { pruneHistory } from '../storage/history-retention.ts'
 import { pruneUsageDimensions } from '../storage/usage-dimensions.ts'
 import { dropUsageMinutes } from '../storage/usage-minutes.ts'
@@ -18,6 +19,7 @@ export function startRetention(options: {
     const minuteDays = await dropUsageMinutes(db, retentionDays, Date.now(), over.signal)
     // Once a day, by whoever was the first.
     const dimensions = minuteDays > 0 ? await pruneUsageDimensions(db) : 0
+    await sweepLimitBuckets(db)
     const { changes, revisions } = await pruneHistory(db)
     const deleted = { minuteDays, dimensions, changes, revisions }
     if (Object.values(deleted).some((count) => count > 0))

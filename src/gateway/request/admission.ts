@@ -1,4 +1,5 @@
 import { authorise, type Caller, isRefusal } from '../../routing/access.ts'
+import type { RateBucket, RateShortage } from '../../routing/limits/rate-bucket.ts'
 import { matchRoute } from '../../routing/match.ts'
 import { modelsOperation, type Operation } from '../../routing/operation.ts'
 import { endsWithOperation, type OperationPlace } from '../../routing/operation-place.ts'
@@ -6,6 +7,10 @@ import type { Route, Snapshot } from '../../routing/snapshot.ts'
 import type { BodyShare } from '../body-budget.ts'
 import type { Exchange } from '../downstream/exchange.ts'
 import type { GatewayContext } from '../gateway-context.ts'
+import { shortageText } from '../limits/limit-texts.ts'
+import type { Entry } from '../limits/rate-gate.ts'
+import { RateHold } from '../limits/rate-hold.ts'
+import { RequestDemand } from '../limits/request-demand.ts'
 import { modelBody, modelNameOf, modelsBody } from '../models-answer.ts'
 import { monotonicMs } from '../monotonic.ts'
 import { isFault, type Reception, receiveRequest } from '../receive-request.ts'
@@ -22,7 +27,7 @@ export interface AdmissionOwner {
 }
 
 /**
- * From the head of a request to its route, in the order in which it happens: what is asked for, who asks, the body, and the route.
+ * From the head of a request to its route, in the order in which it happens: what is asked for, who asks, the body, the route, and limits.
  * Each step ends by calling the next one, or by refusing.
  */
 export class Admission implements Disposable {
@@ -194,8 +199,45 @@ export class Admission implements Disposable {
     const route = this.findRoute(received)
     if (!route) return
     usage.open()
+    this.#reply.limits = this.#context.rates?.ofCaller(this.snapshot, usage.caller, route) ?? null
+    if (this.#reply.limits) this.#enter(route, received, this.#reply.limits)
+    else this.#pass(route, received)
+  }
+
+  #pass(route: Route, received: ReceivedRequest): void {
     this.#context.live.recordRequest(route.id)
     this.#owner.onAdmitted(route, received)
+  }
+
+  // ── 5. the limits of the caller and the route ──
+
+  #enter(route: Route, received: ReceivedRequest, limits: readonly RateBucket[]): void {
+    const entry = this.#context.rates!.enter(limits, new RequestDemand(received, this.#reply.operation))
+    if (entry instanceof Promise) void entry.then((late) => this.#tryTakeEntry(late, route, received))
+    else this.#takeEntry(entry, route, received)
+  }
+
+  #tryTakeEntry(entry: Entry, route: Route, received: ReceivedRequest): void {
+    try {
+      this.#takeEntry(entry, route, received)
+    } catch (error) {
+      this.#owner.onFault(error)
+    }
+  }
+
+  #takeEntry(entry: Entry, route: Route, received: ReceivedRequest): void {
+    const isIn = entry instanceof RateHold
+    // Its client has left meanwhile.
+    if (this.#reply.isEnded) return isIn ? entry.giveBack() : undefined
+    if (!isIn) return this.#refuseByLimit(entry)
+    this.#usage.rateHold = entry
+    this.#pass(route, received)
+  }
+
+  #refuseByLimit(shortage: RateShortage): void {
+    const { retryAfterMs } = shortage
+    const headers = ['retry-after-ms', String(retryAfterMs)]
+    this.#reply.refuse({ code: 'rate_limit_exceeded', detail: shortageText(shortage), headers }, retryAfterMs)
   }
 
   /** By the configuration of now. Null: there is none, or the caller may not use it, and it has been refused. */

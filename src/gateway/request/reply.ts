@@ -1,10 +1,12 @@
 import { gatewayErrors } from '../../routing/errors.ts'
 import { modelsOperation, type Operation, type Protocol, protocolOf } from '../../routing/operation.ts'
 import type { RequestOutcome } from '../../routing/vocabulary.ts'
+import type { RateBucket } from '../../routing/limits/rate-bucket.ts'
 import { backendFacts } from '../backend-facts.ts'
 import type { Exchange } from '../downstream/exchange.ts'
 import { errorBody, errorEvent, outcomeOfError, upstreamErrorEvent } from '../error-answer.ts'
 import type { GatewayContext } from '../gateway-context.ts'
+import { addLimitHeaders } from '../limits/limit-headers.ts'
 import { monotonicMs } from '../monotonic.ts'
 import type { Fault } from '../request-edges.ts'
 import type { RequestEnd, RequestUsage } from '../request-usage.ts'
@@ -33,6 +35,8 @@ export class Reply {
   readonly usage: RequestUsage
   /** In whose form errors are written. */
   protocol: Protocol
+  /** The limits of the caller and the route, whose rest each answer tells; null: none binds it. */
+  limits: readonly RateBucket[] | null = null
   readonly #context: GatewayContext
   /** Null: the route has none, or the request is no stream. */
   #keepAlive: KeepAlive | null = null
@@ -154,6 +158,7 @@ export class Reply {
     const last = answered ?? (sent > 0 ? attempts.findLast((attempt) => attempt.wasSent) : undefined)
     if (last) headers.push('x-signalbox-backend', backendFacts(last.plan.backend).label)
     if (answered?.isFallback && fallbackTrigger) headers.push('x-signalbox-fallback', fallbackTrigger.toLowerCase())
+    if (this.limits) addLimitHeaders(headers, this.limits, this.protocol)
     if (this.#context.isDraining) this.exchange.keepsAlive = false
   }
 

@@ -3,6 +3,7 @@ import type { GatewayPorts } from '../../gateway/ports.ts'
 import { timelyRecord } from '../../gateway/spool/timely-record.ts'
 import type { Config } from '../config.ts'
 import { urlOf, whyNotListening } from '../http-listener.ts'
+import { createLeasePort } from '../limits/lease-port.ts'
 import { inFlightElsewhere } from '../live-reports.ts'
 import type { Log } from '../log.ts'
 import type { ApiMetrics } from '../metrics/api-metrics.ts'
@@ -58,6 +59,7 @@ export async function openDataPlane(config: Config, options: DataPlaneOptions): 
     isAllowedAddress: policy.isAllowedAddress,
     gatewayCount: registry.gatewayCount,
     inFlightElsewhere: (id) => inFlightElsewhere(registry.others(), id),
+    leaseLimits: createLeasePort(db, kept.gatewayId),
     metrics: () => metrics.ofGateway(),
     tracer: tracing?.tracer,
     log,

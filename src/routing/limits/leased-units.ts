@@ -1,0 +1,233 @@
+/**
+ * What one gateway holds of one bucket: requests, or tokens, of a rate limit.
+ *
+ * The bucket itself is in the database. Units leave it before they are used, so that all gateways together admit at most
+ * `burst + rate × t` over any interval of t: what a gateway holds and what is left in the bucket never exceed the burst together. A
+ * gateway that dies takes what it held along; the database counts it as held until the lease ends.
+ *
+ * Without the database the gateway goes on with the rest of its lease, then with its share of the rate.
+ */
+
+/** What the database is told of a bucket, and asked for. */
+export interface UnitsAsk {
+  /** What is held and not used. */
+  readonly held: number
+  /** How long ago the last unit was used, in milliseconds: the bucket refills from then on. */
+  readonly idleMs: number
+  /** Reserved and not used: they go back to the bucket. */
+  readonly returned: number
+  /** Used beyond what was reserved: the bucket goes below zero. */
+  readonly debt: number
+  /** What requests wait for. */
+  readonly need: number
+  /** What would be good to have for the next requests. */
+  readonly spare: number
+}
+
+export interface UnitsAnswer {
+  readonly granted: number
+  /** What is left in the bucket; below zero while there is debt. */
+  readonly level: number
+}
+
+export interface UnitsRate {
+  readonly perMinute: number
+  readonly burst: number
+}
+
+const minuteMs = 60_000
+/** A slice lasts for about so many statements at the pace of the last one. */
+const sliceStatements = 4
+/** Units that were not needed for so long go back. */
+const idleAfterMs = 1_000
+
+export class LeasedUnits {
+  rate: UnitsRate
+  #held = 0
+  #heldUntilMs = 0
+  #lastUsedMs = 0
+  #returned = 0
+  #debt = 0
+  /** Used since the last statement. */
+  #used = 0
+  #usedBefore = 0
+  #isReported = true
+  /** Null: the database has not told it yet. */
+  #level: number | null = null
+  #levelAtMs = 0
+  /** Of this gateway's own share, while the database is away; null: it is not. */
+  #share: { level: number; atMs: number; gateways: number } | null = null
+
+  constructor(rate: UnitsRate) {
+    this.rate = rate
+  }
+
+  /** More than a full bucket is never there: a request that needs more gets all of it, and owes the rest. */
+  bounded(units: number): number {
+    return Math.min(units, this.#share ? this.#shareBurst : this.rate.burst)
+  }
+
+  /** Whether so many can be used now. */
+  has(units: number, nowMs: number): boolean {
+    return this.bounded(units) <= this.#usable(nowMs)
+  }
+
+  /** Uses them; ask `has` before. Returns how many were taken. */
+  take(units: number, nowMs: number): number {
+    const taken = this.bounded(units)
+    const fromLease = Math.min(taken, this.#heldAt(nowMs))
+    this.#held -= fromLease
+    this.#used += taken
+    this.#lastUsedMs = nowMs
+    this.#isReported = false
+    if (this.#share && taken > fromLease) this.#share.level -= taken - fromLease
+    return taken
+  }
+
+  /** What was taken and has not been used. */
+  giveBack(units: number): void {
+    if (units <= 0) return
+    this.#isReported = false
+    if (this.#share) this.#share.level = Math.min(this.#shareBurst, this.#share.level + units)
+    else this.#returned += units
+  }
+
+  /** What was used without having been taken. */
+  owe(units: number): void {
+    if (units <= 0) return
+    this.#isReported = false
+    const fromLease = Math.min(units, this.#held)
+    this.#held -= fromLease
+    if (this.#share) this.#share.level -= units - fromLease
+    else this.#debt += units - fromLease
+  }
+
+  /** Whether the database may have as many as are lacking: it has to be asked. */
+  mayHave(units: number, nowMs: number): boolean {
+    if (this.#share) return false
+    return this.#level === null || this.#heldAt(nowMs) + this.#levelNow(nowMs) >= this.bounded(units)
+  }
+
+  /** Until so many are there at the earliest, in milliseconds. */
+  untilMs(units: number, nowMs: number): number {
+    const lacking = this.bounded(units) - this.left(nowMs)
+    if (lacking <= 0) return 0
+    return Math.ceil(lacking / this.#perMs)
+  }
+
+  /** What can still be used, as far as this gateway knows. */
+  left(nowMs: number): number {
+    return (
+      this.#usable(nowMs) +
+      (this.#share ? 0 : (this.#level === null ? this.rate.burst : this.#levelNow(nowMs)) - this.#debt)
+    )
+  }
+
+  /** Until the bucket is full again if nothing is used, in milliseconds. */
+  untilFullMs(nowMs: number): number {
+    return Math.max(0, Math.ceil((this.rate.burst - this.left(nowMs)) / this.#perMs))
+  }
+
+  /** Whether the database has to hear of it. */
+  wantsTurn(nowMs: number): boolean {
+    return !this.#isReported || (this.#held > 0 && this.#isIdle(nowMs))
+  }
+
+  /** Nothing of it is held, or has to be told. */
+  isForgettable(nowMs: number): boolean {
+    return this.#isReported && this.#heldAt(nowMs) <= 0 && this.#isIdle(nowMs)
+  }
+
+  /** What to tell and to ask; `need`: what requests wait for. `gateways`: how many share the bucket. */
+  ask(need: number, gateways: number, nowMs: number): UnitsAsk {
+    const held = this.#heldAt(nowMs)
+    const keeps = this.#isIdle(nowMs) ? 0 : held
+    const spare = Math.max(0, this.#wanted(gateways) - keeps)
+    const ask = {
+      held: keeps,
+      idleMs: Math.max(0, nowMs - this.#lastUsedMs),
+      returned: this.#returned,
+      debt: this.#debt,
+      need: Math.max(0, Math.min(need, this.rate.burst) - keeps),
+      spare,
+    }
+    this.#held = keeps
+    this.#returned = 0
+    this.#debt = 0
+    this.#usedBefore = this.#used
+    this.#used = 0
+    this.#isReported = true
+    return ask
+  }
+
+  /** `askedAtMs`: when the question was sent; `leaseMs`: for how long what it grants may be used from then on. */
+  answer({ granted, level }: UnitsAnswer, askedAtMs: number, leaseMs: number): void {
+    this.#share = null
+    this.#held += granted
+    this.#heldUntilMs = askedAtMs + leaseMs
+    this.#level = level
+    this.#levelAtMs = askedAtMs
+    // Whether or not somebody waits: what was granted counts as held until the database is told of its use.
+    if (granted > 0) this.#lastUsedMs = Math.max(this.#lastUsedMs, askedAtMs)
+  }
+
+  /** The question may not have been heard: what was owed is told again, and nothing is given back twice. */
+  unanswered(ask: UnitsAsk): void {
+    this.#debt += ask.debt
+    this.#isReported = false
+  }
+
+  /** The database is away: from now on by the share of so many gateways, which is empty at first. */
+  goOn(gateways: number, nowMs: number): void {
+    if (this.#share) this.#share.gateways = gateways
+    else this.#share = { level: 0, atMs: nowMs, gateways }
+  }
+
+  /** The database is back: it has to be asked before anything else is used. */
+  comeBack(): void {
+    if (!this.#share) return
+    this.#share = null
+    this.#level = null
+  }
+
+  get #perMs(): number {
+    return this.rate.perMinute / minuteMs / (this.#share?.gateways ?? 1)
+  }
+
+  get #shareBurst(): number {
+    return Math.max(1, this.rate.burst / (this.#share?.gateways ?? 1))
+  }
+
+  #usable(nowMs: number): number {
+    return this.#heldAt(nowMs) + this.#shareAt(nowMs)
+  }
+
+  #heldAt(nowMs: number): number {
+    if (nowMs >= this.#heldUntilMs) this.#held = 0
+    return this.#held
+  }
+
+  #shareAt(nowMs: number): number {
+    const share = this.#share
+    if (!share) return 0
+    share.level = Math.min(this.#shareBurst, share.level + Math.max(0, nowMs - share.atMs) * this.#perMs)
+    share.atMs = nowMs
+    return share.level
+  }
+
+  #levelNow(nowMs: number): number {
+    const refilled = (this.#level ?? 0) + Math.max(0, nowMs - this.#levelAtMs) * this.#perMs
+    return Math.min(this.rate.burst - this.#held, refilled)
+  }
+
+  /** At a steady pace it need not wait for the database; one that comes alone takes nothing from others. */
+  #wanted(gateways: number): number {
+    const pace = Math.max(this.#used, this.#usedBefore)
+    if (pace <= 1) return 0
+    return Math.floor(Math.min(pace * sliceStatements, this.rate.burst / (2 * gateways)))
+  }
+
+  #isIdle(nowMs: number): boolean {
+    return nowMs - this.#lastUsedMs >= idleAfterMs
+  }
+}

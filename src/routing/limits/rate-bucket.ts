@@ -1,0 +1,246 @@
+import { leaseMs, type LeaseAnswer, type LeaseAsk, type LimitUnit } from './lease.ts'
+import type { LeaseTurn, TurnTaker } from './lease-turn.ts'
+import { LeasedShare, type ShareAsk } from './leased-share.ts'
+import { LeasedUnits, type UnitsAsk } from './leased-units.ts'
+import type { RateLimit } from './limit.ts'
+import { requestRate, tokenRate } from './rates-of.ts'
+
+/** What a request takes of the limits that bind it. */
+export interface RateDemand {
+  /** What it is expected to use at most; asked for only where tokens are bounded. */
+  readonly tokens: number
+}
+
+/** Why a limit has no room for a request. */
+export interface RateShortage {
+  readonly bucket: RateBucket
+  readonly unit: LimitUnit
+  readonly retryAfterMs: number
+}
+
+/** A place is free again when another request ends: nobody knows when. */
+const placeRetryMs = 1_000
+
+/** One part of a rate limit, as this gateway knows it. */
+export class RateBucket implements TurnTaker<LeaseAsk, LeaseAnswer> {
+  readonly key: string
+  limit: RateLimit
+  requests: LeasedUnits | null = null
+  tokens: LeasedUnits | null = null
+  places: LeasedShare | null = null
+  /** Since the last turn. */
+  refused = 0
+  wouldRefuse = 0
+  /** Of requests that wait for the database's word. */
+  #waitingRequests = 0
+  #waitingTokens = 0
+  /** Requests that have been let in and are not settled. */
+  #open = 0
+  /** Of `OBSERVE`: requests that were let through before the database said whether there is room. */
+  #unsure = 0
+
+  constructor(limit: RateLimit, key: string) {
+    this.key = key
+    this.limit = limit
+    this.follow(limit)
+  }
+
+  get isEnforced(): boolean {
+    return this.limit.enforcement === 'ENFORCE'
+  }
+
+  /** The limit has been changed: what is held stays. */
+  follow(limit: RateLimit): void {
+    this.limit = limit
+    this.requests = following(this.requests, requestRate(limit))
+    this.tokens = following(this.tokens, tokenRate(limit))
+    if (limit.inFlight === null) this.places = null
+    else this.places ??= new LeasedShare()
+  }
+
+  /** `ROOM`: it can take the request. `ASK`: only the database knows. Else what is lacking. */
+  judge(demand: RateDemand, nowMs: number): 'ROOM' | 'ASK' | RateShortage {
+    let asks = false
+    if (this.requests && !this.requests.has(1, nowMs)) {
+      if (!this.requests.mayHave(1, nowMs)) return this.#lacking('REQUESTS', this.requests.untilMs(1, nowMs))
+      asks = true
+    }
+    if (this.tokens && !this.tokens.has(demand.tokens, nowMs)) {
+      if (!this.tokens.mayHave(demand.tokens, nowMs))
+        return this.#lacking('TOKENS', this.tokens.untilMs(demand.tokens, nowMs))
+      asks = true
+    }
+    if (this.places && !this.places.has(1, nowMs)) {
+      if (!this.places.mayHave(1, nowMs)) return this.#lacking('IN_FLIGHT', placeRetryMs)
+      asks = true
+    }
+    return asks ? 'ASK' : 'ROOM'
+  }
+
+  #lacking(unit: LimitUnit, retryAfterMs: number): RateShortage {
+    return { bucket: this, unit, retryAfterMs: Math.max(1, retryAfterMs) }
+  }
+
+  /** What is lacking, whether or not the database may have it; null: nothing. */
+  shortage(demand: RateDemand, nowMs: number): RateShortage | null {
+    if (this.requests && !this.requests.has(1, nowMs)) return this.#lacking('REQUESTS', this.requests.untilMs(1, nowMs))
+    if (this.tokens && !this.tokens.has(demand.tokens, nowMs))
+      return this.#lacking('TOKENS', this.tokens.untilMs(demand.tokens, nowMs))
+    return this.places && !this.places.has(1, nowMs) ? this.#lacking('IN_FLIGHT', placeRetryMs) : null
+  }
+
+  /** A request begins (1), or ends (-1), to wait for the database's word. */
+  wait(demand: RateDemand, count: 1 | -1): void {
+    this.#waitingRequests += count
+    if (this.tokens) this.#waitingTokens += count * demand.tokens
+  }
+
+  /** Takes a request in. Returns the tokens that were taken for it. */
+  take(demand: RateDemand, nowMs: number): number {
+    this.#open++
+    this.requests?.take(1, nowMs)
+    this.places?.take(1, nowMs)
+    return this.tokens?.take(demand.tokens, nowMs) ?? 0
+  }
+
+  /** Of `OBSERVE`: counts a request, which goes on whatever comes of it. Returns the tokens that were taken for it; null: it takes nothing. */
+  observe(demand: RateDemand, nowMs: number): number | null {
+    const judgement = this.judge(demand, nowMs)
+    if (judgement === 'ROOM') return this.take(demand, nowMs)
+    if (judgement !== 'ASK') {
+      this.wouldRefuse++
+      return null
+    }
+    this.#unsure++
+    this.#open++
+    this.requests?.owe(1)
+    this.places?.take(1, nowMs)
+    const tokens = this.tokens?.bounded(demand.tokens) ?? 0
+    this.tokens?.owe(tokens)
+    return tokens
+  }
+
+  /** The request has used so many tokens, and is over. */
+  settle(taken: number, used: number): void {
+    this.#open--
+    this.places?.release(1)
+    if (used > taken) this.tokens?.owe(used - taken)
+    else this.tokens?.giveBack(taken - used)
+  }
+
+  /** It was not let in after all: another limit had no room. */
+  giveBack(taken: number): void {
+    this.requests?.giveBack(1)
+    this.settle(taken, 0)
+  }
+
+  wantsTurn(nowMs: number): boolean {
+    const { requests, tokens, places } = this
+    if (this.refused > 0 || this.wouldRefuse > 0) return true
+    return Boolean(requests?.wantsTurn(nowMs) || tokens?.wantsTurn(nowMs) || places?.wantsTurn(nowMs))
+  }
+
+  isForgettable(nowMs: number): boolean {
+    const { requests, tokens, places } = this
+    const isOpen = (part: LeasedUnits | LeasedShare | null) => part !== null && !part.isForgettable(nowMs)
+    return (
+      this.#open === 0 &&
+      this.refused === 0 &&
+      this.wouldRefuse === 0 &&
+      !isOpen(requests) &&
+      !isOpen(tokens) &&
+      !isOpen(places)
+    )
+  }
+
+  turn(gateways: number, nowMs: number): readonly LeaseTurn<LeaseAsk, LeaseAnswer>[] {
+    const turns: LeaseTurn<LeaseAsk, LeaseAnswer>[] = []
+    const { requests, tokens, places, limit } = this
+    const unsure = { count: this.#unsure }
+    this.#unsure = 0
+    if (requests)
+      turns.push(this.#unitsTurn('REQUESTS', requests, requests.ask(this.#waitingRequests, gateways, nowMs), unsure))
+    if (tokens) turns.push(this.#unitsTurn('TOKENS', tokens, tokens.ask(this.#waitingTokens, gateways, nowMs), unsure))
+    if (places) {
+      const mostSpare = Math.floor(limit.inFlight! / (2 * gateways))
+      turns.push(this.#placesTurn(places, places.ask(this.#waitingRequests, mostSpare, nowMs), unsure))
+    }
+    const [first] = turns
+    if (first) turns[0] = { ...first, ask: { ...first.ask, refused: this.refused, wouldRefuse: this.wouldRefuse } }
+    this.refused = 0
+    this.wouldRefuse = 0
+    return turns
+  }
+
+  #unitsTurn(unit: LimitUnit, units: LeasedUnits, ask: UnitsAsk, unsure: Unsure): LeaseTurn<LeaseAsk, LeaseAnswer> {
+    return {
+      ask: { ...this.#named(unit, units.rate.perMinute, units.rate.burst), ...ask },
+      answer: (answer, askedAtMs) => {
+        units.answer({ granted: answer.granted, level: answer.left }, askedAtMs, leaseMs)
+        this.#judgeUnsure(unsure, unit, units, answer.left)
+      },
+      unanswered: () => units.unanswered(ask),
+    }
+  }
+
+  #placesTurn(places: LeasedShare, ask: ShareAsk, unsure: Unsure): LeaseTurn<LeaseAsk, LeaseAnswer> {
+    return {
+      ask: { ...this.#named('IN_FLIGHT', 0, this.limit.inFlight!), ...ask },
+      answer: ({ granted, left }, askedAtMs) => {
+        places.answer({ granted, free: Math.max(0, left) }, askedAtMs, leaseMs)
+        this.#judgeUnsure(unsure, 'IN_FLIGHT', null, left)
+      },
+      unanswered: () => places.unanswered(),
+    }
+  }
+
+  #named(unit: LimitUnit, perMinute: number, burst: number) {
+    return {
+      limitId: this.limit.id,
+      bucket: this.key,
+      unit,
+      perMinute,
+      burst,
+      inUse: 0,
+      idleMs: 0,
+      returned: 0,
+      debt: 0,
+      refused: 0,
+      wouldRefuse: 0,
+    }
+  }
+
+  /** What was let through although there was no room would have been refused, and takes nothing. */
+  #judgeUnsure(unsure: Unsure, unit: LimitUnit, units: LeasedUnits | null, left: number): void {
+    if (left >= 0 || unsure.count === 0) return
+    const over = Math.min(unsure.count, unit === 'TOKENS' ? 1 : Math.ceil(-left))
+    unsure.count = 0
+    this.wouldRefuse += over
+    if (unit === 'REQUESTS') units?.giveBack(over)
+  }
+
+  /** The database is away. */
+  goOn(gateways: number, nowMs: number): void {
+    this.requests?.goOn(gateways, nowMs)
+    this.tokens?.goOn(gateways, nowMs)
+    this.places?.goOn(Math.max(1, Math.floor(this.limit.inFlight! / gateways)))
+  }
+
+  comeBack(): void {
+    this.requests?.comeBack()
+    this.tokens?.comeBack()
+    this.places?.comeBack()
+  }
+}
+
+/** Requests that were let through before it was known whether there is room, and that one turn asks about. */
+interface Unsure {
+  count: number
+}
+
+function following(units: LeasedUnits | null, rate: LeasedUnits['rate'] | null): LeasedUnits | null {
+  if (!rate) return null
+  if (!units) return new LeasedUnits(rate)
+  units.rate = rate
+  return units
+}

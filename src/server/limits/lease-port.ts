@@ -1,0 +1,22 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { leaseMs, type LeaseAnswer, type LeaseAsk } from '../../routing/limits/lease.ts'
+import type { Db } from '../../storage/database.ts'
+import { leaseLimits } from '../../storage/limit/lease.ts'
+
+/** A connection that hangs must not keep the next question from another one. */
+const patienceMs = 3_000
+
+/** How a gateway takes its turns at the buckets. Rejects if the database does not answer in time. */
+export function createLeasePort(db: Db, gatewayId: string): (asks: readonly LeaseAsk[]) => Promise<LeaseAnswer[]> {
+  return (asks) => inTime(leaseLimits(db, gatewayId, asks, leaseMs))
+}
+
+async function inTime<T>(answer: Promise<T>): Promise<T> {
+  const patience = new AbortController()
+  const late = sleep(patienceMs, undefined, { signal: patience.signal, ref: false }).then(() => {
+    throw new Error('the database did not answer in time')
+  })
+  // Aborted when the answer was in time.
+  late.catch(() => undefined)
+  return await Promise.race([answer, late]).finally(() => patience.abort())
+}

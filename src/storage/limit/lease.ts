@@ -1,0 +1,44 @@
+import { CompiledQuery } from 'kysely'
+import type { LeaseAnswer, LeaseAsk } from '../../routing/limits/lease.ts'
+import type { Db } from '../database.ts'
+import { prepared } from '../prepared-statement.ts'
+
+const leaseSql = prepared(
+  'lease_limits',
+  `SELECT number, granted, left_over AS "left" FROM limit_lease($1, $2, make_interval(secs => $3), $4)`,
+)
+
+type Numbered = LeaseAnswer & { readonly number: number }
+
+/**
+ * The turn of a gateway at many buckets, in one statement. Each bucket may be asked for once. What it grants is the gateway's for
+ * `leaseMs`. `at`: for tests; else it is the database's own clock. Returns an answer for each question, in their order.
+ */
+export async function leaseLimits(
+  db: Db,
+  gatewayId: string,
+  asks: readonly LeaseAsk[],
+  leaseMs: number,
+  at: Date | null = null,
+): Promise<LeaseAnswer[]> {
+  const rows = asks.map((ask, number) => ({
+    number,
+    limit_id: ask.limitId,
+    bucket: ask.bucket,
+    unit: ask.unit,
+    rate: ask.perMinute,
+    burst: ask.burst,
+    held: ask.held,
+    in_use: ask.inUse,
+    idle_ms: ask.idleMs,
+    returned: ask.returned,
+    debt: ask.debt,
+    need: ask.need,
+    spare: ask.spare,
+    refused: ask.refused,
+    would_refuse: ask.wouldRefuse,
+  }))
+  const parameters = [gatewayId, JSON.stringify(rows), leaseMs / 1000, at]
+  const result = await db.executeQuery<Numbered>(CompiledQuery.raw(leaseSql, parameters))
+  return result.rows.toSorted((a, b) => a.number - b.number)
+}

@@ -1,0 +1,219 @@
+/** The law of rate limits: over any interval of t all gateways together use at most `burst + rate × t`, whatever becomes of them. */
+import * as fc from 'fast-check'
+import { expect, test } from 'vitest'
+import { leaseMs, type LeaseAsk } from '../../../src/routing/limits/lease.ts'
+import { RateBucket } from '../../../src/routing/limits/rate-bucket.ts'
+import type { RateLimit } from '../../../src/routing/limits/limit.ts'
+import { leaseLimits } from '../../../src/storage/limit/lease.ts'
+import type { Db } from '../../../src/storage/database.ts'
+import { openTestDatabase } from '../../support/database.ts'
+
+const step = fc.oneof(
+  {
+    weight: 10,
+    arbitrary: fc.record({
+      kind: fc.constant('use' as const),
+      gateway: fc.nat(3),
+      times: fc.integer({ min: 1, max: 12 }),
+    }),
+  },
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('turn' as const), gateway: fc.nat(3), isLost: fc.boolean() }) },
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant('pass' as const), ms: fc.integer({ min: 1, max: 4_000 }) }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constant('kill' as const), gateway: fc.nat(3) }) },
+)
+
+interface Life {
+  readonly id: string
+  readonly bucket: RateBucket
+}
+
+/** Gateways in a time that passes only when the test says so. */
+class World {
+  readonly admitted: { readonly atMs: number; readonly count: number }[] = []
+  readonly #db: Db
+  readonly #limit: RateLimit
+  #nowMs = 1_000_000
+  #lives = 0
+  readonly gateways: Life[]
+
+  constructor(db: Db, limit: RateLimit) {
+    this.#db = db
+    this.#limit = limit
+    this.gateways = Array.from({ length: 4 }, () => this.#begin())
+  }
+
+  #begin(): Life {
+    return { id: `gateway-${this.#lives++}`, bucket: new RateBucket(this.#limit, '') }
+  }
+
+  pass(ms: number): void {
+    this.#nowMs += ms
+  }
+
+  /** It is gone at once, and another one begins in its place. */
+  kill(gateway: number): void {
+    this.gateways[gateway] = this.#begin()
+  }
+
+  async use(gateway: number, times: number): Promise<void> {
+    for (let i = 0; i < times; i++) {
+      const { bucket } = this.gateways[gateway]!
+      let judgement = bucket.judge(noTokens, this.#nowMs)
+      if (judgement === 'ASK') {
+        bucket.wait(noTokens, 1)
+        await this.turn(gateway, false)
+        bucket.wait(noTokens, -1)
+        judgement = bucket.judge(noTokens, this.#nowMs)
+      }
+      if (judgement !== 'ROOM') return
+      bucket.take(noTokens, this.#nowMs)
+      bucket.settle(0, 0)
+      this.admitted.push({ atMs: this.#nowMs, count: 1 })
+    }
+  }
+
+  /** `isLost`: the answer does not come back. */
+  async turn(gateway: number, isLost: boolean): Promise<void> {
+    const { id, bucket } = this.gateways[gateway]!
+    const turns = bucket.turn(this.gateways.length, this.#nowMs)
+    const asks: readonly LeaseAsk[] = turns.map(({ ask }) => ask)
+    const answers = await leaseLimits(this.#db, id, asks, leaseMs, new Date(this.#nowMs))
+    turns.forEach((turn, i) => (isLost ? turn.unanswered() : turn.answer(answers[i]!, this.#nowMs)))
+  }
+}
+
+const noTokens = { tokens: 0 }
+
+function rateLimit(rest: Partial<RateLimit>): RateLimit {
+  return {
+    id: 'lim_test',
+    subject: { kind: 'INSTALLATION' },
+    per: [],
+    requestsPerMinute: null,
+    tokensPerMinute: null,
+    inFlight: null,
+    burst: null,
+    enforcement: 'ENFORCE',
+    ...rest,
+  }
+}
+
+/** The worst interval: how much more was used in it than `burst + rate × t`. */
+function mostBeyond(admitted: World['admitted'], perMinute: number, burst: number): number {
+  let most = -Infinity
+  for (let from = 0; from < admitted.length; from++) {
+    let sum = 0
+    for (let to = from; to < admitted.length; to++) {
+      sum += admitted[to]!.count
+      const t = admitted[to]!.atMs - admitted[from]!.atMs
+      most = Math.max(most, sum - burst - (perMinute / 60_000) * t)
+    }
+  }
+  return most
+}
+
+test('over any interval no more than burst + rate × t is used, whichever gateways are killed and whichever answers are lost', async () => {
+  await using database = await openTestDatabase()
+  let run = 0
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 5, maxLength: 40 }),
+      fc.integer({ min: 6, max: 6_000 }),
+      fc.integer({ min: 1, max: 30 }),
+      async (steps, requestsPerMinute, burst) => {
+        const world = new World(database.db, rateLimit({ id: `lim_${run++}`, requestsPerMinute, burst }))
+        for (const it of steps) {
+          if (it.kind === 'pass') world.pass(it.ms)
+          else if (it.kind === 'kill') world.kill(it.gateway)
+          else if (it.kind === 'turn') await world.turn(it.gateway, it.isLost)
+          else await world.use(it.gateway, it.times)
+        }
+        expect(mostBeyond(world.admitted, requestsPerMinute, burst)).toBeLessThanOrEqual(1e-6)
+      },
+    ),
+    { numRuns: 60 },
+  )
+})
+
+test('one gateway alone uses the whole burst, then all of the rate', async () => {
+  await using database = await openTestDatabase()
+  const world = new World(database.db, rateLimit({ requestsPerMinute: 600, burst: 20 }))
+  for (let i = 0; i < 100; i++) {
+    await world.use(0, 30)
+    world.pass(100)
+  }
+  expect(world.admitted.length).toBeGreaterThanOrEqual(Math.floor((20 + 10 * 9.9) * 0.97))
+})
+
+test('what one gateway does not need the one that needs it gets, in uneven overload', async () => {
+  await using database = await openTestDatabase()
+  const world = new World(database.db, rateLimit({ requestsPerMinute: 6_000 }))
+  for (let i = 0; i < 100; i++) {
+    await world.use(0, 20)
+    if (i % 7 === 0) await world.use(1, 1)
+    if (i % 20 === 3) await world.use(2, 4)
+    world.pass(50)
+  }
+  const allowed = 600 + 100 * 4.95
+  expect(world.admitted.length).toBeGreaterThanOrEqual(0.97 * allowed)
+  expect(world.admitted.length).toBeLessThanOrEqual(allowed)
+})
+
+test('places at the same time are never more than the limit, and those of a dead gateway come back when its lease ends', async () => {
+  await using database = await openTestDatabase()
+  const limit = rateLimit({ inFlight: 3 })
+  const at = (ms: number) => new Date(1_000_000 + ms)
+  const first = new RateBucket(limit, '')
+  const second = new RateBucket(limit, '')
+  const turn = async (bucket: RateBucket, id: string, ms: number) => {
+    const turns = bucket.turn(2, 1_000_000 + ms)
+    const answers = await leaseLimits(
+      database.db,
+      id,
+      turns.map(({ ask }) => ask),
+      leaseMs,
+      at(ms),
+    )
+    turns.forEach(({ answer }, i) => answer(answers[i]!, 1_000_000 + ms))
+  }
+  for (let i = 0; i < 3; i++) first.wait(noTokens, 1)
+  await turn(first, 'gateway-1', 0)
+  for (let i = 0; i < 3; i++) first.take(noTokens, 1_000_000)
+  second.wait(noTokens, 1)
+  await turn(second, 'gateway-2', 10)
+  expect(second.judge(noTokens, 1_000_010)).toMatchObject({ unit: 'IN_FLIGHT' })
+  await turn(second, 'gateway-2', leaseMs + 1)
+  expect(second.judge(noTokens, 1_000_000 + leaseMs + 1)).toBe('ROOM')
+})
+
+test('tokens that were used beyond the reservation are owed: the bucket is waited for until it is above zero', async () => {
+  await using database = await openTestDatabase()
+  const limit = rateLimit({ tokensPerMinute: 60_000, burst: 1_000 })
+  const bucket = new RateBucket(limit, '')
+  const demand = { tokens: 800 }
+  let nowMs = 1_000_000
+  const turn = async () => {
+    const turns = bucket.turn(1, nowMs)
+    const answers = await leaseLimits(
+      database.db,
+      'gateway-1',
+      turns.map(({ ask }) => ask),
+      leaseMs,
+      new Date(nowMs),
+    )
+    turns.forEach(({ answer }, i) => answer(answers[i]!, nowMs))
+  }
+  bucket.wait(demand, 1)
+  await turn()
+  bucket.wait(demand, -1)
+  const taken = bucket.take(demand, nowMs)
+  expect(taken).toBe(800)
+  bucket.settle(taken, 3_800)
+  await turn()
+  expect(bucket.judge(demand, nowMs)).toMatchObject({ unit: 'TOKENS', retryAfterMs: 3_600 })
+  nowMs += 3_601
+  expect(bucket.judge(demand, nowMs)).toBe('ASK')
+  bucket.wait(demand, 1)
+  await turn()
+  expect(bucket.judge(demand, nowMs)).toBe('ROOM')
+})
