@@ -27,8 +27,8 @@ export async function listAggregates(tx: Db, query: UsageSelection): Promise<Agg
   return rows.map((row) => toAggregate(row, abouts.get(row.number)!))
 }
 
-/** What only the records know is asked of them alone. */
-async function partsOf(tx: Db, query: UsageSelection): Promise<RangePart[]> {
+/** The parts of a selection's range. What only the records know is asked of them alone. */
+export async function partsOf(tx: Db, query: UsageSelection): Promise<RangePart[]> {
   const { range } = query
   if (needsRecords(query.filter)) return range.from < range.to ? [{ ...range, source: 'RECORDS' }] : []
   return splitRange(range, coarsestGrain(query), await findUsageKept(tx))
