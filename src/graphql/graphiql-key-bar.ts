@@ -8,6 +8,7 @@ export const keyBar = `
     font: 14px system-ui, sans-serif; background: #1f2430; color: #fff; }
   #key-bar input { flex: 1; max-width: 480px; padding: 4px 8px; border: 0; border-radius: 4px; font: inherit; }
   #key-bar button { padding: 4px 12px; border: 0; border-radius: 4px; font: inherit; cursor: pointer; }
+  #key-bar a { margin-left: auto; color: inherit; }
   #root { height: calc(100vh - 40px) !important; }
 </style>
 <form id="key-bar" autocomplete="off">
@@ -16,6 +17,7 @@ export const keyBar = `
   <input id="key" type="password" placeholder="sbx_…, as printed on the first start" spellcheck="false">
   <button>Use it</button>
   <span id="key-state" role="status"></span>
+  <a href="console">Console</a>
 </form>
 <script>
   (() => {

@@ -10,6 +10,7 @@ import type { OperationReport } from '../graphql/operation-report.ts'
 import type { LivePorts } from '../graphql/ports.ts'
 import type { TrustedDocuments } from '../graphql/trusted-documents.ts'
 import type { Listen } from './config.ts'
+import { createConsolePages, isConsoleUrl } from './console/console-pages.ts'
 import { type HttpListener, openHttpListener } from './http-listener.ts'
 import type { Log } from './log.ts'
 
@@ -35,7 +36,7 @@ export interface ApiListenerOptions {
   readonly log: Log
 }
 
-/** The port of the control plane: GraphQL, GraphiQL and probes and metrics. Draining ends the subscriptions. */
+/** The port of the control plane: GraphQL, GraphiQL, the console, probes and metrics. Draining ends the subscriptions. */
 export async function openApiListener(options: ApiListenerOptions): Promise<HttpListener> {
   const { listen, control, live, reads, cursorKey, noteKeyUse, metrics, metricsOpen, whyNotReady, log } = options
   const limits = {
@@ -55,11 +56,19 @@ export async function openApiListener(options: ApiListenerOptions): Promise<Http
     noteKeyUse,
     log,
   })
+  const pages = createConsolePages()
   const listener = await openHttpListener({
     listen,
     variablePrefix: 'SIGNALBOX_API',
     whyNotReady,
     handle(request, response) {
+      if (isConsoleUrl(request.url)) {
+        pages.answer(request, response).catch((error: unknown) => {
+          log.error({ err: error }, 'the console could not be read')
+          response.destroy()
+        })
+        return
+      }
       if (!isMetricsUrl(request.url)) return graphql.handle(request, response)
       const needsKey = !metricsOpen
       const question = { method: request.method ?? '', keys: keysOfRequest(request), read: metrics, needsKey }

@@ -6,6 +6,7 @@ import type { TestProject } from 'vitest/node'
 import { openEmbeddedPostgres } from '../../src/server/embedded-postgres.ts'
 import { clientConfig } from '../../src/storage/database.ts'
 import { migrate } from '../../src/storage/migrate.ts'
+import { buildConsoleIfStale } from './console-build.ts'
 import { databaseUrl, EMPTY_TEMPLATE, MIGRATED_TEMPLATE } from './database.ts'
 
 declare module 'vitest' {
@@ -16,6 +17,7 @@ declare module 'vitest' {
 
 /** One PostgreSQL server for the whole run; each test file makes its own database in it (`openTestDatabase`). */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
+  await buildConsoleIfStale()
   const dataDir = await mkdtemp(join(tmpdir(), 'signalbox-test-'))
   // Nothing here outlives the run: waiting for the disk would only make it slow.
   const settings = { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off', max_connections: '300' }

@@ -1,0 +1,80 @@
+import { type Cache, cacheExchange } from '@urql/exchange-graphcache'
+
+/** What has no id of its own lives inside the object that it belongs to. */
+const embedded = [
+  'ApiKeyConnection',
+  'ApiKeyEdge',
+  'AuditChange',
+  'AuditEntryConnection',
+  'AuditEntryEdge',
+  'AvailableModel',
+  'BackendHealth',
+  'BackendRequestRules',
+  'BackendWarning',
+  'BudgetConnection',
+  'BudgetEdge',
+  'BudgetState',
+  'BudgetStateConnection',
+  'BudgetStateEdge',
+  'ConfigChange',
+  'ConfigStatus',
+  'DeploymentConnection',
+  'DeploymentEdge',
+  'DeploymentProbe',
+  'HealthCheck',
+  'ModelPricing',
+  'PageInfo',
+  'Percentiles',
+  'ProblemList',
+  'ProviderConnection',
+  'ProviderEdge',
+  'RequestAttempt',
+  'RequestLogConnection',
+  'RequestLogEdge',
+  'RequestLogged',
+  'RouteAccess',
+  'RouteCandidate',
+  'RouteConnection',
+  'RouteEdge',
+  'RouteExplanation',
+  'RouteFallback',
+  'RouteRevisionConnection',
+  'RouteRevisionEdge',
+  'RouteRevisionTarget',
+  'RouteTimeouts',
+  'RouteTraffic',
+  'SystemActor',
+  'TargetTraffic',
+  'TrafficDivergence',
+  'UsageGroup',
+  'UsageMetrics',
+  'UsageReport',
+  'UsageRow',
+  'UserConnection',
+  'UserEdge',
+  'Viewer',
+] as const
+
+/** What makes a list longer or shorter: lists are asked for anew after it. */
+const listChanges = [
+  'routeCreate',
+  'routeDelete',
+  'providerCreate',
+  'providerDelete',
+  'providerRouteCreate',
+  'deploymentCreate',
+  'deploymentDelete',
+  'userCreate',
+  'userDelete',
+  'apiKeyCreate',
+  'apiKeyRotate',
+  'apiKeyRevoke',
+] as const
+
+export function createCache() {
+  const forgetLists = (_result: unknown, _args: unknown, cache: Cache) => cache.invalidate('Query')
+  return cacheExchange({
+    keys: Object.fromEntries(embedded.map((name) => [name, () => null])),
+    updates: { Mutation: Object.fromEntries(listChanges.map((name) => [name, forgetLists])) },
+  })
+}

@@ -1,0 +1,101 @@
+import { gql, type TypedDocumentNode } from 'urql'
+import { Link } from 'wouter'
+import { useLive } from '../live/use-live.ts'
+import { useSession } from '../session/session.tsx'
+import { Source } from '../ui/source.tsx'
+import { Fault, plainMessage } from '../ui/state.tsx'
+import { Ago } from '../ui/time.tsx'
+
+interface Problem {
+  readonly id: string
+  readonly severity: 'CRITICAL' | 'WARNING' | 'NOTICE'
+  readonly code: string
+  readonly since: string
+  readonly summary: string
+  readonly remedy: string
+  readonly subject: {
+    readonly __typename: string
+    readonly id: string
+    readonly label?: string
+    readonly name?: string
+  } | null
+}
+
+const ProblemsChanged: TypedDocumentNode<
+  { problemsChanged: { problems: readonly Problem[] } },
+  Record<string, never>
+> = gql`
+  subscription ProblemsChanged {
+    problemsChanged {
+      at
+      problems {
+        id
+        severity
+        code
+        since
+        summary
+        remedy
+        subject {
+          __typename
+          id
+        }
+      }
+    }
+  }
+`
+
+/** What is wrong and what to do, worst first. */
+export function ProblemsPanel() {
+  const { caller } = useSession()
+  const isKnown = caller.fields.has('problems')
+  const { data, fault } = useLive(ProblemsChanged, {}, isKnown)
+  if (!isKnown) return null
+  const problems = data?.problemsChanged.problems
+  return (
+    <section className="panel problems" aria-labelledby="problems-title">
+      <header>
+        <h2 id="problems-title">{problems?.length ? `${problems.length} to look at` : 'Problems'}</h2>
+        <Source of="Problems" document={ProblemsChanged} />
+      </header>
+      {fault && <Fault>{plainMessage(fault)}</Fault>}
+      <div role="status">{problems?.length === 0 && <p className="all-well">All is well.</p>}</div>
+      <ul className="problem-list">
+        {problems?.map((problem) => (
+          <ProblemItem key={problem.id} problem={problem} />
+        ))}
+      </ul>
+    </section>
+  )
+}
+
+function ProblemItem({ problem }: { readonly problem: Problem }) {
+  const href = hrefOf(problem.subject)
+  return (
+    <li className={`problem ${problem.severity.toLowerCase()}`} data-code={problem.code}>
+      <span className="severity">{problem.severity.toLowerCase()}</span>
+      <div>
+        <p className="summary">{href ? <Link href={href}>{problem.summary}</Link> : problem.summary}</p>
+        <p className="remedy">{problem.remedy}</p>
+      </div>
+      <p className="hint">
+        since <Ago instant={problem.since} />
+      </p>
+    </li>
+  )
+}
+
+/** The screens where subjects of problems are looked after, by their types. */
+const screens: Readonly<Record<string, string>> = {
+  Provider: '/backends',
+  ProviderModel: '/backends',
+  Deployment: '/backends',
+  DeploymentEndpoint: '/backends',
+  ApiKey: '/access',
+  User: '/access',
+  Budget: '/usage',
+  RateLimit: '/usage',
+}
+
+function hrefOf(subject: Problem['subject']): string | undefined {
+  return subject?.__typename === 'Route' ? `/routes/${subject.id}` : screens[subject?.__typename ?? '']
+}

@@ -1,0 +1,25 @@
+import { useSyncExternalStore } from 'react'
+import { ago } from './figures.ts'
+
+const tickMs = 15_000
+let nowMs = Date.now()
+const listeners = new Set<() => void>()
+setInterval(() => {
+  nowMs = Date.now()
+  for (const listener of listeners) listener()
+}, tickMs)
+
+function listen(listener: () => void): () => void {
+  listeners.add(listener)
+  return () => listeners.delete(listener)
+}
+
+/** How long ago an instant was, with the instant itself behind it. */
+export function Ago({ instant }: { readonly instant: string }) {
+  const now = useSyncExternalStore(listen, () => nowMs)
+  return (
+    <time dateTime={instant} title={new Date(instant).toLocaleString()}>
+      {ago(instant, Math.max(now, Date.parse(instant)))}
+    </time>
+  )
+}
