@@ -1,6 +1,5 @@
 /** The first screen in a real browser: the key, the wall, a switch that is seen on it, and taking it back. */
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
+import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type BrowserWindow, hasBrowser, openBrowser } from '../support/browser.ts'
@@ -17,8 +16,8 @@ describe.runIf(hasBrowser())('the first screen', () => {
     page = window.page
   })
   afterAll(async () => {
-    await window[Symbol.asyncDispose]()
-    await scene[Symbol.asyncDispose]()
+    await window?.[Symbol.asyncDispose]()
+    await scene?.[Symbol.asyncDispose]()
   })
 
   const row = (route: string) => page.locator(`.wall-row[data-route="${route}"]`)
@@ -106,10 +105,8 @@ describe.runIf(hasBrowser())('the first screen', () => {
   })
 })
 
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-
 async function seriousFindings(page: Page): Promise<readonly string[]> {
-  await page.evaluate(axe)
+  await page.evaluate(axe.source)
   const found = await page.evaluate<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>(
     'axe.run()',
   )
