@@ -1,6 +1,7 @@
 /** What the API shows that is no configuration: the live state. The server plugs it in. */
 import type { BackendHealthReport } from '../routing/backend-health.ts'
 import type { LiveView } from '../routing/live-view.ts'
+import type { OperationalProblem } from '../routing/problems/operational-problem.ts'
 import type { Snapshot } from '../routing/snapshot.ts'
 import type { RouteTrafficReport } from '../routing/traffic-window.ts'
 import type { UsageRecord } from '../routing/usage-record.ts'
@@ -21,6 +22,7 @@ export interface LivePorts {
    */
   health(id: string): BackendHealthReport | null
   readonly traffic: TrafficPort
+  readonly problems: ProblemsPort
   /** Calls `listener` with each snapshot that this process begins to serve, until the returned function is called. */
   onSnapshot(listener: (snapshot: Snapshot) => void): Unsubscribe
   /** Calls `listener` with each request of a client that ended, in any gateway, until the returned function is called. */
@@ -41,4 +43,18 @@ export interface TrafficPort {
     options: { readonly intervalMs: number; readonly windowMs: number },
     listener: (report: RouteTrafficReport) => void,
   ): Unsubscribe
+}
+
+export interface ProblemList {
+  /** When this was so, in milliseconds since the epoch. */
+  readonly atMs: number
+  /** Worst first. */
+  readonly problems: readonly OperationalProblem[]
+}
+
+export interface ProblemsPort {
+  /** What is wrong now. It needs no database. Never rejects. */
+  read(): Promise<ProblemList>
+  /** Calls `listener` soon, and whenever something of it may have changed, until the returned function is called. */
+  watch(listener: (list: ProblemList) => void): Unsubscribe
 }

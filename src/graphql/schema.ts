@@ -31,6 +31,8 @@ import './subscription.ts'
 import './route-traffic-subscription.ts'
 import './config-changed.ts'
 import './request-logged.ts'
+import './problem/queries.ts'
+import './problem/subscription.ts'
 import { builder } from './builder.ts'
 
 builder.mutationType({

@@ -13,6 +13,11 @@ export interface BackendHealthReport {
   readonly retryAtMs: number | null
   /** When it was last ejected; null while it is not. */
   readonly ejectedAtMs: number | null
+  /**
+   * Since when it has failed without a success in between, whether or not it is tried at this moment; null: it does not.
+   * Undefined in reports of gateways of an earlier version.
+   */
+  readonly failingSinceMs?: number | null
   /** The last failure, bounded and without secrets. */
   readonly lastError: string | null
   readonly observedAtMs: number

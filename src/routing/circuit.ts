@@ -17,6 +17,8 @@ export interface Circuit {
   /** When it opened last, in milliseconds since the epoch; 0: it is closed. */
   readonly openedAtMs: number
   readonly openForMs: number
+  /** When it left `CLOSED`; 0: it is closed. A trial that fails opens it anew and leaves this as it was. */
+  readonly failingSinceMs: number
   /** Whether a trial is under way. */
   readonly isTrying: boolean
 }
@@ -40,6 +42,7 @@ export const closedCircuit: Circuit = {
   openings: 0,
   openedAtMs: 0,
   openForMs: 0,
+  failingSinceMs: 0,
   isTrying: false,
 }
 
@@ -120,7 +123,8 @@ function extend(circuit: Circuit, askedForMs: number, nowMs: number): Circuit {
 }
 
 function open(circuit: Circuit, openings: number, openForMs: number, nowMs: number): Circuit {
-  return { ...circuit, state: 'OPEN', openings, openedAtMs: nowMs, openForMs, isTrying: false }
+  const failingSinceMs = circuit.failingSinceMs || nowMs
+  return { ...circuit, state: 'OPEN', openings, openedAtMs: nowMs, openForMs, failingSinceMs, isTrying: false }
 }
 
 function backOffMs(openings: number, random: number): number {

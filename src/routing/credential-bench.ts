@@ -10,9 +10,11 @@ export interface CredentialBench {
   readonly untilMs: number
   /** Times in a row that the credential was refused: the exponent of the back-off. */
   readonly refusals: number
+  /** When the first of these refusals came, in milliseconds since the epoch; 0: there is none. */
+  readonly refusedSinceMs: number
 }
 
-export const notBenched: CredentialBench = { benchedAtMs: 0, untilMs: 0, refusals: 0 }
+export const notBenched: CredentialBench = { benchedAtMs: 0, untilMs: 0, refusals: 0, refusedSinceMs: 0 }
 
 /** What upstream said against a credential. */
 export interface CredentialRefusal {
@@ -32,8 +34,9 @@ export function benchCredential(bench: CredentialBench, refusal: CredentialRefus
   const isRefused = refusal.classification !== 'RATE_LIMITED'
   const refusals = isRefused && !(refusal.beganBefore && bench.refusals > 0) ? bench.refusals + 1 : bench.refusals
   const untilMs = nowMs + (isRefused ? refusedMs(refusals) : (refusal.retryAfterMs ?? rateLimitedMs))
-  if (!isRunning) return { benchedAtMs: nowMs, untilMs, refusals }
-  return { benchedAtMs: bench.benchedAtMs, untilMs: Math.max(bench.untilMs, untilMs), refusals }
+  const refusedSinceMs = refusals > 0 ? bench.refusedSinceMs || nowMs : 0
+  if (!isRunning) return { benchedAtMs: nowMs, untilMs, refusals, refusedSinceMs }
+  return { benchedAtMs: bench.benchedAtMs, untilMs: Math.max(bench.untilMs, untilMs), refusals, refusedSinceMs }
 }
 
 function refusedMs(refusals: number): number {

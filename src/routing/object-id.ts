@@ -46,6 +46,14 @@ export function formatId(type: ObjectType, timeMs: number, random: Uint8Array): 
   return `${idPrefixes[type]}_${time}${base32(random)}`
 }
 
+/** When an id was made, in milliseconds since the epoch; 0 for what is no id. */
+export function createdAtMsOf(id: string): number {
+  if (typeOfId(id) === undefined) return 0
+  let ms = 0
+  for (const digit of id.slice(4, 14)) ms = ms * 32 + alphabet.indexOf(digit)
+  return ms
+}
+
 /** 10 bytes as 16 characters: each 5 bytes are 8 characters. */
 function base32(bytes: Uint8Array): string {
   let text = ''

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Propagator, Spread } from '../control/control.ts'
+import type { DatabaseContact } from '../routing/problems/problem-facts.ts'
 import type { VersionId } from '../storage/configuration.ts'
 import type { Db } from '../storage/database.ts'
 import {
@@ -12,6 +13,7 @@ import {
   updateApplied,
   upsertGateway,
 } from '../storage/gateway.ts'
+import { HeartbeatContact } from './heartbeat-contact.ts'
 import { GatewayCount } from './gateway-census.ts'
 import { getInstallation } from '../storage/installation.ts'
 import type { SecretBox } from '../storage/secret-box.ts'
@@ -29,6 +31,10 @@ export interface GatewayRegistry extends AsyncDisposable {
   readonly gatewayCount: () => number
   /** What the other live gateways said of themselves within the last seconds. */
   readonly others: () => readonly GatewayRow[]
+  /** All gateways, this one included, as the database last said. */
+  readonly seen: () => readonly GatewayRow[]
+  /** Whether the database answers the heartbeats. */
+  readonly contact: () => DatabaseContact
   /** From now on this gateway is live: it is reported at once, and each second. A database that is away is logged. */
   start(figures: () => GatewayFigures): Promise<void>
   readonly propagation: Propagator
@@ -78,12 +84,16 @@ export function openGatewayRegistry(options: {
     const lost = lastSeen.filter((gateway) => gateway.id !== id && gateway.state === 'LOST')
     count.tell({ live: others.length, lost: lost.length })
   }
+  const contact = new HeartbeatContact()
   const reportFailure = (error: unknown) => log.warn({ err: error }, 'the gateway could not report to the database')
   let beating: Promise<void> | undefined
   let timer: NodeJS.Timeout | undefined
   const beatInTurn = (figures: () => GatewayFigures) => {
     beating ??= beat(figures)
-      .catch(reportFailure)
+      .then(contact.heard, (error: unknown) => {
+        contact.failed(error)
+        reportFailure(error)
+      })
       .finally(() => (beating = undefined))
     return beating
   }
@@ -134,6 +144,8 @@ export function openGatewayRegistry(options: {
     id,
     gatewayCount: () => count.current,
     others: () => others,
+    seen: () => lastSeen,
+    contact: contact.now,
     async start(figures) {
       timer = setInterval(() => void beatInTurn(figures), heartbeatMs)
       await beatInTurn(figures)

@@ -1,18 +1,23 @@
 import type { TrafficCounters } from '../gateway/traffic/traffic-counters.ts'
 import type { TrafficPort } from '../graphql/ports.ts'
 import { mergeTraffic } from '../routing/traffic-merge.ts'
-import type { GatewayTraffic } from '../routing/traffic-report.ts'
+import type { GatewayTraffic, RouteSecond } from '../routing/traffic-report.ts'
 import { firstSecondOf, type RouteTrafficReport } from '../routing/traffic-window.ts'
 import type { Db } from '../storage/database.ts'
+import { listTrafficRoutes } from '../storage/traffic-read.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
 import { openTrafficExchange } from './traffic-exchange.ts'
 import { TrafficWatch } from './traffic-watch.ts'
 
 /** Live traffic over all gateways: this process's own from memory, the others' as they last told. */
 export interface TrafficHub extends TrafficPort, AsyncDisposable {
+  /** The traffic of the window by route, of each gateway, of the routes that had any; at most 500 routes. Rejects if the database does. */
+  recent(windowMs: number): Promise<ReadonlyMap<string, readonly GatewayTraffic[]>>
   /** Watches that somebody listens to. */
   readonly watches: number
 }
+
+const maxBusyRoutes = 500
 
 /** Opens the hub. It needs no database to show what this process counts. */
 export function openTrafficHub(options: {
@@ -26,7 +31,7 @@ export function openTrafficHub(options: {
   readonly now: () => number
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
 }): TrafficHub {
-  const { store, counters, otherGatewayIds, now, log } = options
+  const { gatewayId, db, store, counters, otherGatewayIds, now, log } = options
   const exchange = openTrafficExchange({ ...options, hasOthers: () => otherGatewayIds().length > 0 })
   const watches = new Map<string, TrafficWatch>()
 
@@ -49,6 +54,12 @@ export function openTrafficHub(options: {
     exchange.isReachable
       ? otherGatewayIds().flatMap((id) => (others.has(id) ? [] : [{ seconds: [], inFlight: [] }]))
       : []
+  const busyRoutes = async (windowMs: number) => {
+    const own = counters.routesSince(firstSecondOf(now(), windowMs))
+    if (otherGatewayIds().length === 0 || !exchange.isReachable) return own.slice(0, maxBusyRoutes)
+    const elsewhere = await listTrafficRoutes(db, gatewayId, windowMs, maxBusyRoutes)
+    return [...new Set([...own, ...elsewhere])].slice(0, maxBusyRoutes)
+  }
   const revisionOf = (routeId: string) => store.current().routesById.get(routeId)?.revision
 
   let noticing: NodeJS.Immediate | undefined
@@ -76,6 +87,21 @@ export function openTrafficHub(options: {
   return {
     get watches() {
       return watches.size
+    },
+    async recent(windowMs) {
+      const routeIds = await busyRoutes(windowMs)
+      await Promise.all(routeIds.map((routeId) => exchange.refresh(routeId, windowMs)))
+      const firstSecond = firstSecondOf(now(), windowMs)
+      const isRecent = ({ second }: RouteSecond) => second >= firstSecond
+      return new Map(
+        routeIds.map((routeId) => {
+          const others = [...exchange.read(routeId).values()].map((traffic) => ({
+            ...traffic,
+            seconds: traffic.seconds.filter(isRecent),
+          }))
+          return [routeId, [counters.read(routeId, firstSecond), ...others]]
+        }),
+      )
     },
     async read(routeId, windowMs) {
       await exchange.refresh(routeId, windowMs)

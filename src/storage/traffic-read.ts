@@ -51,3 +51,16 @@ export async function readTraffic(db: Db, exceptId: string, wishes: readonly Tra
       ) as rows`.execute(db)
   return rows[0]!
 }
+
+/** The routes of which other gateways than this one wrote within the last milliseconds, at most `limit`. */
+export async function listTrafficRoutes(db: Db, exceptId: string, withinMs: number, limit: number): Promise<string[]> {
+  const rows = await db
+    .selectFrom('gateway_traffic')
+    .select('route_id')
+    .distinct()
+    .where('gateway_id', '<>', exceptId)
+    .where('written_at', '>', sql<Date>`clock_timestamp() - ${withinMs} * interval '1 millisecond'`)
+    .limit(limit)
+    .execute()
+  return rows.map(({ route_id: id }) => id)
+}

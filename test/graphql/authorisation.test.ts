@@ -51,6 +51,7 @@ const openedBy: Readonly<Record<string, Scopes>> = {
   'Query.requestLogs': usage,
   'Query.requestLog': usage,
   'Query.configStatus': config,
+  'Query.problems': config,
   'Query.auditLog': ['CONFIG_READ', 'ADMIN'],
   'Mutation.providerCreate': changes,
   'Mutation.providerUpdate': changes,
@@ -92,6 +93,7 @@ const openedBy: Readonly<Record<string, Scopes>> = {
   'Mutation.apiKeyRevoke': keys,
   'Subscription.routeTraffic': config,
   'Subscription.configChanged': config,
+  'Subscription.problemsChanged': config,
   'Subscription.requestLogged': usage,
 }
 

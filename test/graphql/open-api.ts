@@ -13,6 +13,7 @@ import type { LivePorts } from '../../src/graphql/ports.ts'
 import type { TrustedDocuments } from '../../src/graphql/trusted-documents.ts'
 import type { RouteTrafficReport } from '../../src/routing/traffic-window.ts'
 import type { BackendHealthReport } from '../../src/routing/backend-health.ts'
+import type { OperationalProblem } from '../../src/routing/problems/operational-problem.ts'
 import type { UsageRecord } from '../../src/routing/usage-record.ts'
 import type { ApiKeyScope, UserRole } from '../../src/routing/vocabulary.ts'
 import type { SnapshotStore } from '../../src/server/snapshot-store.ts'
@@ -44,6 +45,8 @@ export interface TestLive {
   readonly watchers: Set<(report: RouteTrafficReport) => void>
   /** Subscriptions to requests that are open. */
   readonly requestListeners: Set<(record: UsageRecord) => void>
+  /** What is wrong from now on. */
+  tellProblems(problems: readonly OperationalProblem[]): void
   /** Listeners to snapshots. */
   readonly snapshotListeners: () => number
 }
@@ -111,6 +114,8 @@ function createTestLive(store: SnapshotStore): { ports: LivePorts; live: TestLiv
   const inFlight = new Map<string, number>()
   const watchers = new Set<(report: RouteTrafficReport) => void>()
   const requestListeners = new Set<(record: UsageRecord) => void>()
+  let problems: readonly OperationalProblem[] = []
+  const problemListeners = new Set<() => void>()
   let listeners = 0
   const read = (routeId: string, windowMs: number): RouteTrafficReport => ({
     routeId,
@@ -125,7 +130,17 @@ function createTestLive(store: SnapshotStore): { ports: LivePorts; live: TestLiv
     gateways: 1,
   })
   return {
-    live: { health, inFlight, watchers, requestListeners, snapshotListeners: () => listeners },
+    live: {
+      health,
+      inFlight,
+      watchers,
+      requestListeners,
+      snapshotListeners: () => listeners,
+      tellProblems(list) {
+        problems = list
+        for (const tell of problemListeners) tell()
+      },
+    },
     ports: {
       gatewayId: null,
       view: {
@@ -145,6 +160,15 @@ function createTestLive(store: SnapshotStore): { ports: LivePorts; live: TestLiv
           watchers.add(listener)
           listener(read(routeId, windowMs))
           return () => watchers.delete(listener)
+        },
+      },
+      problems: {
+        read: () => Promise.resolve({ atMs: Date.now(), problems }),
+        watch(listener) {
+          const tell = () => listener({ atMs: Date.now(), problems })
+          problemListeners.add(tell)
+          tell()
+          return () => problemListeners.delete(tell)
         },
       },
       onRequest(listener) {

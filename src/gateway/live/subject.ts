@@ -83,9 +83,16 @@ export class Subject {
       consecutiveFailures: Math.max(this.circuit.consecutiveFailures, this.check.failures, this.bench.refusals),
       retryAtMs: this.retryAtMs(nowMs) || null,
       ejectedAtMs: this.ejectedAtMs(nowMs) || null,
+      failingSinceMs: this.#failingSinceMs || null,
       lastError: this.lastError,
       observedAtMs: this.observedAtMs,
     }
+  }
+
+  /** 0: nothing is against it. A bench that is over is against it until the credential was accepted. */
+  get #failingSinceMs(): number {
+    const since = [this.circuit.failingSinceMs, this.bench.refusedSinceMs, this.check.failedAtMs]
+    return since.reduce((first, ms) => (ms > 0 && (first === 0 || ms < first) ? ms : first), 0)
   }
 
   #causeAt(nowMs: number): EjectionCause | null {

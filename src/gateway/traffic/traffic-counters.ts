@@ -18,6 +18,8 @@ export interface TrafficCounters extends TrafficObserver {
    * have requests in flight.
    */
   changesSince(mark: number, withInFlight: boolean): TrafficChanges
+  /** The routes in which something ended in this second or later. */
+  routesSince(second: number): string[]
   /** Seconds of routes and places in them that are held now. */
   readonly entries: number
 }
@@ -112,6 +114,11 @@ class BoundedTrafficCounters implements TrafficCounters {
       routes.push({ routeId: route.id, seconds, inFlight: route.placesInFlight() })
     }
     return { mark: this.#changes, routes }
+  }
+
+  routesSince(second: number): string[] {
+    const routes = this.#routes.values().filter(({ seconds }) => (seconds.at(-1)?.second ?? -Infinity) >= second)
+    return Array.from(routes, ({ id }) => id)
   }
 
   #currentSecond(): number {

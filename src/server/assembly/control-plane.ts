@@ -1,5 +1,6 @@
 import type { Control } from '../../control/control.ts'
 import { ensureFirstAdministrator, type FirstAdministrator } from '../../control/first-administrator.ts'
+import type { LivePorts } from '../../graphql/ports.ts'
 import type { TrustedDocuments } from '../../graphql/trusted-documents.ts'
 import { getInstallation } from '../../storage/installation.ts'
 import { openApiListener } from '../api-listener.ts'
@@ -13,6 +14,7 @@ import type { UpstreamPolicy } from '../upstream-policy.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { Kept } from './kept.ts'
 import type { Online } from './online.ts'
+import { openProblems } from './problems.ts'
 import type { Reporting } from './reporting.ts'
 
 /** The API on its port. */
@@ -47,7 +49,7 @@ export async function openControlPlane(config: Config, options: ControlPlaneOpti
       listen: config.api,
       control,
       reads: persistence.reads,
-      live: livePortsOf(options),
+      live: livePortsOf(options, opened),
       noteKeyUse: reporting.keyUse.note,
       cursorKey: () => cursorKey,
       trusted: options.trusted,
@@ -89,9 +91,12 @@ function createControl(kept: Kept, policy: UpstreamPolicy, opened: AsyncDisposab
   }
 }
 
-function livePortsOf({ kept, reporting, dataPlane }: ControlPlaneOptions) {
+function livePortsOf(options: ControlPlaneOptions, opened: AsyncDisposableStack): LivePorts {
+  const { kept, reporting, dataPlane } = options
+  const reports = createLiveReports(dataPlane.gateway.live, kept.registry.others)
   return {
-    ...createLiveReports(dataPlane.gateway.live, kept.registry.others),
+    ...reports,
+    problems: opened.use(openProblems(options, reports)),
     gatewayId: kept.gatewayId,
     usageCompleteUntilMs: () => dataPlane.usage.spool.state().completeUntilMs,
     traffic: reporting.traffic,

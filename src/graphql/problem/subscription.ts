@@ -1,0 +1,36 @@
+import { readsConfig } from '../authorisation.ts'
+import { builder } from '../builder.ts'
+import type { GraphQLContext } from '../context.ts'
+import type { ProblemList } from '../ports.ts'
+import { openSubscription, type SubscriptionQueue, valueOfEvent } from '../subscription.ts'
+import { ProblemListRef } from './type.ts'
+import { visibleProblems } from './visibility.ts'
+
+builder.subscriptionField('problemsChanged', (t) =>
+  t.field({
+    type: ProblemListRef,
+    description:
+      'What is wrong: at once, and whenever it changes. Each event is complete in itself, so a slow reader is given only the latest.',
+    authScopes: readsConfig,
+    subscribe: (_root, _args, context) => watchProblems(context),
+    resolve: (event, _args, context) => valueOfEvent(event, context),
+  }),
+)
+
+function watchProblems(context: GraphQLContext): SubscriptionQueue<ProblemList> {
+  const queue: SubscriptionQueue<ProblemList> = openSubscription(context, {
+    scopes: readsConfig,
+    capacity: 1,
+    overflow: 'DROP_OLDEST',
+  })
+  let told: string | undefined
+  const tell = ({ atMs, problems }: ProblemList) => {
+    const visible = visibleProblems(context, problems)
+    const text = JSON.stringify(visible)
+    if (text === told) return
+    told = text
+    queue.push({ value: { atMs, problems: [...visible] } })
+  }
+  queue.onEnd(context.live.problems.watch(tell))
+  return queue
+}

@@ -1,0 +1,17 @@
+import { maySeeKeysOf } from '../../control/api-key-authority.ts'
+import { typeOfId } from '../../routing/object-id.ts'
+import type { OperationalProblem } from '../../routing/problems/operational-problem.ts'
+import type { GraphQLContext } from '../context.ts'
+
+/** Those that the caller may know of: of API keys, whoever `apiKeys` would show the key to. */
+export function visibleProblems(
+  { actor, control }: Pick<GraphQLContext, 'actor' | 'control'>,
+  problems: readonly OperationalProblem[],
+): readonly OperationalProblem[] {
+  const { apiKeysById } = control.snapshots.current()
+  return problems.filter(({ subjectId }) => {
+    if (subjectId === null || typeOfId(subjectId) !== 'ApiKey') return true
+    const key = apiKeysById.get(subjectId)
+    return key !== undefined && maySeeKeysOf(actor, key.ownerId)
+  })
+}

@@ -1,0 +1,44 @@
+/** What is wrong now, from all that is known: the one place that says so. */
+import { backendProblems, credentialProblems } from './backend-problems.ts'
+import { BackendUses } from './backend-use.ts'
+import { installationProblems } from './installation-problems.ts'
+import { keyProblems } from './key-problems.ts'
+import { compareProblems, maxProblems, type OperationalProblem, type ProblemDraft } from './operational-problem.ts'
+import { priceProblems } from './price-problems.ts'
+import type { ProblemFacts } from './problem-facts.ts'
+import { routeProblems } from './route-problems.ts'
+
+/** All of them, in no order, with beginnings that only the configuration knows left open. */
+export function deriveProblems(facts: ProblemFacts): ProblemDraft[] {
+  const uses = new BackendUses(facts)
+  return [
+    ...installationProblems(facts),
+    ...routeProblems(facts, uses),
+    ...backendProblems(facts, uses),
+    ...credentialProblems(facts, uses),
+    ...keyProblems(facts),
+    ...priceProblems(facts, uses),
+  ]
+}
+
+/**
+ * The worst hundred, worst first. `changedAtMs` tells when an object was last changed, as far as it is known; `knownSinceMs` since when a
+ * problem was seen before: as long as it lasts, its beginning does not move on.
+ */
+export function rankProblems(
+  drafts: readonly ProblemDraft[],
+  nowMs: number,
+  changedAtMs: (id: string) => number | undefined,
+  knownSinceMs: (problemId: string) => number | undefined,
+): OperationalProblem[] {
+  const problems = drafts.map(({ key, sinceMs, changedIds = [], ...rest }) => {
+    const id = `${rest.code}:${key}`
+    const begun = [
+      ...(sinceMs === null ? [] : [sinceMs]),
+      ...changedIds.flatMap((changed) => changedAtMs(changed) ?? []),
+    ]
+    const derived = begun.length > 0 ? Math.max(...begun) : nowMs
+    return { ...rest, id, sinceMs: Math.min(derived, knownSinceMs(id) ?? Infinity, nowMs) }
+  })
+  return problems.sort(compareProblems).slice(0, maxProblems)
+}

@@ -1,0 +1,44 @@
+import { listChangedAt } from '../../storage/problem/changed-at.ts'
+import type { LiveReports } from '../live-reports.ts'
+import type { Log } from '../log.ts'
+import { joinFailing } from '../problems/failing-health.ts'
+import { openProblemWatch, type ProblemWatch } from '../problems/problem-watch.ts'
+import { createStoredFactsReader } from '../problems/stored-facts.ts'
+import type { UpstreamPolicy } from '../upstream-policy.ts'
+import type { DataPlane } from './data-plane.ts'
+import type { Kept } from './kept.ts'
+import type { Reporting } from './reporting.ts'
+
+/** Joins all that knows of problems. Nothing is asked before somebody wants to know. */
+export function openProblems(
+  parts: {
+    readonly kept: Kept
+    readonly reporting: Reporting
+    readonly dataPlane: DataPlane
+    readonly policy: UpstreamPolicy
+    readonly log: Log
+  },
+  { view }: Pick<LiveReports, 'view'>,
+): ProblemWatch {
+  const { kept, reporting, dataPlane, policy, log } = parts
+  const { gatewayId, store, registry } = kept
+  const { db } = kept.persistence.reads
+  const { live } = dataPlane.gateway
+  return openProblemWatch({
+    store,
+    live: view,
+    failing: () => joinFailing([live.healthReport(), ...registry.others().map(({ health }) => health)]),
+    readTraffic: (windowMs) => reporting.traffic.recent(windowMs),
+    contact: registry.contact,
+    gateways: registry.seen,
+    gatewayId,
+    readStored: createStoredFactsReader({
+      db,
+      snapshot: store.current,
+      upstreams: policy,
+      servedVersions: () => registry.seen().map((row) => row.applied_version),
+    }),
+    readChangedAt: (ids) => listChangedAt(db, ids),
+    log,
+  })
+}

@@ -1,0 +1,31 @@
+import { monotonicMs } from '../gateway/monotonic.ts'
+import { oneLine } from '../routing/shown-text.ts'
+import type { DatabaseContact } from '../routing/problems/problem-facts.ts'
+
+/** A heartbeat that takes longer has no answer. */
+const silentAfterMs = 3_000
+const maxErrorLength = 200
+
+/** Whether the database answers, as the heartbeats of this process see it; each second one of them is told here. */
+export class HeartbeatContact {
+  #heardAtMs = Date.now()
+  #heardAtMonotonicMs = monotonicMs()
+  #error: string | null = null
+
+  readonly heard = (): void => {
+    this.#heardAtMs = Date.now()
+    this.#heardAtMonotonicMs = monotonicMs()
+    this.#error = null
+  }
+
+  readonly failed = (error: unknown): void => {
+    const text = error instanceof Error ? error.message || (error as NodeJS.ErrnoException).code : String(error)
+    this.#error = oneLine(text ?? '').slice(0, maxErrorLength) || 'no answer'
+  }
+
+  readonly now = (): DatabaseContact => {
+    const isSilent = monotonicMs() - this.#heardAtMonotonicMs > silentAfterMs
+    if (this.#error === null && !isSilent) return { unreachableSinceMs: null, error: null }
+    return { unreachableSinceMs: this.#heardAtMs, error: this.#error ?? 'it does not answer' }
+  }
+}

@@ -1,0 +1,32 @@
+import type { BackendHealthReport } from '../../routing/backend-health.ts'
+import type { FailingHealth } from '../../routing/problems/problem-facts.ts'
+
+/** Joins what gateways report of what has failed without a success in between: the first beginning, and the worst state. */
+export function joinFailing(
+  reports: readonly Readonly<Record<string, BackendHealthReport>>[],
+): ReadonlyMap<string, FailingHealth> {
+  const joined = new Map<string, FailingHealth>()
+  for (const report of reports) {
+    for (const [id, health] of Object.entries(report)) {
+      const failing = failingOf(health)
+      if (failing) joined.set(id, worseOf(joined.get(id), failing))
+    }
+  }
+  return joined
+}
+
+function failingOf({ circuit, failingSinceMs, ejectedAtMs, lastError }: BackendHealthReport): FailingHealth | null {
+  const isEjected = circuit !== 'CLOSED'
+  // A gateway of an earlier version says only what is ejected now.
+  const sinceMs = failingSinceMs === undefined && isEjected ? ejectedAtMs : failingSinceMs
+  return sinceMs === null || sinceMs === undefined ? null : { sinceMs, isEjected, lastError }
+}
+
+function worseOf(known: FailingHealth | undefined, told: FailingHealth): FailingHealth {
+  if (!known) return told
+  return {
+    sinceMs: Math.min(known.sinceMs, told.sinceMs),
+    isEjected: known.isEjected || told.isEjected,
+    lastError: known.lastError ?? told.lastError,
+  }
+}

@@ -1,0 +1,132 @@
+import { deploymentWarnings, unsafeUrl } from '../../control/backend-warnings.ts'
+import type { UpstreamPolicy } from '../../control/control.ts'
+import { unpricedModelIds } from '../../routing/problems/price-problems.ts'
+import type { BackendFault, DelayedSpool, RecentAttempts } from '../../routing/problems/problem-facts.ts'
+import type { Backend, DeploymentBackend, Snapshot } from '../../routing/snapshot.ts'
+import { getConfigVersion } from '../../storage/config-version.ts'
+import type { Db } from '../../storage/database.ts'
+import type { DeploymentProbeRow } from '../../storage/deployment-probe.ts'
+import { type BackendTraffic, listBackendTraffic } from '../../storage/problem/backend-traffic.ts'
+import { listDelayedSpools } from '../../storage/problem/delayed-usage.ts'
+import { listNextCommits } from '../../storage/problem/next-commits.ts'
+import { listRecentAttempts } from '../../storage/problem/recent-attempts.ts'
+import { listSuspectProbes, readProbesMark } from '../../storage/problem/suspect-probes.ts'
+
+/** What the database knows of problems, as it was last read. */
+export interface StoredFacts {
+  readonly attempts: ReadonlyMap<string, RecentAttempts>
+  readonly delayedSpools: readonly DelayedSpool[]
+  /** The latest committed version; null: it was not read yet. */
+  readonly latest: { readonly version: number; readonly committedAtMs: number } | null
+  /** When the first change was committed that is not in a version which some gateway serves. */
+  readonly nextCommits: ReadonlyMap<number, number>
+  readonly warnings: readonly BackendFault[]
+  readonly traffic: ReadonlyMap<string, BackendTraffic>
+}
+
+export const noStoredFacts: StoredFacts = {
+  attempts: new Map(),
+  delayedSpools: [],
+  latest: null,
+  nextCommits: new Map(),
+  warnings: [],
+  traffic: new Map(),
+}
+
+/** Usage is in the database about a second after its request, and a moment later while the database is busy. */
+const usageDelayMs = 15_000
+/** Sums by the hour need no closer look. */
+const trafficEveryMs = 10_000
+const maxUnpriced = 200
+
+/** Reads what the database knows, in a few statements that do not grow with the configuration; large answers only when they changed. */
+export function createStoredFactsReader(options: {
+  readonly db: Db
+  readonly snapshot: () => Snapshot
+  readonly upstreams: UpstreamPolicy
+  /** Versions that gateways serve. */
+  readonly servedVersions: () => readonly number[]
+}): () => Promise<StoredFacts> {
+  const { db, snapshot, upstreams, servedVersions } = options
+  let probes: { mark: string; backends: Snapshot['backends']; rows: readonly DeploymentProbeRow[] } | undefined
+  let warned: { key: unknown; backends: Snapshot['backends']; warnings: readonly BackendFault[] } | undefined
+  let traffic: { readAtMs: number; ids: string; rows: ReadonlyMap<string, BackendTraffic> } | undefined
+
+  const readProbes = async (backends: Snapshot['backends']) => {
+    const mark = await readProbesMark(db)
+    if (probes?.mark !== mark || probes.backends !== backends)
+      probes = { mark, backends, rows: await listSuspectProbes(db) }
+    return probes.rows
+  }
+  const readWarnings = async ({ backends }: Snapshot) => {
+    const rows = await readProbes(backends)
+    if (warned?.key !== rows || warned.backends !== backends)
+      warned = { key: rows, backends, warnings: listWarnings(backends, rows, upstreams) }
+    return warned.warnings
+  }
+  const readTraffic = async (ids: readonly string[]) => {
+    const [nowMs, key] = [performance.now(), ids.join()]
+    if (!traffic || traffic.ids !== key || nowMs - traffic.readAtMs > trafficEveryMs)
+      traffic = { readAtMs: nowMs, ids: key, rows: await listBackendTraffic(db, ids) }
+    return traffic.rows
+  }
+  return async () => {
+    const served = snapshot()
+    const { version, committed_at: committedAt } = await getConfigVersion(db)
+    const behind = [...new Set(servedVersions())].filter((one) => one < version)
+    const nextCommits = await listNextCommits(db, behind)
+    const [attempts, delayedSpools] = [
+      await listRecentAttempts(db, Date.now()),
+      await listDelayedSpools(db, usageDelayMs),
+    ]
+    const warnings = await readWarnings(served)
+    const asked = new Set([...unpricedModelIds(served, maxUnpriced), ...warnings.map(({ backendId }) => backendId)])
+    const latest = { version, committedAtMs: committedAt.getTime() }
+    return { attempts, delayedSpools, latest, nextCommits, warnings, traffic: await readTraffic([...asked].sort()) }
+  }
+}
+
+/** What endpoints said, and what the settings of this installation forbid: those may have been changed since it was saved. */
+function listWarnings(
+  backends: Snapshot['backends'],
+  rows: readonly DeploymentProbeRow[],
+  upstreams: UpstreamPolicy,
+): BackendFault[] {
+  const probeOf = new Map(rows.map((row) => [row.deployment_id, row]))
+  return [...backends.values()].flatMap((backend) => {
+    const probe = probeOf.get(backend.id)
+    return backend.kind === 'deployment' && probe
+      ? probeFaults(backend, probe, upstreams)
+      : forbiddenAddresses(backend, upstreams)
+  })
+}
+
+function probeFaults(backend: DeploymentBackend, probe: DeploymentProbeRow, upstreams: UpstreamPolicy): BackendFault[] {
+  const { id, upstreamModel, endpoints } = backend
+  return deploymentWarnings(upstreams, upstreamModel, endpoints, probe.answers).map(({ code, message }) => ({
+    backendId: id,
+    code,
+    message,
+    atMs: code === 'UNSAFE_URL' ? null : probe.at.getTime(),
+  }))
+}
+
+/** Backends are replaced, never changed: each is looked at once. */
+const forbidden = new WeakMap<Backend, readonly BackendFault[]>()
+
+function forbiddenAddresses(backend: Backend, upstreams: UpstreamPolicy): readonly BackendFault[] {
+  const known = forbidden.get(backend)
+  if (known) return known
+  const faults = addressesOf(backend).flatMap((url) => {
+    const unsafe = unsafeUrl(upstreams, url, null)
+    return unsafe ? [{ backendId: backend.id, code: unsafe.code, message: unsafe.message, atMs: null }] : []
+  })
+  forbidden.set(backend, faults)
+  return faults
+}
+
+function addressesOf(backend: Backend): string[] {
+  if (backend.kind === 'deployment') return backend.endpoints.map(({ url }) => url)
+  const { baseUrl, proxyUrl } = backend.provider
+  return proxyUrl === null ? [baseUrl] : [baseUrl, proxyUrl]
+}
