@@ -139,6 +139,8 @@ test('a route whose only server is gone is unavailable, its backend unhealthy, a
   await until(async () => (await ask(name)) === 200, { timeoutMs: 60_000, everyMs: 500 })
   await goes('ROUTE_UNAVAILABLE')
   await goes('BACKEND_UNHEALTHY')
+  await askTimes(10, name)
+  await goes('UPSTREAM_ERRORS')
 }, 120_000)
 
 test('a route whose only backend is disabled is unavailable since that was done, as every process says', async () => {
@@ -167,7 +169,7 @@ test('requests that the fallback serves diverge, with the errors of the backend,
   const errors = await appears('UPSTREAM_ERRORS')
   expect(errors).toMatchObject({ severity: 'WARNING', subject: { __typename: 'Deployment' } })
   own.setScript(undefined)
-  await askTimes(25, name)
+  await askTimes(11, name)
   await goes('ROUTE_DIVERGES')
   await goes('UPSTREAM_ERRORS')
 }, 120_000)

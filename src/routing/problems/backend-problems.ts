@@ -72,8 +72,9 @@ function unhealthy({ facts, uses, backend }: Told): ProblemDraft | null {
 
 const fewestErrors = 3
 const leastShare = 0.05
-const enoughAnswers = 20
-const errorsEndAfterMs = 60_000
+/** After so many answers, or so long without an error, it is over. */
+const enoughAnswers = 10
+const errorsEndAfterMs = 30_000
 
 function failing({ facts, backend, attempts }: Told): ProblemDraft | null {
   if (!attempts || !isGoingOn(attempts, facts.nowMs)) return null

@@ -102,23 +102,25 @@ function remedyFor(candidates: readonly Candidate[]): string {
 const asConfigured: ReadonlySet<DivergenceReason> = new Set(['SESSION', 'BALANCING'])
 const fewestDiverged = 3
 const leastShare = 0.05
-/** After so many requests that went where they should, it is over. */
-const enoughStraight = 20
+/** After so many requests that went where they should, or so long without one that did not, it is over. */
+const enoughStraight = 10
+const divergesForMs = 30_000
 
 interface Diverged {
   readonly requests: number
   readonly diverged: number
   readonly firstSecond: number
+  readonly lastSecond: number
   readonly straightSince: number
   /** By reason and target, the most frequent first. */
   readonly causes: readonly { readonly reason: DivergenceReason; readonly targetId: string }[]
 }
 
-function diverges({ snapshot, traffic }: ProblemFacts, route: Route): ProblemDraft | null {
+function diverges({ snapshot, traffic, nowMs }: ProblemFacts, route: Route): ProblemDraft | null {
   const gateways = traffic.get(route.id)
   const found = gateways && sumDivergence(gateways.flatMap(({ seconds }) => seconds))
   if (!found || found.diverged < fewestDiverged || found.diverged < found.requests * leastShare) return null
-  if (found.straightSince >= enoughStraight) return null
+  if (found.straightSince >= enoughStraight || nowMs - found.lastSecond * 1000 > divergesForMs) return null
   const labelOf = (targetId: string) => {
     const target = route.targets.find(({ id }) => id === targetId)
     return (target && snapshot.backends.get(target.backendId)?.label) ?? 'a former target'
@@ -154,6 +156,7 @@ function sumDivergence(seconds: readonly RouteSecond[]): Diverged | null {
     requests: sumRequests(seconds),
     diverged: sumRequests(sorted.map(([, cause]) => cause)),
     firstSecond,
+    lastSecond,
     straightSince: sumRequests(seconds.filter(({ second }) => second > lastSecond)),
     causes: sorted.map(([, cause]) => cause),
   }
