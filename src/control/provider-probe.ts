@@ -41,6 +41,8 @@ export interface AvailableModel {
   readonly categories: readonly ModelCategory[]
   /** Whether it is among the provider's models. */
   readonly selected: boolean
+  /** Who said that it has it. */
+  readonly provider: Pick<CallableProvider, 'kind' | 'baseUrl'>
 }
 
 export interface ProviderProbe {
@@ -125,6 +127,7 @@ async function probe(
     upstreamModel: name,
     categories: categories ?? guessCategories(name),
     selected: selected.has(name),
+    provider,
   }))
   return { models, latencyMs: first.latencyMs }
 }

@@ -1,5 +1,8 @@
 import { seesConfig } from './authorisation.ts'
 import { builder } from './builder.ts'
+import { suggestedContextTokens, suggestedPricing } from './price-suggestion.ts'
+import { ModelPricingRef } from './pricing.ts'
+import type { ProviderRow } from '../storage/provider-read.ts'
 import { NodeRef, ProviderModelRef, ProviderRef, RouteBackendRef } from './refs.ts'
 
 builder.objectType(ProviderModelRef, {
@@ -12,5 +15,22 @@ builder.objectType(ProviderModelRef, {
       description: 'Who serves it.',
       resolve: async (row, _args, { loaders }) => (await loaders.provider.load(row.provider_id))!,
     }),
+    suggestedPricing: t.field({
+      type: ModelPricingRef,
+      nullable: true,
+      description: suggestedPricing.description,
+      resolve: async (row, _args, { loaders }) =>
+        suggestedPricing.find(providerOf((await loaders.provider.load(row.provider_id))!), row.upstream_model),
+    }),
+    suggestedContextTokens: t.int({
+      nullable: true,
+      description: suggestedContextTokens.description,
+      resolve: async (row, _args, { loaders }) =>
+        suggestedContextTokens.find(providerOf((await loaders.provider.load(row.provider_id))!), row.upstream_model),
+    }),
   }),
 })
+
+function providerOf({ kind, base_url }: ProviderRow) {
+  return { kind, baseUrl: base_url }
+}

@@ -5,6 +5,8 @@ import { writesConfig } from './authorisation.ts'
 import { builder } from './builder.ts'
 import { ModelCategory } from './enums.ts'
 import { MutationPayloadRef, runCommand } from './payload.ts'
+import { ModelPricingRef } from './pricing.ts'
+import { suggestedContextTokens, suggestedPricing } from './price-suggestion.ts'
 import { ProviderModelTestInput, ProviderProbeInput } from './provider-input.ts'
 
 const AvailableModelRef = builder.objectRef<AvailableModel>('AvailableModel').implement({
@@ -16,6 +18,17 @@ const AvailableModelRef = builder.objectRef<AvailableModel>('AvailableModel').im
       description: 'What it is for: as the provider says, or else guessed from the name.',
     }),
     selected: t.exposeBoolean('selected', { description: "Whether it is among the provider's `models`." }),
+    suggestedPricing: t.field({
+      type: ModelPricingRef,
+      nullable: true,
+      description: suggestedPricing.description,
+      resolve: ({ provider, upstreamModel }) => suggestedPricing.find(provider, upstreamModel),
+    }),
+    suggestedContextTokens: t.int({
+      nullable: true,
+      description: suggestedContextTokens.description,
+      resolve: ({ provider, upstreamModel }) => suggestedContextTokens.find(provider, upstreamModel),
+    }),
   }),
 })
 
