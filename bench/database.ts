@@ -1,7 +1,7 @@
 import { chmod, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { openEmbeddedPostgres } from '../src/server/embedded-postgres.ts'
+import { openEmbeddedPostgres } from '../src/server/postgres/embedded-postgres.ts'
 
 export interface BenchDatabase extends AsyncDisposable {
   readonly url: string

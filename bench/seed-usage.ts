@@ -1,7 +1,7 @@
 /** A year of roll-ups, written to the tables directly: the sums of as many requests as wanted, without the requests. */
 import { Client } from 'pg'
-import { clientConfig } from '../src/storage/database.ts'
-import { usageLayers } from '../src/storage/usage-layers.ts'
+import { clientConfig } from '../src/storage/database/database.ts'
+import { usageLayers } from '../src/storage/usage/report/layers.ts'
 
 export interface UsageSeed {
   /** The first day, inclusive, and the last, exclusive: 365 days. */

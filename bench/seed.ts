@@ -1,9 +1,9 @@
 /** A large configuration, written to the tables directly: by the API it would take minutes. */
 import { createHash, randomBytes } from 'node:crypto'
 import { Client } from 'pg'
-import { clientConfig } from '../src/storage/database.ts'
-import { createId } from '../src/storage/create-id.ts'
-import { migrate } from '../src/storage/migrate.ts'
+import { clientConfig } from '../src/storage/database/database.ts'
+import { createId } from '../src/storage/database/create-id.ts'
+import { migrate } from '../src/storage/database/migrate.ts'
 
 export interface SeedOptions {
   readonly routes: number

@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { clientConfig } from '../src/storage/database.ts'
+import { clientConfig } from '../src/storage/database/database.ts'
 import { openTestDatabase } from './support/database.ts'
 import { type DatabaseProxy, openDatabaseProxy } from './support/database-proxy.ts'
 import { type Product, startProduct } from './support/product.ts'

@@ -1,5 +1,5 @@
 /** How long compiling the routing state takes: the whole of it, and what one change touches. */
-import { compileDelta, compileSnapshot } from '../../src/routing/compile.ts'
+import { compileDelta, compileSnapshot } from '../../src/routing/config/compile.ts'
 import {
   type ApiKeyConfiguration,
   type Configuration,
@@ -9,7 +9,7 @@ import {
   defaultTimeouts,
   defaultTriggers,
   type RouteConfiguration,
-} from '../../src/routing/configuration.ts'
+} from '../../src/routing/config/configuration.ts'
 import type { Row } from '../row.ts'
 import { median } from '../statistics.ts'
 import type { Bench, Section } from './section.ts'

@@ -16,7 +16,7 @@ export function addCreateKey(program: Command, shell: Shell): void {
 }
 
 async function runCreateKey(shell: Shell, json: boolean): Promise<void> {
-  const { makeAdministratorKey } = await import('../server/administrator-key.ts')
+  const { makeAdministratorKey } = await import('../server/configuration/administrator-key.ts')
   const { config, log } = await prepare(shell, 'stderr')
   const key = await makeAdministratorKey(config, log)
   if (json) printJson({ key })

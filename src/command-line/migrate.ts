@@ -16,7 +16,7 @@ export function addMigrate(program: Command, shell: Shell): void {
 }
 
 async function runMigrate(shell: Shell, json: boolean): Promise<void> {
-  const { migrateWhenReachable, openPersistence } = await import('../server/persistence.ts')
+  const { migrateWhenReachable, openPersistence } = await import('../server/database/persistence.ts')
   const { config, log } = await prepare(shell, 'stderr')
   await using persistence = await openPersistence(config, log, { joinRunning: true })
   const ran = await migrateWhenReachable(persistence.database.url, log)

@@ -1,5 +1,5 @@
-import type { Config } from '../server/config.ts'
-import type { Log } from '../server/log.ts'
+import type { Config } from '../server/configuration/config.ts'
+import type { Log } from '../server/log/log.ts'
 import type { Shell } from './shell.ts'
 
 /**
@@ -10,7 +10,10 @@ export async function prepare(
   { environment }: Shell,
   output: 'stdout' | 'stderr',
 ): Promise<{ config: Config; log: Log }> {
-  const [{ readConfig }, { createLog }] = await Promise.all([import('../server/config.ts'), import('../server/log.ts')])
+  const [{ readConfig }, { createLog }] = await Promise.all([
+    import('../server/configuration/config.ts'),
+    import('../server/log/log.ts'),
+  ])
   const { config, warnings } = readConfig(environment)
   if (config.databaseUrl === undefined) forgetPostgresVariables(environment)
   const sink = output === 'stderr' ? { sink: process.stderr } : {}

@@ -1,5 +1,5 @@
 import { Command } from 'commander'
-import { readProductVersion } from '../server/product-version.ts'
+import { readProductVersion } from '../server/configuration/product-version.ts'
 import { addCreateKey } from './create-key.ts'
 import { addMigrate } from './migrate.ts'
 import { addRotateEncryptionKey } from './rotate-encryption-key.ts'
@@ -13,7 +13,7 @@ import { addVersion } from './version.ts'
  * cannot. Throws `CommanderError` for words that make no call, after it has told what is wrong.
  */
 export async function createProgram(shell: Shell): Promise<Command> {
-  const { VARIABLE_NAMES } = await import('../server/config.ts')
+  const { VARIABLE_NAMES } = await import('../server/configuration/config.ts')
   const program = new Command('signalbox')
     .description('A GraphQL API platform for model routing.')
     .version(readProductVersion(), '-v, --version', 'print the version')

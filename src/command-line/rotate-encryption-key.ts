@@ -17,7 +17,7 @@ export function addRotateEncryptionKey(program: Command, shell: Shell): void {
 }
 
 async function runRotateEncryptionKey(shell: Shell, json: boolean): Promise<void> {
-  const { runRotation } = await import('../server/rotate-encryption-key.ts')
+  const { runRotation } = await import('../server/database/rotate-encryption-key.ts')
   const { config, log } = await prepare(shell, 'stderr')
   const wrapped = await runRotation(config, log)
   if (json) printJson({ wrapped })

@@ -6,6 +6,6 @@ export function addSchema(program: Command): void {
 }
 
 async function runSchema(): Promise<void> {
-  const { printedSchema } = await import('../graphql/schema.ts')
+  const { printedSchema } = await import('../graphql/schema/schema.ts')
   process.stdout.write(printedSchema())
 }

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import type { Command } from 'commander'
-import type { FirstAdministrator } from '../control/first-administrator.ts'
-import type { Log } from '../server/log.ts'
+import type { FirstAdministrator } from '../control/user/first-administrator.ts'
+import type { Log } from '../server/log/log.ts'
 import { prepare } from './prepare.ts'
 import type { Shell } from './shell.ts'
 
@@ -23,7 +23,7 @@ async function runServe(shell: Shell): Promise<void> {
   const { config, log } = await prepare(shell, 'stdout')
   const [{ serve }, { readProductVersion }] = await Promise.all([
     import('../server/serve.ts'),
-    import('../server/product-version.ts'),
+    import('../server/configuration/product-version.ts'),
   ])
   process.on('uncaughtExceptionMonitor', (error) => log.error({ err: error }, 'a fault of the program ends it'))
   try {
@@ -54,7 +54,7 @@ async function welcome(
   administrator: FirstAdministrator,
   log: Log,
 ): Promise<void> {
-  const { welcomeText } = await import('../server/welcome.ts')
+  const { welcomeText } = await import('../server/listeners/welcome.ts')
   if (administrator.kind === 'unusable')
     log.warn({ reason: administrator.reason }, 'SIGNALBOX_ADMIN_KEY is not accepted')
   if (administrator.kind === 'none')

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { readProductVersion } from '../server/product-version.ts'
+import { readProductVersion } from '../server/configuration/product-version.ts'
 import { print, printJson } from './print.ts'
 
 /** `signalbox version` */

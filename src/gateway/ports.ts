@@ -1,10 +1,10 @@
 /** All that the data plane needs from outside. The gateway never sees the database: the server plugs these in. */
 import type { LeaseAnswer, LeaseAsk } from '../routing/limits/lease.ts'
-import type { AttemptPlan } from '../routing/next-attempt.ts'
-import type { Snapshot } from '../routing/snapshot.ts'
-import type { TokenUsage, UsageRecord } from '../routing/usage-record.ts'
-import type { DivergenceReason, RequestOutcome } from '../routing/vocabulary.ts'
-import type { Member } from './roster.ts'
+import type { AttemptPlan } from '../routing/choose/next-attempt.ts'
+import type { Snapshot } from '../routing/config/snapshot.ts'
+import type { TokenUsage, UsageRecord } from '../routing/usage/record.ts'
+import type { DivergenceReason, RequestOutcome } from '../routing/config/vocabulary.ts'
+import type { Member } from './loop/roster.ts'
 
 export interface GatewayPorts {
   /** The current snapshot: one read, no wait. */

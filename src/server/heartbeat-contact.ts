@@ -1,5 +1,5 @@
-import { monotonicMs } from '../gateway/monotonic.ts'
-import { oneLine } from '../routing/shown-text.ts'
+import { monotonicMs } from '../gateway/loop/monotonic.ts'
+import { oneLine } from '../routing/errors/shown-text.ts'
 import type { DatabaseContact } from '../routing/problems/problem-facts.ts'
 
 /** A heartbeat that takes longer has no answer. */

@@ -1,14 +1,14 @@
-import type { FirstAdministrator } from '../control/first-administrator.ts'
+import type { FirstAdministrator } from '../control/user/first-administrator.ts'
 import { openControlPlane } from './assembly/control-plane.ts'
 import { openDataPlane } from './assembly/data-plane.ts'
 import { openKept } from './assembly/kept.ts'
 import { goOnline, untilServable } from './assembly/online.ts'
 import { openReporting } from './assembly/reporting.ts'
-import type { Config } from './config.ts'
-import type { Log } from './log.ts'
+import type { Config } from './configuration/config.ts'
+import type { Log } from './log/log.ts'
 import { createApiMetrics } from './metrics/api-metrics.ts'
-import { readTrustedDocuments } from './trusted-documents.ts'
-import { createUpstreamPolicy, isLoopbackHost } from './upstream-policy.ts'
+import { readTrustedDocuments } from './configuration/trusted-documents.ts'
+import { createUpstreamPolicy, isLoopbackHost } from './upstream/policy.ts'
 
 /** What is last said to the database at the end must not keep the process: it may hang. */
 const lastWordsMs = 3_000

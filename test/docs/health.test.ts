@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { beforeAll, expect, test } from 'vitest'
-import type { BackendWarningCode } from '../src/control/backend-warnings.ts'
+import type { BackendWarningCode } from '../../src/control/deployment/warnings.ts'
 import {
   circuitStates,
   divergenceReasons,
@@ -9,10 +9,10 @@ import {
   requestOutcomes,
   servingStates,
   targetAvailabilities,
-} from '../src/routing/vocabulary.ts'
+} from '../../src/routing/config/vocabulary.ts'
 
 let text: string
-beforeAll(async () => void (text = await readFile(join(import.meta.dirname, '../docs/health.md'), 'utf8')))
+beforeAll(async () => void (text = await readFile(join(import.meta.dirname, '../../docs/health.md'), 'utf8')))
 
 /** The words in the first column of the table behind a heading. */
 function rowsBehind(heading: string): string[] {

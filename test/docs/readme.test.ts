@@ -3,8 +3,8 @@ import { execFile } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Product, startProduct } from './support/product.ts'
-import { openUpstream, type Upstream } from './support/upstream.ts'
+import { type Product, startProduct } from '../support/product.ts'
+import { openUpstream, type Upstream } from '../support/upstream.ts'
 
 /** The addresses of the README, and the models that the servers there have. */
 const servers = {
@@ -13,7 +13,7 @@ const servers = {
   '127.0.0.1:11434': 'llama3.2',
 } as const
 
-const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
 const guide = readme.slice(readme.indexOf('## The first hour'), readme.indexOf('## Commands'))
 const blocks = [...guide.matchAll(/```(sh|graphql)\n([\s\S]*?)```/g)].map(([, language, text]) => ({
   language: language!,

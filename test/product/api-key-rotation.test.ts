@@ -1,9 +1,9 @@
 /** A key gets another secret while applications go on with the one before. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createGraphqlClient } from './support/graphql-client.ts'
-import { type Product, startProduct } from './support/product.ts'
-import { until } from './support/until.ts'
-import { openUpstream, type Upstream } from './support/upstream.ts'
+import { createGraphqlClient } from '../support/graphql-client.ts'
+import { type Product, startProduct } from '../support/product.ts'
+import { until } from '../support/until.ts'
+import { openUpstream, type Upstream } from '../support/upstream.ts'
 
 let product: Product
 let upstream: Upstream

@@ -3,13 +3,13 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { openTestDatabase } from './support/database.ts'
-import { Ledger, type Move, type Plan } from './support/ledger.ts'
-import { type Product, startProduct } from './support/product.ts'
-import { until } from './support/until.ts'
-import { readRequestLogs, readUsage, untilNothingPends } from './support/usage-api.ts'
-import { after, status } from './support/replies.ts'
-import { openUpstream } from './support/upstream.ts'
+import { openTestDatabase } from '../support/database.ts'
+import { Ledger, type Move, type Plan } from '../support/ledger.ts'
+import { type Product, startProduct } from '../support/product.ts'
+import { until } from '../support/until.ts'
+import { readRequestLogs, readUsage, untilNothingPends } from '../support/usage-api.ts'
+import { after, status } from '../support/replies.ts'
+import { openUpstream } from '../support/upstream.ts'
 
 const dayMs = 86_400_000
 const errors = 'userErrors { code path message }'
@@ -32,7 +32,7 @@ beforeEach(async () => {
       env: {
         DATABASE_URL: url,
         SIGNALBOX_ENCRYPTION_KEY: '9'.repeat(64),
-        NODE_OPTIONS: `--import ${join(import.meta.dirname, 'support/jumping-clock.ts')}`,
+        NODE_OPTIONS: `--import ${join(import.meta.dirname, '../support/jumping-clock.ts')}`,
         JUMPING_CLOCK: clockFile,
       },
     }),

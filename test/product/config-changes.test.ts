@@ -4,8 +4,8 @@ import { createClient as createSseClient } from 'graphql-sse'
 import { createClient as createWebSocketClient } from 'graphql-ws'
 import { WebSocket } from 'ws'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openTestDatabase } from './support/database.ts'
-import { type Product, startProduct } from './support/product.ts'
+import { openTestDatabase } from '../support/database.ts'
+import { type Product, startProduct } from '../support/product.ts'
 
 interface Event {
   readonly data?: { readonly configChanged: { readonly version: number; readonly changed: readonly object[] } } | null

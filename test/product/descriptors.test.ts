@@ -1,10 +1,10 @@
 /** A gateway that has no file descriptors left: its clients are connected, and it can connect to the upstream for some of them only. */
 import { connect, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
-import { type Product, startProduct } from './support/product.ts'
-import { after, status } from './support/replies.ts'
-import { until } from './support/until.ts'
-import { openUpstream } from './support/upstream.ts'
+import { type Product, startProduct } from '../support/product.ts'
+import { after, status } from '../support/replies.ts'
+import { until } from '../support/until.ts'
+import { openUpstream } from '../support/upstream.ts'
 
 const clients = 130
 

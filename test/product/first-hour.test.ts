@@ -1,11 +1,11 @@
 /** What a new user does in the first hour, with the product started as a user starts it. */
 import OpenAI from 'openai'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { modelAnswer } from './support/model-answers.ts'
-import { type Product, startProduct } from './support/product.ts'
-import { reset, status, stream } from './support/replies.ts'
-import { until } from './support/until.ts'
-import { openUpstream, type Upstream } from './support/upstream.ts'
+import { modelAnswer } from '../support/model-answers.ts'
+import { type Product, startProduct } from '../support/product.ts'
+import { reset, status, stream } from '../support/replies.ts'
+import { until } from '../support/until.ts'
+import { openUpstream, type Upstream } from '../support/upstream.ts'
 
 let product: Product
 beforeAll(async () => {

@@ -3,8 +3,8 @@ import { createClient as createSseClient } from 'graphql-sse'
 import { createClient as createWebSocketClient } from 'graphql-ws'
 import { WebSocket } from 'ws'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Product, startProduct } from './support/product.ts'
-import { openUpstream, type Upstream } from './support/upstream.ts'
+import { type Product, startProduct } from '../support/product.ts'
+import { openUpstream, type Upstream } from '../support/upstream.ts'
 
 interface Traffic {
   readonly sequence: number

@@ -1,11 +1,11 @@
 /** Several processes of the product over one database, and what happens when one of them, or the database, is gone. */
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { openTestDatabase } from './support/database.ts'
-import { type DatabaseProxy, openDatabaseProxy } from './support/database-proxy.ts'
-import { type Product, runProduct, startProduct } from './support/product.ts'
-import { until } from './support/until.ts'
-import { openUpstream, type Upstream } from './support/upstream.ts'
+import { openTestDatabase } from '../support/database.ts'
+import { type DatabaseProxy, openDatabaseProxy } from '../support/database-proxy.ts'
+import { type Product, runProduct, startProduct } from '../support/product.ts'
+import { until } from '../support/until.ts'
+import { openUpstream, type Upstream } from '../support/upstream.ts'
 
 let opened: AsyncDisposableStack
 let database: DatabaseProxy

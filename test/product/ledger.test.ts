@@ -3,14 +3,14 @@
  * counters for Prometheus, whatever went wrong on the way.
  */
 import { expect, test } from 'vitest'
-import { usageDimensions } from '../src/routing/usage-filter.ts'
-import { openTestDatabase } from './support/database.ts'
-import { Ledger, type Entry, type Move, type Plan } from './support/ledger.ts'
-import { type Product, startProduct } from './support/product.ts'
-import { readScrape } from './support/prometheus.ts'
-import { seededRandom } from './support/scenario.ts'
-import { addDecimals, type LoggedRequest, readRequestLogs, readUsage, untilNothingPends } from './support/usage-api.ts'
-import { openUpstream, refusingBaseUrl, type Upstream } from './support/upstream.ts'
+import { usageDimensions } from '../../src/routing/usage/filter.ts'
+import { openTestDatabase } from '../support/database.ts'
+import { Ledger, type Entry, type Move, type Plan } from '../support/ledger.ts'
+import { type Product, startProduct } from '../support/product.ts'
+import { readScrape } from '../support/prometheus.ts'
+import { seededRandom } from '../support/scenario.ts'
+import { addDecimals, type LoggedRequest, readRequestLogs, readUsage, untilNothingPends } from '../support/usage-api.ts'
+import { openUpstream, refusingBaseUrl, type Upstream } from '../support/upstream.ts'
 
 const requests = Number(process.env['LEDGER_REQUESTS'] ?? 10_000)
 const clients = 48

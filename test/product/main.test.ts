@@ -7,13 +7,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { VARIABLE_NAMES } from '../src/server/config.ts'
-import { openEmbeddedPostgres } from '../src/server/embedded-postgres.ts'
-import { createGraphqlClient } from './support/graphql-client.ts'
-import { type Product, runProduct, startProduct } from './support/product.ts'
+import { VARIABLE_NAMES } from '../../src/server/configuration/config.ts'
+import { openEmbeddedPostgres } from '../../src/server/postgres/embedded-postgres.ts'
+import { createGraphqlClient } from '../support/graphql-client.ts'
+import { type Product, runProduct, startProduct } from '../support/product.ts'
 
 const run = promisify(execFile)
-const root = join(import.meta.dirname, '..')
+const root = join(import.meta.dirname, '../..')
 
 let dataDir: string
 

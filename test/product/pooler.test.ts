@@ -1,11 +1,11 @@
 /** The product behind a pooler of connections, in both modes that people use. */
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { openTestDatabase } from './support/database.ts'
-import { hasPgBouncer, openPgBouncer } from './support/pgbouncer.ts'
-import { startProduct } from './support/product.ts'
-import { until } from './support/until.ts'
-import { openUpstream } from './support/upstream.ts'
+import { openTestDatabase } from '../support/database.ts'
+import { hasPgBouncer, openPgBouncer } from '../support/pgbouncer.ts'
+import { startProduct } from '../support/product.ts'
+import { until } from '../support/until.ts'
+import { openUpstream } from '../support/upstream.ts'
 
 if (!hasPgBouncer) process.stderr.write('SKIPPED: PgBouncer is not installed (Debian: apt-get install pgbouncer)\n')
 

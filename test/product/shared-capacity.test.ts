@@ -2,13 +2,13 @@
 import { randomBytes } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { listGateways } from '../src/storage/gateway.ts'
-import { openTestDatabase } from './support/database.ts'
-import { openDatabaseProxy } from './support/database-proxy.ts'
-import { type Product, startProduct } from './support/product.ts'
-import { after, status } from './support/replies.ts'
-import { until } from './support/until.ts'
-import { openUpstream } from './support/upstream.ts'
+import { listGateways } from '../../src/storage/gateway/write.ts'
+import { openTestDatabase } from '../support/database.ts'
+import { openDatabaseProxy } from '../support/database-proxy.ts'
+import { type Product, startProduct } from '../support/product.ts'
+import { after, status } from '../support/replies.ts'
+import { until } from '../support/until.ts'
+import { openUpstream } from '../support/upstream.ts'
 
 const maxInFlight = 10
 /** At each of the two processes: alone it would fill the whole bound. */

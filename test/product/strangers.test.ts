@@ -2,9 +2,9 @@
 import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { type Product, startProduct } from './support/product.ts'
-import { until } from './support/until.ts'
-import { openUpstream } from './support/upstream.ts'
+import { type Product, startProduct } from '../support/product.ts'
+import { until } from '../support/until.ts'
+import { openUpstream } from '../support/upstream.ts'
 
 const megabyte = 1024 * 1024
 const strangers = 17

@@ -1,16 +1,16 @@
 /** Usage and the request log as a client of the API gets them, of requests that went through a running gateway. */
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { clientConfig, type Database, openDatabase } from '../src/storage/database.ts'
-import { insertUsageRecords } from '../src/storage/usage-insert.ts'
-import { openTestDatabase } from './support/database.ts'
-import type { GraphqlClient } from './support/graphql-client.ts'
-import { type Product, startProduct } from './support/product.ts'
-import { status } from './support/replies.ts'
-import { until } from './support/until.ts'
-import { readRequestLog, readUsage, untilNothingPends } from './support/usage-api.ts'
-import { usageRecord } from './support/usage-record.ts'
-import { openUpstream, type Upstream } from './support/upstream.ts'
+import { clientConfig, type Database, openDatabase } from '../../src/storage/database/database.ts'
+import { insertUsageRecords } from '../../src/storage/usage/ledger/insert.ts'
+import { openTestDatabase } from '../support/database.ts'
+import type { GraphqlClient } from '../support/graphql-client.ts'
+import { type Product, startProduct } from '../support/product.ts'
+import { status } from '../support/replies.ts'
+import { until } from '../support/until.ts'
+import { readRequestLog, readUsage, untilNothingPends } from '../support/usage-api.ts'
+import { usageRecord } from '../support/usage-record.ts'
+import { openUpstream, type Upstream } from '../support/upstream.ts'
 
 let opened: AsyncDisposableStack
 let database: Database

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { Client } from 'pg'
 import { inject } from 'vitest'
-import { clientConfig, type Database, type DatabaseOptions, openDatabase } from '../../src/storage/database.ts'
+import { clientConfig, type Database, type DatabaseOptions, openDatabase } from '../../src/storage/database/database.ts'
 
 export const EMPTY_TEMPLATE = 'template_empty'
 export const MIGRATED_TEMPLATE = 'template_migrated'

@@ -1,4 +1,4 @@
-import { openEmbeddedPostgres } from '../../src/server/embedded-postgres.ts'
+import { openEmbeddedPostgres } from '../../src/server/postgres/embedded-postgres.ts'
 
 // A process of its own that holds an embedded PostgreSQL, for tests that kill it: writes one line of JSON, its URL or
 // why it did not start, and stops on SIGTERM.

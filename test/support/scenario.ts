@@ -1,5 +1,5 @@
 /** Small configurations, compiled as the product compiles them, and live states that a test writes down. */
-import { compileSnapshot } from '../../src/routing/compile.ts'
+import { compileSnapshot } from '../../src/routing/config/compile.ts'
 import {
   defaultRequestRules,
   defaultTimeouts,
@@ -11,9 +11,9 @@ import {
   type ProviderConfiguration,
   type RouteConfiguration,
   type UserConfiguration,
-} from '../../src/routing/configuration.ts'
-import type { LiveView } from '../../src/routing/live-view.ts'
-import type { Route, Snapshot } from '../../src/routing/snapshot.ts'
+} from '../../src/routing/config/configuration.ts'
+import type { LiveView } from '../../src/routing/choose/live-view.ts'
+import type { Route, Snapshot } from '../../src/routing/config/snapshot.ts'
 
 export function endpoint(id: string, rest: Partial<EndpointConfiguration> = {}): EndpointConfiguration {
   return { id, url: 'http://127.0.0.1:9/v1', weight: 1, maxInFlight: null, state: 'ACTIVE', ...rest }

@@ -1,8 +1,8 @@
 /** What goes into a spool, and reading what comes out. */
 import type { SpooledRecord } from '../../src/gateway/spool/batches-out.ts'
 import type { OpenRequest, RequestStart } from '../../src/gateway/ports.ts'
-import type { UsageAbout, UsageEncoder } from '../../src/routing/usage-entry.ts'
-import type { UsageRecord } from '../../src/routing/usage-record.ts'
+import type { UsageAbout, UsageEncoder } from '../../src/routing/usage/entry.ts'
+import type { UsageRecord } from '../../src/routing/usage/record.ts'
 
 /** Writes records as JSON, so that they can be read again; what they are about is the name of their route. */
 export function createJsonEncoder(): UsageEncoder {

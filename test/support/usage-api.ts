@@ -1,5 +1,5 @@
 /** What the API says of usage, read as an operator's script would read it: the whole log, and reports. */
-import type { UsageDimension } from '../../src/routing/usage-filter.ts'
+import type { UsageDimension } from '../../src/routing/usage/filter.ts'
 import type { GraphqlClient } from './graphql-client.ts'
 import { until } from './until.ts'
 

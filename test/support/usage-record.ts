@@ -1,5 +1,5 @@
-import { formatId } from '../../src/routing/object-id.ts'
-import type { UsageRecord } from '../../src/routing/usage-record.ts'
+import { formatId } from '../../src/routing/config/object-id.ts'
+import type { UsageRecord } from '../../src/routing/usage/record.ts'
 
 let made = 0
 

@@ -1,10 +1,10 @@
 /** Who may do what to which key. */
-import type { ApiKeyDraft } from '../storage/api-key.ts'
-import { findApiKeyForShare, findApiKeyForUpdate } from '../storage/api-key.ts'
-import type { Change } from './commit-change.ts'
-import type { Actor } from './control.ts'
-import { findExcess, type KeyReach } from './key-reach.ts'
-import { type Refused, refuseInput, refuseOperation } from './refusal.ts'
+import type { ApiKeyDraft } from '../../storage/api-key/write.ts'
+import { findApiKeyForShare, findApiKeyForUpdate } from '../../storage/api-key/write.ts'
+import type { Change } from '../change/commit.ts'
+import type { Actor } from '../kit/context.ts'
+import { findExcess, type KeyReach } from './reach.ts'
+import { type Refused, refuseInput, refuseOperation } from '../kit/refusal.ts'
 
 /**
  * How far the keys may reach that the caller makes or manages. An administrator's are not bound; those of anybody else lie

@@ -1,28 +1,28 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type ApiKeyScope, apiKeyScopes } from '../routing/vocabulary.ts'
-import { listExistingRouteIds } from '../storage/access.ts'
+import { type ApiKeyScope, apiKeyScopes } from '../../routing/config/vocabulary.ts'
+import { listExistingRouteIds } from '../../storage/database/existing-ids.ts'
 import {
   type ApiKeyDraft,
   findApiKeyScopes,
   insertApiKey,
   listUncallableGrants,
   updateApiKey as writeApiKey,
-} from '../storage/api-key.ts'
-import { createId } from '../storage/create-id.ts'
-import { findUser, type UserDraft } from '../storage/user.ts'
-import { scopesOfRole } from './actor.ts'
-import { keepAdministration } from './administration.ts'
-import { lockManagedKey, maySeeKeysOf, requireWithin } from './api-key-authority.ts'
-import { type ApiKeySecret, createApiKeySecret, environmentPrefix } from './api-key-secret.ts'
-import { auditChanges } from './audit-changes.ts'
-import { collectEach, FaultCollector } from './collect-faults.ts'
-import { type Change, commitChange, type CreateInput, type EditInput } from './commit-change.ts'
-import type { Actor, Answer, Control } from './control.ts'
-import { dropLimits } from './limit/drop.ts'
-import { makeOnce } from './idempotency.ts'
-import { refuseInput, refuseOperation } from './refusal.ts'
-import { requireRevision } from './revision.ts'
-import { requireName } from './text.ts'
+} from '../../storage/api-key/write.ts'
+import { createId } from '../../storage/database/create-id.ts'
+import { findUser, type UserDraft } from '../../storage/user/write.ts'
+import { scopesOfRole } from '../kit/actor.ts'
+import { keepAdministration } from './keep-administration.ts'
+import { lockManagedKey, maySeeKeysOf, requireWithin } from './authority.ts'
+import { type ApiKeySecret, createApiKeySecret, environmentPrefix } from './secret.ts'
+import { auditChanges } from '../change/audit.ts'
+import { collectEach, FaultCollector } from '../kit/collect-faults.ts'
+import { type Change, commitChange, type CreateInput, type EditInput } from '../change/commit.ts'
+import type { Actor, Answer, Control } from '../kit/context.ts'
+import { dropLimits } from '../limit/drop.ts'
+import { makeOnce } from '../change/idempotency.ts'
+import { refuseInput, refuseOperation } from '../kit/refusal.ts'
+import { requireRevision } from '../change/require-revision.ts'
+import { requireName } from '../kit/text.ts'
 
 const maxRoutes = 1_000
 /** Secrets that are still good after they were replaced. */

@@ -1,6 +1,6 @@
-import { countAdministratorKeys, lockAdministration } from '../storage/administration.ts'
-import type { Change } from './commit-change.ts'
-import { refuseOperation } from './refusal.ts'
+import { countAdministratorKeys, lockAdministration } from '../../storage/api-key/administrators.ts'
+import type { Change } from '../change/commit.ts'
+import { refuseOperation } from '../kit/refusal.ts'
 
 /**
  * Does what may take away a key with the scope `ADMIN`, and refuses it afterwards if none is left: nobody could use the API to

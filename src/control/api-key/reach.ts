@@ -1,4 +1,4 @@
-import type { ApiKeyScope } from '../routing/vocabulary.ts'
+import type { ApiKeyScope } from '../../routing/config/vocabulary.ts'
 
 /** How far a key reaches. */
 export interface KeyReach {

@@ -1,5 +1,5 @@
-import { collectEach, collectMembers } from './collect-faults.ts'
-import { refuseInput } from './refusal.ts'
+import { collectEach, collectMembers } from '../kit/collect-faults.ts'
+import { refuseInput } from '../kit/refusal.ts'
 
 export interface Abilities {
   readonly operations: readonly string[] | null

@@ -1,4 +1,4 @@
-import type { ModelCategory } from '../routing/vocabulary.ts'
+import type { ModelCategory } from '../../routing/config/vocabulary.ts'
 
 /**
  * What names of models say about what they are for. The first row that matches decides, so the narrow ones stand first:

@@ -1,8 +1,8 @@
-import type { HealthCheck } from '../routing/configuration.ts'
-import { engineFacts } from '../routing/engine.ts'
-import type { DeploymentEngine } from '../routing/vocabulary.ts'
-import { collectMembers } from './collect-faults.ts'
-import { refuseInput } from './refusal.ts'
+import type { HealthCheck } from '../../routing/config/configuration.ts'
+import { engineFacts } from '../../routing/vendors/engine.ts'
+import type { DeploymentEngine } from '../../routing/config/vocabulary.ts'
+import { collectMembers } from '../kit/collect-faults.ts'
+import { refuseInput } from '../kit/refusal.ts'
 
 export interface HealthCheckInput {
   /** Omitted: what the engine answers. */

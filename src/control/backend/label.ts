@@ -1,7 +1,7 @@
-import { listTakenLabels } from '../storage/backend-label.ts'
-import { lockConfigVersion } from '../storage/config-version.ts'
-import type { Change } from './commit-change.ts'
-import { Refused } from './refusal.ts'
+import { listTakenLabels } from '../../storage/backend/label.ts'
+import { lockConfigVersion } from '../../storage/change/version.ts'
+import type { Change } from '../change/commit.ts'
+import { Refused } from '../kit/refusal.ts'
 
 /** A label that a change gives to a backend, and the place in the arguments that it comes from. */
 export interface GivenLabel {

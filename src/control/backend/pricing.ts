@@ -1,7 +1,7 @@
-import type { Pricing, PricingTier, ServiceTierFactor, TokenPricing } from '../routing/configuration.ts'
-import { canonicalDecimal } from '../routing/decimal.ts'
-import { collectEach, collectMembers } from './collect-faults.ts'
-import { refuseInput } from './refusal.ts'
+import type { Pricing, PricingTier, ServiceTierFactor, TokenPricing } from '../../routing/config/configuration.ts'
+import { canonicalDecimal } from '../../routing/usage/decimal.ts'
+import { collectEach, collectMembers } from '../kit/collect-faults.ts'
+import { refuseInput } from '../kit/refusal.ts'
 
 /** A price that is null or omitted is none. */
 type OptionalPrice = string | null | undefined

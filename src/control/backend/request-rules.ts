@@ -1,8 +1,12 @@
-import { defaultRequestRules, type ProviderConfiguration, type RequestRules } from '../routing/configuration.ts'
-import { mayPassHeader, mayPassResponseHeader } from '../routing/request-rules.ts'
-import { resolveCaCertificates } from './ca-certificates.ts'
-import { collectEach, collectMembers } from './collect-faults.ts'
-import { refuseInput } from './refusal.ts'
+import {
+  defaultRequestRules,
+  type ProviderConfiguration,
+  type RequestRules,
+} from '../../routing/config/configuration.ts'
+import { mayPassHeader, mayPassResponseHeader } from '../../routing/config/request-rules.ts'
+import { resolveCaCertificates } from '../kit/ca-certificates.ts'
+import { collectEach, collectMembers } from '../kit/collect-faults.ts'
+import { refuseInput } from '../kit/refusal.ts'
 
 const maxPassedHeaders = 32
 const maxHeaderNameLength = 256

@@ -1,7 +1,7 @@
-import { type BackendRef, findBackend } from '../storage/backend.ts'
-import type { FaultCollector } from './collect-faults.ts'
-import type { Change } from './commit-change.ts'
-import { refuseInput } from './refusal.ts'
+import { type BackendRef, findBackend } from '../../storage/backend/read.ts'
+import type { FaultCollector } from '../kit/collect-faults.ts'
+import type { Change } from '../change/commit.ts'
+import { refuseInput } from '../kit/refusal.ts'
 
 /** The id of the backend that the caller names. Throws `NOT_FOUND` at `path`. */
 export async function requireBackendId(change: Change, ref: BackendRef, path: readonly string[]): Promise<string> {

@@ -1,7 +1,7 @@
 import { deleteBudgets } from '../../storage/budget/write.ts'
-import { commitChange, type EditInput } from '../commit-change.ts'
-import type { Actor, Answer, Control } from '../control.ts'
-import { requireRevision } from '../revision.ts'
+import { commitChange, type EditInput } from '../change/commit.ts'
+import type { Actor, Answer, Control } from '../kit/context.ts'
+import { requireRevision } from '../change/require-revision.ts'
 import { lockBudget } from './lock.ts'
 import { recordBudget } from './record.ts'
 

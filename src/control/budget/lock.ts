@@ -1,6 +1,6 @@
 import { type BudgetDraft, findBudgetForUpdate } from '../../storage/budget/write.ts'
-import type { Change } from '../commit-change.ts'
-import { refuseInput } from '../refusal.ts'
+import type { Change } from '../change/commit.ts'
+import { refuseInput } from '../kit/refusal.ts'
 
 /** The budget, locked. Throws if there is none. */
 export async function lockBudget(change: Change, id: string): Promise<BudgetDraft> {

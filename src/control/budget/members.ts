@@ -1,7 +1,7 @@
-import { canonicalDecimal } from '../../routing/decimal.ts'
+import { canonicalDecimal } from '../../routing/usage/decimal.ts'
 import { isTimeZone } from '../../routing/limits/time-zone.ts'
-import { collectEach } from '../collect-faults.ts'
-import { refuseInput } from '../refusal.ts'
+import { collectEach } from '../kit/collect-faults.ts'
+import { refuseInput } from '../kit/refusal.ts'
 
 const maxWarnings = 8
 

@@ -1,6 +1,6 @@
 import type { BudgetDraft } from '../../storage/budget/write.ts'
-import { auditChanges } from '../audit-changes.ts'
-import type { Change } from '../commit-change.ts'
+import { auditChanges } from '../change/audit.ts'
+import type { Change } from '../change/commit.ts'
 
 /** Records that a budget was made, changed, raised or deleted. */
 export function recordBudget(change: Change, before: BudgetDraft | null, after: BudgetDraft | null): void {

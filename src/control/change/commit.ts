@@ -1,21 +1,21 @@
 import { DatabaseError } from 'pg'
-import { type Compiled, compileDelta, compileSnapshot } from '../routing/compile.ts'
-import type { Problem } from '../routing/route-rules.ts'
-import type { Snapshot } from '../routing/snapshot.ts'
-import { type AuditDraft, insertAuditEntries } from '../storage/audit-entry.ts'
-import { loadConfiguration, loadDelta, loadObjects } from '../storage/configuration.ts'
+import { type Compiled, compileDelta, compileSnapshot } from '../../routing/config/compile.ts'
+import type { Problem } from '../../routing/config/route-rules.ts'
+import type { Snapshot } from '../../routing/config/snapshot.ts'
+import { type AuditDraft, insertAuditEntries } from '../../storage/audit/write.ts'
+import { loadConfiguration, loadDelta, loadObjects } from '../../storage/config/load.ts'
 import {
   advanceConfigVersion,
   getConfigVersion,
   lockConfigVersion,
   type NextVersion,
-} from '../storage/config-version.ts'
-import { insertRouteRevisions, type RouteRevisionDraft } from '../storage/route-revision.ts'
-import type { AuditChange } from '../storage/configuration-tables.ts'
-import type { Tx } from '../storage/database.ts'
-import type { Actor, Answer, Control, Propagation } from './control.ts'
-import { type Refusal, Refused } from './refusal.ts'
-import { maxReasonLength, requireText } from './text.ts'
+} from '../../storage/change/version.ts'
+import { insertRouteRevisions, type RouteRevisionDraft } from '../../storage/route/revision.ts'
+import type { AuditChange } from '../../storage/config/tables.ts'
+import type { Tx } from '../../storage/database/db.ts'
+import type { Actor, Answer, Control, Propagation } from '../kit/context.ts'
+import { type Refusal, Refused } from '../kit/refusal.ts'
+import { maxReasonLength, requireText } from '../kit/text.ts'
 
 /** A change being made: its transaction, and what it has touched so far. */
 export interface Change {

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
-import { getIdempotentResult, insertIdempotencyKey, setIdempotentResult } from '../storage/idempotency-key.ts'
-import { hasObject } from '../storage/object.ts'
-import type { Change, CreateInput } from './commit-change.ts'
-import { refuseInput, refuseOperation } from './refusal.ts'
+import { getIdempotentResult, insertIdempotencyKey, setIdempotentResult } from '../../storage/change/idempotency-key.ts'
+import { hasObject } from '../../storage/database/has-object.ts'
+import type { Change, CreateInput } from './commit.ts'
+import { refuseInput, refuseOperation } from '../kit/refusal.ts'
 
 /** Ids of what was made. */
 export type Made = { readonly [name: string]: string | null }

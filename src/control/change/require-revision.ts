@@ -1,4 +1,4 @@
-import { Refused } from './refusal.ts'
+import { Refused } from '../kit/refusal.ts'
 
 /** Throws the conflict, with the object as it is now, unless the caller's expectation holds or there is none. */
 export function requireRevision(

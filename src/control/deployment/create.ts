@@ -1,9 +1,9 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { EndpointConfiguration, RouteConfiguration } from '../routing/configuration.ts'
-import { defaultHealthCheck } from '../routing/engine.ts'
-import { isRouteName, routeNameRule } from '../routing/route-rules.ts'
-import type { DeploymentEngine, LoadBalancing, ModelCategory, ServingState } from '../routing/vocabulary.ts'
-import { createId } from '../storage/create-id.ts'
+import type { EndpointConfiguration, RouteConfiguration } from '../../routing/config/configuration.ts'
+import { defaultHealthCheck } from '../../routing/vendors/engine.ts'
+import { isRouteName, routeNameRule } from '../../routing/config/route-rules.ts'
+import type { DeploymentEngine, LoadBalancing, ModelCategory, ServingState } from '../../routing/config/vocabulary.ts'
+import { createId } from '../../storage/database/create-id.ts'
 import {
   type DeploymentDraft,
   deleteDeployment,
@@ -11,35 +11,35 @@ import {
   findDeploymentIdOfEndpoint,
   insertDeployment,
   updateDeployment as writeDeployment,
-} from '../storage/deployment.ts'
-import { saveDeploymentProbe } from '../storage/deployment-probe.ts'
-import { findRouteForUpdate, listRouteIdsOfBackends, type Ref } from '../storage/route.ts'
-import { auditChanges } from './audit-changes.ts'
-import { requireFreeLabels } from './backend-label.ts'
-import { collectMembers, FaultCollector } from './collect-faults.ts'
-import { type Change, commitChange, type CreateInput, type EditInput } from './commit-change.ts'
-import type { Actor, Answer, Control } from './control.ts'
+} from '../../storage/deployment/write.ts'
+import { saveDeploymentProbe } from '../../storage/deployment/probe.ts'
+import { findRouteForUpdate, listRouteIdsOfBackends, type Ref } from '../../storage/route/write.ts'
+import { auditChanges } from '../change/audit.ts'
+import { requireFreeLabels } from '../backend/label.ts'
+import { collectMembers, FaultCollector } from '../kit/collect-faults.ts'
+import { type Change, commitChange, type CreateInput, type EditInput } from '../change/commit.ts'
+import type { Actor, Answer, Control } from '../kit/context.ts'
 import {
   type EndpointChange,
   type EndpointInput,
   requireFewEndpoints,
   resolveEndpoints,
   updatedEndpoint,
-} from './deployment-endpoints.ts'
-import { addRoute } from './edit-route.ts'
-import { probeEndpoints } from './endpoint-probe.ts'
-import { type HealthCheckInput, resolveHealthCheck } from './health-check.ts'
-import { dropLimits } from './limit/drop.ts'
-import { makeOnce } from './idempotency.ts'
-import { type AbilitiesInput, resolveAbilities } from './model-abilities.ts'
-import { type PricingInput, resolvePricing } from './pricing.ts'
-import { refuseInput, Refused } from './refusal.ts'
-import { type PassageInput, resolvePassage } from './request-rules.ts'
-import { requireRevision } from './revision.ts'
-import { defaultWeight, dropRoute, newRoute } from './route.ts'
-import { type RouteAccessInput, resolveAccess } from './route-access.ts'
-import { hintOf, requireSecret } from './secret.ts'
-import { maxDescriptionLength, requireName, requireText, requireUpstreamModel } from './text.ts'
+} from './endpoints.ts'
+import { addRoute } from '../route/edit.ts'
+import { probeEndpoints } from './probe.ts'
+import { type HealthCheckInput, resolveHealthCheck } from '../backend/health-check.ts'
+import { dropLimits } from '../limit/drop.ts'
+import { makeOnce } from '../change/idempotency.ts'
+import { type AbilitiesInput, resolveAbilities } from '../backend/abilities.ts'
+import { type PricingInput, resolvePricing } from '../backend/pricing.ts'
+import { refuseInput, Refused } from '../kit/refusal.ts'
+import { type PassageInput, resolvePassage } from '../backend/request-rules.ts'
+import { requireRevision } from '../change/require-revision.ts'
+import { defaultWeight, dropRoute, newRoute } from '../route/create.ts'
+import { type RouteAccessInput, resolveAccess } from '../route/access.ts'
+import { hintOf, requireSecret } from '../kit/secret.ts'
+import { maxDescriptionLength, requireName, requireText, requireUpstreamModel } from '../kit/text.ts'
 
 export interface DeploymentQueueInput {
   readonly maxWaiting: number

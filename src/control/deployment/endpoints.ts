@@ -1,10 +1,10 @@
-import type { EndpointConfiguration } from '../routing/configuration.ts'
-import type { ServingState } from '../routing/vocabulary.ts'
-import { createId } from '../storage/create-id.ts'
-import type { UpstreamPolicy } from './control.ts'
-import { collectEach, collectMembers } from './collect-faults.ts'
-import { refuseInput } from './refusal.ts'
-import { requireUpstreamUrl } from './upstream-url.ts'
+import type { EndpointConfiguration } from '../../routing/config/configuration.ts'
+import type { ServingState } from '../../routing/config/vocabulary.ts'
+import { createId } from '../../storage/database/create-id.ts'
+import type { UpstreamPolicy } from '../kit/context.ts'
+import { collectEach, collectMembers } from '../kit/collect-faults.ts'
+import { refuseInput } from '../kit/refusal.ts'
+import { requireUpstreamUrl } from '../kit/upstream-url.ts'
 
 const maxEndpoints = 256
 

@@ -1,10 +1,10 @@
-import type { DeploymentBackend } from '../routing/snapshot.ts'
-import type { EndpointProbe } from '../storage/deployment-probe.ts'
-import type { Control } from './control.ts'
-import { parseJson } from './json-answer.ts'
-import { readModelList } from './model-list.ts'
-import { describeFailure, describeReason, describeStatus } from './upstream-fault.ts'
-import type { UpstreamHttpResult } from './upstream-http.ts'
+import type { DeploymentBackend } from '../../routing/config/snapshot.ts'
+import type { EndpointProbe } from '../../storage/deployment/endpoint-probe.ts'
+import type { Control } from '../kit/context.ts'
+import { parseJson } from '../probe/parse-json.ts'
+import { readModelList } from '../probe/model-list.ts'
+import { describeFailure, describeReason, describeStatus } from '../probe/upstream-fault.ts'
+import type { UpstreamHttpResult } from '../kit/upstream-http.ts'
 
 /** For all of it: an operator waits for the answer. */
 const probeMs = 2_500

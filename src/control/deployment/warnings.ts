@@ -1,6 +1,6 @@
-import type { EndpointProbe } from '../storage/deployment-probe.ts'
-import type { UpstreamPolicy } from './control.ts'
-import { isListed, versionedBase } from './endpoint-probe.ts'
+import type { EndpointProbe } from '../../storage/deployment/endpoint-probe.ts'
+import type { UpstreamPolicy } from '../kit/context.ts'
+import { isListed, versionedBase } from './probe.ts'
 
 export type BackendWarningCode =
   | 'UNREACHABLE'

@@ -1,8 +1,8 @@
-import { deleteGateway, findGatewayState } from '../storage/gateway.ts'
-import { forgetUsageOfGateway } from '../storage/usage-progress.ts'
-import { commitChange } from './commit-change.ts'
-import type { Actor, Answer, Control } from './control.ts'
-import { refuseInput, refuseOperation } from './refusal.ts'
+import { deleteGateway, findGatewayState } from '../../storage/gateway/write.ts'
+import { forgetUsageOfGateway } from '../../storage/usage/ledger/progress.ts'
+import { commitChange } from '../change/commit.ts'
+import type { Actor, Answer, Control } from '../kit/context.ts'
+import { refuseInput, refuseOperation } from '../kit/refusal.ts'
 
 export interface GatewayForgetInput {
   readonly id: string

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
-import { findApiKey, identify } from '../routing/access.ts'
-import type { ApiKeyConfiguration } from '../routing/configuration.ts'
-import type { Snapshot } from '../routing/snapshot.ts'
-import { type ApiKeyScope, apiKeyScopes, type UserRole } from '../routing/vocabulary.ts'
-import type { Actor } from './control.ts'
+import { findApiKey, identify } from '../../routing/access/authorise.ts'
+import type { ApiKeyConfiguration } from '../../routing/config/configuration.ts'
+import type { Snapshot } from '../../routing/config/snapshot.ts'
+import { type ApiKeyScope, apiKeyScopes, type UserRole } from '../../routing/config/vocabulary.ts'
+import type { Actor } from './context.ts'
 
 /** What the keys of a role's users may do at most, whatever scopes they have. */
 export const scopesOfRole: Readonly<Record<UserRole, ReadonlySet<ApiKeyScope>>> = {

@@ -1,8 +1,8 @@
-import type { Snapshot } from '../routing/snapshot.ts'
-import type { ApiKeyScope, UserRole } from '../routing/vocabulary.ts'
-import type { Db, Tx } from '../storage/database.ts'
-import type { GatewayRow } from '../storage/gateway.ts'
-import type { SecretBox } from '../storage/secret-box.ts'
+import type { Snapshot } from '../../routing/config/snapshot.ts'
+import type { ApiKeyScope, UserRole } from '../../routing/config/vocabulary.ts'
+import type { Db, Tx } from '../../storage/database/db.ts'
+import type { GatewayRow } from '../../storage/gateway/write.ts'
+import type { SecretBox } from '../../storage/secret/box.ts'
 import type { Refusal } from './refusal.ts'
 import type { UpstreamHttp } from './upstream-http.ts'
 

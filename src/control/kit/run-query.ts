@@ -1,4 +1,4 @@
-import type { Answer, Control } from './control.ts'
+import type { Answer, Control } from './context.ts'
 import { Refused } from './refusal.ts'
 
 /** What a command answers that changes nothing: it has no transaction, so it may take its time. */

@@ -1,4 +1,4 @@
-import type { UpstreamPolicy } from './control.ts'
+import type { UpstreamPolicy } from './context.ts'
 import { refuseInput } from './refusal.ts'
 
 export const maxUrlLength = 2_048

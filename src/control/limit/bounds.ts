@@ -1,6 +1,6 @@
 import type { RateLimit } from '../../routing/limits/limit.ts'
-import { collectMembers } from '../collect-faults.ts'
-import { refuseInput } from '../refusal.ts'
+import { collectMembers } from '../kit/collect-faults.ts'
+import { refuseInput } from '../kit/refusal.ts'
 
 /** Null members: not bounded. */
 export type RateBounds = Pick<RateLimit, 'requestsPerMinute' | 'tokensPerMinute' | 'inFlight' | 'burst'>

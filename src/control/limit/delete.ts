@@ -1,6 +1,6 @@
 import { deleteRateLimits } from '../../storage/limit/write.ts'
-import { commitChange, type EditInput } from '../commit-change.ts'
-import type { Actor, Answer, Control } from '../control.ts'
+import { commitChange, type EditInput } from '../change/commit.ts'
+import type { Actor, Answer, Control } from '../kit/context.ts'
 import { lockRateLimit } from './lock.ts'
 import { recordRateLimit } from './record.ts'
 

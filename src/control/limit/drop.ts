@@ -1,7 +1,7 @@
 import { deleteBudgets, lockBudgetsOf } from '../../storage/budget/write.ts'
 import { deleteRateLimits, lockRateLimitsOf } from '../../storage/limit/write.ts'
 import { recordBudget } from '../budget/record.ts'
-import type { Change } from '../commit-change.ts'
+import type { Change } from '../change/commit.ts'
 import { recordRateLimit } from './record.ts'
 
 /** Deletes the limits and budgets of subjects that go, and says so in the audit log. Call it with the subjects locked. */

@@ -1,7 +1,7 @@
 import { findRateLimitForUpdate, type RateLimitDraft } from '../../storage/limit/write.ts'
-import type { Change, EditInput } from '../commit-change.ts'
-import { refuseInput } from '../refusal.ts'
-import { requireRevision } from '../revision.ts'
+import type { Change, EditInput } from '../change/commit.ts'
+import { refuseInput } from '../kit/refusal.ts'
+import { requireRevision } from '../change/require-revision.ts'
 
 /** The rate limit, locked. Throws if there is none, or if it has another revision than the caller expects. */
 export async function lockRateLimit(

@@ -1,6 +1,6 @@
 import type { RateLimitDraft } from '../../storage/limit/write.ts'
-import { auditChanges } from '../audit-changes.ts'
-import type { Change } from '../commit-change.ts'
+import { auditChanges } from '../change/audit.ts'
+import type { Change } from '../change/commit.ts'
 
 /** Records that a rate limit was made, changed or deleted. */
 export function recordRateLimit(change: Change, before: RateLimitDraft | null, after: RateLimitDraft | null): void {

@@ -1,9 +1,9 @@
 import type { LimitDimension, LimitSubject } from '../../routing/limits/limit.ts'
-import { installationId, typeOfId } from '../../routing/object-id.ts'
+import { installationId, typeOfId } from '../../routing/config/object-id.ts'
 import { lockLimitSubject } from '../../storage/limit/subject.ts'
-import { collectEach } from '../collect-faults.ts'
-import type { Change } from '../commit-change.ts'
-import { refuseInput } from '../refusal.ts'
+import { collectEach } from '../kit/collect-faults.ts'
+import type { Change } from '../change/commit.ts'
+import { refuseInput } from '../kit/refusal.ts'
 
 /** Exactly one of the two. */
 export interface LimitSubjectInput {

@@ -1,5 +1,5 @@
-import type { ModelCategory } from '../routing/vocabulary.ts'
-import { isUpstreamModel } from './text.ts'
+import type { ModelCategory } from '../../routing/config/vocabulary.ts'
+import { isUpstreamModel } from '../kit/text.ts'
 
 /** A page of a provider's model list. */
 export interface ModelListPage {

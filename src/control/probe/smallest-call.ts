@@ -1,6 +1,6 @@
-import type { ProviderConfiguration } from '../routing/configuration.ts'
-import type { ProviderKind } from '../routing/provider-kind.ts'
-import type { ModelCategory } from '../routing/vocabulary.ts'
+import type { ProviderConfiguration } from '../../routing/config/configuration.ts'
+import type { ProviderKind } from '../../routing/vendors/provider-kind.ts'
+import type { ModelCategory } from '../../routing/config/vocabulary.ts'
 
 export interface ModelCall {
   /** Relative to the base URL. */

@@ -1,7 +1,7 @@
-import { oneLine, withoutSecrets } from '../routing/shown-text.ts'
-import { readUpstreamError } from '../routing/upstream-error.ts'
-import { refuseOperation, type Refused } from './refusal.ts'
-import type { UpstreamFailure } from './upstream-http.ts'
+import { oneLine, withoutSecrets } from '../../routing/errors/shown-text.ts'
+import { readUpstreamError } from '../../routing/health/upstream-error.ts'
+import { refuseOperation, type Refused } from '../kit/refusal.ts'
+import type { UpstreamFailure } from '../kit/upstream-http.ts'
 
 /** What was called, as far as it can be shown: without secrets. */
 export interface UpstreamCallFacts {

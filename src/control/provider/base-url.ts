@@ -1,7 +1,7 @@
-import { type ProviderKind, providerKindFacts } from '../routing/provider-kind.ts'
-import type { UpstreamPolicy } from './control.ts'
-import { refuseInput } from './refusal.ts'
-import { requireUpstreamUrl } from './upstream-url.ts'
+import { type ProviderKind, providerKindFacts } from '../../routing/vendors/provider-kind.ts'
+import type { UpstreamPolicy } from '../kit/context.ts'
+import { refuseInput } from '../kit/refusal.ts'
+import { requireUpstreamUrl } from '../kit/upstream-url.ts'
 
 /**
  * The base URL as it is stored; omitted: the public endpoint of the kind. Throws `INVALID` or `UNSAFE_URL` at `path`.

@@ -1,31 +1,31 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ProviderKind } from '../routing/provider-kind.ts'
-import type { ServingState } from '../routing/vocabulary.ts'
-import { createId } from '../storage/create-id.ts'
+import type { ProviderKind } from '../../routing/vendors/provider-kind.ts'
+import type { ServingState } from '../../routing/config/vocabulary.ts'
+import { createId } from '../../storage/database/create-id.ts'
 import {
   deleteProvider,
   findProviderForUpdate,
   insertProvider,
   type ProviderDraft,
   updateProvider as writeProvider,
-} from '../storage/provider.ts'
-import { listRouteIdsOfBackends, type Ref } from '../storage/route.ts'
-import { auditChanges } from './audit-changes.ts'
-import { type GivenLabel, requireFreeLabels } from './backend-label.ts'
-import { collectMembers } from './collect-faults.ts'
-import { type Change, commitChange, type CreateInput, type EditInput } from './commit-change.ts'
-import type { Actor, Answer, Control } from './control.ts'
-import { dropLimits } from './limit/drop.ts'
-import { makeOnce } from './idempotency.ts'
-import { resolveCredentials } from './provider-credentials.ts'
-import { type HeaderInput, resolveHeaders } from './provider-headers.ts'
-import { type ProviderModelInput, resolveModels } from './provider-models.ts'
-import { resolveBaseUrl } from './provider-url.ts'
-import { refuseInput, Refused } from './refusal.ts'
-import { type PassageInput, resolvePassage } from './request-rules.ts'
-import { requireRevision } from './revision.ts'
-import { maxDescriptionLength, requireName, requireText } from './text.ts'
-import { requireProxyUrl } from './upstream-url.ts'
+} from '../../storage/provider/write.ts'
+import { listRouteIdsOfBackends, type Ref } from '../../storage/route/write.ts'
+import { auditChanges } from '../change/audit.ts'
+import { type GivenLabel, requireFreeLabels } from '../backend/label.ts'
+import { collectMembers } from '../kit/collect-faults.ts'
+import { type Change, commitChange, type CreateInput, type EditInput } from '../change/commit.ts'
+import type { Actor, Answer, Control } from '../kit/context.ts'
+import { dropLimits } from '../limit/drop.ts'
+import { makeOnce } from '../change/idempotency.ts'
+import { resolveCredentials } from './credentials.ts'
+import { type HeaderInput, resolveHeaders } from './headers.ts'
+import { type ProviderModelInput, resolveModels } from './models.ts'
+import { resolveBaseUrl } from './base-url.ts'
+import { refuseInput, Refused } from '../kit/refusal.ts'
+import { type PassageInput, resolvePassage } from '../backend/request-rules.ts'
+import { requireRevision } from '../change/require-revision.ts'
+import { maxDescriptionLength, requireName, requireText } from '../kit/text.ts'
+import { requireProxyUrl } from '../kit/upstream-url.ts'
 
 export interface ProviderCreateInput extends CreateInput, PassageInput {
   readonly name: string

@@ -1,8 +1,8 @@
-import { createId } from '../storage/create-id.ts'
-import type { ProviderDraft } from '../storage/provider.ts'
-import { collectEach } from './collect-faults.ts'
-import { refuseInput } from './refusal.ts'
-import { hintOf, requireSecret } from './secret.ts'
+import { createId } from '../../storage/database/create-id.ts'
+import type { ProviderDraft } from '../../storage/provider/write.ts'
+import { collectEach } from '../kit/collect-faults.ts'
+import { refuseInput } from '../kit/refusal.ts'
+import { hintOf, requireSecret } from '../kit/secret.ts'
 
 const maxSecrets = 16
 

@@ -1,8 +1,8 @@
-import type { ProviderConfiguration } from '../routing/configuration.ts'
-import { mayConfigureHeader } from '../routing/provider-headers.ts'
-import type { ProviderKind } from '../routing/provider-kind.ts'
-import { collectEach, collectMembers } from './collect-faults.ts'
-import { refuseInput } from './refusal.ts'
+import type { ProviderConfiguration } from '../../routing/config/configuration.ts'
+import { mayConfigureHeader } from '../../routing/vendors/provider-headers.ts'
+import type { ProviderKind } from '../../routing/vendors/provider-kind.ts'
+import { collectEach, collectMembers } from '../kit/collect-faults.ts'
+import { refuseInput } from '../kit/refusal.ts'
 
 const maxHeaders = 16
 

@@ -1,12 +1,12 @@
-import type { ProviderConfiguration } from '../routing/configuration.ts'
-import { providerHeaders } from '../routing/provider-headers.ts'
-import type { Ref } from '../storage/route.ts'
-import { answerQuestion } from './answer-question.ts'
-import type { Answer, Control } from './control.ts'
-import { callable, requireProvider } from './provider-probe.ts'
-import { type Refusal, refuseInput } from './refusal.ts'
-import { type ModelCall, shortCall } from './short-call.ts'
-import { describeFailure, describeReason, describeStatus, refuseUpstream } from './upstream-fault.ts'
+import type { ProviderConfiguration } from '../../routing/config/configuration.ts'
+import { providerHeaders } from '../../routing/vendors/provider-headers.ts'
+import type { Ref } from '../../storage/route/write.ts'
+import { answerQuestion } from '../kit/run-query.ts'
+import type { Answer, Control } from '../kit/context.ts'
+import { callable, requireProvider } from './probe.ts'
+import { type Refusal, refuseInput } from '../kit/refusal.ts'
+import { type ModelCall, shortCall } from '../probe/smallest-call.ts'
+import { describeFailure, describeReason, describeStatus, refuseUpstream } from '../probe/upstream-fault.ts'
 
 export interface ProviderModelTestInput {
   readonly provider: Ref

@@ -1,12 +1,12 @@
-import type { ProviderConfiguration } from '../routing/configuration.ts'
-import type { ModelCategory } from '../routing/vocabulary.ts'
-import { createId } from '../storage/create-id.ts'
-import { collectEach, collectMembers } from './collect-faults.ts'
-import { guessCategories } from './model-category.ts'
-import { type PricingInput, resolvePricing } from './pricing.ts'
-import { resolveAbilities } from './model-abilities.ts'
-import { refuseInput } from './refusal.ts'
-import { requireUpstreamModel } from './text.ts'
+import type { ProviderConfiguration } from '../../routing/config/configuration.ts'
+import type { ModelCategory } from '../../routing/config/vocabulary.ts'
+import { createId } from '../../storage/database/create-id.ts'
+import { collectEach, collectMembers } from '../kit/collect-faults.ts'
+import { guessCategories } from '../backend/category.ts'
+import { type PricingInput, resolvePricing } from '../backend/pricing.ts'
+import { resolveAbilities } from '../backend/abilities.ts'
+import { refuseInput } from '../kit/refusal.ts'
+import { requireUpstreamModel } from '../kit/text.ts'
 
 const maxModels = 500
 

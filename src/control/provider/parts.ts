@@ -1,12 +1,12 @@
 /** Changes of one model or credential of a provider: the others stay as they are. */
-import { findProviderIdOfCredential, type ProviderDraft } from '../storage/provider.ts'
-import type { Ref } from '../storage/route.ts'
-import { type Change, commitChange, type EditInput } from './commit-change.ts'
-import type { Actor, Answer, Control } from './control.ts'
-import { editProvider } from './provider.ts'
-import { resolveCredentials } from './provider-credentials.ts'
-import { type ProviderModelInput, resolveModels } from './provider-models.ts'
-import { refuseInput, type Refused } from './refusal.ts'
+import { findProviderIdOfCredential, type ProviderDraft } from '../../storage/provider/write.ts'
+import type { Ref } from '../../storage/route/write.ts'
+import { type Change, commitChange, type EditInput } from '../change/commit.ts'
+import type { Actor, Answer, Control } from '../kit/context.ts'
+import { editProvider } from './create.ts'
+import { resolveCredentials } from './credentials.ts'
+import { type ProviderModelInput, resolveModels } from './models.ts'
+import { refuseInput, type Refused } from '../kit/refusal.ts'
 
 export interface ProviderModelAddInput extends EditInput {
   readonly provider: Ref

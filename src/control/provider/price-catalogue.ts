@@ -1,8 +1,8 @@
-import type { Pricing, TokenPricing } from '../../routing/configuration.ts'
-import { noFurtherPrices } from '../../routing/configuration.ts'
-import { canonicalDecimal } from '../../routing/decimal.ts'
-import type { ProviderKind } from '../../routing/provider-kind.ts'
-import { guessCategories } from '../model-category.ts'
+import type { Pricing, TokenPricing } from '../../routing/config/configuration.ts'
+import { noFurtherPrices } from '../../routing/config/configuration.ts'
+import { canonicalDecimal } from '../../routing/usage/decimal.ts'
+import type { ProviderKind } from '../../routing/vendors/provider-kind.ts'
+import { guessCategories } from '../backend/category.ts'
 
 /** What the catalogue says of a model. */
 export interface CatalogueEntry {

@@ -1,26 +1,26 @@
-import type { ProviderConfiguration } from '../routing/configuration.ts'
-import { providerHeaders } from '../routing/provider-headers.ts'
-import { type ModelListFacts, type ProviderKind, providerKindFacts } from '../routing/provider-kind.ts'
-import type { ModelCategory } from '../routing/vocabulary.ts'
-import { findProviderConfiguration } from '../storage/provider.ts'
-import type { Ref } from '../storage/route.ts'
-import { answerQuestion } from './answer-question.ts'
-import type { Answer, Control } from './control.ts'
-import { guessCategories } from './model-category.ts'
-import { parseJson } from './json-answer.ts'
-import { type ListedModel, type ModelListPage, readModelList } from './model-list.ts'
-import { type HeaderInput, resolveHeaders } from './provider-headers.ts'
-import { resolveBaseUrl } from './provider-url.ts'
-import { refuseInput } from './refusal.ts'
-import { requireSecret } from './secret.ts'
+import type { ProviderConfiguration } from '../../routing/config/configuration.ts'
+import { providerHeaders } from '../../routing/vendors/provider-headers.ts'
+import { type ModelListFacts, type ProviderKind, providerKindFacts } from '../../routing/vendors/provider-kind.ts'
+import type { ModelCategory } from '../../routing/config/vocabulary.ts'
+import { findProviderConfiguration } from '../../storage/provider/write.ts'
+import type { Ref } from '../../storage/route/write.ts'
+import { answerQuestion } from '../kit/run-query.ts'
+import type { Answer, Control } from '../kit/context.ts'
+import { guessCategories } from '../backend/category.ts'
+import { parseJson } from '../probe/parse-json.ts'
+import { type ListedModel, type ModelListPage, readModelList } from '../probe/model-list.ts'
+import { type HeaderInput, resolveHeaders } from './headers.ts'
+import { resolveBaseUrl } from './base-url.ts'
+import { refuseInput } from '../kit/refusal.ts'
+import { requireSecret } from '../kit/secret.ts'
 import {
   describeFailure,
   describeReason,
   describeStatus,
   refuseUpstream,
   type UpstreamCallFacts,
-} from './upstream-fault.ts'
-import { requireProxyUrl } from './upstream-url.ts'
+} from '../probe/upstream-fault.ts'
+import { requireProxyUrl } from '../kit/upstream-url.ts'
 
 export interface ProviderDraftInput {
   readonly kind?: ProviderKind

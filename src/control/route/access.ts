@@ -1,12 +1,12 @@
-import type { RouteConfiguration } from '../routing/configuration.ts'
-import { maxAccessEntries } from '../routing/route-rules.ts'
-import type { AccessPolicy } from '../routing/vocabulary.ts'
-import { listExistingApiKeyIds, listExistingUserIds } from '../storage/access.ts'
-import type { FaultCollector } from './collect-faults.ts'
-import { type Change, commitChange } from './commit-change.ts'
-import type { Actor, Answer, Control } from './control.ts'
-import { editRoute, type RouteCommandInput } from './edit-route.ts'
-import { refuseInput } from './refusal.ts'
+import type { RouteConfiguration } from '../../routing/config/configuration.ts'
+import { maxAccessEntries } from '../../routing/config/route-rules.ts'
+import type { AccessPolicy } from '../../routing/config/vocabulary.ts'
+import { listExistingApiKeyIds, listExistingUserIds } from '../../storage/database/existing-ids.ts'
+import type { FaultCollector } from '../kit/collect-faults.ts'
+import { type Change, commitChange } from '../change/commit.ts'
+import type { Actor, Answer, Control } from '../kit/context.ts'
+import { editRoute, type RouteCommandInput } from './edit.ts'
+import { refuseInput } from '../kit/refusal.ts'
 
 export interface RouteAccessInput {
   readonly policy: AccessPolicy

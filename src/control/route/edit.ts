@@ -1,13 +1,13 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type Problem, routeProblems } from '../routing/route-rules.ts'
-import { listBackendLabels } from '../storage/backend.ts'
-import type { RouteChangeKind, RouteRevisionState } from '../storage/configuration-tables.ts'
-import { findRouteForUpdate, insertRoute, type Ref, type RouteDraft, updateRoute } from '../storage/route.ts'
-import { auditChanges } from './audit-changes.ts'
-import { FaultCollector } from './collect-faults.ts'
-import type { Change, EditInput } from './commit-change.ts'
-import { Refused, refuseInput } from './refusal.ts'
-import { requireRevision } from './revision.ts'
+import { type Problem, routeProblems } from '../../routing/config/route-rules.ts'
+import { listBackendLabels } from '../../storage/backend/read.ts'
+import type { RouteChangeKind, RouteRevisionState } from '../../storage/config/tables.ts'
+import { findRouteForUpdate, insertRoute, type Ref, type RouteDraft, updateRoute } from '../../storage/route/write.ts'
+import { auditChanges } from '../change/audit.ts'
+import { FaultCollector } from '../kit/collect-faults.ts'
+import type { Change, EditInput } from '../change/commit.ts'
+import { Refused, refuseInput } from '../kit/refusal.ts'
+import { requireRevision } from '../change/require-revision.ts'
 
 /** What every command on one route takes. */
 export interface RouteCommandInput extends EditInput {

@@ -1,11 +1,11 @@
-import { defaultMaxAttempts, defaultTriggers, type RouteConfiguration } from '../routing/configuration.ts'
-import type { FallbackTrigger } from '../routing/vocabulary.ts'
-import type { BackendRef } from '../storage/backend.ts'
-import { requireBackendIdOr } from './backend-ref.ts'
-import type { FaultCollector } from './collect-faults.ts'
-import { type Change, commitChange } from './commit-change.ts'
-import type { Actor, Answer, Control } from './control.ts'
-import { editRoute, type RouteCommandInput } from './edit-route.ts'
+import { defaultMaxAttempts, defaultTriggers, type RouteConfiguration } from '../../routing/config/configuration.ts'
+import type { FallbackTrigger } from '../../routing/config/vocabulary.ts'
+import type { BackendRef } from '../../storage/backend/read.ts'
+import { requireBackendIdOr } from '../backend/require-backend.ts'
+import type { FaultCollector } from '../kit/collect-faults.ts'
+import { type Change, commitChange } from '../change/commit.ts'
+import type { Actor, Answer, Control } from '../kit/context.ts'
+import { editRoute, type RouteCommandInput } from './edit.ts'
 
 export interface RouteFallbackInput {
   /** In the order in which they are tried. */

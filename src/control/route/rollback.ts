@@ -1,10 +1,10 @@
-import { listBackendLabels } from '../storage/backend.ts'
-import type { RouteDraft } from '../storage/route.ts'
-import { findRouteRevisionState } from '../storage/route-revision.ts'
-import { type Change, commitChange } from './commit-change.ts'
-import type { Actor, Answer, Control } from './control.ts'
-import { editRoute, type RouteCommandInput } from './edit-route.ts'
-import { refuseInput, refuseOperation } from './refusal.ts'
+import { listBackendLabels } from '../../storage/backend/read.ts'
+import type { RouteDraft } from '../../storage/route/write.ts'
+import { findRouteRevisionState } from '../../storage/route/revision.ts'
+import { type Change, commitChange } from '../change/commit.ts'
+import type { Actor, Answer, Control } from '../kit/context.ts'
+import { editRoute, type RouteCommandInput } from './edit.ts'
+import { refuseInput, refuseOperation } from '../kit/refusal.ts'
 
 export interface RouteRollbackInput extends RouteCommandInput {
   readonly toRevision: number

@@ -1,12 +1,12 @@
-import { createId } from '../storage/create-id.ts'
-import type { BackendRef } from '../storage/backend.ts'
-import type { RouteDraft } from '../storage/route.ts'
-import { requireBackendId } from './backend-ref.ts'
-import { type Change, commitChange } from './commit-change.ts'
-import type { Actor, Answer, Control } from './control.ts'
-import { editRoute, labelsOf, type RouteCommandInput } from './edit-route.ts'
-import { refuseInput } from './refusal.ts'
-import { resolveTargets, type RouteTargetInput } from './route.ts'
+import { createId } from '../../storage/database/create-id.ts'
+import type { BackendRef } from '../../storage/backend/read.ts'
+import type { RouteDraft } from '../../storage/route/write.ts'
+import { requireBackendId } from '../backend/require-backend.ts'
+import { type Change, commitChange } from '../change/commit.ts'
+import type { Actor, Answer, Control } from '../kit/context.ts'
+import { editRoute, labelsOf, type RouteCommandInput } from './edit.ts'
+import { refuseInput } from '../kit/refusal.ts'
+import { resolveTargets, type RouteTargetInput } from './create.ts'
 
 /** A target of a route: by its id, or by its backend. */
 export type TargetRef = BackendRef

@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
-import { lockRoutes, type Ref, type RouteDraft, updateWeights } from '../storage/route.ts'
-import { collectEach } from './collect-faults.ts'
-import { type Change, type ChangeInput, commitChange } from './commit-change.ts'
-import type { Actor, Answer, Control } from './control.ts'
-import { labelsOf, record, requireSound, type RouteCommandInput } from './edit-route.ts'
-import { refuseInput } from './refusal.ts'
-import { requireRevision } from './revision.ts'
-import { requireTargetAmong, type TargetRef } from './route-targets.ts'
+import { lockRoutes, type Ref, type RouteDraft, updateWeights } from '../../storage/route/write.ts'
+import { collectEach } from '../kit/collect-faults.ts'
+import { type Change, type ChangeInput, commitChange } from '../change/commit.ts'
+import type { Actor, Answer, Control } from '../kit/context.ts'
+import { labelsOf, record, requireSound, type RouteCommandInput } from './edit.ts'
+import { refuseInput } from '../kit/refusal.ts'
+import { requireRevision } from '../change/require-revision.ts'
+import { requireTargetAmong, type TargetRef } from './targets.ts'
 
 /** Most routes that one call switches. */
 export const maxBulkChanges = 100

@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ServingState, UserRole } from '../routing/vocabulary.ts'
-import { type ApiKeyDraft, lockApiKeysOfOwner } from '../storage/api-key.ts'
-import { createId } from '../storage/create-id.ts'
+import type { ServingState, UserRole } from '../../routing/config/vocabulary.ts'
+import { type ApiKeyDraft, lockApiKeysOfOwner } from '../../storage/api-key/write.ts'
+import { createId } from '../../storage/database/create-id.ts'
 import {
   deleteUser,
   findUserForUpdate,
@@ -10,18 +10,18 @@ import {
   listRouteIdsWithAccessOf,
   updateUser as writeUser,
   type UserDraft,
-} from '../storage/user.ts'
-import { keepAdministration } from './administration.ts'
-import { recordApiKey } from './api-key.ts'
-import { auditChanges } from './audit-changes.ts'
-import { type Change, commitChange, type CreateInput, type EditInput } from './commit-change.ts'
-import type { Actor, Answer, Control } from './control.ts'
-import { editRoute } from './edit-route.ts'
-import { dropLimits } from './limit/drop.ts'
-import { makeOnce } from './idempotency.ts'
-import { refuseInput, refuseOperation } from './refusal.ts'
-import { requireRevision } from './revision.ts'
-import { requireName } from './text.ts'
+} from '../../storage/user/write.ts'
+import { keepAdministration } from '../api-key/keep-administration.ts'
+import { recordApiKey } from '../api-key/create.ts'
+import { auditChanges } from '../change/audit.ts'
+import { type Change, commitChange, type CreateInput, type EditInput } from '../change/commit.ts'
+import type { Actor, Answer, Control } from '../kit/context.ts'
+import { editRoute } from '../route/edit.ts'
+import { dropLimits } from '../limit/drop.ts'
+import { makeOnce } from '../change/idempotency.ts'
+import { refuseInput, refuseOperation } from '../kit/refusal.ts'
+import { requireRevision } from '../change/require-revision.ts'
+import { requireName } from '../kit/text.ts'
 
 export interface UserCreateInput extends CreateInput {
   readonly name: string

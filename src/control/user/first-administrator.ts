@@ -1,20 +1,20 @@
-import { apiKeyScopes } from '../routing/vocabulary.ts'
-import { countAdministratorKeys } from '../storage/administration.ts'
+import { apiKeyScopes } from '../../routing/config/vocabulary.ts'
+import { countAdministratorKeys } from '../../storage/api-key/administrators.ts'
 import {
   type ApiKeyDraft,
   findApiKeyByHashForUpdate,
   findApiKeyForUpdate,
   listUnrevokedApiKeyIds,
-} from '../storage/api-key.ts'
-import { lockConfigVersion } from '../storage/config-version.ts'
-import { createId } from '../storage/create-id.ts'
-import { findAdministratorId, findUser, hasUsers } from '../storage/user.ts'
-import { hashApiKey } from './actor.ts'
-import { addApiKey, writeIfChanged } from './api-key.ts'
-import { createApiKeySecret, environmentPrefix } from './api-key-secret.ts'
-import { type Change, commitChange } from './commit-change.ts'
-import type { Actor, Control } from './control.ts'
-import { addUser } from './user.ts'
+} from '../../storage/api-key/write.ts'
+import { lockConfigVersion } from '../../storage/change/version.ts'
+import { createId } from '../../storage/database/create-id.ts'
+import { findAdministratorId, findUser, hasUsers } from '../../storage/user/write.ts'
+import { hashApiKey } from '../kit/actor.ts'
+import { addApiKey, writeIfChanged } from '../api-key/create.ts'
+import { createApiKeySecret, environmentPrefix } from '../api-key/secret.ts'
+import { type Change, commitChange } from '../change/commit.ts'
+import type { Actor, Control } from '../kit/context.ts'
+import { addUser } from './create.ts'
 
 const administratorName = 'admin'
 

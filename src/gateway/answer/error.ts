@@ -1,8 +1,8 @@
 /** What the gateway says itself, in the client's protocol. */
-import { type GatewayErrorCode, gatewayErrorMessage, gatewayErrors } from '../routing/errors.ts'
-import type { Operation, Protocol } from '../routing/operation.ts'
-import { findUpstreamError, parseObject } from '../routing/upstream-error.ts'
-import type { RequestOutcome } from '../routing/vocabulary.ts'
+import { type GatewayErrorCode, gatewayErrorMessage, gatewayErrors } from '../../routing/errors/gateway-errors.ts'
+import type { Operation, Protocol } from '../../routing/vendors/operation.ts'
+import { findUpstreamError, parseObject } from '../../routing/health/upstream-error.ts'
+import type { RequestOutcome } from '../../routing/config/vocabulary.ts'
 
 /** An error as a JSON body: OpenAI's envelope, or Anthropic's. */
 export function errorBody(code: GatewayErrorCode, protocol: Protocol, requestId: string, detail?: string): Buffer {

@@ -1,7 +1,7 @@
 import { EventLines, type LineWatcher } from './event-lines.ts'
-import { JsonPicker } from './protocol/json-picker.ts'
-import type { ShapeOfObject } from './protocol/json-scan.ts'
-import { readEvent, ServerSentEvent } from './sse.ts'
+import { JsonPicker } from '../protocol/json-picker.ts'
+import type { ShapeOfObject } from '../protocol/json-scan.ts'
+import { readEvent, ServerSentEvent } from '../protocol/sse.ts'
 
 /** An event's name has to stand in so many bytes. */
 const namedBytes = 1024

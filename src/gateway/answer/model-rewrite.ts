@@ -1,5 +1,5 @@
 import { EventLines, type LineWatcher } from './event-lines.ts'
-import { JsonScan, type JsonScanWatcher, type Shape, shapeOf } from './protocol/json-scan.ts'
+import { JsonScan, type JsonScanWatcher, type Shape, shapeOf } from '../protocol/json-scan.ts'
 
 /** Where an answer says its model: at the top, and in events that carry all of a response or of a message. */
 const inObject: Shape = shapeOf({ model: 'value' })

@@ -1,5 +1,5 @@
-import type { RequestRules } from '../routing/configuration.ts'
-import type { Backend } from '../routing/snapshot.ts'
+import type { RequestRules } from '../../routing/config/configuration.ts'
+import type { Backend } from '../../routing/config/snapshot.ts'
 
 /** Headers that pass to a backend, or back from it, besides the fixed lists. */
 interface PassedNames {

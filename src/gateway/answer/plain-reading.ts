@@ -1,19 +1,19 @@
-import { endOfBlock } from '../routing/answer-text.ts'
-import type { UsageKind } from '../routing/operation.ts'
+import { endOfBlock } from '../../routing/usage/answer-text.ts'
+import type { UsageKind } from '../../routing/vendors/operation.ts'
 import {
   noReportedUnits,
   type ReportedRest,
   type ReportedUnits,
   toServiceTier,
-} from '../routing/usage/reported-units.ts'
-import type { TokenUsage } from '../routing/usage-record.ts'
-import { UsageTally } from '../routing/usage-tally.ts'
-import { AnswerBytes, keptWholeBytes } from './answer-bytes.ts'
-import type { AnswerReading } from './answer-reading.ts'
-import { isObject, type Json, parseEventJson } from './protocol/event-json.ts'
-import { JsonPicker } from './protocol/json-picker.ts'
-import { findServiceTier } from './protocol/service-tier.ts'
-import type { StreamProtocol } from './protocol/stream-protocol.ts'
+} from '../../routing/usage/reported-units.ts'
+import type { TokenUsage } from '../../routing/usage/record.ts'
+import { UsageTally } from '../../routing/usage/tally.ts'
+import { AnswerBytes, keptWholeBytes } from './bytes.ts'
+import type { AnswerReading } from './reading.ts'
+import { isObject, type Json, parseEventJson } from '../protocol/event-json.ts'
+import { JsonPicker } from '../protocol/json-picker.ts'
+import { findServiceTier } from '../protocol/service-tier.ts'
+import type { StreamProtocol } from '../protocol/stream-protocol.ts'
 
 /** What an answer says of itself. */
 interface Report {

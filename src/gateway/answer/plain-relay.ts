@@ -1,9 +1,9 @@
-import type { UsageKind } from '../routing/operation.ts'
-import { monotonicMs } from './monotonic.ts'
+import type { UsageKind } from '../../routing/vendors/operation.ts'
+import { monotonicMs } from '../loop/monotonic.ts'
 import { PlainReading } from './plain-reading.ts'
-import type { StreamProtocol } from './protocol/stream-protocol.ts'
+import type { StreamProtocol } from '../protocol/stream-protocol.ts'
 import { type AnswerSink, join, lastPart, type Relay, type RelayEnd, writePart } from './relay.ts'
-import type { AnswerReader, UpstreamCall } from './upstream/call.ts'
+import type { AnswerReader, UpstreamCall } from '../upstream/call.ts'
 
 /** Passes a body on as it arrives. If it breaks off, so does the connection: a cut body must never look whole. */
 export class PlainRelay implements AnswerReader, Relay {

@@ -1,6 +1,6 @@
-import type { ReportedRest } from '../routing/usage/reported-units.ts'
-import type { TokenUsage } from '../routing/usage-record.ts'
-import type { AnswerBytes } from './answer-bytes.ts'
+import type { ReportedRest } from '../../routing/usage/reported-units.ts'
+import type { TokenUsage } from '../../routing/usage/record.ts'
+import type { AnswerBytes } from './bytes.ts'
 
 /** What is known of an answer after its bytes have passed. */
 export interface AnswerReading {

@@ -1,10 +1,10 @@
 /** What the two ways to pass an answer on have in common. */
-import type { GatewayErrorCode } from '../routing/errors.ts'
-import type { AnswerReading } from './answer-reading.ts'
-import type { Exchange } from './downstream/exchange.ts'
+import type { GatewayErrorCode } from '../../routing/errors/gateway-errors.ts'
+import type { AnswerReading } from './reading.ts'
+import type { Exchange } from '../http1/server/exchange.ts'
 import type { Rewrite } from './model-rewrite.ts'
 import type { StreamEnd } from './stream-end.ts'
-import type { UpstreamCall } from './upstream/call.ts'
+import type { UpstreamCall } from '../upstream/call.ts'
 
 /**
  * How the passing on ended. `failed`, `refused`: as upstream said itself. `broken`: upstream did not finish. `silent`: it sent

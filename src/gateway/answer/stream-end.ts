@@ -1,7 +1,7 @@
-import { classifyStatus } from '../routing/classify.ts'
-import { statusOfErrorEvent } from './protocol/stream-error.ts'
-import { type EndingEvent, isDone } from './protocol/stream-protocol.ts'
-import { readEvent, type ServerSentEvent, wholeEventsLength } from './sse.ts'
+import { classifyStatus } from '../../routing/health/classify-outcome.ts'
+import { statusOfErrorEvent } from '../protocol/stream-error.ts'
+import { type EndingEvent, isDone } from '../protocol/stream-protocol.ts'
+import { readEvent, type ServerSentEvent, wholeEventsLength } from '../protocol/sse.ts'
 
 /**
  * How upstream itself ended a stream. `failed`: with an error of its own. `refused`: with one that the client caused, and that

@@ -1,9 +1,9 @@
-import type { GatewayErrorCode } from '../routing/errors.ts'
-import type { UsageKind } from '../routing/operation.ts'
+import type { GatewayErrorCode } from '../../routing/errors/gateway-errors.ts'
+import type { UsageKind } from '../../routing/vendors/operation.ts'
 import { LongEvent } from './long-event.ts'
-import { monotonicMs } from './monotonic.ts'
-import { PendingBytes } from './pending-bytes.ts'
-import type { EndingEvent, StreamProtocol } from './protocol/stream-protocol.ts'
+import { monotonicMs } from '../loop/monotonic.ts'
+import { PendingBytes } from '../loop/pending-bytes.ts'
+import type { EndingEvent, StreamProtocol } from '../protocol/stream-protocol.ts'
 import {
   type AnswerSink,
   type BrokenEnd,
@@ -21,10 +21,10 @@ import {
   readEvent,
   type ServerSentEvent,
   wholeEventsLength,
-} from './sse.ts'
+} from '../protocol/sse.ts'
 import { isHalfEvent, streamEndOf } from './stream-end.ts'
 import { StreamReading } from './stream-reading.ts'
-import type { AnswerReader, UpstreamCall } from './upstream/call.ts'
+import type { AnswerReader, UpstreamCall } from '../upstream/call.ts'
 
 export interface StreamOptions {
   readonly protocol: StreamProtocol

@@ -1,4 +1,4 @@
-import type { Backend } from '../routing/snapshot.ts'
+import type { Backend } from '../../routing/config/snapshot.ts'
 
 const rememberedMs = 60 * 60 * 1_000
 /** A clean-up begins here: more backends than this are seldom so strict. */

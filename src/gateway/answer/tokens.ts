@@ -1,8 +1,8 @@
-import type { BilledUsage } from '../routing/cost.ts'
-import type { Operation } from '../routing/operation.ts'
-import { countTokens, type TokenCount } from '../routing/usage-count.ts'
-import type { AnswerReading } from './answer-reading.ts'
-import type { ReceivedRequest } from './received-request.ts'
+import type { BilledUsage } from '../../routing/usage/cost.ts'
+import type { Operation } from '../../routing/vendors/operation.ts'
+import { countTokens, type TokenCount } from '../../routing/usage/token-count.ts'
+import type { AnswerReading } from './reading.ts'
+import type { ReceivedRequest } from '../body/received.ts'
 
 /** An answer that began to go to the client. */
 export interface PassedAnswer {

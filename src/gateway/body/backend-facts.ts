@@ -1,4 +1,4 @@
-import type { Backend } from '../routing/snapshot.ts'
+import type { Backend } from '../../routing/config/snapshot.ts'
 
 /** What requests need of a backend in a form of its own, made once for as long as the backend does not change. */
 export interface BackendFacts {

@@ -1,7 +1,7 @@
 import type { Transform } from 'node:stream'
 import { constants, createGunzip, createZstdDecompress } from 'node:zlib'
-import type { Exchange } from './downstream/exchange.ts'
-import { guarded } from './guarded.ts'
+import type { Exchange } from '../http1/server/exchange.ts'
+import { guarded } from '../loop/guarded.ts'
 import {
   type BodyEnd,
   type BoundedBodyReader,

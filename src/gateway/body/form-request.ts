@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream'
-import type { Backend } from '../routing/snapshot.ts'
+import type { Backend } from '../../routing/config/snapshot.ts'
 import { backendFacts } from './backend-facts.ts'
 import type { ScannedForm } from './multipart-scan.ts'
-import type { ReceivedRequest } from './received-request.ts'
+import type { ReceivedRequest } from './received.ts'
 import type { SpooledBody } from './spooled-body.ts'
 
 /**

@@ -1,7 +1,7 @@
-import type { Operation } from '../routing/operation.ts'
-import type { Backend } from '../routing/snapshot.ts'
+import type { Operation } from '../../routing/vendors/operation.ts'
+import type { Backend } from '../../routing/config/snapshot.ts'
 import { backendFacts } from './backend-facts.ts'
-import type { ReceivedRequest } from './received-request.ts'
+import type { ReceivedRequest } from './received.ts'
 import type { ScannedRequest } from './request-scan.ts'
 import { beginning, type Edit, splice, usageEdit } from './splice.ts'
 

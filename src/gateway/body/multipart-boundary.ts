@@ -1,4 +1,4 @@
-import { readParameters } from './http/header-parameters.ts'
+import { readParameters } from '../http1/header-parameters.ts'
 
 /** RFC 2046 § 5.1.1, and the other characters of tokens, which clients use as well. */
 const boundary = /^[\w'()+,\-./:=?!#$%&*^`{|}~ ]{1,70}(?<! )$/

@@ -2,7 +2,7 @@
  * The head of a part of multipart/form-data (RFC 7578 § 4.2). Strict: two servers that read one head in two ways would see two
  * different models, and the gateway only one of them.
  */
-import { type Parameter, readParameters, valueOf } from './http/header-parameters.ts'
+import { type Parameter, readParameters, valueOf } from '../http1/header-parameters.ts'
 
 export interface PartHead {
   /** Empty: it has none. */

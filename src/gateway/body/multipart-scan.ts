@@ -5,10 +5,10 @@
  * served by the other.
  */
 import { isUtf8 } from 'node:buffer'
-import type { StreamFlag } from '../routing/operation.ts'
+import type { StreamFlag } from '../../routing/vendors/operation.ts'
 import { type PartHead, readPartHead } from './multipart-part-head.ts'
-import { PendingBytes } from './pending-bytes.ts'
-import type { Fault } from './request-edges.ts'
+import { PendingBytes } from '../loop/pending-bytes.ts'
+import type { Fault } from './request-faults.ts'
 import type { Span } from './request-scan.ts'
 
 export interface ScannedForm {

@@ -1,5 +1,5 @@
-import type { Backend } from '../routing/snapshot.ts'
-import type { CallRequest } from './upstream/exchange.ts'
+import type { Backend } from '../../routing/config/snapshot.ts'
+import type { CallRequest } from '../http1/client/exchange.ts'
 
 /** A request whose body has arrived, whatever its form: what the way of it depends on, and what upstreams get of it. */
 export interface ReceivedRequest {

@@ -1,7 +1,7 @@
-import type { BodyReader, Exchange } from './downstream/exchange.ts'
-import { monotonicMs } from './monotonic.ts'
-import { type Member, Roster } from './roster.ts'
-import { failAlone } from './turn.ts'
+import type { BodyReader, Exchange } from '../http1/server/exchange.ts'
+import { monotonicMs } from '../loop/monotonic.ts'
+import { type Member, Roster } from '../loop/roster.ts'
+import { failAlone } from '../loop/phases.ts'
 
 /**
  * How a body ended. `malformed`: it cannot be read as one. `undecodable`: its content coding cannot be taken off. `silent`: the

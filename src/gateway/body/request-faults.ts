@@ -1,9 +1,9 @@
 /** What is wrong with a request whose head could be read. */
-import type { GatewayErrorCode } from '../routing/errors.ts'
-import type { Operation } from '../routing/operation.ts'
+import type { GatewayErrorCode } from '../../routing/errors/gateway-errors.ts'
+import type { Operation } from '../../routing/vendors/operation.ts'
 import type { ContentCoding } from './decoded-body.ts'
-import type { RequestHead } from './downstream/request-head.ts'
-import { readParameters, valueOf } from './http/header-parameters.ts'
+import type { RequestHead } from '../http1/server/request-head.ts'
+import { readParameters, valueOf } from '../http1/header-parameters.ts'
 
 export interface Fault {
   readonly code: GatewayErrorCode

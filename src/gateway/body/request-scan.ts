@@ -6,7 +6,7 @@
  * name and served by the other. Nothing is parsed that is not needed: `9007199254740993` and `1e400` stay what they are.
  */
 import { isUtf8 } from 'node:buffer'
-import type { StreamFlag } from '../routing/operation.ts'
+import type { StreamFlag } from '../../routing/vendors/operation.ts'
 
 /** A range of bytes of the body: from `start` up to, and without, `end`. */
 export interface Span {

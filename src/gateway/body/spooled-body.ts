@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto'
 import { type FileHandle, open, unlink } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import type { BodyShare } from './body-budget.ts'
-import { BodyPieces } from './body-pieces.ts'
+import type { BodyShare } from './budget.ts'
+import { BodyPieces } from './pieces.ts'
 
 /** So much of a body is kept in memory; what comes behind it, on disk. */
 const maxMemoryBytes = 512 * 1024

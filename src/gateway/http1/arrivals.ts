@@ -1,4 +1,4 @@
-import { failAlone, maxStagedBytes } from '../turn.ts'
+import { failAlone, maxStagedBytes } from '../loop/phases.ts'
 
 /** When it is time. */
 interface ReadingStep {

@@ -1,6 +1,6 @@
 import type { LeaseTurn, TurnTaker } from '../../routing/limits/lease-turn.ts'
-import { guarded } from '../guarded.ts'
-import { monotonicMs } from '../monotonic.ts'
+import { guarded } from '../loop/guarded.ts'
+import { monotonicMs } from '../loop/monotonic.ts'
 import type { GatewayLog } from '../ports.ts'
 
 export interface LeaseTurnsOptions<Ask, Answer> {

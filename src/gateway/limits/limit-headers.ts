@@ -1,7 +1,7 @@
-import type { Protocol } from '../../routing/operation.ts'
+import type { Protocol } from '../../routing/vendors/operation.ts'
 import type { LeasedUnits } from '../../routing/limits/leased-units.ts'
 import type { RateBucket } from '../../routing/limits/rate-bucket.ts'
-import { monotonicMs } from '../monotonic.ts'
+import { monotonicMs } from '../loop/monotonic.ts'
 
 /**
  * Adds what is left of the narrowest limits, of requests and of tokens, as clients of the protocol read it. Formats:

@@ -1,10 +1,10 @@
-import type { Caller } from '../../routing/access.ts'
+import type { Caller } from '../../routing/access/authorise.ts'
 import type { LeaseAnswer, LeaseAsk } from '../../routing/limits/lease.ts'
 import type { RateLimit } from '../../routing/limits/limit.ts'
 import { bucketKey, forEachOfBackend, forEachOfCaller } from '../../routing/limits/match-limits.ts'
 import { RateBucket, type RateDemand, type RateShortage } from '../../routing/limits/rate-bucket.ts'
-import type { Backend, Route, Snapshot } from '../../routing/snapshot.ts'
-import { monotonicMs } from '../monotonic.ts'
+import type { Backend, Route, Snapshot } from '../../routing/config/snapshot.ts'
+import { monotonicMs } from '../loop/monotonic.ts'
 import { LeaseTurns, type LeaseTurnsOptions } from './lease-turns.ts'
 import { RateHold } from './rate-hold.ts'
 

@@ -1,8 +1,8 @@
 import type { RateDemand } from '../../routing/limits/rate-bucket.ts'
-import type { Operation } from '../../routing/operation.ts'
-import type { ReceivedRequest } from '../received-request.ts'
-import { join } from '../relay.ts'
-import { topLevelMembers } from '../session-scan.ts'
+import type { Operation } from '../../routing/vendors/operation.ts'
+import type { ReceivedRequest } from '../body/received.ts'
+import { join } from '../answer/relay.ts'
+import { topLevelMembers } from '../body/session-scan.ts'
 
 /** What a request without a cap of its own is expected to write at most. */
 const usualOutputTokens = 4_096

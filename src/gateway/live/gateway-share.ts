@@ -5,7 +5,7 @@
  * So a higher count holds at once, and a lower one after it was told, and no higher one, for longer than it takes all the others
  * to be heard of again.
  */
-import { monotonicMs } from '../monotonic.ts'
+import { monotonicMs } from '../loop/monotonic.ts'
 
 /** Heartbeats come each second, and a gateway is heard of again within one of them once the database answers. */
 export const lowerCountHoldsAfterMs = 5_000

@@ -1,10 +1,10 @@
 /** Active checks of endpoints, as their deployments configure them. They never run inference: a GET of the health path. */
 import { connectionFault } from '../upstream/guarded-connector.ts'
 import type { Dispatcher } from 'undici'
-import type { EndpointConfiguration, HealthCheck } from '../../routing/configuration.ts'
-import type { DeploymentBackend, Snapshot } from '../../routing/snapshot.ts'
-import { monotonicMs } from '../monotonic.ts'
-import { isOwnShortage } from '../own-shortage.ts'
+import type { EndpointConfiguration, HealthCheck } from '../../routing/config/configuration.ts'
+import type { DeploymentBackend, Snapshot } from '../../routing/config/snapshot.ts'
+import { monotonicMs } from '../loop/monotonic.ts'
+import { isOwnShortage } from '../upstream/own-shortage.ts'
 
 /** The connections that requests use as well, with their guard against forbidden addresses. */
 export interface ProbeConnections {

@@ -1,5 +1,5 @@
-import type { Backend, Snapshot } from '../../routing/snapshot.ts'
-import { monotonicMs } from '../monotonic.ts'
+import type { Backend, Snapshot } from '../../routing/config/snapshot.ts'
+import { monotonicMs } from '../loop/monotonic.ts'
 
 /** A server that is replaced by a newer version may serve what the old one did not. */
 const rememberedMs = 600_000

@@ -2,12 +2,12 @@
  * The gateway's live state, as one thing to ask and to tell: each of its parts is a file of this folder. It is keyed by identity
  * and outlives every snapshot; what is gone from the snapshot is forgotten after a while.
  */
-import type { BackendHealthReport } from '../../routing/backend-health.ts'
-import type { LiveView } from '../../routing/live-view.ts'
-import type { AttemptPlan, WaitPlan } from '../../routing/next-attempt.ts'
-import { Rotations } from '../../routing/rotation.ts'
-import type { Backend, Snapshot } from '../../routing/snapshot.ts'
-import { guarded } from '../guarded.ts'
+import type { BackendHealthReport } from '../../routing/health/backend-health.ts'
+import type { LiveView } from '../../routing/choose/live-view.ts'
+import type { AttemptPlan, WaitPlan } from '../../routing/choose/next-attempt.ts'
+import { Rotations } from '../../routing/choose/rotation.ts'
+import type { Backend, Snapshot } from '../../routing/config/snapshot.ts'
+import { guarded } from '../loop/guarded.ts'
 import { Attempts } from './attempts.ts'
 import { countCheck, passingCheck } from './check-state.ts'
 import { GatewayShare } from './gateway-share.ts'

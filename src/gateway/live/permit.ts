@@ -1,5 +1,5 @@
-import type { Classification } from '../../routing/classify.ts'
-import type { AttemptPlan } from '../../routing/next-attempt.ts'
+import type { Classification } from '../../routing/health/classify-outcome.ts'
+import type { AttemptPlan } from '../../routing/choose/next-attempt.ts'
 import type { Subject } from './subject.ts'
 
 /** What an attempt's answer, or the lack of one, says about where it went. */

@@ -4,7 +4,7 @@ import {
   recordRequest,
   takeRepeat,
   type RetryBudget,
-} from '../../routing/retry-budget.ts'
+} from '../../routing/choose/retry-budget.ts'
 
 /** The retry budgets of all routes, by id. */
 export class RetryBudgets {

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { monotonicMs } from '../monotonic.ts'
+import { monotonicMs } from '../loop/monotonic.ts'
 
 const mostSessions = 50_000
 const mostAnswers = 50_000

@@ -1,6 +1,6 @@
-import { closedCircuit, allowsRequest, circuitRetryAtMs, type Circuit } from '../../routing/circuit.ts'
-import { isBenched, notBenched, type CredentialBench } from '../../routing/credential-bench.ts'
-import type { BackendHealthReport, EjectionCause } from '../../routing/backend-health.ts'
+import { closedCircuit, allowsRequest, circuitRetryAtMs, type Circuit } from '../../routing/health/circuit.ts'
+import { isBenched, notBenched, type CredentialBench } from '../../routing/health/credential-bench.ts'
+import type { BackendHealthReport, EjectionCause } from '../../routing/health/backend-health.ts'
 import { passingCheck, type CheckState } from './check-state.ts'
 
 /** All that is live of one id: an endpoint, a provider model, or a credential. */

@@ -1,5 +1,5 @@
-import type { BackendHealthReport } from '../../routing/backend-health.ts'
-import type { Snapshot } from '../../routing/snapshot.ts'
+import type { BackendHealthReport } from '../../routing/health/backend-health.ts'
+import type { Snapshot } from '../../routing/config/snapshot.ts'
 import { Subject } from './subject.ts'
 
 /** What is live, by id of the endpoint, provider model or credential. */

@@ -1,5 +1,5 @@
 /** The queue of a deployment whose endpoints are all full: first come, first served, bounded in number and in time. */
-import type { AttemptPlan, WaitPlan } from '../../routing/next-attempt.ts'
+import type { AttemptPlan, WaitPlan } from '../../routing/choose/next-attempt.ts'
 import type { Permit } from './permit.ts'
 
 /**

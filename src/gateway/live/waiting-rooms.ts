@@ -1,11 +1,15 @@
-import { backendAvailability, leastRecentlyEjected, type BackendAvailability } from '../../routing/availability.ts'
-import type { EndpointConfiguration } from '../../routing/configuration.ts'
-import type { LiveView } from '../../routing/live-view.ts'
-import type { AttemptPlan, WaitPlan } from '../../routing/next-attempt.ts'
-import type { Rotations } from '../../routing/rotation.ts'
-import { selectEndpoint } from '../../routing/select-endpoint.ts'
-import type { DeploymentBackend, Snapshot } from '../../routing/snapshot.ts'
-import { guarded } from '../guarded.ts'
+import {
+  backendAvailability,
+  leastRecentlyEjected,
+  type BackendAvailability,
+} from '../../routing/choose/availability.ts'
+import type { EndpointConfiguration } from '../../routing/config/configuration.ts'
+import type { LiveView } from '../../routing/choose/live-view.ts'
+import type { AttemptPlan, WaitPlan } from '../../routing/choose/next-attempt.ts'
+import type { Rotations } from '../../routing/choose/rotation.ts'
+import { selectEndpoint } from '../../routing/choose/select-endpoint.ts'
+import type { DeploymentBackend, Snapshot } from '../../routing/config/snapshot.ts'
+import { guarded } from '../loop/guarded.ts'
 import type { Permit } from './permit.ts'
 import type { Subjects } from './subjects.ts'
 import { Waiter, WaitingRoom, type Wait } from './waiting-room.ts'

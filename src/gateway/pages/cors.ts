@@ -1,5 +1,5 @@
 /** Cross-origin requests of web pages (https://fetch.spec.whatwg.org/#http-cors-protocol). */
-import type { Exchange } from './downstream/exchange.ts'
+import type { Exchange } from '../http1/server/exchange.ts'
 
 /** Origins whose pages may use the gateway, or all. */
 export type CorsOrigins = '*' | ReadonlySet<string>

@@ -3,9 +3,9 @@
  * a key with the scope `USAGE_READ` whose owner is more than a member.
  */
 import { hash } from 'node:crypto'
-import { authenticate, type Caller, isRefusal } from '../routing/access.ts'
-import type { Snapshot } from '../routing/snapshot.ts'
-import type { MetricsReader } from './ports.ts'
+import { authenticate, type Caller, isRefusal } from '../../routing/access/authorise.ts'
+import type { Snapshot } from '../../routing/config/snapshot.ts'
+import type { MetricsReader } from '../ports.ts'
 
 export function isMetricsUrl(url: string | undefined): boolean {
   return url !== undefined && url.startsWith('/metrics') && (url.length === 8 || url[8] === '?')

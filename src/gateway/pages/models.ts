@@ -1,8 +1,8 @@
 /** `GET /v1/models` and `GET /v1/models/{name}`: the routes that the caller may use, in OpenAI's form or in Anthropic's. */
-import { authorise, type Caller, callableRoutes } from '../routing/access.ts'
-import { matchRoute } from '../routing/match.ts'
-import type { Protocol } from '../routing/operation.ts'
-import type { Route, Snapshot } from '../routing/snapshot.ts'
+import { authorise, type Caller, callableRoutes } from '../../routing/access/authorise.ts'
+import { matchRoute } from '../../routing/access/match-route.ts'
+import type { Protocol } from '../../routing/vendors/operation.ts'
+import type { Route, Snapshot } from '../../routing/config/snapshot.ts'
 
 /** What was answered to one caller. */
 interface CallerModels {

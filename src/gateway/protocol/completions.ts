@@ -1,5 +1,5 @@
 /** Chat completions and completions (https://platform.openai.com/docs/api-reference/chat-streaming). */
-import { readEvent, type ServerSentEvent } from '../sse.ts'
+import { readEvent, type ServerSentEvent } from './sse.ts'
 import { isObject, type Json, saysSomething } from './event-json.ts'
 import { isErrorEvent } from './find-error.ts'
 import { shapeOf } from './json-scan.ts'

@@ -2,7 +2,7 @@
  * The event with a stream's usage that came only because the gateway asked for it
  * (https://platform.openai.com/docs/api-reference/chat/create#stream_options): what of it belongs to the client all the same.
  */
-import type { ServerSentEvent } from '../sse.ts'
+import type { ServerSentEvent } from './sse.ts'
 import { saysSomething } from './event-json.ts'
 import { withoutMember } from './json-member.ts'
 

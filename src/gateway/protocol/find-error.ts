@@ -1,5 +1,5 @@
 /** The one place that knows where an error stands in a body or in an event, whoever wrote it. */
-import type { ServerSentEvent } from '../sse.ts'
+import type { ServerSentEvent } from './sse.ts'
 import { saysSomething } from './event-json.ts'
 
 /** Whether an event says that upstream failed, in whatever protocol: by its name, or by an `error` that says something. */

@@ -1,5 +1,5 @@
 /** Anthropic's messages (https://docs.anthropic.com/en/docs/build-with-claude/streaming). */
-import type { ServerSentEvent } from '../sse.ts'
+import type { ServerSentEvent } from './sse.ts'
 import { isObject, type Json, saysSomething } from './event-json.ts'
 import { isErrorEvent } from './find-error.ts'
 import { shapeOf } from './json-scan.ts'

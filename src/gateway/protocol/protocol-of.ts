@@ -1,4 +1,4 @@
-import type { Operation } from '../../routing/operation.ts'
+import type { Operation } from '../../routing/vendors/operation.ts'
 import { completions } from './completions.ts'
 import { countsOnly } from './counts-only.ts'
 import { messages } from './messages.ts'

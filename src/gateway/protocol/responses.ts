@@ -1,5 +1,5 @@
 /** OpenAI's responses (https://platform.openai.com/docs/api-reference/responses-streaming). */
-import type { ServerSentEvent } from '../sse.ts'
+import type { ServerSentEvent } from './sse.ts'
 import { isObject } from './event-json.ts'
 import { isErrorEvent } from './find-error.ts'
 import { shapeOf } from './json-scan.ts'

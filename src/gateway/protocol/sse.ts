@@ -1,5 +1,5 @@
 /** Events of a `text/event-stream` in raw bytes (https://html.spec.whatwg.org/multipage/server-sent-events.html#parsing-an-event-stream). */
-import { type Json, parseEventJson } from './protocol/event-json.ts'
+import { type Json, parseEventJson } from './event-json.ts'
 
 const lf = 0x0a
 const cr = 0x0d

@@ -1,5 +1,5 @@
 import type { ReportedUnits } from '../../routing/usage/reported-units.ts'
-import type { ServerSentEvent } from '../sse.ts'
+import type { ServerSentEvent } from './sse.ts'
 import type { Json } from './event-json.ts'
 import type { ShapeOfObject } from './json-scan.ts'
 

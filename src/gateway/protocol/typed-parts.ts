@@ -4,7 +4,7 @@
  * https://platform.openai.com/docs/api-reference/images-streaming, …/docs/api-reference/audio.
  */
 import { toSeconds } from '../../routing/usage/reported-units.ts'
-import type { ServerSentEvent } from '../sse.ts'
+import type { ServerSentEvent } from './sse.ts'
 import { isObject } from './event-json.ts'
 import { isErrorEvent } from './find-error.ts'
 import { shapeOf } from './json-scan.ts'

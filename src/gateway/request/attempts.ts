@@ -1,4 +1,4 @@
-import { passedNamesOf } from '../passed-names.ts'
+import { passedNamesOf } from '../answer/passed-names.ts'
 import {
   type AttemptPlan,
   type AttemptQuestion,
@@ -6,23 +6,23 @@ import {
   nextAttempt,
   stageWithoutTarget,
   type WaitPlan,
-} from '../../routing/next-attempt.ts'
-import { operationFor } from '../../routing/availability.ts'
-import { findOperation, type Operation } from '../../routing/operation.ts'
-import { triggerOf } from '../../routing/classify.ts'
-import { namesStreamOptions, saysUnknownState } from '../../routing/upstream-error.ts'
-import type { Route, Snapshot } from '../../routing/snapshot.ts'
-import type { FallbackTrigger } from '../../routing/vocabulary.ts'
-import type { GatewayContext } from '../gateway-context.ts'
+} from '../../routing/choose/next-attempt.ts'
+import { operationFor } from '../../routing/choose/availability.ts'
+import { findOperation, type Operation } from '../../routing/vendors/operation.ts'
+import { triggerOf } from '../../routing/health/classify-outcome.ts'
+import { namesStreamOptions, saysUnknownState } from '../../routing/health/upstream-error.ts'
+import type { Route, Snapshot } from '../../routing/config/snapshot.ts'
+import type { FallbackTrigger } from '../../routing/config/vocabulary.ts'
+import type { GatewayContext } from './context.ts'
 import type { LiveState } from '../live/live-state.ts'
 import type { Permit } from '../live/permit.ts'
 import type { WaitResult } from '../live/waiting-room.ts'
-import { isOwnShortage } from '../own-shortage.ts'
+import { isOwnShortage } from '../upstream/own-shortage.ts'
 import { streamProtocolOf } from '../protocol/protocol-of.ts'
-import type { ReceivedRequest } from '../received-request.ts'
-import { join } from '../relay.ts'
-import { sessionValueOf } from '../session-scan.ts'
-import { wholeEventsOf } from '../stream-end.ts'
+import type { ReceivedRequest } from '../body/received.ts'
+import { join } from '../answer/relay.ts'
+import { sessionValueOf } from '../body/session-scan.ts'
+import { wholeEventsOf } from '../answer/stream-end.ts'
 import type { CallExpectation, CallOpening } from '../upstream/call.ts'
 import { upstreamRequest } from '../upstream/request.ts'
 import type { Admission } from './admission.ts'
@@ -31,7 +31,7 @@ import { type CallOutcome, outcomeOfCall } from './call-outcome.ts'
 import { promptPrefixHash } from './prompt-prefix.ts'
 import { passedHeaders, Relaying, type RelayListener } from './relaying.ts'
 import type { KeptAnswer, Reply } from './reply.ts'
-import { answerIdIn, answerIdOf, RequestSession } from './request-session.ts'
+import { answerIdIn, answerIdOf, RequestSession } from './session.ts'
 import { deciding, leaveStage, type Staged } from './stage.ts'
 
 /** Whose attempts they are. */

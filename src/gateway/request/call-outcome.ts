@@ -1,6 +1,6 @@
-import { type Classification, classifyFailure, classifyStatus } from '../../routing/classify.ts'
-import { watchesContextLength } from '../../routing/next-attempt.ts'
-import type { Route } from '../../routing/snapshot.ts'
+import { type Classification, classifyFailure, classifyStatus } from '../../routing/health/classify-outcome.ts'
+import { watchesContextLength } from '../../routing/choose/next-attempt.ts'
+import type { Route } from '../../routing/config/snapshot.ts'
 import {
   errorInsteadOfAnswer,
   parseObject,
@@ -8,8 +8,8 @@ import {
   speaksOfPath,
   statusNamedBy,
   type UpstreamError,
-} from '../../routing/upstream-error.ts'
-import { join } from '../relay.ts'
+} from '../../routing/health/upstream-error.ts'
+import { join } from '../answer/relay.ts'
 import type { CallOpening, UpstreamCall } from '../upstream/call.ts'
 import { mayHoldError } from '../upstream/plain-opening.ts'
 

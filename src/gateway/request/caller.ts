@@ -7,9 +7,9 @@ import {
   isOfKeyForm,
   isRefusal,
   type Refusal,
-} from '../../routing/access.ts'
-import type { Snapshot } from '../../routing/snapshot.ts'
-import type { Exchange } from '../downstream/exchange.ts'
+} from '../../routing/access/authorise.ts'
+import type { Snapshot } from '../../routing/config/snapshot.ts'
+import type { Exchange } from '../http1/server/exchange.ts'
 
 /**
  * Who sends the request: of several keys the first that is known counts. One that this installation cannot have made counts as

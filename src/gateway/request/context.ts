@@ -1,11 +1,11 @@
-import type { BodyBudget, BodyLimits } from './body-budget.ts'
-import type { RateGate } from './limits/rate-gate.ts'
-import type { LiveState } from './live/live-state.ts'
-import type { GatewayPorts } from './ports.ts'
-import type { BodyPace, SilenceWatch } from './request-body.ts'
-import type { Member, Roster } from './roster.ts'
-import type { StreamUsageMemory } from './stream-usage-memory.ts'
-import type { UpstreamConnections } from './upstream/connections.ts'
+import type { BodyBudget, BodyLimits } from '../body/budget.ts'
+import type { RateGate } from '../limits/rate-gate.ts'
+import type { LiveState } from '../live/live-state.ts'
+import type { GatewayPorts } from '../ports.ts'
+import type { BodyPace, SilenceWatch } from '../body/request-body.ts'
+import type { Member, Roster } from '../loop/roster.ts'
+import type { StreamUsageMemory } from '../answer/stream-usage-memory.ts'
+import type { UpstreamConnections } from '../upstream/connections.ts'
 
 export interface GatewayLimits extends BodyLimits {
   /** Largest body of a request. */

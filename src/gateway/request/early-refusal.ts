@@ -1,7 +1,7 @@
-import { gatewayErrors } from '../routing/errors.ts'
-import type { Exchange } from './downstream/exchange.ts'
-import { errorBody } from './error-answer.ts'
-import type { Fault } from './request-edges.ts'
+import { gatewayErrors } from '../../routing/errors/gateway-errors.ts'
+import type { Exchange } from '../http1/server/exchange.ts'
+import { errorBody } from '../answer/error.ts'
+import type { Fault } from '../body/request-faults.ts'
 import { createRequestId } from './request-id.ts'
 
 /** The answer to what did not even begin as a request: nobody will look for it, so nothing is recorded. */

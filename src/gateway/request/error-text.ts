@@ -1,5 +1,5 @@
-import type { AttemptPlan } from '../../routing/next-attempt.ts'
-import { oneLine, withoutSecrets } from '../../routing/shown-text.ts'
+import type { AttemptPlan } from '../../routing/choose/next-attempt.ts'
+import { oneLine, withoutSecrets } from '../../routing/errors/shown-text.ts'
 import type { UpstreamCall } from '../upstream/call.ts'
 import type { CallOutcome } from './call-outcome.ts'
 

@@ -1,4 +1,4 @@
-import type { Operation } from '../../routing/operation.ts'
+import type { Operation } from '../../routing/vendors/operation.ts'
 
 /** What a waiting client of a stream gets: Anthropic's clients know an event for it, the others pass over a comment. */
 export function signOfLife({ protocol }: Operation): Buffer {

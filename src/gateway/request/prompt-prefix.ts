@@ -1,5 +1,5 @@
-import { join } from '../relay.ts'
-import { beginning } from '../splice.ts'
+import { join } from '../answer/relay.ts'
+import { beginning } from '../body/splice.ts'
 
 /** So much of a prompt decides which endpoint has it in its prefix cache: what is shorter is hardly worth caching. */
 const prefixBytes = 256

@@ -1,24 +1,24 @@
 /** Reads what a client sends until it is known what is asked for: a JSON object, or a form. */
-import type { Operation } from '../routing/operation.ts'
-import type { BodyShare } from './body-budget.ts'
-import { BodyPieces } from './body-pieces.ts'
-import { type ContentCoding, DecodedBody, decoderBytes } from './decoded-body.ts'
-import type { Exchange } from './downstream/exchange.ts'
-import { FormRequest } from './form-request.ts'
-import { JsonRequest } from './json-request.ts'
-import { boundaryOf } from './multipart-boundary.ts'
-import { MultipartScan } from './multipart-scan.ts'
-import type { ReceivedRequest } from './received-request.ts'
+import type { Operation } from '../../routing/vendors/operation.ts'
+import type { BodyShare } from '../body/budget.ts'
+import { BodyPieces } from '../body/pieces.ts'
+import { type ContentCoding, DecodedBody, decoderBytes } from '../body/decoded-body.ts'
+import type { Exchange } from '../http1/server/exchange.ts'
+import { FormRequest } from '../body/form-request.ts'
+import { JsonRequest } from '../body/json-request.ts'
+import { boundaryOf } from '../body/multipart-boundary.ts'
+import { MultipartScan } from '../body/multipart-scan.ts'
+import type { ReceivedRequest } from '../body/received.ts'
 import {
   type BodyEnd,
   type BoundedBodyReader,
   type IncomingBody,
   RequestBody,
   type SilenceWatch,
-} from './request-body.ts'
-import { bodyKindOf, codingOf, type Fault } from './request-edges.ts'
-import { RequestScan } from './request-scan.ts'
-import { SpooledBody } from './spooled-body.ts'
+} from '../body/request-body.ts'
+import { bodyKindOf, codingOf, type Fault } from '../body/request-faults.ts'
+import { RequestScan } from '../body/request-scan.ts'
+import { SpooledBody } from '../body/spooled-body.ts'
 
 /** Called once, unless the client leaves before. */
 export type Received = (result: ReceivedRequest | Fault) => void

@@ -1,7 +1,7 @@
-import type { Session } from '../../routing/select-target.ts'
+import type { Session } from '../../routing/choose/select-target.ts'
 import type { Sessions } from '../live/sessions.ts'
-import { join } from '../relay.ts'
-import { beginning } from '../splice.ts'
+import { join } from '../answer/relay.ts'
+import { beginning } from '../body/splice.ts'
 
 /** The session that a request belongs to, by the value that its client gave. */
 export class RequestSession implements Session {

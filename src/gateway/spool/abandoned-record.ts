@@ -1,4 +1,4 @@
-import { noUnits, type UsageRecord } from '../../routing/usage-record.ts'
+import { noUnits, type UsageRecord } from '../../routing/usage/record.ts'
 import type { RequestStart } from '../ports.ts'
 
 /** The record of a request whose gateway died before the request ended, at `diedAtMs` (milliseconds since the epoch). */

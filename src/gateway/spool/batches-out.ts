@@ -1,4 +1,4 @@
-import type { UsageEntry } from '../../routing/usage-entry.ts'
+import type { UsageEntry } from '../../routing/usage/entry.ts'
 
 /** A record, written down. */
 export interface SpooledRecord extends UsageEntry {

@@ -1,4 +1,4 @@
-import { monotonicMs } from '../monotonic.ts'
+import { monotonicMs } from '../loop/monotonic.ts'
 
 /**
  * A record may end this much before the ledger's time when it is written down. What is said to be complete stays as far behind, so that

@@ -1,5 +1,5 @@
 import { closeSync, fdatasync, fstatSync, ftruncateSync, futimesSync, openSync, readSync, writeSync } from 'node:fs'
-import type { UsageAbout } from '../../routing/usage-entry.ts'
+import type { UsageAbout } from '../../routing/usage/entry.ts'
 import type { SpooledRecord } from './batches-out.ts'
 import { findFrame, type Frame, isTorn, listDamaged, maxFrameBytes, mostRecordsIn } from './frame.ts'
 

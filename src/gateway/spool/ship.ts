@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { monotonicMs } from '../monotonic.ts'
+import { monotonicMs } from '../loop/monotonic.ts'
 import type { GatewayLog } from '../ports.ts'
 import type { SpoolBatch } from './batches-out.ts'
 import { Delivery, type UsageStore } from './delivery.ts'

@@ -1,4 +1,4 @@
-import { endedAtMs, type UsageRecord } from '../../routing/usage-record.ts'
+import { endedAtMs, type UsageRecord } from '../../routing/usage/record.ts'
 import { type LedgerClock, toleranceMs } from './ledger-clock.ts'
 
 /**

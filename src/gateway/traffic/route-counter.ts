@@ -1,4 +1,4 @@
-import type { PlaceInFlight } from '../../routing/traffic-report.ts'
+import type { PlaceInFlight } from '../../routing/traffic/report.ts'
 import type { TrafficPlace } from '../ports.ts'
 import { isSamePlace, type SecondCounter } from './second-counter.ts'
 

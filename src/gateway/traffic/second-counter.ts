@@ -1,6 +1,6 @@
-import { latencyBin } from '../../routing/latency-sketch.ts'
-import type { DivergenceCount, Place, PlaceSecond, RouteSecond } from '../../routing/traffic-report.ts'
-import { isFailure } from '../../routing/usage-record.ts'
+import { latencyBin } from '../../routing/usage/latency-sketch.ts'
+import type { DivergenceCount, Place, PlaceSecond, RouteSecond } from '../../routing/traffic/report.ts'
+import { isFailure } from '../../routing/usage/record.ts'
 import type { TrafficEnd, TrafficPlace } from '../ports.ts'
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] }

@@ -3,7 +3,7 @@ import {
   maxTrafficWindowS,
   type PlaceInFlight,
   type RouteSecond,
-} from '../../routing/traffic-report.ts'
+} from '../../routing/traffic/report.ts'
 import type { TrafficEnd, TrafficObserver, TrafficPlace } from '../ports.ts'
 import { Queue } from './queue.ts'
 import { RouteCounter } from './route-counter.ts'

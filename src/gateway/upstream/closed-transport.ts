@@ -1,4 +1,4 @@
-import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
+import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from '../http1/client/exchange.ts'
 
 /** Leads nowhere: whatever is to take it fails like a call of an upstream that cannot be reached, so that another is asked. */
 export class ClosedWay implements UpstreamWay {

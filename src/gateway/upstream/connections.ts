@@ -1,9 +1,9 @@
 /** Connections to upstreams: kept, guarded against addresses that may not be called, and never following a redirect. */
 import type { SecureContext } from 'node:tls'
 import { Agent, type Dispatcher, ProxyAgent } from 'undici'
-import { monotonicMs } from '../monotonic.ts'
-import { ClosedWay } from './closed-way.ts'
-import type { UpstreamWay } from './exchange.ts'
+import { monotonicMs } from '../loop/monotonic.ts'
+import { ClosedWay } from './closed-transport.ts'
+import type { UpstreamWay } from '../http1/client/exchange.ts'
 import {
   assertAllowedHost,
   ForbiddenAddressError,
@@ -17,9 +17,9 @@ import {
 } from './guarded-connector.ts'
 import { type Names, systemNames } from './names.ts'
 import { createNotedPool } from './noted-client.ts'
-import { UpstreamPool } from './pool.ts'
+import { UpstreamPool } from '../http1/client/pool.ts'
 import type { UpstreamTransport } from './transport.ts'
-import { UndiciWay } from './undici-way.ts'
+import { UndiciWay } from './undici-transport.ts'
 
 export { assertAllowedHost, ForbiddenAddressError, type IsAllowedAddress }
 

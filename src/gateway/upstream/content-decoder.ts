@@ -1,8 +1,8 @@
 /** Reads what upstream compressed although it was asked not to. */
 import type { Transform } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate, createInflateRaw, createZstdDecompress } from 'node:zlib'
-import { guarded } from '../guarded.ts'
-import { failAlone } from '../turn.ts'
+import { guarded } from '../loop/guarded.ts'
+import { failAlone } from '../loop/phases.ts'
 
 export interface DecodedReceiver {
   onDecoded(chunk: Buffer): void

@@ -1,6 +1,6 @@
-import { monotonicMs } from '../monotonic.ts'
-import { failAlone } from '../turn.ts'
-import { type Member, Roster } from '../roster.ts'
+import { monotonicMs } from '../loop/monotonic.ts'
+import { failAlone } from '../loop/phases.ts'
+import { type Member, Roster } from '../loop/roster.ts'
 
 /** What has a deadline. */
 export interface Watched extends Member {

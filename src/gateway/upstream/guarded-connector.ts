@@ -3,8 +3,8 @@ import type { LookupOptions } from 'node:dns'
 import { isIP, type Socket } from 'node:net'
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls'
 import { buildConnector } from 'undici'
-import { guarded } from '../guarded.ts'
-import type { OpenSocket } from './connection.ts'
+import { guarded } from '../loop/guarded.ts'
+import type { OpenSocket } from '../http1/client/connection.ts'
 import { answerLookup, type LookupCallback, type Names } from './names.ts'
 
 export type IsAllowedAddress = (address: string) => boolean

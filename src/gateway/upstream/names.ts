@@ -1,6 +1,6 @@
 /** Addresses of names. The system's own resolver is asked: it knows `/etc/hosts`, search domains and whatever else is configured. */
 import { ADDRCONFIG, lookup as lookUp, type LookupAddress, type LookupOptions } from 'node:dns'
-import { monotonicMs } from '../monotonic.ts'
+import { monotonicMs } from '../loop/monotonic.ts'
 
 type Failure = NodeJS.ErrnoException
 export type NameAnswer = (error: Failure | null, addresses: readonly LookupAddress[]) => void

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { type buildConnector, Client, type Dispatcher, Pool } from 'undici'
 import { InterimFilter } from './interim-filter.ts'
-import { readOn } from './read-on.ts'
+import { readOn } from '../http1/client/read-on.ts'
 
 /** A handler that wants to know which connection carries its request. */
 export interface NotingHandler extends Dispatcher.DispatchHandler {

@@ -1,4 +1,4 @@
-import { resultNames } from '../../routing/upstream-error.ts'
+import { resultNames } from '../../routing/health/upstream-error.ts'
 
 /** More than this is no error. */
 export const maxErrorObjectBytes = 64 * 1024

@@ -1,12 +1,12 @@
 /** Where an attempt goes, and what it sends besides the body. */
-import type { AttemptPlan } from '../../routing/next-attempt.ts'
-import { operationAt } from '../../routing/backend-operations.ts'
-import { type Operation, upstreamPathOf } from '../../routing/operation.ts'
-import { providerHeaders } from '../../routing/provider-headers.ts'
-import { providerKindFacts } from '../../routing/provider-kind.ts'
-import type { DeploymentBackend, ProviderUpstream } from '../../routing/snapshot.ts'
-import { headerLine } from '../http/header-lines.ts'
-import type { CallRequest } from './exchange.ts'
+import type { AttemptPlan } from '../../routing/choose/next-attempt.ts'
+import { operationAt } from '../../routing/vendors/backend-operations.ts'
+import { type Operation, upstreamPathOf } from '../../routing/vendors/operation.ts'
+import { providerHeaders } from '../../routing/vendors/provider-headers.ts'
+import { providerKindFacts } from '../../routing/vendors/provider-kind.ts'
+import type { DeploymentBackend, ProviderUpstream } from '../../routing/config/snapshot.ts'
+import { headerLine } from '../http1/header-lines.ts'
+import type { CallRequest } from '../http1/client/exchange.ts'
 
 /** What the client's request contributes. */
 export interface ClientPart {

@@ -1,5 +1,5 @@
-import { PendingBytes } from '../pending-bytes.ts'
-import { findEventEnd, placeToGoOn, readEvent, type ServerSentEvent } from '../sse.ts'
+import { PendingBytes } from '../loop/pending-bytes.ts'
+import { findEventEnd, placeToGoOn, readEvent, type ServerSentEvent } from '../protocol/sse.ts'
 import type { OpeningEvent, StreamProtocol } from '../protocol/stream-protocol.ts'
 
 /** More than this is not held back: whatever it is, it is an answer. */

@@ -1,9 +1,9 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
-import { AnswerHead, type HeaderPair } from './answer-head.ts'
-import { maxWholeBytes, streamOf } from './body-stream.ts'
-import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from './exchange.ts'
+import { AnswerHead, type HeaderPair } from '../http1/client/answer-head.ts'
+import { maxWholeBytes, streamOf } from '../http1/client/body-stream.ts'
+import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from '../http1/client/exchange.ts'
 import type { NotedClient, NotingHandler } from './noted-client.ts'
 
 /** Carries requests by undici: through proxies, which are many things; and everywhere, where the operator prefers that. */

@@ -1,4 +1,4 @@
-import { connectionType } from './connection.ts'
-import { ApiKeyRef } from './refs.ts'
+import { connectionType } from '../kit/connection.ts'
+import { ApiKeyRef } from '../schema/refs.ts'
 
 export const ApiKeyConnection = connectionType('ApiKey', ApiKeyRef, { isCounted: true, description: 'A page of keys.' })

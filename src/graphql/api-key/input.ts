@@ -1,6 +1,6 @@
-import { builder } from './builder.ts'
-import { ApiKeyScope } from './enums.ts'
-import { createFields, editFields } from './change-fields.ts'
+import { builder } from '../schema/builder.ts'
+import { ApiKeyScope } from '../schema/enums.ts'
+import { createFields, editFields } from '../kit/change-fields.ts'
 
 export const ApiKeyCreateInput = builder.inputType('ApiKeyCreateInput', {
   description: 'A new key.',

@@ -1,10 +1,16 @@
-import { createApiKey, type CreatedApiKey, revokeApiKey, rotateApiKey, updateApiKey } from '../control/api-key.ts'
-import type { Answer } from '../control/control.ts'
-import { ApiKeyCreateInput, ApiKeyRevokeInput, ApiKeyRotateInput, ApiKeyUpdateInput } from './api-key-input.ts'
-import { managesKeys } from './authorisation.ts'
-import { builder } from './builder.ts'
-import { MutationPayloadRef, runCommand } from './payload.ts'
-import { ApiKeyRef } from './refs.ts'
+import {
+  createApiKey,
+  type CreatedApiKey,
+  revokeApiKey,
+  rotateApiKey,
+  updateApiKey,
+} from '../../control/api-key/create.ts'
+import type { Answer } from '../../control/kit/context.ts'
+import { ApiKeyCreateInput, ApiKeyRevokeInput, ApiKeyRotateInput, ApiKeyUpdateInput } from './input.ts'
+import { managesKeys } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
+import { MutationPayloadRef, runCommand } from '../kit/payload.ts'
+import { ApiKeyRef } from '../schema/refs.ts'
 
 const ApiKeyPayload = builder.objectRef<Answer<string>>('ApiKeyPayload').implement({
   description: 'The answer to a change of a key.',

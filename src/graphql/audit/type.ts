@@ -1,12 +1,12 @@
-import type { AuditChange } from '../storage/configuration-tables.ts'
-import { listAuditEntries } from '../storage/audit-read.ts'
-import { ActorRef, loadActor } from './actor.ts'
-import { administers, mayReadAudit, readsAudit, requireAuditReader } from './authorisation.ts'
-import { builder } from './builder.ts'
-import { connect, connectionType, pageArgs, pageCost } from './connection.ts'
-import { loadNode } from './node.ts'
-import { AuditEntryRef, NodeRef } from './refs.ts'
-import { requireForwards, TimeRangeInput } from './usage-input.ts'
+import type { AuditChange } from '../../storage/config/tables.ts'
+import { listAuditEntries } from '../../storage/audit/read.ts'
+import { ActorRef, loadActor } from '../kit/actor.ts'
+import { administers, mayReadAudit, readsAudit, requireAuditReader } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
+import { connect, connectionType, pageArgs, pageCost } from '../kit/connection.ts'
+import { loadNode } from '../schema/node.ts'
+import { AuditEntryRef, NodeRef } from '../schema/refs.ts'
+import { requireForwards, TimeRangeInput } from '../usage/input.ts'
 
 const AuditChangeRef = builder.objectRef<AuditChange>('AuditChange').implement({
   description: 'What a change did to one field.',

@@ -1,5 +1,5 @@
-import type { HealthCheck } from '../routing/configuration.ts'
-import { builder } from './builder.ts'
+import type { HealthCheck } from '../../routing/config/configuration.ts'
+import { builder } from '../schema/builder.ts'
 
 export const HealthCheckRef = builder.objectRef<HealthCheck>('HealthCheck').implement({
   description: 'Probes by GET; any 2xx is a success. A probe never runs inference.',

@@ -1,8 +1,8 @@
-import type { BackendHealthReport } from '../routing/backend-health.ts'
-import { hasAnyScope, seesUpstreams } from './authorisation.ts'
-import { builder } from './builder.ts'
-import { CircuitState } from './enums.ts'
-import type { LivePorts } from './ports.ts'
+import type { BackendHealthReport } from '../../routing/health/backend-health.ts'
+import { hasAnyScope, seesUpstreams } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
+import { CircuitState } from '../schema/enums.ts'
+import type { LivePorts } from '../kit/ports.ts'
 
 export const BackendHealthRef = builder.objectRef<BackendHealthReport>('BackendHealth').implement({
   description: 'Health as the gateways see it; the worst of all gateways.',

@@ -1,4 +1,4 @@
-import { builder } from './builder.ts'
+import { builder } from '../schema/builder.ts'
 
 const ModelPricingTierInput = builder.inputType('ModelPricingTierInput', {
   description: 'Prices from a number of input tokens on, in USD per million tokens; they hold for the whole request.',

@@ -1,5 +1,5 @@
 import type { InputFieldBuilder } from '@pothos/core'
-import { builder, type SchemaTypes } from './builder.ts'
+import { builder, type SchemaTypes } from '../schema/builder.ts'
 
 export const BackendRequestRulesInput = builder.inputType('BackendRequestRulesInput', {
   description: 'What the gateway changes in requests to a backend, and what it lets through: the whole of it.',

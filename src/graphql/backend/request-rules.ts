@@ -1,6 +1,6 @@
-import { requestRulesOf } from '../storage/configuration.ts'
-import type { RequestRulesColumns } from '../storage/configuration-tables.ts'
-import { builder } from './builder.ts'
+import { requestRulesOf } from '../../storage/config/load.ts'
+import type { RequestRulesColumns } from '../../storage/config/tables.ts'
+import { builder } from '../schema/builder.ts'
 
 export const BackendRequestRulesRef = builder.objectRef<RequestRulesColumns>('BackendRequestRules').implement({
   description:

@@ -1,10 +1,10 @@
-import { type BackendWarning, deploymentWarnings, unsafeUrl } from '../control/backend-warnings.ts'
-import type { DeploymentRow } from '../storage/deployment-read.ts'
-import type { ProviderRow } from '../storage/provider-read.ts'
-import { builder } from './builder.ts'
-import type { GraphQLContext } from './context.ts'
-import { BackendWarningCode } from './enums.ts'
-import { DeploymentEndpointRef } from './refs.ts'
+import { type BackendWarning, deploymentWarnings, unsafeUrl } from '../../control/deployment/warnings.ts'
+import type { DeploymentRow } from '../../storage/deployment/read.ts'
+import type { ProviderRow } from '../../storage/provider/read.ts'
+import { builder } from '../schema/builder.ts'
+import type { GraphQLContext } from '../kit/context.ts'
+import { BackendWarningCode } from '../schema/enums.ts'
+import { DeploymentEndpointRef } from '../schema/refs.ts'
 
 export const BackendWarningRef = builder.objectRef<BackendWarning>('BackendWarning').implement({
   description: 'Why a backend will probably not answer.',

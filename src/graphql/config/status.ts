@@ -1,9 +1,9 @@
-import { getConfigVersion } from '../storage/config-version.ts'
-import { listGateways } from '../storage/gateway.ts'
-import { readsConfig } from './authorisation.ts'
-import { builder } from './builder.ts'
-import type { GraphQLContext } from './context.ts'
-import { asItIs, Gateway, type GatewayStatus } from './gateway.ts'
+import { getConfigVersion } from '../../storage/change/version.ts'
+import { listGateways } from '../../storage/gateway/write.ts'
+import { readsConfig } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
+import type { GraphQLContext } from '../kit/context.ts'
+import { asItIs, Gateway, type GatewayStatus } from '../gateway/type.ts'
 
 interface ConfigStatus {
   readonly version: number

@@ -1,8 +1,8 @@
-import { seesConfig, seesUpstreams } from './authorisation.ts'
-import { builder } from './builder.ts'
-import { ServingState } from './enums.ts'
-import { BackendHealthRef } from './health.ts'
-import { DeploymentEndpointRef, DeploymentRef, NodeRef } from './refs.ts'
+import { seesConfig, seesUpstreams } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
+import { ServingState } from '../schema/enums.ts'
+import { BackendHealthRef } from '../backend/health.ts'
+import { DeploymentEndpointRef, DeploymentRef, NodeRef } from '../schema/refs.ts'
 
 builder.objectType(DeploymentEndpointRef, {
   description: 'One replica of a deployment.',

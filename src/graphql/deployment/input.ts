@@ -1,10 +1,10 @@
-import { builder } from './builder.ts'
-import { DeploymentEngine, LoadBalancing, ModelCategory, ServingState } from './enums.ts'
-import { ModelPricingInput } from './pricing-input.ts'
-import { RouteAccessInput } from './route-input.ts'
-import { passageFields } from './request-rules-input.ts'
-import { createFields, editFields } from './change-fields.ts'
-import { DeploymentRefInput } from './references-input.ts'
+import { builder } from '../schema/builder.ts'
+import { DeploymentEngine, LoadBalancing, ModelCategory, ServingState } from '../schema/enums.ts'
+import { ModelPricingInput } from '../backend/pricing-input.ts'
+import { RouteAccessInput } from '../route/input.ts'
+import { passageFields } from '../backend/request-rules-input.ts'
+import { createFields, editFields } from '../kit/change-fields.ts'
+import { DeploymentRefInput } from '../kit/references-input.ts'
 
 export const HealthCheckInput = builder.inputType('HealthCheckInput', {
   description: 'How endpoints are probed.',

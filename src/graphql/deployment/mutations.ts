@@ -1,4 +1,4 @@
-import type { Answer } from '../control/control.ts'
+import type { Answer } from '../../control/kit/context.ts'
 import {
   addDeploymentEndpoint,
   createDeployment,
@@ -8,9 +8,9 @@ import {
   setDeploymentEndpointState,
   updateDeployment,
   updateDeploymentEndpoint,
-} from '../control/deployment.ts'
-import { writesConfig } from './authorisation.ts'
-import { builder } from './builder.ts'
+} from '../../control/deployment/create.ts'
+import { writesConfig } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
 import {
   DeploymentCreateInput,
   DeploymentDeleteInput,
@@ -19,9 +19,9 @@ import {
   DeploymentEndpointStateSetInput,
   DeploymentEndpointUpdateInput,
   DeploymentUpdateInput,
-} from './deployment-input.ts'
-import { DeploymentPayload } from './deployment-payload.ts'
-import { DeletePayload, runCommand } from './payload.ts'
+} from './input.ts'
+import { DeploymentPayload } from './payload.ts'
+import { DeletePayload, runCommand } from '../kit/payload.ts'
 
 builder.mutationFields((t) => ({
   deploymentCreate: t.field({

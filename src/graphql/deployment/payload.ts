@@ -1,9 +1,9 @@
-import type { Answer } from '../control/control.ts'
-import { findRouteCreatedWith } from '../storage/route-read.ts'
-import { BackendWarningRef, warningsOfDeployment } from './backend-warning.ts'
-import { builder } from './builder.ts'
-import { MutationPayloadRef } from './payload.ts'
-import { DeploymentRef, RouteRef } from './refs.ts'
+import type { Answer } from '../../control/kit/context.ts'
+import { findRouteCreatedWith } from '../../storage/route/read.ts'
+import { BackendWarningRef, warningsOfDeployment } from '../backend/warning.ts'
+import { builder } from '../schema/builder.ts'
+import { MutationPayloadRef } from '../kit/payload.ts'
+import { DeploymentRef, RouteRef } from '../schema/refs.ts'
 
 /** Of a command whose value is the deployment's id. */
 export const DeploymentPayload = builder.objectRef<Answer<string>>('DeploymentPayload').implement({

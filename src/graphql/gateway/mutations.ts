@@ -1,8 +1,8 @@
-import { forgetGateway } from '../control/gateway.ts'
-import { writesConfig } from './authorisation.ts'
-import { builder } from './builder.ts'
-import { reasonField } from './change-fields.ts'
-import { DeletePayload, runCommand } from './payload.ts'
+import { forgetGateway } from '../../control/gateway/forget.ts'
+import { writesConfig } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
+import { reasonField } from '../kit/change-fields.ts'
+import { DeletePayload, runCommand } from '../kit/payload.ts'
 
 const GatewayForgetInput = builder.inputType('GatewayForgetInput', {
   description: 'Forgets a lost gateway.',

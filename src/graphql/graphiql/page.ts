@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
-import { exampleTabs } from './graphiql-examples.ts'
-import { keyBar } from './graphiql-key-bar.ts'
+import { exampleTabs } from './examples.ts'
+import { keyBar } from './key-bar.ts'
 
 interface Page {
   readonly gzipped: Buffer

@@ -1,9 +1,9 @@
-import { typeOfId } from '../routing/object-id.ts'
-import type { ApiKeyRow } from '../storage/api-key-read.ts'
-import type { UserRow } from '../storage/user-read.ts'
-import { builder } from './builder.ts'
+import { typeOfId } from '../../routing/config/object-id.ts'
+import type { ApiKeyRow } from '../../storage/api-key/read.ts'
+import type { UserRow } from '../../storage/user/read.ts'
+import { builder } from '../schema/builder.ts'
 import type { GraphQLContext } from './context.ts'
-import { ApiKeyRef, SystemActorRef, type SystemActorRow, UserRef } from './refs.ts'
+import { ApiKeyRef, SystemActorRef, type SystemActorRow, UserRef } from '../schema/refs.ts'
 
 const systemPrefix = 'system:'
 

@@ -1,5 +1,5 @@
-import type { Actor } from '../control/control.ts'
-import type { ApiKeyScope } from '../routing/vocabulary.ts'
+import type { Actor } from '../../control/kit/context.ts'
+import type { ApiKeyScope } from '../../routing/config/vocabulary.ts'
 import { fault } from './fault.ts'
 
 /** Which scopes open a field: any one of them is enough. */

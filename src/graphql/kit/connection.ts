@@ -1,7 +1,7 @@
 import type { ArgBuilder, ObjectRef } from '@pothos/core'
 import { type GraphQLResolveInfo, Kind } from 'graphql'
-import { type Page, type PageRequest, type PlacedRow, placeOf } from '../storage/page.ts'
-import { builder, type SchemaTypes } from './builder.ts'
+import { type Page, type PageRequest, type PlacedRow, placeOf } from '../../storage/database/page.ts'
+import { builder, type SchemaTypes } from '../schema/builder.ts'
 import type { GraphQLContext } from './context.ts'
 import { badUserInput } from './fault.ts'
 

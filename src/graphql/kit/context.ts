@@ -1,7 +1,8 @@
-import type { Actor, Control } from '../control/control.ts'
+import type { Actor, Control } from '../../control/kit/context.ts'
 import type { CursorCodec } from './cursor.ts'
-import type { Database, Db } from '../storage/database.ts'
-import type { ReadView } from '../storage/read-view.ts'
+import type { Db } from '../../storage/database/db.ts'
+import type { Database } from '../../storage/database/database.ts'
+import type { ReadView } from '../../storage/database/read-view.ts'
 import type { Loaders } from './loaders.ts'
 import type { LivePorts } from './ports.ts'
 

@@ -6,19 +6,19 @@ import {
   listApiKeysByIds,
   listApiKeysOfUsers,
   listRoutesOfApiKeys,
-} from '../storage/api-key-read.ts'
-import { listAuditEntriesByIds } from '../storage/audit-read.ts'
-import type { Db } from '../storage/database.ts'
-import { listDeploymentProbes } from '../storage/deployment-probe.ts'
-import { listDeploymentsByIds, listEndpointsByIds, listEndpointsOfDeployments } from '../storage/deployment-read.ts'
-import type { Page, PageRequest } from '../storage/page.ts'
+} from '../../storage/api-key/read.ts'
+import { listAuditEntriesByIds } from '../../storage/audit/read.ts'
+import type { Db } from '../../storage/database/db.ts'
+import { listDeploymentProbes } from '../../storage/deployment/probe.ts'
+import { listDeploymentsByIds, listEndpointsByIds, listEndpointsOfDeployments } from '../../storage/deployment/read.ts'
+import type { Page, PageRequest } from '../../storage/database/page.ts'
 import {
   listCredentialsOfProviders,
   listHeaderNamesOfProviders,
   listModelsOfProviders,
   listProviderModelsByIds,
   listProvidersByIds,
-} from '../storage/provider-read.ts'
+} from '../../storage/provider/read.ts'
 import {
   countRevisionsOfRoutes,
   countRoutesOfBackends,
@@ -29,10 +29,10 @@ import {
   listRoutesOfBackends,
   listTargetsByIds,
   type RouteArrows,
-} from '../storage/route-read.ts'
-import { listRequestLogsByIds } from '../storage/request-log.ts'
-import { listSpoolStatus, type SpoolStatus } from '../storage/usage-progress.ts'
-import { listAccessUsers, listUsersByIds } from '../storage/user-read.ts'
+} from '../../storage/route/read.ts'
+import { listRequestLogsByIds } from '../../storage/usage/request-log.ts'
+import { listSpoolStatus, type SpoolStatus } from '../../storage/usage/ledger/progress.ts'
+import { listAccessUsers, listUsersByIds } from '../../storage/user/read.ts'
 
 export type Loaders = ReturnType<typeof createLoaders>
 

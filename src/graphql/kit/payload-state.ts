@@ -1,6 +1,6 @@
 import type DataLoader from 'dataloader'
-import { type ObjectType, typeOfId } from '../routing/object-id.ts'
-import type { Tx } from '../storage/database.ts'
+import { type ObjectType, typeOfId } from '../../routing/config/object-id.ts'
+import type { Tx } from '../../storage/database/db.ts'
 import { createLoaders, type Loaders } from './loaders.ts'
 
 /** What is read of a changed object: together they are its state. */

@@ -1,9 +1,9 @@
-import type { Actor, Answer, Control } from '../control/control.ts'
-import { builder } from './builder.ts'
+import type { Actor, Answer, Control } from '../../control/kit/context.ts'
+import { builder } from '../schema/builder.ts'
 import type { GraphQLContext } from './context.ts'
-import { Gateway } from './gateway.ts'
+import { Gateway } from '../gateway/type.ts'
 import { type PrimeLoaders, readPayloadState } from './payload-state.ts'
-import { QueryRef } from './query.ts'
+import { QueryRef } from '../schema/query.ts'
 import { readAnew } from './read-anew.ts'
 import { UserErrorRef } from './user-error.ts'
 

@@ -1,5 +1,5 @@
-import type { Percentiles } from '../routing/latency-sketch.ts'
-import { builder } from './builder.ts'
+import type { Percentiles } from '../../routing/usage/latency-sketch.ts'
+import { builder } from '../schema/builder.ts'
 
 export const PercentilesRef = builder.objectRef<Percentiles>('Percentiles').implement({
   description: 'Relative error at most 5 %.',

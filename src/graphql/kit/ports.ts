@@ -1,10 +1,10 @@
 /** What the API shows that is no configuration: the live state. The server plugs it in. */
-import type { BackendHealthReport } from '../routing/backend-health.ts'
-import type { LiveView } from '../routing/live-view.ts'
-import type { OperationalProblem } from '../routing/problems/operational-problem.ts'
-import type { Snapshot } from '../routing/snapshot.ts'
-import type { RouteTrafficReport } from '../routing/traffic-window.ts'
-import type { UsageRecord } from '../routing/usage-record.ts'
+import type { BackendHealthReport } from '../../routing/health/backend-health.ts'
+import type { LiveView } from '../../routing/choose/live-view.ts'
+import type { OperationalProblem } from '../../routing/problems/operational-problem.ts'
+import type { Snapshot } from '../../routing/config/snapshot.ts'
+import type { RouteTrafficReport } from '../../routing/traffic/window.ts'
+import type { UsageRecord } from '../../routing/usage/record.ts'
 
 export interface LivePorts {
   /** The gateway in this process: what it serves is known before its row in the database says so. Null: there is none. */

@@ -1,4 +1,4 @@
-import { builder } from './builder.ts'
+import { builder } from '../schema/builder.ts'
 
 export const ProviderRefInput = builder.inputType('ProviderRefInput', {
   description: 'A provider, by its id or its name.',

@@ -1,9 +1,9 @@
-import type { InputRefusal, InUse, Refusal, RevisionConflict } from '../control/refusal.ts'
-import { builder } from './builder.ts'
-import { UserErrorCode } from './enums.ts'
+import type { InputRefusal, InUse, Refusal, RevisionConflict } from '../../control/kit/refusal.ts'
+import { builder } from '../schema/builder.ts'
+import { UserErrorCode } from '../schema/enums.ts'
 import { fault } from './fault.ts'
-import { loadNode, loadNodes } from './node.ts'
-import { NodeRef } from './refs.ts'
+import { loadNode, loadNodes } from '../schema/node.ts'
+import { NodeRef } from '../schema/refs.ts'
 
 const typeNames = {
   input: 'InputError',

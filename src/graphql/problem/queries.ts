@@ -1,5 +1,5 @@
-import { readsConfig } from '../authorisation.ts'
-import { builder } from '../builder.ts'
+import { readsConfig } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
 import { ProblemRef } from './type.ts'
 import { visibleProblems } from './visibility.ts'
 

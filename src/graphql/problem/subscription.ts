@@ -1,8 +1,8 @@
-import { readsConfig } from '../authorisation.ts'
-import { builder } from '../builder.ts'
-import type { GraphQLContext } from '../context.ts'
-import type { ProblemList } from '../ports.ts'
-import { openSubscription, type SubscriptionQueue, valueOfEvent } from '../subscription.ts'
+import { readsConfig } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
+import type { GraphQLContext } from '../kit/context.ts'
+import type { ProblemList } from '../kit/ports.ts'
+import { openSubscription, type SubscriptionQueue, valueOfEvent } from '../kit/subscription.ts'
 import { ProblemListRef } from './type.ts'
 import { visibleProblems } from './visibility.ts'
 

@@ -1,11 +1,11 @@
 import type { OperationalProblem } from '../../routing/problems/operational-problem.ts'
-import { isAway } from '../../storage/is-away.ts'
-import { builder } from '../builder.ts'
-import type { GraphQLContext } from '../context.ts'
-import { ProblemCode, ProblemSeverity } from '../enums.ts'
-import { loadNode } from '../node.ts'
-import type { ProblemList } from '../ports.ts'
-import { NodeRef } from '../refs.ts'
+import { isAway } from '../../storage/database/is-away.ts'
+import { builder } from '../schema/builder.ts'
+import type { GraphQLContext } from '../kit/context.ts'
+import { ProblemCode, ProblemSeverity } from '../schema/enums.ts'
+import { loadNode } from '../schema/node.ts'
+import type { ProblemList } from '../kit/ports.ts'
+import { NodeRef } from '../schema/refs.ts'
 
 export const ProblemRef = builder.objectRef<OperationalProblem>('Problem').implement({
   description: 'Something that an operator should look at.',

@@ -1,7 +1,7 @@
-import { maySeeKeysOf } from '../../control/api-key-authority.ts'
-import { typeOfId } from '../../routing/object-id.ts'
+import { maySeeKeysOf } from '../../control/api-key/authority.ts'
+import { typeOfId } from '../../routing/config/object-id.ts'
 import type { OperationalProblem } from '../../routing/problems/operational-problem.ts'
-import type { GraphQLContext } from '../context.ts'
+import type { GraphQLContext } from '../kit/context.ts'
 
 /** Those that the caller may know of: of API keys, whoever `apiKeys` would show the key to. */
 export function visibleProblems(

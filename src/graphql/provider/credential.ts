@@ -1,6 +1,6 @@
-import type { ProviderCredentialRow } from '../storage/provider-read.ts'
-import { builder } from './builder.ts'
-import { BackendHealthRef } from './health.ts'
+import type { ProviderCredentialRow } from '../../storage/provider/read.ts'
+import { builder } from '../schema/builder.ts'
+import { BackendHealthRef } from '../backend/health.ts'
 
 export const ProviderCredentialRef = builder.objectRef<ProviderCredentialRow>('ProviderCredential').implement({
   description: 'A write-only secret: it can be replaced and tested, never read.',

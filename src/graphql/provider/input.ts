@@ -1,10 +1,10 @@
-import { builder } from './builder.ts'
-import { ModelCategory, ProviderKind, ServingState } from './enums.ts'
-import { ModelPricingInput } from './pricing-input.ts'
-import { createFields, editFields } from './change-fields.ts'
-import { ProviderModelRefInput, ProviderRefInput } from './references-input.ts'
-import { passageFields } from './request-rules-input.ts'
-import { RouteAccessInput } from './route-input.ts'
+import { builder } from '../schema/builder.ts'
+import { ModelCategory, ProviderKind, ServingState } from '../schema/enums.ts'
+import { ModelPricingInput } from '../backend/pricing-input.ts'
+import { createFields, editFields } from '../kit/change-fields.ts'
+import { ProviderModelRefInput, ProviderRefInput } from '../kit/references-input.ts'
+import { passageFields } from '../backend/request-rules-input.ts'
+import { RouteAccessInput } from '../route/input.ts'
 
 export const ProviderModelInput = builder.inputType('ProviderModelInput', {
   description: 'One model of a provider.',

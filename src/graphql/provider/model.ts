@@ -1,9 +1,9 @@
-import { seesConfig } from './authorisation.ts'
-import { builder } from './builder.ts'
-import { suggestedContextTokens, suggestedPricing } from './price-suggestion.ts'
-import { ModelPricingRef } from './pricing.ts'
-import type { ProviderRow } from '../storage/provider-read.ts'
-import { NodeRef, ProviderModelRef, ProviderRef, RouteBackendRef } from './refs.ts'
+import { seesConfig } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
+import { suggestedContextTokens, suggestedPricing } from '../price-suggestion.ts'
+import { ModelPricingRef } from '../backend/pricing.ts'
+import type { ProviderRow } from '../../storage/provider/read.ts'
+import { NodeRef, ProviderModelRef, ProviderRef, RouteBackendRef } from '../schema/refs.ts'
 
 builder.objectType(ProviderModelRef, {
   description: 'One model as one provider serves it.',

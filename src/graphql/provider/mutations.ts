@@ -1,15 +1,15 @@
-import { createProvider, removeProvider, updateProvider } from '../control/provider.ts'
+import { createProvider, removeProvider, updateProvider } from '../../control/provider/create.ts'
 import {
   addProviderCredential,
   addProviderModel,
   removeProviderCredential,
   removeProviderModel,
   updateProviderModel,
-} from '../control/provider-parts.ts'
-import { createProviderRoute } from '../control/provider-route.ts'
-import { writesConfig } from './authorisation.ts'
-import { builder } from './builder.ts'
-import { DeletePayload, runCommand } from './payload.ts'
+} from '../../control/provider/parts.ts'
+import { createProviderRoute } from '../../control/provider/create-route.ts'
+import { writesConfig } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
+import { DeletePayload, runCommand } from '../kit/payload.ts'
 import {
   ProviderCreateInput,
   ProviderCredentialAddInput,
@@ -20,9 +20,9 @@ import {
   ProviderModelUpdateInput,
   ProviderRouteCreateInput,
   ProviderUpdateInput,
-} from './provider-input.ts'
-import { ProviderPayload } from './provider-payload.ts'
-import { RoutePayload } from './route-payload.ts'
+} from './input.ts'
+import { ProviderPayload } from './payload.ts'
+import { RoutePayload } from '../route/payload.ts'
 
 builder.mutationFields((t) => ({
   providerCreate: t.field({

@@ -1,8 +1,8 @@
-import type { Answer } from '../control/control.ts'
-import { BackendWarningRef, warningsOfProvider } from './backend-warning.ts'
-import { builder } from './builder.ts'
-import { MutationPayloadRef } from './payload.ts'
-import { ProviderRef } from './refs.ts'
+import type { Answer } from '../../control/kit/context.ts'
+import { BackendWarningRef, warningsOfProvider } from '../backend/warning.ts'
+import { builder } from '../schema/builder.ts'
+import { MutationPayloadRef } from '../kit/payload.ts'
+import { ProviderRef } from '../schema/refs.ts'
 
 /** Of a command whose value is the provider's id. */
 export const ProviderPayload = builder.objectRef<Answer<string>>('ProviderPayload').implement({

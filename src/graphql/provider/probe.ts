@@ -1,13 +1,13 @@
-import type { Answer } from '../control/control.ts'
-import { type ProviderModelTest, testProviderModel } from '../control/provider-model-test.ts'
-import { type AvailableModel, probeProvider, type ProviderProbe } from '../control/provider-probe.ts'
-import { writesConfig } from './authorisation.ts'
-import { builder } from './builder.ts'
-import { ModelCategory } from './enums.ts'
-import { MutationPayloadRef, runCommand } from './payload.ts'
-import { ModelPricingRef } from './pricing.ts'
-import { suggestedContextTokens, suggestedPricing } from './price-suggestion.ts'
-import { ProviderModelTestInput, ProviderProbeInput } from './provider-input.ts'
+import type { Answer } from '../../control/kit/context.ts'
+import { type ProviderModelTest, testProviderModel } from '../../control/provider/model-test.ts'
+import { type AvailableModel, probeProvider, type ProviderProbe } from '../../control/provider/probe.ts'
+import { writesConfig } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
+import { ModelCategory } from '../schema/enums.ts'
+import { MutationPayloadRef, runCommand } from '../kit/payload.ts'
+import { ModelPricingRef } from '../backend/pricing.ts'
+import { suggestedContextTokens, suggestedPricing } from '../price-suggestion.ts'
+import { ProviderModelTestInput, ProviderProbeInput } from './input.ts'
 
 const AvailableModelRef = builder.objectRef<AvailableModel>('AvailableModel').implement({
   description: 'A model that a provider said it has.',

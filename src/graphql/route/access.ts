@@ -1,7 +1,7 @@
-import type { RouteRow } from '../storage/route.ts'
-import { builder } from './builder.ts'
-import { AccessPolicy } from './enums.ts'
-import { ApiKeyRef, UserRef } from './refs.ts'
+import type { RouteRow } from '../../storage/route/write.ts'
+import { builder } from '../schema/builder.ts'
+import { AccessPolicy } from '../schema/enums.ts'
+import { ApiKeyRef, UserRef } from '../schema/refs.ts'
 
 export const RouteAccessRef = builder.objectRef<RouteRow>('RouteAccess').implement({
   description: 'Who may call a route.',

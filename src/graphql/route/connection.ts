@@ -1,4 +1,4 @@
-import { connectionType } from './connection.ts'
-import { RouteRef } from './refs.ts'
+import { connectionType } from '../kit/connection.ts'
+import { RouteRef } from '../schema/refs.ts'
 
 export const RouteConnection = connectionType('Route', RouteRef, { isCounted: true, description: 'A page of routes.' })

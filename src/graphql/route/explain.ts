@@ -1,10 +1,10 @@
-import { explain, type ExplainedCandidate, type Explanation } from '../routing/explain.ts'
-import { readsConfig } from './authorisation.ts'
-import { getBackend } from './backend.ts'
-import { builder } from './builder.ts'
-import { TargetAvailability } from './enums.ts'
-import { RouteBackendRef, RouteRef, RouteTargetRef } from './refs.ts'
-import { RouteExplainInput } from './route-input.ts'
+import { explain, type ExplainedCandidate, type Explanation } from '../../routing/choose/explain.ts'
+import { readsConfig } from '../kit/authorisation.ts'
+import { getBackend } from '../backend/type.ts'
+import { builder } from '../schema/builder.ts'
+import { TargetAvailability } from '../schema/enums.ts'
+import { RouteBackendRef, RouteRef, RouteTargetRef } from '../schema/refs.ts'
+import { RouteExplainInput } from './input.ts'
 
 const RouteCandidate = builder.objectRef<ExplainedCandidate>('RouteCandidate').implement({
   description: 'Where a request could go.',

@@ -1,8 +1,8 @@
-import type { RouteRow } from '../storage/route.ts'
-import { getBackend } from './backend.ts'
-import { builder } from './builder.ts'
-import { FallbackTrigger } from './enums.ts'
-import { RouteBackendRef } from './refs.ts'
+import type { RouteRow } from '../../storage/route/write.ts'
+import { getBackend } from '../backend/type.ts'
+import { builder } from '../schema/builder.ts'
+import { FallbackTrigger } from '../schema/enums.ts'
+import { RouteBackendRef } from '../schema/refs.ts'
 
 /** Of a route that has one. */
 export const RouteFallbackRef = builder.objectRef<RouteRow>('RouteFallback').implement({

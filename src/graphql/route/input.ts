@@ -1,7 +1,14 @@
-import { builder } from './builder.ts'
-import { BackendRefInput, RouteRefInput } from './references-input.ts'
-import { AccessPolicy, FallbackTrigger, ModelCategory, RouteAffinity, RouteBalancing, ServingState } from './enums.ts'
-import { createFields, editFields } from './change-fields.ts'
+import { builder } from '../schema/builder.ts'
+import { BackendRefInput, RouteRefInput } from '../kit/references-input.ts'
+import {
+  AccessPolicy,
+  FallbackTrigger,
+  ModelCategory,
+  RouteAffinity,
+  RouteBalancing,
+  ServingState,
+} from '../schema/enums.ts'
+import { createFields, editFields } from '../kit/change-fields.ts'
 
 export const RouteFilterInput = builder.inputType('RouteFilterInput', {
   description: 'Which routes to list. Fields combine with AND.',

@@ -1,10 +1,10 @@
-import { createRoute, removeRoute, updateRoute } from '../control/route.ts'
-import { setRouteAccess } from '../control/route-access.ts'
-import { setRouteFallback } from '../control/route-fallback.ts'
-import { rollbackRoute } from '../control/route-rollback.ts'
-import { writesConfig, writesTraffic } from './authorisation.ts'
-import { builder } from './builder.ts'
-import { DeletePayload, runCommand } from './payload.ts'
+import { createRoute, removeRoute, updateRoute } from '../../control/route/create.ts'
+import { setRouteAccess } from '../../control/route/access.ts'
+import { setRouteFallback } from '../../control/route/fallback.ts'
+import { rollbackRoute } from '../../control/route/rollback.ts'
+import { writesConfig, writesTraffic } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
+import { DeletePayload, runCommand } from '../kit/payload.ts'
 import {
   RouteAccessSetInput,
   RouteCreateInput,
@@ -12,8 +12,8 @@ import {
   RouteFallbackSetInput,
   RouteRollbackInput,
   RouteUpdateInput,
-} from './route-input.ts'
-import { RoutePayload } from './route-payload.ts'
+} from './input.ts'
+import { RoutePayload } from './payload.ts'
 
 builder.mutationFields((t) => ({
   routeCreate: t.field({

@@ -1,8 +1,8 @@
-import type { Answer } from '../control/control.ts'
-import type { RouteAndTarget } from '../control/route-targets.ts'
-import { builder } from './builder.ts'
-import { MutationPayloadRef } from './payload.ts'
-import { RouteRef, RouteTargetRef } from './refs.ts'
+import type { Answer } from '../../control/kit/context.ts'
+import type { RouteAndTarget } from '../../control/route/targets.ts'
+import { builder } from '../schema/builder.ts'
+import { MutationPayloadRef } from '../kit/payload.ts'
+import { RouteRef, RouteTargetRef } from '../schema/refs.ts'
 
 /** Of a command whose value is the route's id. */
 export const RoutePayload = builder.objectRef<Answer<string>>('RoutePayload').implement({

@@ -1,12 +1,12 @@
-import type { RouteRevisionState } from '../storage/configuration-tables.ts'
-import { ActorRef, loadActor } from './actor.ts'
-import { seesConfig } from './authorisation.ts'
-import { loadBackend } from './backend.ts'
-import { builder } from './builder.ts'
-import { connectionType } from './connection.ts'
-import { RouteChangeKind } from './enums.ts'
-import { fault } from './fault.ts'
-import { NodeRef, RouteBackendRef, RouteRef, RouteRevisionRef } from './refs.ts'
+import type { RouteRevisionState } from '../../storage/config/tables.ts'
+import { ActorRef, loadActor } from '../kit/actor.ts'
+import { seesConfig } from '../kit/authorisation.ts'
+import { loadBackend } from '../backend/type.ts'
+import { builder } from '../schema/builder.ts'
+import { connectionType } from '../kit/connection.ts'
+import { RouteChangeKind } from '../schema/enums.ts'
+import { fault } from '../kit/fault.ts'
+import { NodeRef, RouteBackendRef, RouteRef, RouteRevisionRef } from '../schema/refs.ts'
 
 const RouteRevisionTarget = builder.objectRef<RouteRevisionState['targets'][number]>('RouteRevisionTarget').implement({
   description: 'A target as it was, readable after a deletion.',

@@ -1,7 +1,7 @@
-import { builder } from './builder.ts'
-import { BackendRefInput, RouteRefInput, TargetRefInput } from './references-input.ts'
-import { editFields } from './change-fields.ts'
-import { RouteTargetInput } from './route-input.ts'
+import { builder } from '../schema/builder.ts'
+import { BackendRefInput, RouteRefInput, TargetRefInput } from '../kit/references-input.ts'
+import { editFields } from '../kit/change-fields.ts'
+import { RouteTargetInput } from './input.ts'
 
 export const RouteTargetsSetInput = builder.inputType('RouteTargetsSetInput', {
   description: 'Replaces the whole list of targets: a target whose backend was there before keeps its id.',

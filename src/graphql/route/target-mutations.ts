@@ -1,16 +1,16 @@
-import { addRouteTarget, removeRouteTarget, replaceRouteTarget, setRouteTargets } from '../control/route-targets.ts'
-import { setRouteTraffic, setRouteTrafficBulk } from '../control/route-traffic.ts'
-import { writesConfig, writesTraffic } from './authorisation.ts'
-import { builder } from './builder.ts'
-import { runCommand } from './payload.ts'
-import { RoutePayload, RoutesPayload, RouteTargetPayload } from './route-payload.ts'
+import { addRouteTarget, removeRouteTarget, replaceRouteTarget, setRouteTargets } from '../../control/route/targets.ts'
+import { setRouteTraffic, setRouteTrafficBulk } from '../../control/route/traffic.ts'
+import { writesConfig, writesTraffic } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
+import { runCommand } from '../kit/payload.ts'
+import { RoutePayload, RoutesPayload, RouteTargetPayload } from './payload.ts'
 import {
   RouteTargetAddInput,
   RouteTargetRemoveInput,
   RouteTargetReplaceInput,
   RouteTargetsSetInput,
-} from './route-target-input.ts'
-import { RouteTrafficBulkSetInput, RouteTrafficSetInput } from './route-traffic-input.ts'
+} from './target-input.ts'
+import { RouteTrafficBulkSetInput, RouteTrafficSetInput } from './traffic-input.ts'
 
 builder.mutationFields((t) => ({
   routeTrafficSet: t.field({

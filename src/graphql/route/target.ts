@@ -1,12 +1,12 @@
-import { targetAvailability } from '../routing/availability.ts'
-import type { TargetAvailability as TargetAvailabilityWord } from '../routing/vocabulary.ts'
-import type { RouteTargetRow } from '../storage/route-read.ts'
-import { seesConfig } from './authorisation.ts'
-import { getBackend } from './backend.ts'
-import { builder } from './builder.ts'
-import type { GraphQLContext } from './context.ts'
-import { TargetAvailability } from './enums.ts'
-import { NodeRef, RouteBackendRef, RouteRef, RouteTargetRef } from './refs.ts'
+import { targetAvailability } from '../../routing/choose/availability.ts'
+import type { TargetAvailability as TargetAvailabilityWord } from '../../routing/config/vocabulary.ts'
+import type { RouteTargetRow } from '../../storage/route/read.ts'
+import { seesConfig } from '../kit/authorisation.ts'
+import { getBackend } from '../backend/type.ts'
+import { builder } from '../schema/builder.ts'
+import type { GraphQLContext } from '../kit/context.ts'
+import { TargetAvailability } from '../schema/enums.ts'
+import { NodeRef, RouteBackendRef, RouteRef, RouteTargetRef } from '../schema/refs.ts'
 
 builder.objectType(RouteTargetRef, {
   description: 'A weighted share of a route.',

@@ -1,5 +1,5 @@
-import type { RouteRow } from '../storage/route.ts'
-import { builder } from './builder.ts'
+import type { RouteRow } from '../../storage/route/write.ts'
+import { builder } from '../schema/builder.ts'
 
 export const RouteTimeoutsRef = builder.objectRef<RouteRow>('RouteTimeouts').implement({
   description: 'How long a request of a route may take.',

@@ -1,6 +1,6 @@
-import { builder } from './builder.ts'
-import { RouteRefInput, TargetRefInput } from './references-input.ts'
-import { changeFields, editFields, expectedRevisionField } from './change-fields.ts'
+import { builder } from '../schema/builder.ts'
+import { RouteRefInput, TargetRefInput } from '../kit/references-input.ts'
+import { changeFields, editFields, expectedRevisionField } from '../kit/change-fields.ts'
 
 export const TargetWeightInput = builder.inputType('TargetWeightInput', {
   description: 'The new weight of one target.',

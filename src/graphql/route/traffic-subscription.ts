@@ -1,12 +1,12 @@
-import { findRoute } from '../storage/route-read.ts'
-import { readsConfig } from './authorisation.ts'
-import { builder } from './builder.ts'
-import type { GraphQLContext } from './context.ts'
-import { badUserInput, fault } from './fault.ts'
-import type { RouteTrafficReport } from '../routing/traffic-window.ts'
-import { RouteRefInput } from './references-input.ts'
-import { RouteTrafficRef } from './route-traffic.ts'
-import { openSubscription, type SubscriptionQueue, valueOfEvent } from './subscription.ts'
+import { findRoute } from '../../storage/route/read.ts'
+import { readsConfig } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
+import type { GraphQLContext } from '../kit/context.ts'
+import { badUserInput, fault } from '../kit/fault.ts'
+import type { RouteTrafficReport } from '../../routing/traffic/window.ts'
+import { RouteRefInput } from '../kit/references-input.ts'
+import { RouteTrafficRef } from './traffic.ts'
+import { openSubscription, type SubscriptionQueue, valueOfEvent } from '../kit/subscription.ts'
 
 type TrafficEvent = RouteTrafficReport & { readonly sequence: number }
 

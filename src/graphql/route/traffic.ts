@@ -1,9 +1,9 @@
-import { loadBackend } from './backend.ts'
-import { builder } from './builder.ts'
-import { DivergenceReason } from './enums.ts'
-import { PercentilesRef } from './percentiles.ts'
-import type { RouteTrafficReport, TargetTrafficReport } from '../routing/traffic-window.ts'
-import { RouteBackendRef, RouteRef, RouteTargetRef } from './refs.ts'
+import { loadBackend } from '../backend/type.ts'
+import { builder } from '../schema/builder.ts'
+import { DivergenceReason } from '../schema/enums.ts'
+import { PercentilesRef } from '../kit/percentiles.ts'
+import type { RouteTrafficReport, TargetTrafficReport } from '../../routing/traffic/window.ts'
+import { RouteBackendRef, RouteRef, RouteTargetRef } from '../schema/refs.ts'
 
 const TargetTraffic = builder.objectRef<TargetTrafficReport>('TargetTraffic').implement({
   description: 'Traffic of one target, or of one fallback backend, over the window.',

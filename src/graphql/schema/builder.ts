@@ -1,10 +1,10 @@
 import SchemaBuilder from '@pothos/core'
 import ComplexityPlugin from '@pothos/plugin-complexity'
 import ScopeAuthPlugin, { type AuthFailure } from '@pothos/plugin-scope-auth'
-import type { ApiKeyScope } from '../routing/vocabulary.ts'
-import { apiKeyScopes } from '../routing/vocabulary.ts'
-import { forbidden } from './authorisation.ts'
-import type { GraphQLContext } from './context.ts'
+import type { ApiKeyScope } from '../../routing/config/vocabulary.ts'
+import { apiKeyScopes } from '../../routing/config/vocabulary.ts'
+import { forbidden } from '../kit/authorisation.ts'
+import type { GraphQLContext } from '../kit/context.ts'
 
 export interface SchemaTypes {
   Context: GraphQLContext

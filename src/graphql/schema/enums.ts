@@ -1,9 +1,9 @@
 /** Every enum of the schema. The values are the words of routing/; here they get their descriptions. */
-import type { ProviderKind as ProviderKindWord } from '../routing/provider-kind.ts'
+import type { ProviderKind as ProviderKindWord } from '../../routing/vendors/provider-kind.ts'
 import type {
   ProblemCode as ProblemCodeWord,
   ProblemSeverity as ProblemSeverityWord,
-} from '../routing/problems/operational-problem.ts'
+} from '../../routing/problems/operational-problem.ts'
 import type {
   AccessPolicy as AccessPolicyWord,
   ApiKeyScope as ApiKeyScopeWord,
@@ -20,13 +20,13 @@ import type {
   TargetAvailability as TargetAvailabilityWord,
   UsageProvenance as UsageProvenanceWord,
   UserRole as UserRoleWord,
-} from '../routing/vocabulary.ts'
-import type { RouteChangeKind as RouteChangeKindWord } from '../storage/configuration-tables.ts'
-import type { GatewayState as GatewayStateWord } from '../storage/gateway.ts'
-import type { ObjectOrder } from '../storage/page.ts'
-import type { BackendWarningCode as BackendWarningCodeWord } from '../control/backend-warnings.ts'
-import type { RefusalCode } from '../control/refusal.ts'
-import type { Propagation as PropagationWord } from '../control/control.ts'
+} from '../../routing/config/vocabulary.ts'
+import type { RouteChangeKind as RouteChangeKindWord } from '../../storage/config/tables.ts'
+import type { GatewayState as GatewayStateWord } from '../../storage/gateway/write.ts'
+import type { ObjectOrder } from '../../storage/database/page.ts'
+import type { BackendWarningCode as BackendWarningCodeWord } from '../../control/deployment/warnings.ts'
+import type { RefusalCode } from '../../control/kit/refusal.ts'
+import type { Propagation as PropagationWord } from '../../control/kit/context.ts'
 import { builder } from './builder.ts'
 
 export type Values<Word extends string> = Record<Word, { readonly description: string }>

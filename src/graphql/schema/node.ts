@@ -1,6 +1,6 @@
-import { maySeeKeysOf } from '../control/api-key-authority.ts'
-import type { Actor } from '../control/control.ts'
-import { type ObjectType, typeOfId } from '../routing/object-id.ts'
+import { maySeeKeysOf } from '../../control/api-key/authority.ts'
+import type { Actor } from '../../control/kit/context.ts'
+import { type ObjectType, typeOfId } from '../../routing/config/object-id.ts'
 import {
   administers,
   type AnyScope,
@@ -9,12 +9,12 @@ import {
   readsUsage,
   requireAnyScope,
   requireAuditReader,
-} from './authorisation.ts'
+} from '../kit/authorisation.ts'
 import { builder } from './builder.ts'
-import type { GraphQLContext } from './context.ts'
-import { badUserInput } from './fault.ts'
+import type { GraphQLContext } from '../kit/context.ts'
+import { badUserInput } from '../kit/fault.ts'
 import { NodeRef, type NodeRow } from './refs.ts'
-import { maySeeUsage } from './usage-visibility.ts'
+import { maySeeUsage } from '../usage/visibility.ts'
 
 const maxNodes = 100
 

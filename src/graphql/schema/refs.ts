@@ -2,15 +2,15 @@
  * The object types by name, before they have fields: types refer to each other in circles, files must not. A file of the
  * same name implements each.
  */
-import type { Actor } from '../control/control.ts'
-import type { ApiKeyRow } from '../storage/api-key-read.ts'
-import type { UsageRecord } from '../routing/usage-record.ts'
-import type { AuditEntryRow } from '../storage/audit-read.ts'
-import type { DeploymentEndpointRow, DeploymentRow } from '../storage/deployment-read.ts'
-import type { ProviderModelRow, ProviderRow } from '../storage/provider-read.ts'
-import type { RouteRow } from '../storage/route.ts'
-import type { RouteRevisionRow, RouteTargetRow } from '../storage/route-read.ts'
-import type { UserRow } from '../storage/user-read.ts'
+import type { Actor } from '../../control/kit/context.ts'
+import type { ApiKeyRow } from '../../storage/api-key/read.ts'
+import type { UsageRecord } from '../../routing/usage/record.ts'
+import type { AuditEntryRow } from '../../storage/audit/read.ts'
+import type { DeploymentEndpointRow, DeploymentRow } from '../../storage/deployment/read.ts'
+import type { ProviderModelRow, ProviderRow } from '../../storage/provider/read.ts'
+import type { RouteRow } from '../../storage/route/write.ts'
+import type { RouteRevisionRow, RouteTargetRow } from '../../storage/route/read.ts'
+import type { UserRow } from '../../storage/user/read.ts'
 import { builder } from './builder.ts'
 
 /** What every object with a global id has; the id tells its type. */

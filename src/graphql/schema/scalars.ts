@@ -1,8 +1,8 @@
 import type { ValueNode } from 'graphql'
 import { Kind } from 'graphql'
-import { canonicalDecimal } from '../routing/decimal.ts'
+import { canonicalDecimal } from '../../routing/usage/decimal.ts'
 import { builder } from './builder.ts'
-import { badUserInput } from './fault.ts'
+import { badUserInput } from '../kit/fault.ts'
 
 const maxUrlLength = 65_536
 const maxDecimalLength = 64

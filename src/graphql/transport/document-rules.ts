@@ -10,7 +10,7 @@ import {
   type ValidationContext,
   ValuesOfCorrectTypeRule,
 } from 'graphql'
-import { type FaultCode, fault } from './fault.ts'
+import { type FaultCode, fault } from '../kit/fault.ts'
 import { maskValues } from './mask-values.ts'
 import { textProblem } from './text-bounds.ts'
 

@@ -1,7 +1,7 @@
 import type { DocumentNode, ExecutionResult, GraphQLError } from 'graphql'
 import { getOperationAST } from 'graphql'
-import type { GraphQLContext } from './context.ts'
-import { type FaultCode, graphqlFaults } from './fault.ts'
+import type { GraphQLContext } from '../kit/context.ts'
+import { type FaultCode, graphqlFaults } from '../kit/fault.ts'
 
 /** What operators are told of an operation: nothing that a caller gave, but its name. */
 export interface OperationReport {

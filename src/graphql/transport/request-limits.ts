@@ -10,7 +10,7 @@ import {
 } from 'graphql'
 import { accepts, eventStream } from './accept.ts'
 import { bindOperation } from './bound-operation.ts'
-import type { GraphQLContext } from './context.ts'
+import type { GraphQLContext } from '../kit/context.ts'
 import type { CostBudget } from './cost-budget.ts'
 import {
   AliasesRule,
@@ -21,7 +21,7 @@ import {
   TextRule,
   VariableNamesRule,
 } from './document-rules.ts'
-import { fault, type FaultCode } from './fault.ts'
+import { fault, type FaultCode } from '../kit/fault.ts'
 import { maskValues } from './mask-values.ts'
 import { isTooNested, maxNesting } from './nesting.ts'
 import { errorCodesOf, type OperationHead, operationHead, outcomeOf, type ReportOperation } from './operation-report.ts'

@@ -1,6 +1,6 @@
 import type { Plugin } from 'graphql-yoga'
 import type { GraphQLError } from 'graphql'
-import { fault } from './fault.ts'
+import { fault } from '../kit/fault.ts'
 
 /** Refuses what is no request of GraphQL over HTTP with 400, whatever the client accepts; yoga leaves these two out. */
 export function useRequestShape(): Plugin {

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { usePersistedOperations } from '@graphql-yoga/plugin-persisted-operations'
 import type { GraphQLError } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
-import { fault } from './fault.ts'
+import { fault } from '../kit/fault.ts'
 
 /** Documents by the id under which clients ask for them. */
 export type TrustedDocuments = ReadonlyMap<string, string>

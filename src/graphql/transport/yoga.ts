@@ -1,13 +1,13 @@
 import { createYoga } from 'graphql-yoga'
-import type { Actor } from '../control/control.ts'
-import type { GraphQLContext } from './context.ts'
-import { createLoaders } from './loaders.ts'
+import type { Actor } from '../../control/kit/context.ts'
+import type { GraphQLContext } from '../kit/context.ts'
+import { createLoaders } from '../kit/loaders.ts'
 import { createErrorMask, type GraphQLLog } from './masked-errors.ts'
-import { useReadViews } from './read-anew.ts'
+import { useReadViews } from '../kit/read-anew.ts'
 import { type RequestLimits, useRequestLimits } from './request-limits.ts'
 import { useRequestShape } from './request-shape.ts'
 import { useUnbufferedEvents } from './unbuffered-events.ts'
-import { schema } from './schema.ts'
+import { schema } from '../schema/schema.ts'
 import { type TrustedDocuments, useTrustedDocuments } from './trusted-documents.ts'
 
 /** Most bytes of a request's body, and of a WebSocket message. */

@@ -1,6 +1,6 @@
-import { builder } from './builder.ts'
-import { RequestOutcome } from './enums.ts'
-import { badUserInput } from './fault.ts'
+import { builder } from '../schema/builder.ts'
+import { RequestOutcome } from '../schema/enums.ts'
+import { badUserInput } from '../kit/fault.ts'
 
 export const TimeRangeInput = builder.inputType('TimeRangeInput', {
   description: 'The interval `[from, to)`.',

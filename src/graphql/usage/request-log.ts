@@ -1,12 +1,12 @@
-import type { AttemptRecord, UsageRecord } from '../routing/usage-record.ts'
-import { listRequestLogs } from '../storage/request-log.ts'
-import { readsUsage } from './authorisation.ts'
-import { builder } from './builder.ts'
-import { connect, connectionType, pageArgs, pageCost } from './connection.ts'
-import { FallbackTrigger, RequestOutcome, UsageProvenance } from './enums.ts'
-import { ApiKeyRef, NodeRef, RequestLogRef, RouteRef, RouteTargetRef, UserRef } from './refs.ts'
-import { requireForwards, TimeRangeInput, UsageFilterInput } from './usage-input.ts'
-import { maySeeUpstreams, maySeeUsage, visibleUsage } from './usage-visibility.ts'
+import type { AttemptRecord, UsageRecord } from '../../routing/usage/record.ts'
+import { listRequestLogs } from '../../storage/usage/request-log.ts'
+import { readsUsage } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
+import { connect, connectionType, pageArgs, pageCost } from '../kit/connection.ts'
+import { FallbackTrigger, RequestOutcome, UsageProvenance } from '../schema/enums.ts'
+import { ApiKeyRef, NodeRef, RequestLogRef, RouteRef, RouteTargetRef, UserRef } from '../schema/refs.ts'
+import { requireForwards, TimeRangeInput, UsageFilterInput } from './input.ts'
+import { maySeeUpstreams, maySeeUsage, visibleUsage } from './visibility.ts'
 
 const RequestAttempt = builder.objectRef<AttemptRecord & { readonly number: number }>('RequestAttempt').implement({
   description: 'One call upstream.',

@@ -1,11 +1,11 @@
-import { matchesUsageFilter } from '../routing/usage-filter.ts'
-import type { UsageRecord } from '../routing/usage-record.ts'
-import { readsUsage } from './authorisation.ts'
-import { builder } from './builder.ts'
-import { RequestLogRef } from './refs.ts'
-import { openSubscription, type SubscriptionQueue, valueOfEvent } from './subscription.ts'
-import { UsageFilterInput } from './usage-input.ts'
-import { maySeeUsage, visibleUsage } from './usage-visibility.ts'
+import { matchesUsageFilter } from '../../routing/usage/filter.ts'
+import type { UsageRecord } from '../../routing/usage/record.ts'
+import { readsUsage } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
+import { RequestLogRef } from '../schema/refs.ts'
+import { openSubscription, type SubscriptionQueue, valueOfEvent } from '../kit/subscription.ts'
+import { UsageFilterInput } from './input.ts'
+import { maySeeUsage, visibleUsage } from './visibility.ts'
 
 interface RequestLogged {
   readonly record: UsageRecord

@@ -1,21 +1,29 @@
 import {
   getUsageReport,
   type UsageGroup,
-  type UsageMetrics,
   type UsageRefusal,
   type UsageReport,
   type UsageRow,
-} from '../storage/usage-report.ts'
-import { readsUsage } from './authorisation.ts'
-import { loadBackend } from './backend.ts'
-import { builder } from './builder.ts'
-import { RequestOutcome, UsageBucket, UsageDimension } from './enums.ts'
-import { badUserInput } from './fault.ts'
-import { PercentilesRef } from './percentiles.ts'
-import { ApiKeyRef, DeploymentRef, ProviderRef, RouteBackendRef, RouteRef, RouteTargetRef, UserRef } from './refs.ts'
-import { isAnySelected } from './selected-fields.ts'
-import { reversedRange, TimeRangeInput, UsageFilterInput } from './usage-input.ts'
-import { visibleUsage } from './usage-visibility.ts'
+} from '../../storage/usage/report/report.ts'
+import type { UsageMetrics } from '../../storage/usage/report/metrics.ts'
+import { readsUsage } from '../kit/authorisation.ts'
+import { loadBackend } from '../backend/type.ts'
+import { builder } from '../schema/builder.ts'
+import { RequestOutcome, UsageBucket, UsageDimension } from '../schema/enums.ts'
+import { badUserInput } from '../kit/fault.ts'
+import { PercentilesRef } from '../kit/percentiles.ts'
+import {
+  ApiKeyRef,
+  DeploymentRef,
+  ProviderRef,
+  RouteBackendRef,
+  RouteRef,
+  RouteTargetRef,
+  UserRef,
+} from '../schema/refs.ts'
+import { isAnySelected } from '../kit/selected-fields.ts'
+import { reversedRange, TimeRangeInput, UsageFilterInput } from './input.ts'
+import { visibleUsage } from './visibility.ts'
 
 const maxRows = 10_000
 /** A row is cheaper than an object that is looked up: so many of them cost as one. */

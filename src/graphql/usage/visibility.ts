@@ -1,6 +1,6 @@
-import type { Actor } from '../control/control.ts'
-import type { UsageFilter } from '../routing/usage-filter.ts'
-import type { UsageRecord } from '../routing/usage-record.ts'
+import type { Actor } from '../../control/kit/context.ts'
+import type { UsageFilter } from '../../routing/usage/filter.ts'
+import type { UsageRecord } from '../../routing/usage/record.ts'
 
 /** The filter as far as the caller may see: a member sees only its own usage. */
 export function visibleUsage(actor: Actor, filter: UsageFilter | null | undefined): UsageFilter {

@@ -1,6 +1,6 @@
-import { builder } from './builder.ts'
-import { ServingState, UserRole } from './enums.ts'
-import { createFields, editFields } from './change-fields.ts'
+import { builder } from '../schema/builder.ts'
+import { ServingState, UserRole } from '../schema/enums.ts'
+import { createFields, editFields } from '../kit/change-fields.ts'
 
 export const UserCreateInput = builder.inputType('UserCreateInput', {
   description: 'A new user.',

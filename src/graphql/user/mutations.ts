@@ -1,10 +1,10 @@
-import type { Answer } from '../control/control.ts'
-import { createUser, removeUser, updateUser } from '../control/user.ts'
-import { administers } from './authorisation.ts'
-import { builder } from './builder.ts'
-import { DeletePayload, MutationPayloadRef, runCommand } from './payload.ts'
-import { UserRef } from './refs.ts'
-import { UserCreateInput, UserDeleteInput, UserUpdateInput } from './user-input.ts'
+import type { Answer } from '../../control/kit/context.ts'
+import { createUser, removeUser, updateUser } from '../../control/user/create.ts'
+import { administers } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
+import { DeletePayload, MutationPayloadRef, runCommand } from '../kit/payload.ts'
+import { UserRef } from '../schema/refs.ts'
+import { UserCreateInput, UserDeleteInput, UserUpdateInput } from './input.ts'
 
 const UserPayload = builder.objectRef<Answer<string>>('UserPayload').implement({
   description: 'The answer to a change of a user.',

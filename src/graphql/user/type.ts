@@ -1,13 +1,13 @@
-import { countUsers, findUserByRef, listUsers } from '../storage/user-read.ts'
-import type { PageRequest } from '../storage/page.ts'
-import { ApiKeyConnection } from './api-key-connection.ts'
-import { administers } from './authorisation.ts'
-import { builder } from './builder.ts'
-import { ObjectOrderInput, orderList } from './object-order.ts'
-import { connect, connectionType, pageArgs, pageCost } from './connection.ts'
-import { ServingState, UserRole } from './enums.ts'
-import { UserRefInput } from './references-input.ts'
-import { NodeRef, UserRef, VersionedRef } from './refs.ts'
+import { countUsers, findUserByRef, listUsers } from '../../storage/user/read.ts'
+import type { PageRequest } from '../../storage/database/page.ts'
+import { ApiKeyConnection } from '../api-key/connection.ts'
+import { administers } from '../kit/authorisation.ts'
+import { builder } from '../schema/builder.ts'
+import { ObjectOrderInput, orderList } from '../kit/object-order.ts'
+import { connect, connectionType, pageArgs, pageCost } from '../kit/connection.ts'
+import { ServingState, UserRole } from '../schema/enums.ts'
+import { UserRefInput } from '../kit/references-input.ts'
+import { NodeRef, UserRef, VersionedRef } from '../schema/refs.ts'
 
 builder.objectType(UserRef, {
   description: 'A person or a team that owns keys.',

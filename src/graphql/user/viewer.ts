@@ -1,9 +1,9 @@
-import { apiKeyScopes } from '../routing/vocabulary.ts'
-import { ActorRef, loadActor } from './actor.ts'
-import { builder } from './builder.ts'
-import { ApiKeyScope } from './enums.ts'
-import { fault } from './fault.ts'
-import { ViewerRef } from './refs.ts'
+import { apiKeyScopes } from '../../routing/config/vocabulary.ts'
+import { ActorRef, loadActor } from '../kit/actor.ts'
+import { builder } from '../schema/builder.ts'
+import { ApiKeyScope } from '../schema/enums.ts'
+import { fault } from '../kit/fault.ts'
+import { ViewerRef } from '../schema/refs.ts'
 
 builder.objectType(ViewerRef, {
   description: 'The caller.',

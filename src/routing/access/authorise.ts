@@ -8,9 +8,9 @@
  * - A `DISABLED` route does not exist for clients (404). A `DRAINING` one takes no new requests (503), which only those
  *   learn who may call it.
  */
-import type { ApiKeyConfiguration, UserConfiguration } from './configuration.ts'
-import type { GatewayErrorCode } from './errors.ts'
-import type { Route, Snapshot } from './snapshot.ts'
+import type { ApiKeyConfiguration, UserConfiguration } from '../config/configuration.ts'
+import type { GatewayErrorCode } from '../errors/gateway-errors.ts'
+import type { Route, Snapshot } from '../config/snapshot.ts'
 
 /** Both null: anonymous. */
 export interface Caller {

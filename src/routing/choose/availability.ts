@@ -1,9 +1,9 @@
 /** Available: serving, healthy and not full. The only question that selection asks. */
-import { operationAsked } from './backend-operations.ts'
-import type { EndpointConfiguration } from './configuration.ts'
+import { operationAsked } from '../vendors/backend-operations.ts'
+import type { EndpointConfiguration } from '../config/configuration.ts'
 import type { LiveView } from './live-view.ts'
-import type { Backend, DeploymentBackend, Target } from './snapshot.ts'
-import type { TargetAvailability } from './vocabulary.ts'
+import type { Backend, DeploymentBackend, Target } from '../config/snapshot.ts'
+import type { TargetAvailability } from '../config/vocabulary.ts'
 
 export type BackendAvailability = Exclude<TargetAvailability, 'NO_WEIGHT'>
 

@@ -1,14 +1,14 @@
 /** What the gateway would do with a request now, by asking the functions that it asks. */
-import { authorise, anonymous, identify, isRefusal, noTargetAvailable, type Refusal } from './access.ts'
+import { authorise, anonymous, identify, isRefusal, noTargetAvailable, type Refusal } from '../access/authorise.ts'
 import { backendAvailability, targetAvailability } from './availability.ts'
-import type { GatewayErrorCode } from './errors.ts'
+import type { GatewayErrorCode } from '../errors/gateway-errors.ts'
 import type { LiveView } from './live-view.ts'
-import { matchRoute } from './match.ts'
+import { matchRoute } from '../access/match-route.ts'
 import { fallbackFor, isServedByNone, leastRecentCandidate, stageWithoutTarget } from './next-attempt.ts'
-import { findOperation } from './operation.ts'
+import { findOperation } from '../vendors/operation.ts'
 import { leastBusyTargets, selectionProbabilities, type TargetQuestion } from './select-target.ts'
-import type { Route, Snapshot } from './snapshot.ts'
-import type { TargetAvailability } from './vocabulary.ts'
+import type { Route, Snapshot } from '../config/snapshot.ts'
+import type { TargetAvailability } from '../config/vocabulary.ts'
 
 export interface ExplainRequest {
   /** What the client would send as `model`. */

@@ -13,15 +13,15 @@ import {
   leastRecentlyEjected,
   servesOperation,
 } from './availability.ts'
-import type { EndpointConfiguration } from './configuration.ts'
-import { defaultMaxAttempts } from './configuration.ts'
-import type { GatewayErrorCode } from './errors.ts'
+import type { EndpointConfiguration } from '../config/configuration.ts'
+import { defaultMaxAttempts } from '../config/configuration.ts'
+import type { GatewayErrorCode } from '../errors/gateway-errors.ts'
 import type { Rotations } from './rotation.ts'
 import { nextCredential, selectCredential, type Credential } from './select-credential.ts'
 import { selectEndpoint } from './select-endpoint.ts'
 import { drawTarget, selectTarget, type Divergence, type TargetQuestion } from './select-target.ts'
-import type { Backend, DeploymentBackend, Route, Target } from './snapshot.ts'
-import type { FallbackTrigger } from './vocabulary.ts'
+import type { Backend, DeploymentBackend, Route, Target } from '../config/snapshot.ts'
+import type { FallbackTrigger } from '../config/vocabulary.ts'
 
 /** What became of a plan. */
 export interface Attempt {

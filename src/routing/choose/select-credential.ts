@@ -1,5 +1,5 @@
 import type { LiveView } from './live-view.ts'
-import type { ProviderUpstream } from './snapshot.ts'
+import type { ProviderUpstream } from '../config/snapshot.ts'
 
 export type Credential = ProviderUpstream['credentials'][number]
 

@@ -1,9 +1,9 @@
 /** The choice of an endpoint within a deployment. */
 import { availableEndpoints } from './availability.ts'
-import type { EndpointConfiguration } from './configuration.ts'
+import type { EndpointConfiguration } from '../config/configuration.ts'
 import type { LiveView } from './live-view.ts'
 import type { Rotations } from './rotation.ts'
-import type { DeploymentBackend } from './snapshot.ts'
+import type { DeploymentBackend } from '../config/snapshot.ts'
 
 export interface EndpointQuestion {
   readonly live: LiveView

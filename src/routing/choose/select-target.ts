@@ -2,8 +2,8 @@
 import { backendAvailability, hasPlaceToWait, isAvailable, type BackendAvailability } from './availability.ts'
 import type { LiveView } from './live-view.ts'
 import type { Rotation } from './rotation.ts'
-import type { Backend, Route, Snapshot, Target } from './snapshot.ts'
-import type { DivergenceReason } from './vocabulary.ts'
+import type { Backend, Route, Snapshot, Target } from '../config/snapshot.ts'
+import type { DivergenceReason } from '../config/vocabulary.ts'
 
 /** A request that did not go where the weights say: the target that it should have gone to, and why it did not. */
 export interface Divergence {

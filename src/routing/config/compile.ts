@@ -6,7 +6,7 @@ import type {
   ProviderConfiguration,
   RouteConfiguration,
 } from './configuration.ts'
-import { compileLimits, emptyLimitTables } from './limits/limit-tables.ts'
+import { compileLimits, emptyLimitTables } from '../limits/limit-tables.ts'
 import { type Problem, routeProblems } from './route-rules.ts'
 import type { Backend, DeploymentBackend, ProviderModelBackend, ProviderUpstream, Route, Snapshot } from './snapshot.ts'
 import { createTable } from './table.ts'

@@ -14,8 +14,8 @@ import type {
   ServingState,
   UserRole,
 } from './vocabulary.ts'
-import type { Budget, RateLimit } from './limits/limit.ts'
-import type { ProviderKind } from './provider-kind.ts'
+import type { Budget, RateLimit } from '../limits/limit.ts'
+import type { ProviderKind } from '../vendors/provider-kind.ts'
 
 /**
  * What a backend charges: USD as exact decimals in strings, per million tokens unless the name says otherwise. How they are put

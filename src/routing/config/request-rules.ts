@@ -1,6 +1,6 @@
 /** Which headers an operator may let through to a backend, and back from it. Names are in lower case. */
-import { providerKindFacts } from './provider-kind.ts'
-import { isReservedHeader } from './provider-headers.ts'
+import { providerKindFacts } from '../vendors/provider-kind.ts'
+import { isReservedHeader } from '../vendors/provider-headers.ts'
 
 /** They carry a key or a session: what a client gives to this gateway is not for a backend. */
 const credentialNames = new Set([

@@ -14,8 +14,8 @@ import type {
   Timeouts,
   UserConfiguration,
 } from './configuration.ts'
-import type { LimitTables } from './limits/limit-tables.ts'
-import type { ProviderKind } from './provider-kind.ts'
+import type { LimitTables } from '../limits/limit-tables.ts'
+import type { ProviderKind } from '../vendors/provider-kind.ts'
 import type { Table } from './table.ts'
 import type {
   AccessPolicy,

@@ -1,4 +1,4 @@
-import type { CircuitState } from './vocabulary.ts'
+import type { CircuitState } from '../config/vocabulary.ts'
 
 /** Why nothing is sent: passive health, an active check that fails, or a credential that upstream spoke against. */
 export type EjectionCause = 'CIRCUIT' | 'CHECK' | 'BENCH'

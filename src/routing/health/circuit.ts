@@ -2,7 +2,7 @@
  * Passive health of one endpoint or provider model (DESIGN § 4.1): five failures in a row open the circuit for 10 s,
  * doubling to 5 min, ±20 %; then one real request at a time tries it. `Retry-After` opens it for that long, at most 5 min.
  */
-import type { CircuitState } from './vocabulary.ts'
+import type { CircuitState } from '../config/vocabulary.ts'
 
 export const failuresToOpen = 5
 const firstOpenMs = 10_000

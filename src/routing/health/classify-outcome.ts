@@ -10,7 +10,7 @@ import {
   speaksOfPath,
   type UpstreamError,
 } from './upstream-error.ts'
-import type { FallbackTrigger } from './vocabulary.ts'
+import type { FallbackTrigger } from '../config/vocabulary.ts'
 
 /** `answer`: it is the client's, as it came. `OPERATION_NOT_SERVED`: upstream does not have the path. */
 export type Classification = FallbackTrigger | 'OPERATION_NOT_SERVED' | 'answer'

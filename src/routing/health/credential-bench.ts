@@ -1,5 +1,5 @@
 /** How long a provider's credential is passed over after upstream spoke against it. */
-import type { Classification } from './classify.ts'
+import type { Classification } from './classify-outcome.ts'
 
 const rateLimitedMs = 30_000
 const firstRefusedMs = 60_000

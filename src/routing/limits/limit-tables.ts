@@ -1,5 +1,5 @@
-import type { ConfigurationDelta } from '../configuration.ts'
-import { createTable, type Table } from '../table.ts'
+import type { ConfigurationDelta } from '../config/configuration.ts'
+import { createTable, type Table } from '../config/table.ts'
 import { type Budget, type LimitSubject, type RateLimit, subjectKey } from './limit.ts'
 
 /** The limits and budgets of a snapshot. The same object for as long as none of them changes. */

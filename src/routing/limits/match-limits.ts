@@ -1,7 +1,7 @@
 /** Which limits and budgets bind a request: found by the ids of what it is about, however many others there are. */
-import type { Caller } from '../access.ts'
-import type { Backend, Route } from '../snapshot.ts'
-import type { Table } from '../table.ts'
+import type { Caller } from '../access/authorise.ts'
+import type { Backend, Route } from '../config/snapshot.ts'
+import type { Table } from '../config/table.ts'
 import { installationKey, type LimitDimension } from './limit.ts'
 
 /** Calls `found` with each limit of the installation, the caller and the route, in this order. */

@@ -1,6 +1,6 @@
 /** Backends that do not answer, answer with errors, or cannot answer as they are configured. */
-import type { Backend, DeploymentBackend, ProviderUpstream } from '../snapshot.ts'
-import type { ModelCategory } from '../vocabulary.ts'
+import type { Backend, DeploymentBackend, ProviderUpstream } from '../config/snapshot.ts'
+import type { ModelCategory } from '../config/vocabulary.ts'
 import type { BackendUses } from './backend-use.ts'
 import { listNames, type ProblemDraft } from './operational-problem.ts'
 import type { BackendFault, ProblemFacts, RecentAttempts, RecentFailures } from './problem-facts.ts'

@@ -1,7 +1,7 @@
 /** Who depends on a backend: how bad it is when it does not serve. */
-import { backendAvailability } from '../availability.ts'
-import type { LiveView } from '../live-view.ts'
-import type { Backend, Route, Snapshot } from '../snapshot.ts'
+import { backendAvailability } from '../choose/availability.ts'
+import type { LiveView } from '../choose/live-view.ts'
+import type { Backend, Route, Snapshot } from '../config/snapshot.ts'
 import type { ProblemSeverity } from './operational-problem.ts'
 import type { ProblemFacts } from './problem-facts.ts'
 

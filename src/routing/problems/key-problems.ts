@@ -1,4 +1,4 @@
-import type { ApiKeyConfiguration } from '../configuration.ts'
+import type { ApiKeyConfiguration } from '../config/configuration.ts'
 import type { ProblemDraft } from './operational-problem.ts'
 import type { ProblemFacts } from './problem-facts.ts'
 

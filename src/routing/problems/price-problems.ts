@@ -1,4 +1,4 @@
-import { createdAtMsOf } from '../object-id.ts'
+import { createdAtMsOf } from '../config/object-id.ts'
 import type { BackendUses } from './backend-use.ts'
 import type { ProblemDraft } from './operational-problem.ts'
 import type { ProblemFacts } from './problem-facts.ts'

@@ -1,7 +1,7 @@
 /** All that problems are derived from. Instants are milliseconds since the epoch. */
-import type { LiveView } from '../live-view.ts'
-import type { Snapshot } from '../snapshot.ts'
-import type { GatewayTraffic } from '../traffic-report.ts'
+import type { LiveView } from '../choose/live-view.ts'
+import type { Snapshot } from '../config/snapshot.ts'
+import type { GatewayTraffic } from '../traffic/report.ts'
 
 export interface ProblemFacts {
   readonly nowMs: number

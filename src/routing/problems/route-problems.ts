@@ -1,8 +1,8 @@
 /** Routes that nobody serves, and routes whose requests go elsewhere than their weights say. */
-import { backendAvailability, type BackendAvailability, hasPlaceToWait } from '../availability.ts'
-import type { Backend, Route } from '../snapshot.ts'
-import type { RouteSecond } from '../traffic-report.ts'
-import type { DivergenceReason } from '../vocabulary.ts'
+import { backendAvailability, type BackendAvailability, hasPlaceToWait } from '../choose/availability.ts'
+import type { Backend, Route } from '../config/snapshot.ts'
+import type { RouteSecond } from '../traffic/report.ts'
+import type { DivergenceReason } from '../config/vocabulary.ts'
 import type { BackendUses } from './backend-use.ts'
 import { listNames, type ProblemDraft } from './operational-problem.ts'
 import type { ProblemFacts } from './problem-facts.ts'

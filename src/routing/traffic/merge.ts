@@ -1,14 +1,8 @@
 /** What the gateways counted, put together to what an operator is shown: the live split of a route. */
-import type { Route } from './snapshot.ts'
-import { PlaceSum, shareOf } from './traffic-place-sum.ts'
-import {
-  type DivergenceCount,
-  type GatewayTraffic,
-  type Place,
-  placeKeyOf,
-  type RouteSecond,
-} from './traffic-report.ts'
-import { firstSecondOf, type RouteTrafficReport, type TrafficDivergence } from './traffic-window.ts'
+import type { Route } from '../config/snapshot.ts'
+import { PlaceSum, shareOf } from './place-sum.ts'
+import { type DivergenceCount, type GatewayTraffic, type Place, placeKeyOf, type RouteSecond } from './report.ts'
+import { firstSecondOf, type RouteTrafficReport, type TrafficDivergence } from './window.ts'
 
 export interface TrafficQuestion {
   readonly routeId: string

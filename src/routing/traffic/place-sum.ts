@@ -1,6 +1,6 @@
-import { latencyBinCount, percentilesOf } from './latency-sketch.ts'
-import type { Place, PlaceInFlight, PlaceSecond, SparseSketch } from './traffic-report.ts'
-import type { TargetTrafficReport } from './traffic-window.ts'
+import { latencyBinCount, percentilesOf } from '../usage/latency-sketch.ts'
+import type { Place, PlaceInFlight, PlaceSecond, SparseSketch } from './report.ts'
+import type { TargetTrafficReport } from './window.ts'
 
 /** What all gateways counted at one place. The order in which it is added makes no difference. */
 export class PlaceSum {

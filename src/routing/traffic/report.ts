@@ -1,5 +1,5 @@
 /** What one gateway counted of a route's traffic: what the planes exchange about it. Plain JSON. */
-import type { DivergenceReason } from './vocabulary.ts'
+import type { DivergenceReason } from '../config/vocabulary.ts'
 
 export interface GatewayTraffic {
   readonly seconds: readonly RouteSecond[]

@@ -1,6 +1,6 @@
 /** What an operator is shown of a route's traffic over one window: the live split. */
-import type { Percentiles } from './latency-sketch.ts'
-import type { DivergenceReason } from './vocabulary.ts'
+import type { Percentiles } from '../usage/latency-sketch.ts'
+import type { DivergenceReason } from '../config/vocabulary.ts'
 
 export interface RouteTrafficReport {
   readonly routeId: string

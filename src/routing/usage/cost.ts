@@ -1,6 +1,6 @@
-import type { Pricing } from './configuration.ts'
-import type { TokenUsage, UnitUsage } from './usage-record.ts'
-import { type Prices, pricesOf, tierFor } from './usage/prices.ts'
+import type { Pricing } from '../config/configuration.ts'
+import type { TokenUsage, UnitUsage } from './record.ts'
+import { type Prices, pricesOf, tierFor } from './prices.ts'
 
 /** What an answer is billed by: all of it as the answer reported it. */
 export interface BilledUsage extends UnitUsage {

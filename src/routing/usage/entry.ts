@@ -1,5 +1,5 @@
 /** How usage records travel from a gateway to the database: as text that the gateway keeps on disk and does not read. */
-import type { UsageRecord } from './usage-record.ts'
+import type { UsageRecord } from './record.ts'
 
 /** What many records have in common: the ids and names of route, backend and key, operation and outcome. */
 export interface UsageAbout {

@@ -1,6 +1,6 @@
 /** Which requests a report, the log or a subscription is about, and by what usage is grouped. */
-import type { UsageRecord } from './usage-record.ts'
-import type { RequestOutcome } from './vocabulary.ts'
+import type { UsageRecord } from './record.ts'
+import type { RequestOutcome } from '../config/vocabulary.ts'
 
 export const usageBuckets = ['ALL', 'MINUTE', 'HOUR', 'DAY', 'MONTH'] as const
 /** The width of a bucket; all start on whole multiples in UTC. */

@@ -1,4 +1,4 @@
-import type { Pricing } from '../configuration.ts'
+import type { Pricing } from '../config/configuration.ts'
 import { type Decimal, type Prices, pricesOf, type TokenPrices } from './prices.ts'
 
 /** The most that a request can take; what is left out is 0. */

@@ -1,4 +1,4 @@
-import type { Pricing, PricingTier, TokenPricing } from '../configuration.ts'
+import type { Pricing, PricingTier, TokenPricing } from '../config/configuration.ts'
 
 /** A pricing in whole numbers: each price is so many times 10 to the power of -`scale`. */
 export interface Prices {

@@ -1,5 +1,5 @@
 /** One request of a client, as the gateway saw it end: what the planes agree on about usage. */
-import type { FallbackTrigger, RequestOutcome, UsageProvenance } from './vocabulary.ts'
+import type { FallbackTrigger, RequestOutcome, UsageProvenance } from '../config/vocabulary.ts'
 
 export interface AttemptRecord {
   /** Null for a fallback backend. */

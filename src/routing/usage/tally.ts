@@ -4,8 +4,8 @@
  * OpenAI: https://platform.openai.com/docs/api-reference/chat/object and …/responses/object; Anthropic:
  * https://docs.anthropic.com/en/api/messages and …/docs/build-with-claude/streaming; Cohere: https://docs.cohere.com/reference/rerank.
  */
-import type { UsageKind } from './operation.ts'
-import type { TokenUsage } from './usage-record.ts'
+import type { UsageKind } from '../vendors/operation.ts'
+import type { TokenUsage } from './record.ts'
 
 type Json = Readonly<Record<string, unknown>>
 

@@ -1,12 +1,7 @@
-import type { UsageKind } from './operation.ts'
-import {
-  type AnswerSample,
-  estimateAnswerTokens,
-  estimatePromptTokens,
-  estimateTypedStreamTokens,
-} from './usage-estimate.ts'
-import type { TokenUsage } from './usage-record.ts'
-import type { UsageProvenance } from './vocabulary.ts'
+import type { UsageKind } from '../vendors/operation.ts'
+import { type AnswerSample, estimateAnswerTokens, estimatePromptTokens, estimateTypedStreamTokens } from './estimate.ts'
+import type { TokenUsage } from './record.ts'
+import type { UsageProvenance } from '../config/vocabulary.ts'
 
 /** An answer that upstream began to give. */
 export interface CountedAnswer extends AnswerSample {

@@ -4,9 +4,9 @@
  * of them answers 404, which is learned. What nobody has written down is null, and asked.
  */
 import { findOperation, type Operation } from './operation.ts'
-import type { DeploymentEngine } from './vocabulary.ts'
+import type { DeploymentEngine } from '../config/vocabulary.ts'
 import type { ProviderKind } from './provider-kind.ts'
-import type { Backend } from './snapshot.ts'
+import type { Backend } from '../config/snapshot.ts'
 
 export interface KnownOperations {
   /** Null: unknown, so it is asked. */

@@ -1,6 +1,6 @@
 /** What is known of each kind of serving software. */
-import type { DeploymentEngine } from './vocabulary.ts'
-import type { HealthCheck } from './configuration.ts'
+import type { DeploymentEngine } from '../config/vocabulary.ts'
+import type { HealthCheck } from '../config/configuration.ts'
 
 export interface EngineFacts {
   /** A path that says whether it can serve and never runs inference, relative to the origin; null: nobody knows one. */

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import type { Config } from '../config.ts'
-import { type ConfigFollower, openConfigFollower } from '../config-follower.ts'
-import { type GatewayRegistry, openGatewayRegistry } from '../gateway-registry.ts'
-import { openSnapshotKeeper, readLastGoodSnapshot } from '../last-good-snapshot.ts'
-import type { Log } from '../log.ts'
-import { openPersistence, type Persistence } from '../persistence.ts'
-import { openSnapshotJudge, type SnapshotJudge } from '../snapshot-judge.ts'
-import { createSnapshotStore, type SnapshotStore } from '../snapshot-store.ts'
+import type { Config } from '../configuration/config.ts'
+import { type ConfigFollower, openConfigFollower } from '../following/follower.ts'
+import { type GatewayRegistry, openGatewayRegistry } from '../gateways/registry.ts'
+import { openSnapshotKeeper, readLastGoodSnapshot } from '../following/last-good-snapshot.ts'
+import type { Log } from '../log/log.ts'
+import { openPersistence, type Persistence } from '../database/persistence.ts'
+import { openSnapshotJudge, type SnapshotJudge } from '../following/snapshot-judge.ts'
+import { createSnapshotStore, type SnapshotStore } from '../following/snapshot-store.ts'
 
 /** What is kept: the database, the configuration that is followed in it, and this process's place among the gateways. */
 export interface Kept extends AsyncDisposable {

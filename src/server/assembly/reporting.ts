@@ -1,8 +1,8 @@
 import { createTrafficCounters, type TrafficCounters } from '../../gateway/traffic/traffic-counters.ts'
-import { type KeyUse, openKeyUse } from '../key-use.ts'
-import type { Log } from '../log.ts'
-import { createRequestFeed, type RequestFeed } from '../request-feed.ts'
-import { openTrafficHub, type TrafficHub } from '../traffic-hub.ts'
+import { type KeyUse, openKeyUse } from '../usage/key-use.ts'
+import type { Log } from '../log/log.ts'
+import { createRequestFeed, type RequestFeed } from '../usage/request-feed.ts'
+import { openTrafficHub, type TrafficHub } from '../traffic/hub.ts'
 import type { Kept } from './kept.ts'
 
 /** What the processes of an installation tell one another of their requests, through the database. */

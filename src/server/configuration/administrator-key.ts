@@ -1,12 +1,12 @@
-import { type Control, nobodyElse } from '../control/control.ts'
-import { createAdministratorKey } from '../control/first-administrator.ts'
+import { type Control, nobodyElse } from '../../control/kit/context.ts'
+import { createAdministratorKey } from '../../control/user/first-administrator.ts'
 import type { Config } from './config.ts'
-import { openConfigFollower } from './config-follower.ts'
-import type { Log } from './log.ts'
-import { migrateWhenReachable, openPersistence } from './persistence.ts'
-import { createSnapshotStore } from './snapshot-store.ts'
-import { openUpstreamHttp } from './upstream-http.ts'
-import { createUpstreamPolicy } from './upstream-policy.ts'
+import { openConfigFollower } from '../following/follower.ts'
+import type { Log } from '../log/log.ts'
+import { migrateWhenReachable, openPersistence } from '../database/persistence.ts'
+import { createSnapshotStore } from '../following/snapshot-store.ts'
+import { openUpstreamHttp } from '../upstream/http.ts'
+import { createUpstreamPolicy } from '../upstream/policy.ts'
 
 /**
  * Makes a new administrator's key for somebody who has lost theirs, and returns it. Works beside a running `serve`, whose

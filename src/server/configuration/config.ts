@@ -2,10 +2,10 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
-import { type UpstreamTransport, upstreamTransports } from '../gateway/upstream/transport.ts'
-import { type DatabaseUrlError, parseDatabaseUrl } from '../storage/database/address.ts'
-import { StartError } from './start-error.ts'
-import { type TraceSampling, traceSamplers } from './tracing/tracing.ts'
+import { type UpstreamTransport, upstreamTransports } from '../../gateway/upstream/transport.ts'
+import { type DatabaseUrlError, parseDatabaseUrl } from '../../storage/database/address.ts'
+import { StartError } from '../start-error.ts'
+import { type TraceSampling, traceSamplers } from '../tracing/sampling.ts'
 
 export type Listen = { host: string; port: number }
 

@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { chmod, link, mkdir, open, readFile, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type EncryptionKeys, parseEncryptionKey } from './config.ts'
-import { pathExists } from './path-exists.ts'
-import { StartError } from './start-error.ts'
-import { syncFolder } from './sync-folder.ts'
+import { pathExists } from '../files/path-exists.ts'
+import { StartError } from '../start-error.ts'
+import { syncFolder } from '../files/sync-folder.ts'
 
 const FILE_NAME = 'encryption-key'
 

@@ -1,4 +1,4 @@
-import { isAway } from '../../storage/is-away.ts'
+import { isAway } from '../../storage/database/is-away.ts'
 import { DatabaseUrlError } from '../../storage/database/address.ts'
 import { reasonOf } from '../../storage/database/server-choice.ts'
 import { StartError } from '../start-error.ts'

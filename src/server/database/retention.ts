@@ -1,9 +1,9 @@
-import type { Db } from '../storage/database.ts'
-import { sweepLimitBuckets } from '../storage/limit/states.ts'
-import { pruneHistory } from '../storage/history-retention.ts'
-import { pruneUsageDimensions } from '../storage/usage-dimensions.ts'
-import { dropUsageMinutes } from '../storage/usage-minutes.ts'
-import type { Log } from './log.ts'
+import type { Db } from '../../storage/database/db.ts'
+import { sweepLimitBuckets } from '../../storage/limit/states.ts'
+import { pruneHistory } from '../../storage/change/retention.ts'
+import { pruneUsageDimensions } from '../../storage/usage/ledger/dimensions.ts'
+import { dropUsageMinutes } from '../../storage/usage/ledger/minutes.ts'
+import type { Log } from '../log/log.ts'
 
 const everyMs = 3_600_000
 

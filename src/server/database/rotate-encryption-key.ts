@@ -1,13 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Db } from '../storage/database.ts'
-import { type GatewayRow, listGateways } from '../storage/gateway.ts'
-import { getInstallation, setEncryptionKeyId } from '../storage/installation.ts'
-import { rewrapSecrets } from '../storage/rewrap-secrets.ts'
-import type { SecretBox } from '../storage/secret-box.ts'
-import type { Config } from './config.ts'
-import type { Log } from './log.ts'
+import type { Db } from '../../storage/database/db.ts'
+import { type GatewayRow, listGateways } from '../../storage/gateway/write.ts'
+import { getInstallation, setEncryptionKeyId } from '../../storage/secret/installation.ts'
+import { rewrapSecrets } from '../../storage/secret/rewrap.ts'
+import type { SecretBox } from '../../storage/secret/box.ts'
+import type { Config } from '../configuration/config.ts'
+import type { Log } from '../log/log.ts'
 import { migrateWhenReachable, openPersistence } from './persistence.ts'
-import { StartError } from './start-error.ts'
+import { StartError } from '../start-error.ts'
 
 /** A process learns with its heartbeat, each second, which key is the current one. */
 const learnLimitMs = 15_000

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { readFile, rename, writeFile } from 'node:fs/promises'
-import type { SecretBox } from '../storage/secret-box.ts'
+import type { SecretBox } from '../../storage/secret/box.ts'
 
 const idBytes = 16
 const lengthBytes = 4

@@ -4,7 +4,7 @@ import {
   defaultTimeouts,
   noFurtherPrices,
   type Pricing,
-} from '../routing/configuration.ts'
+} from '../../routing/config/configuration.ts'
 
 const newInCredentials = { hint: '****' }
 const newInModels = { operations: null, contextTokens: null }

@@ -1,9 +1,9 @@
-import { type Notifications, openNotifications } from '../storage/notifications.ts'
-import type { VersionId } from '../storage/configuration.ts'
-import type { ConfigFollower } from './config-follower.ts'
-import type { GatewayRegistry } from './gateway-registry.ts'
-import type { Log } from './log.ts'
-import { requestChannel, type RequestFeed } from './request-feed.ts'
+import { type Notifications, openNotifications } from '../../storage/database/notifications.ts'
+import type { VersionId } from '../../storage/config/load.ts'
+import type { ConfigFollower } from './follower.ts'
+import type { GatewayRegistry } from '../gateways/registry.ts'
+import type { Log } from '../log/log.ts'
+import { requestChannel, type RequestFeed } from '../usage/request-feed.ts'
 
 /**
  * Hears of changes by `NOTIFY` and hands them on. Notices that come while the connection is broken are lost, so everything

@@ -1,10 +1,10 @@
-import { compileDelta, compileSnapshot } from '../routing/compile.ts'
-import type { Problem } from '../routing/route-rules.ts'
-import type { Snapshot } from '../routing/snapshot.ts'
-import { loadConfiguration, loadDelta, type VersionId } from '../storage/configuration.ts'
-import { getConfigVersion } from '../storage/config-version.ts'
-import type { Db } from '../storage/database.ts'
-import type { SecretBox } from '../storage/secret-box.ts'
+import { compileDelta, compileSnapshot } from '../../routing/config/compile.ts'
+import type { Problem } from '../../routing/config/route-rules.ts'
+import type { Snapshot } from '../../routing/config/snapshot.ts'
+import { loadConfiguration, loadDelta, type VersionId } from '../../storage/config/load.ts'
+import { getConfigVersion } from '../../storage/change/version.ts'
+import type { Db } from '../../storage/database/db.ts'
+import type { SecretBox } from '../../storage/secret/box.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
 
 /** The part of the log that is used here. */

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { GatewayPorts } from '../gateway/ports.ts'
+import type { GatewayPorts } from '../../gateway/ports.ts'
 
 export interface SnapshotJudge extends Disposable {
   readonly judge: NonNullable<GatewayPorts['judgeSnapshot']>

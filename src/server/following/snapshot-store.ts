@@ -1,5 +1,5 @@
-import { emptySnapshot } from '../routing/compile.ts'
-import type { Snapshot } from '../routing/snapshot.ts'
+import { emptySnapshot } from '../../routing/config/compile.ts'
+import type { Snapshot } from '../../routing/config/snapshot.ts'
 
 /** The snapshot that this process serves: replaced whole by one assignment, never changed. */
 export interface SnapshotStore {

@@ -1,7 +1,7 @@
-import type { BackendHealthReport } from '../routing/backend-health.ts'
-import type { LiveView } from '../routing/live-view.ts'
-import type { CircuitState } from '../routing/vocabulary.ts'
-import type { GatewayRow } from '../storage/gateway.ts'
+import type { BackendHealthReport } from '../../routing/health/backend-health.ts'
+import type { LiveView } from '../../routing/choose/live-view.ts'
+import type { CircuitState } from '../../routing/config/vocabulary.ts'
+import type { GatewayRow } from '../../storage/gateway/write.ts'
 
 /** The live state of this process's own gateway. */
 export interface OwnLiveState extends LiveView {

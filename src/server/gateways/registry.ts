@@ -1,9 +1,9 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Propagator, Spread } from '../control/control.ts'
-import type { DatabaseContact } from '../routing/problems/problem-facts.ts'
-import type { VersionId } from '../storage/configuration.ts'
-import type { Db } from '../storage/database.ts'
+import type { Propagator, Spread } from '../../control/kit/context.ts'
+import type { DatabaseContact } from '../../routing/problems/problem-facts.ts'
+import type { VersionId } from '../../storage/config/load.ts'
+import type { Db } from '../../storage/database/db.ts'
 import {
   deleteGateway,
   type GatewayReport,
@@ -12,12 +12,12 @@ import {
   serves,
   updateApplied,
   upsertGateway,
-} from '../storage/gateway.ts'
-import { HeartbeatContact } from './heartbeat-contact.ts'
-import { GatewayCount } from './gateway-census.ts'
-import { getInstallation } from '../storage/installation.ts'
-import type { SecretBox } from '../storage/secret-box.ts'
-import type { SnapshotStore } from './snapshot-store.ts'
+} from '../../storage/gateway/write.ts'
+import { HeartbeatContact } from '../heartbeat-contact.ts'
+import { GatewayCount } from './census.ts'
+import { getInstallation } from '../../storage/secret/installation.ts'
+import type { SecretBox } from '../../storage/secret/box.ts'
+import type { SnapshotStore } from '../following/snapshot-store.ts'
 
 /** What the gateway of this process says of itself, besides what the registry knows. */
 export type GatewayFigures = Pick<

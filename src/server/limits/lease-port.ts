@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { leaseMs, type LeaseAnswer, type LeaseAsk } from '../../routing/limits/lease.ts'
-import type { Db } from '../../storage/database.ts'
+import type { Db } from '../../storage/database/db.ts'
 import { leaseLimits } from '../../storage/limit/lease.ts'
 
 /** A connection that hangs must not keep the next question from another one. */

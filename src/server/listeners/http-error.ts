@@ -1,5 +1,5 @@
 import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:http'
-import { type GatewayErrorCode, gatewayErrorMessage, gatewayErrors } from '../routing/errors.ts'
+import { type GatewayErrorCode, gatewayErrorMessage, gatewayErrors } from '../../routing/errors/gateway-errors.ts'
 
 /** Why a request is refused before anybody looks at what it wants. */
 export type HttpFault = { code: GatewayErrorCode; detail?: string }

@@ -2,9 +2,9 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { type AddressInfo, isIPv6, Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Listen } from './config.ts'
+import type { Listen } from '../configuration/config.ts'
 import { faultOfParser, faultOfSilence, findHeadFault, rawRefusal, refuse } from './http-error.ts'
-import { StartError } from './start-error.ts'
+import { StartError } from '../start-error.ts'
 
 export type HttpListenerOptions = {
   listen: Listen

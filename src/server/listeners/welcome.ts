@@ -1,4 +1,4 @@
-import type { FirstAdministrator } from '../control/first-administrator.ts'
+import type { FirstAdministrator } from '../../control/user/first-administrator.ts'
 
 /** What the operator is told when everything runs: the addresses, and on the first start the key, which is shown this once. */
 export function welcomeText(urls: { apiUrl: string; gatewayUrl: string }, administrator: FirstAdministrator): string {

@@ -1,7 +1,7 @@
 import pino from 'pino'
-import type { LogLevel } from './config.ts'
-import { boundFields, boundText } from './log-bounds.ts'
-import { createTerminalLines, type LogSink } from './log-terminal.ts'
+import type { LogLevel } from '../configuration/config.ts'
+import { boundFields, boundText } from './bounds.ts'
+import { createTerminalLines, type LogSink } from './terminal.ts'
 
 type Write = (fields: object, message: string) => void
 

@@ -1,4 +1,4 @@
-import type { OperationReport, ReportedCode } from '../../graphql/operation-report.ts'
+import type { OperationReport, ReportedCode } from '../../graphql/transport/operation-report.ts'
 import { Histogram } from './histogram.ts'
 import { histogramSamples, type Labels, type MetricFamily, type Sample, tableFamily } from './metric-family.ts'
 import { type SeriesKey, SeriesTable } from './series-table.ts'

@@ -1,4 +1,4 @@
-import type { Snapshot } from '../../routing/snapshot.ts'
+import type { Snapshot } from '../../routing/config/snapshot.ts'
 import { boundedLabel, otherLabel } from './series-table.ts'
 
 /** Whether a label stands for something that is configured. What stands for nothing (none, `other`) stays. */

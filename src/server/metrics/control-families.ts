@@ -1,5 +1,5 @@
-import type { GatewayRow } from '../../storage/gateway.ts'
-import type { PoolState } from '../../storage/database.ts'
+import type { GatewayRow } from '../../storage/gateway/write.ts'
+import type { PoolState } from '../../storage/database/database.ts'
 import { type MetricFamily, plainFamily, type Sample } from './metric-family.ts'
 
 /** How the installation is, as this process sees it. */

@@ -1,8 +1,8 @@
 import type { Gateway } from '../../gateway/gateway.ts'
 import type { SpoolState } from '../../gateway/spool/spool.ts'
-import type { BackendHealthReport } from '../../routing/backend-health.ts'
-import type { Backend, Snapshot } from '../../routing/snapshot.ts'
-import type { CircuitState } from '../../routing/vocabulary.ts'
+import type { BackendHealthReport } from '../../routing/health/backend-health.ts'
+import type { Backend, Snapshot } from '../../routing/config/snapshot.ts'
+import type { CircuitState } from '../../routing/config/vocabulary.ts'
 import { type Labels, type MetricFamily, plainFamily, type Sample } from './metric-family.ts'
 import { boundedLabel } from './series-table.ts'
 

@@ -1,5 +1,5 @@
-import type { AttemptRecord, UsageRecord } from '../../routing/usage-record.ts'
-import { fallbackTriggers, requestOutcomes } from '../../routing/vocabulary.ts'
+import type { AttemptRecord, UsageRecord } from '../../routing/usage/record.ts'
+import { fallbackTriggers, requestOutcomes } from '../../routing/config/vocabulary.ts'
 import type { ConfiguredNames } from './configured-names.ts'
 import { counterSamples, type Labels, type MetricFamily, tableFamily } from './metric-family.ts'
 import { type SeriesKey, SeriesTable } from './series-table.ts'

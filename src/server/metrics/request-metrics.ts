@@ -1,5 +1,5 @@
-import type { Snapshot } from '../../routing/snapshot.ts'
-import type { RecordObserver } from '../observed-sink.ts'
+import type { Snapshot } from '../../routing/config/snapshot.ts'
+import type { RecordObserver } from '../usage/observed-sink.ts'
 import { configuredNames } from './configured-names.ts'
 import type { MetricFamily } from './metric-family.ts'
 import { RequestCounts } from './request-counts.ts'

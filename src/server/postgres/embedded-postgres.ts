@@ -1,13 +1,13 @@
 import { mkdir } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { findAccount } from './postgres/account.ts'
-import { findBinaries } from './postgres/binaries.ts'
-import { type Cluster, clusterCommand, postgresUrl, prepareCluster } from './postgres/cluster.ts'
-import { awaitFreeCluster, isServerReady, SERVER_MARK } from './postgres/cluster-lock.ts'
-import { type GuardedProcess, type ProcessExit, spawnGuarded } from './postgres/guarded-process.ts'
-import { createSocketFolder, removeSocketFolder, removeSockets } from './postgres/socket-folder.ts'
-import { StartError } from './start-error.ts'
+import { findAccount } from './account.ts'
+import { findBinaries } from './binaries.ts'
+import { type Cluster, clusterCommand, postgresUrl, prepareCluster } from './cluster.ts'
+import { awaitFreeCluster, isServerReady, SERVER_MARK } from './cluster-lock.ts'
+import { type GuardedProcess, type ProcessExit, spawnGuarded } from './guarded-process.ts'
+import { createSocketFolder, removeSocketFolder, removeSockets } from './socket-folder.ts'
+import { StartError } from '../start-error.ts'
 
 /** The part of a log that is used here. */
 type PostgresLog = Record<'debug' | 'warn' | 'error', (fields: object, message: string) => void>

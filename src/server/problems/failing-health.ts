@@ -1,4 +1,4 @@
-import type { BackendHealthReport } from '../../routing/backend-health.ts'
+import type { BackendHealthReport } from '../../routing/health/backend-health.ts'
 import type { FailingHealth } from '../../routing/problems/problem-facts.ts'
 
 /** Joins what gateways report of what has failed without a success in between: the first beginning, and the worst state. */

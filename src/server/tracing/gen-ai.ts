@@ -2,8 +2,8 @@
  * What is measured here, in the words of OpenTelemetry's conventions for generative AI:
  * https://github.com/open-telemetry/semantic-conventions-genai. Where they have no word, ours is the custom one that they allow.
  */
-import type { Backend } from '../routing/snapshot.ts'
-import type { ProviderKind } from '../routing/provider-kind.ts'
+import type { Backend } from '../../routing/config/snapshot.ts'
+import type { ProviderKind } from '../../routing/vendors/provider-kind.ts'
 
 const operationNames: Readonly<Record<string, string>> = {
   '/v1/chat/completions': 'chat',

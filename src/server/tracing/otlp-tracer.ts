@@ -21,12 +21,13 @@ import {
 } from '@opentelemetry/sdk-trace'
 import type { RequestTrace, RequestTracer } from '../../gateway/ports.ts'
 import { lookupBy, systemNames } from '../../gateway/upstream/names.ts'
-import type { UsageRecord } from '../../routing/usage-record.ts'
+import type { UsageRecord } from '../../routing/usage/record.ts'
 import { ReportingExporter } from './reporting-exporter.ts'
 import { contextOf, makeSpans, PromisedIds } from './spans.ts'
 import { readTraceHeaders } from './trace-parent.ts'
 import { TracedRequest } from './traced-request.ts'
-import type { Tracing, TracingOptions, TraceSampling } from './tracing.ts'
+import type { TraceSampling } from './sampling.ts'
+import type { Tracing, TracingOptions } from './tracing.ts'
 
 const maxWaitingSpans = 4_096
 const exportEveryMs = 1_000

@@ -4,11 +4,11 @@
  * What a client sent is not in it: no body, no path but the operation's, no name but the route's.
  */
 import type { Attributes } from '@opentelemetry/api'
-import { findOperation } from '../../routing/operation.ts'
-import type { AttemptPlan } from '../../routing/next-attempt.ts'
-import { isFailure, type UsageRecord } from '../../routing/usage-record.ts'
-import { attemptErrorOf } from '../attempt-error.ts'
-import { genAiOperationOf, genAiProviderOf } from '../gen-ai.ts'
+import { findOperation } from '../../routing/vendors/operation.ts'
+import type { AttemptPlan } from '../../routing/choose/next-attempt.ts'
+import { isFailure, type UsageRecord } from '../../routing/usage/record.ts'
+import { attemptErrorOf } from '../usage/attempt-error.ts'
+import { genAiOperationOf, genAiProviderOf } from './gen-ai.ts'
 
 /** Of the span of a client's request. */
 export function requestAttributes(record: UsageRecord): Attributes {

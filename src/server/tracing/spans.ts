@@ -9,9 +9,9 @@ import {
   type Tracer,
 } from '@opentelemetry/api'
 import type { IdGenerator } from '@opentelemetry/sdk-trace'
-import type { UsageRecord } from '../../routing/usage-record.ts'
-import { attemptErrorOf } from '../attempt-error.ts'
-import { genAiOperationOf } from '../gen-ai.ts'
+import type { UsageRecord } from '../../routing/usage/record.ts'
+import { attemptErrorOf } from '../usage/attempt-error.ts'
+import { genAiOperationOf } from './gen-ai.ts'
 import { attemptAttributes, requestAttributes } from './span-attributes.ts'
 import type { TraceHeaders } from './trace-parent.ts'
 import type { TracedRequest } from './traced-request.ts'

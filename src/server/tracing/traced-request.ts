@@ -1,6 +1,6 @@
 import type { RequestTrace } from '../../gateway/ports.ts'
-import type { AttemptPlan } from '../../routing/next-attempt.ts'
-import type { UsageRecord } from '../../routing/usage-record.ts'
+import type { AttemptPlan } from '../../routing/choose/next-attempt.ts'
+import type { UsageRecord } from '../../routing/usage/record.ts'
 import { formatTraceParent, type TraceHeaders } from './trace-parent.ts'
 
 /** An attempt as its trace knows it; what became of it is in the record. */

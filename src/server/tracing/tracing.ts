@@ -1,27 +1,11 @@
 import type { RequestTracer } from '../../gateway/ports.ts'
-import type { Log } from '../log.ts'
+import type { Log } from '../log/log.ts'
+import type { TraceSampling } from './sampling.ts'
 
 /** Traces of the gateway's requests. Disposing sends what waits, for two seconds at most. */
 export interface Tracing extends AsyncDisposable {
   readonly tracer: RequestTracer
 }
-
-/** As `OTEL_TRACES_SAMPLER` and `OTEL_TRACES_SAMPLER_ARG` say it. */
-export interface TraceSampling {
-  readonly name: (typeof traceSamplers)[number]
-  /** Of the samplers by ratio: from 0 to 1. */
-  readonly ratio: number
-}
-
-/** https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/ */
-export const traceSamplers = [
-  'always_on',
-  'always_off',
-  'traceidratio',
-  'parentbased_always_on',
-  'parentbased_always_off',
-  'parentbased_traceidratio',
-] as const
 
 export interface TracingOptions {
   readonly sampling: TraceSampling

@@ -1,5 +1,5 @@
-import type { GatewayTraffic, PlaceInFlight, RouteSecond } from '../routing/traffic-report.ts'
-import type { TrafficReading, TrafficWish, WrittenTraffic } from '../storage/traffic-read.ts'
+import type { GatewayTraffic, PlaceInFlight, RouteSecond } from '../../routing/traffic/report.ts'
+import type { TrafficReading, TrafficWish, WrittenTraffic } from '../../storage/traffic/read.ts'
 
 /** What the other gateways wrote of the routes that somebody wants to see. Times are those of `performance.now()`. */
 export interface TrafficCache {

@@ -1,11 +1,9 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
-import type { TrafficCounters } from '../gateway/traffic/traffic-counters.ts'
-import type { GatewayTraffic } from '../routing/traffic-report.ts'
-import type { Db } from '../storage/database.ts'
-import { readTraffic } from '../storage/traffic-read.ts'
-import { createTrafficCache } from './traffic-cache.ts'
-import { createTrafficClock } from './traffic-clock.ts'
-import { createTrafficWriter } from './traffic-writer.ts'
+import type { GatewayTraffic } from '../../routing/traffic/report.ts'
+import { readTraffic } from '../../storage/traffic/read.ts'
+import { createTrafficCache } from './cache.ts'
+import { createTrafficClock } from './clock.ts'
+import { createTrafficWriter, type TrafficWriterOptions } from './writer.ts'
 
 /** Tells the other gateways of this one's traffic, and this process of theirs, through the database. */
 export interface TrafficExchange extends AsyncDisposable {
@@ -20,14 +18,7 @@ export interface TrafficExchange extends AsyncDisposable {
   readonly isReachable: boolean
 }
 
-export interface TrafficExchangeOptions {
-  readonly gatewayId: string
-  readonly db: Db
-  readonly counters: TrafficCounters
-  /** Whether there is anybody to tell. */
-  readonly hasOthers: () => boolean
-  /** Milliseconds since the epoch; the clock of `counters`. */
-  readonly now: () => number
+export interface TrafficExchangeOptions extends TrafficWriterOptions {
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
 }
 

@@ -1,13 +1,13 @@
-import type { TrafficCounters } from '../gateway/traffic/traffic-counters.ts'
-import type { TrafficPort } from '../graphql/ports.ts'
-import { mergeTraffic } from '../routing/traffic-merge.ts'
-import type { GatewayTraffic, RouteSecond } from '../routing/traffic-report.ts'
-import { firstSecondOf, type RouteTrafficReport } from '../routing/traffic-window.ts'
-import type { Db } from '../storage/database.ts'
-import { listTrafficRoutes } from '../storage/traffic-read.ts'
-import type { SnapshotStore } from './snapshot-store.ts'
-import { openTrafficExchange } from './traffic-exchange.ts'
-import { TrafficWatch } from './traffic-watch.ts'
+import type { TrafficCounters } from '../../gateway/traffic/traffic-counters.ts'
+import type { TrafficPort } from '../../graphql/kit/ports.ts'
+import { mergeTraffic } from '../../routing/traffic/merge.ts'
+import type { GatewayTraffic, RouteSecond } from '../../routing/traffic/report.ts'
+import { firstSecondOf, type RouteTrafficReport } from '../../routing/traffic/window.ts'
+import type { Db } from '../../storage/database/db.ts'
+import { listTrafficRoutes } from '../../storage/traffic/read.ts'
+import type { SnapshotStore } from '../following/snapshot-store.ts'
+import { openTrafficExchange } from './exchange.ts'
+import { TrafficWatch } from './watch.ts'
 
 /** Live traffic over all gateways: this process's own from memory, the others' as they last told. */
 export interface TrafficHub extends TrafficPort, AsyncDisposable {

@@ -1,4 +1,4 @@
-import type { RouteTrafficReport } from '../routing/traffic-window.ts'
+import type { RouteTrafficReport } from '../../routing/traffic/window.ts'
 
 export interface TrafficWatchOptions {
   readonly routeId: string

@@ -1,19 +1,29 @@
-import type { RouteChange } from '../gateway/traffic/traffic-counters.ts'
-import { deleteOldTraffic, type TrafficRow, upsertTraffic } from '../storage/traffic-write.ts'
-import type { TrafficClock } from './traffic-clock.ts'
-import type { TrafficExchangeOptions } from './traffic-exchange.ts'
+import type { RouteChange, TrafficCounters } from '../../gateway/traffic/traffic-counters.ts'
+import type { Db } from '../../storage/database/db.ts'
+import { deleteOldTraffic, type TrafficRow, upsertTraffic } from '../../storage/traffic/write.ts'
+import type { TrafficClock } from './clock.ts'
 
 const rowsPerStatement = 500
 const cleanEveryMs = 30_000
 /** After the last writing: longer than anything is kept. */
 const cleanForMs = 420_000
 
+export interface TrafficWriterOptions {
+  readonly gatewayId: string
+  readonly db: Db
+  readonly counters: TrafficCounters
+  /** Whether there is anybody to tell. */
+  readonly hasOthers: () => boolean
+  /** Milliseconds since the epoch; the clock of `counters`. */
+  readonly now: () => number
+}
+
 /** Writes what has changed since the last time, if there is anybody to read it; returns whether the database was asked. */
 export type TrafficWriter = () => Promise<'asked' | 'not asked'>
 
 /** A writer that has written nothing yet. It throws what the database throws, and then tries the same again next time. */
 export function createTrafficWriter(
-  { gatewayId, db, counters, hasOthers, now }: Omit<TrafficExchangeOptions, 'log'>,
+  { gatewayId, db, counters, hasOthers, now }: TrafficWriterOptions,
   clock: TrafficClock,
 ): TrafficWriter {
   let mark = 0

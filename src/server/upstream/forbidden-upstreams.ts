@@ -1,6 +1,6 @@
-import type { UpstreamPolicy } from '../control/control.ts'
-import type { Snapshot } from '../routing/snapshot.ts'
-import type { Log } from './log.ts'
+import type { UpstreamPolicy } from '../../control/kit/context.ts'
+import type { Snapshot } from '../../routing/config/snapshot.ts'
+import type { Log } from '../log/log.ts'
 
 const maxNamed = 10
 

@@ -6,8 +6,12 @@ import type {
   UpstreamHttp,
   UpstreamHttpRequest,
   UpstreamHttpResult,
-} from '../control/upstream-http.ts'
-import { ForbiddenAddressError, type IsAllowedAddress, UpstreamConnections } from '../gateway/upstream/connections.ts'
+} from '../../control/kit/upstream-http.ts'
+import {
+  ForbiddenAddressError,
+  type IsAllowedAddress,
+  UpstreamConnections,
+} from '../../gateway/upstream/connections.ts'
 
 /**
  * Calls upstreams for the control plane, under the same guard as the gateway; each call has a connection of its own.

@@ -1,5 +1,5 @@
-import type { UsageRecord } from '../routing/usage-record.ts'
-import { statusIndex, statusLabels } from './metrics/status-label.ts'
+import type { UsageRecord } from '../../routing/usage/record.ts'
+import { statusIndex, statusLabels } from '../metrics/status-label.ts'
 
 /**
  * Why attempt number `index` of a request was no answer, as one of a small set of words (`error.type` of OpenTelemetry's

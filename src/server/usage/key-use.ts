@@ -1,5 +1,5 @@
-import { updateLastUsed } from '../storage/api-key.ts'
-import type { Db } from '../storage/database.ts'
+import { updateLastUsed } from '../../storage/api-key/write.ts'
+import type { Db } from '../../storage/database/db.ts'
 import type { RecordObserver } from './observed-sink.ts'
 
 /** When each API key was last used, to the minute. */

@@ -1,5 +1,5 @@
-import type { UsageSink } from '../gateway/ports.ts'
-import type { UsageRecord } from '../routing/usage-record.ts'
+import type { UsageSink } from '../../gateway/ports.ts'
+import type { UsageRecord } from '../../routing/usage/record.ts'
 
 /** On the way of every request: cheap, never throws. */
 export type RecordObserver = (record: UsageRecord) => void

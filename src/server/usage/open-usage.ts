@@ -1,19 +1,19 @@
 import { join } from 'node:path'
-import { monotonicMs } from '../gateway/monotonic.ts'
-import { reportSpool, type Shipper, startShipper } from '../gateway/spool/ship.ts'
-import { openSpool, type Spool } from '../gateway/spool/spool.ts'
-import type { Db } from '../storage/database.ts'
-import { createUsageEncoder } from '../storage/usage-encoder.ts'
-import { maintainUsagePartitions } from '../storage/usage-partitions.ts'
+import { monotonicMs } from '../../gateway/loop/monotonic.ts'
+import { reportSpool, type Shipper, startShipper } from '../../gateway/spool/ship.ts'
+import { openSpool, type Spool } from '../../gateway/spool/spool.ts'
+import type { Db } from '../../storage/database/db.ts'
+import { createUsageEncoder } from '../../storage/usage/ledger/encoder.ts'
+import { maintainUsagePartitions } from '../../storage/usage/ledger/partitions.ts'
 import {
   adoptUsageProgress,
   countAllLostRequests,
   deleteUsageProgress,
   forgetSilentSpools,
   forgottenAfterMs,
-} from '../storage/usage-progress.ts'
-import type { Log } from './log.ts'
-import { createUsageStore } from './usage-store.ts'
+} from '../../storage/usage/ledger/progress.ts'
+import type { Log } from '../log/log.ts'
+import { createUsageStore } from './store.ts'
 
 /** Usage on its way from the gateway to the database. Disposing ships what it can; the rest waits on disk. */
 export interface Usage extends AsyncDisposable {

@@ -1,7 +1,7 @@
-import type { UsageRecord } from '../routing/usage-record.ts'
-import type { Db } from '../storage/database.ts'
-import { notify } from '../storage/notifications.ts'
-import { listRequestLogsByIds } from '../storage/request-log.ts'
+import type { UsageRecord } from '../../routing/usage/record.ts'
+import type { Db } from '../../storage/database/db.ts'
+import { notify } from '../../storage/database/notifications.ts'
+import { listRequestLogsByIds } from '../../storage/usage/request-log.ts'
 import type { RecordObserver } from './observed-sink.ts'
 
 /** The channel on which a gateway names the requests that it has stored. */

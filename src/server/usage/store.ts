@@ -1,7 +1,7 @@
-import { RefusedRecords, UnclearFailure, type UsageStore } from '../gateway/spool/delivery.ts'
-import type { Db } from '../storage/database.ts'
-import { insertUsageEntries, judgeFailure } from '../storage/usage-insert.ts'
-import { refuseUsageRecord, reportUsageProgress } from '../storage/usage-progress.ts'
+import { RefusedRecords, UnclearFailure, type UsageStore } from '../../gateway/spool/delivery.ts'
+import type { Db } from '../../storage/database/db.ts'
+import { insertUsageEntries, judgeFailure } from '../../storage/usage/ledger/insert.ts'
+import { refuseUsageRecord, reportUsageProgress } from '../../storage/usage/ledger/progress.ts'
 
 export interface UsageStoreOptions {
   /** Told of requests whose records are in the database now. */

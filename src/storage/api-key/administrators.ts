@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Db, Tx } from './database.ts'
+import type { Db, Tx } from '../database/db.ts'
 
 /** Any number that nothing else locks. */
 const administrationLock = 7_305_817_423

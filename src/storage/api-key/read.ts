@@ -1,10 +1,10 @@
 import { type Selectable, sql, type SqlBool } from 'kysely'
-import type { ServingState } from '../routing/vocabulary.ts'
-import { isAmong } from './among.ts'
-import type { Db } from './database.ts'
-import { byField, byId, type ObjectOrder, type Page, type PageRequest, readPage, readPages } from './page.ts'
-import type { RouteRow } from './route.ts'
-import type { Tables } from './tables.ts'
+import type { ServingState } from '../../routing/config/vocabulary.ts'
+import { isAmong } from '../database/among.ts'
+import type { Db } from '../database/db.ts'
+import { byField, byId, type ObjectOrder, type Page, type PageRequest, readPage, readPages } from '../database/page.ts'
+import type { RouteRow } from '../route/write.ts'
+import type { Tables } from '../database/tables.ts'
 
 /** Without the hashes. */
 export type ApiKeyRow = Omit<Selectable<Tables['api_key']>, 'hash' | 'earlier_secrets'>

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Expression, type Selectable, sql, type SqlBool } from 'kysely'
-import type { EarlierSecret } from '../routing/configuration.ts'
-import type { ApiKeyScope } from '../routing/vocabulary.ts'
-import { isAmong } from './among.ts'
-import type { ApiKeyTable } from './configuration-tables.ts'
-import type { Db, Tx } from './database.ts'
+import type { EarlierSecret } from '../../routing/config/configuration.ts'
+import type { ApiKeyScope } from '../../routing/config/vocabulary.ts'
+import { isAmong } from '../database/among.ts'
+import type { ApiKeyTable } from '../config/tables.ts'
+import type { Db, Tx } from '../database/db.ts'
 
 /** What an operator can change of an API key, and what stays as it was made. */
 export interface ApiKeyDraft {

@@ -1,8 +1,8 @@
 import { type Selectable, sql, type SqlBool } from 'kysely'
-import { isAmong } from './among.ts'
-import type { Db } from './database.ts'
-import { type ListOrder, type Page, type PageRequest, readPage } from './page.ts'
-import type { Tables } from './tables.ts'
+import { isAmong } from '../database/among.ts'
+import type { Db } from '../database/db.ts'
+import { type ListOrder, type Page, type PageRequest, readPage } from '../database/page.ts'
+import type { Tables } from '../database/tables.ts'
 
 export type AuditEntryRow = Selectable<Tables['audit_entry']>
 

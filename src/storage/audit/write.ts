@@ -1,6 +1,6 @@
-import type { AuditChange } from './configuration-tables.ts'
-import { createId } from './create-id.ts'
-import type { Tx } from './database.ts'
+import type { AuditChange } from '../config/tables.ts'
+import { createId } from '../database/create-id.ts'
+import type { Tx } from '../database/db.ts'
 
 /** Who changed something, when and why. */
 export interface HistoryOrigin {

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Db } from './database.ts'
+import type { Db } from '../database/db.ts'
 
 /** Those of these labels that a backend has which does not belong to the provider or deployment with the id `ownId`. */
 export async function listTakenLabels(db: Db, labels: readonly string[], ownId: string): Promise<Set<string>> {

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
-import { typeOfId } from '../routing/object-id.ts'
-import type { Db } from './database.ts'
+import { typeOfId } from '../../routing/config/object-id.ts'
+import type { Db } from '../database/db.ts'
 
 /** A backend by one of its names. */
 export type BackendRef =

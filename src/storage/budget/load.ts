@@ -1,8 +1,8 @@
 import type { Selectable } from 'kysely'
-import { canonicalDecimal } from '../../routing/decimal.ts'
+import { canonicalDecimal } from '../../routing/usage/decimal.ts'
 import type { Budget } from '../../routing/limits/limit.ts'
-import { isAmong } from '../among.ts'
-import type { Db } from '../database.ts'
+import { isAmong } from '../database/among.ts'
+import type { Db } from '../database/db.ts'
 import { subjectOf } from '../limit/subject.ts'
 import type { BudgetTable } from './tables.ts'
 

@@ -1,11 +1,11 @@
 import { sql } from 'kysely'
 import type { Budget, LimitDimension, LimitSubject } from '../../routing/limits/limit.ts'
-import type { UsageFilter } from '../../routing/usage-filter.ts'
-import type { Db } from '../database.ts'
-import { partsOf } from '../usage-aggregate.ts'
-import type { DimensionColumn } from '../usage-layers.ts'
-import type { Range } from '../usage-range.ts'
-import { selectPart, type UsageSelection } from '../usage-selection.ts'
+import type { UsageFilter } from '../../routing/usage/filter.ts'
+import type { Db } from '../database/db.ts'
+import { partsOf } from '../usage/report/aggregate.ts'
+import type { DimensionColumn } from '../usage/report/layers.ts'
+import type { Range } from '../usage/report/range.ts'
+import { selectPart, type UsageSelection } from '../usage/report/selection.ts'
 
 /** What finished requests have cost, for one value of each dimension. */
 export interface Spent {

@@ -1,6 +1,6 @@
 import type { Budget } from '../../routing/limits/limit.ts'
-import { isAmong } from '../among.ts'
-import type { Tx } from '../database.ts'
+import { isAmong } from '../database/among.ts'
+import type { Tx } from '../database/db.ts'
 import { subjectColumns } from '../limit/subject.ts'
 import { budgetOf } from './load.ts'
 

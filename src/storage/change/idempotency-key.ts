@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Tx } from './database.ts'
+import type { Tx } from '../database/db.ts'
 
 export interface IdempotencyId {
   readonly actorId: string

@@ -1,6 +1,6 @@
 import type { Selectable } from 'kysely'
-import type { Db } from './database.ts'
-import type { Tables } from './tables.ts'
+import type { Db } from '../database/db.ts'
+import type { Tables } from '../database/tables.ts'
 
 export type ConfigChangeRow = Selectable<Tables['config_change']>
 

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Db } from './database.ts'
+import type { Db } from '../database/db.ts'
 
 /** Of the configuration, whatever their age: a gateway that was away for them reads the whole configuration instead. */
 const minVersions = 10_000

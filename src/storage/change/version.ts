@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
-import type { VersionId } from './configuration.ts'
-import type { Db, Tx } from './database.ts'
+import type { VersionId } from '../config/load.ts'
+import type { Db, Tx } from '../database/db.ts'
 
 /** A version that has just been made. */
 export interface NextVersion extends VersionId {

@@ -10,16 +10,16 @@ import type {
   RouteConfiguration,
   SubjectKind,
   UserConfiguration,
-} from '../routing/configuration.ts'
-import { subjectKinds } from '../routing/configuration.ts'
-import { type ObjectType, typeOfId } from '../routing/object-id.ts'
-import { loadBudgets } from './budget/load.ts'
-import { pricingOf, pricingTexts } from './config/pricing-columns.ts'
-import type { RequestRulesColumns } from './configuration-tables.ts'
-import type { Db } from './database.ts'
-import { loadRateLimits } from './limit/load.ts'
-import type { SecretBox } from './secret-box.ts'
-import type { Tables } from './tables.ts'
+} from '../../routing/config/configuration.ts'
+import { subjectKinds } from '../../routing/config/configuration.ts'
+import { type ObjectType, typeOfId } from '../../routing/config/object-id.ts'
+import { loadBudgets } from '../budget/load.ts'
+import { pricingOf, pricingTexts } from './pricing-columns.ts'
+import type { RequestRulesColumns } from './tables.ts'
+import type { Db } from '../database/db.ts'
+import { loadRateLimits } from '../limit/load.ts'
+import type { SecretBox } from '../secret/box.ts'
+import type { Tables } from '../database/tables.ts'
 
 /**
  * The whole configuration. Call it in a transaction with a snapshot (`REPEATABLE READ`), or under the version's lock, so

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
-import { noFurtherPrices, type Pricing } from '../../routing/configuration.ts'
-import { canonicalDecimal } from '../../routing/decimal.ts'
+import { noFurtherPrices, type Pricing } from '../../routing/config/configuration.ts'
+import { canonicalDecimal } from '../../routing/usage/decimal.ts'
 
 /** USD per million tokens, as exact decimals; all null: unknown. */
 export interface PricingColumns {

@@ -1,7 +1,7 @@
 /** The columns of `migrations/0001_configuration.sql`, as the driver returns and takes them. */
 import type { ColumnType, Generated, GeneratedAlways, JSONColumnType } from 'kysely'
-import type { EarlierSecret, HealthCheck, Timeouts } from '../routing/configuration.ts'
-import type { ProviderKind } from '../routing/provider-kind.ts'
+import type { EarlierSecret, HealthCheck, Timeouts } from '../../routing/config/configuration.ts'
+import type { ProviderKind } from '../../routing/vendors/provider-kind.ts'
 import type {
   AccessPolicy,
   ApiKeyScope,
@@ -13,10 +13,10 @@ import type {
   RouteBalancing,
   ServingState,
   UserRole,
-} from '../routing/vocabulary.ts'
-import type { PricingColumns } from './config/pricing-columns.ts'
-import type { EndpointProbe } from './deployment-probe.ts'
-import type { BackendHealthReport } from '../routing/backend-health.ts'
+} from '../../routing/config/vocabulary.ts'
+import type { PricingColumns } from './pricing-columns.ts'
+import type { EndpointProbe } from '../deployment/endpoint-probe.ts'
+import type { BackendHealthReport } from '../../routing/health/backend-health.ts'
 
 export interface ConfigurationTables {
   config_version: ConfigVersionTable

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { formatId, type ObjectType } from '../routing/object-id.ts'
+import { formatId, type ObjectType } from '../../routing/config/object-id.ts'
 
 let lastTimeMs = 0
 let random: Uint8Array = randomBytes(10)

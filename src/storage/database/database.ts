@@ -1,4 +1,4 @@
-import { type KyselyPlugin, Kysely, PostgresDialect, type PostgresPool, type Transaction } from 'kysely'
+import { type KyselyPlugin, Kysely, PostgresDialect, type PostgresPool } from 'kysely'
 import {
   type ClientBase,
   type ClientConfig,
@@ -9,18 +9,13 @@ import {
   types as pgTypes,
 } from 'pg'
 import { breakConnection } from './break-connection.ts'
-import { type DatabaseAddress, parseDatabaseUrl } from './database/address.ts'
-import { ChosenClient } from './database/chosen-client.ts'
-import { createServerChoice, type ServerChoice } from './database/server-choice.ts'
+import type { Db } from './db.ts'
+import { type DatabaseAddress, parseDatabaseUrl } from './address.ts'
+import { ChosenClient } from './chosen-client.ts'
+import { createServerChoice, type ServerChoice } from './server-choice.ts'
 import { PreparingClient, readOnlyServer } from './prepared-statement.ts'
 import { openReadView, type ReadView } from './read-view.ts'
 import type { Tables } from './tables.ts'
-
-/** What queries are written against: the database, or a transaction in it. */
-export type Db = Kysely<Tables>
-
-/** What writes are written against: they are never outside of a transaction. */
-export type Tx = Transaction<Tables>
 
 /** An open pool of connections. Disposing waits for the queries in flight and closes the connections. */
 export type Database = AsyncDisposable & {

@@ -1,4 +1,4 @@
-import type { Db } from './database.ts'
+import type { Db } from './db.ts'
 
 /** Those of these ids that users have. */
 export async function listExistingUserIds(db: Db, ids: readonly string[]): Promise<string[]> {

@@ -1,5 +1,5 @@
-import { typeOfId } from '../routing/object-id.ts'
-import type { Db } from './database.ts'
+import { typeOfId } from '../../routing/config/object-id.ts'
+import type { Db } from './db.ts'
 
 const tablesByType = {
   Provider: 'provider',

@@ -21,7 +21,7 @@ export class MigrationError extends Error {
 
 type Migration = { name: string; sql: string; checksum: string }
 
-const MIGRATIONS_FOLDER = join(import.meta.dirname, '../../migrations')
+const MIGRATIONS_FOLDER = join(import.meta.dirname, '../../../migrations')
 
 // Any number serves, as long as nobody else uses it in this database.
 const LOCK = 7_302_118_945

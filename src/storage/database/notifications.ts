@@ -1,7 +1,8 @@
 import { sql } from 'kysely'
 import { breakConnection } from './break-connection.ts'
-import type { ChosenClient } from './database/chosen-client.ts'
-import { createConnection, type Db } from './database.ts'
+import type { ChosenClient } from './chosen-client.ts'
+import type { Db } from './db.ts'
+import { createConnection } from './database.ts'
 
 export interface NotificationOptions {
   /** The database, as for `openDatabase`. */

@@ -1,5 +1,5 @@
 import { type Expression, type SelectQueryBuilder, sql, type SqlBool } from 'kysely'
-import type { Db } from './database.ts'
+import type { Db } from './db.ts'
 import type { Tables } from './tables.ts'
 
 /** Which part of a list to read. A page stays where it is while others insert and delete. */

@@ -1,6 +1,6 @@
 import type { Client } from 'pg'
 import { cancelStatement } from './cancel-statement.ts'
-import { ChosenClient, type ChosenClientConfig } from './database/chosen-client.ts'
+import { ChosenClient, type ChosenClientConfig } from './chosen-client.ts'
 
 /**
  * A statement whose text begins so is parsed and planned once per connection instead of each time, under this name: for those that

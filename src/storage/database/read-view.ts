@@ -1,7 +1,7 @@
 import type { PostgresPool, PostgresPoolClient } from 'kysely'
 import type { Pool, PoolClient } from 'pg'
 import { cancelStatement } from './cancel-statement.ts'
-import type { Db } from './database.ts'
+import type { Db } from './db.ts'
 
 /**
  * One state of the database, seen by all that is read here: a read-only transaction on a connection of its own, which is taken with

@@ -1,6 +1,6 @@
 import { Client, type ClientConfig } from 'pg'
-import { breakConnection } from '../break-connection.ts'
-import { isAway } from '../is-away.ts'
+import { breakConnection } from './break-connection.ts'
+import { isAway } from './is-away.ts'
 import type { DatabaseAddress, DatabaseServer, DatabaseSession } from './address.ts'
 import { type Tls, tlsWays } from './tls.ts'
 

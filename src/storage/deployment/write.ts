@@ -1,10 +1,10 @@
-import type { DeploymentConfiguration } from '../routing/configuration.ts'
-import { pricingColumns } from './config/pricing-columns.ts'
-import { loadDeployments } from './configuration.ts'
-import type { RequestRulesColumns } from './configuration-tables.ts'
-import type { Tx } from './database.ts'
-import type { Ref } from './route.ts'
-import type { SecretBox } from './secret-box.ts'
+import type { DeploymentConfiguration } from '../../routing/config/configuration.ts'
+import { pricingColumns } from '../config/pricing-columns.ts'
+import { loadDeployments } from '../config/load.ts'
+import type { RequestRulesColumns } from '../config/tables.ts'
+import type { Tx } from '../database/db.ts'
+import type { Ref } from '../route/write.ts'
+import type { SecretBox } from '../secret/box.ts'
 
 /** What an operator can change of a deployment. */
 export interface DeploymentDraft extends DeploymentConfiguration {

@@ -1,9 +1,9 @@
 import type { Selectable } from 'kysely'
 import { sql } from 'kysely'
-import type { BackendHealthReport } from '../routing/backend-health.ts'
-import type { GatewayTable } from './configuration-tables.ts'
-import type { VersionId } from './configuration.ts'
-import type { Db, Tx } from './database.ts'
+import type { BackendHealthReport } from '../../routing/health/backend-health.ts'
+import type { GatewayTable } from '../config/tables.ts'
+import type { VersionId } from '../config/load.ts'
+import type { Db, Tx } from '../database/db.ts'
 
 /** `LOST`: it has not been heard of for three seconds, and may still serve what it knew last. */
 export type GatewayState = 'LIVE' | 'LOST'

@@ -1,7 +1,7 @@
 import { CompiledQuery } from 'kysely'
 import type { LeaseAnswer, LeaseAsk } from '../../routing/limits/lease.ts'
-import type { Db } from '../database.ts'
-import { prepared } from '../prepared-statement.ts'
+import type { Db } from '../database/db.ts'
+import { prepared } from '../database/prepared-statement.ts'
 
 const leaseSql = prepared(
   'lease_limits',

@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely'
 import type { RateLimit } from '../../routing/limits/limit.ts'
-import { isAmong } from '../among.ts'
-import type { Db } from '../database.ts'
+import { isAmong } from '../database/among.ts'
+import type { Db } from '../database/db.ts'
 import { subjectOf } from './subject.ts'
 import type { RateLimitTable } from './tables.ts'
 

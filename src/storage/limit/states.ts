@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Db } from '../database.ts'
+import type { Db } from '../database/db.ts'
 
 /** How much of one part of a rate limit is left, over all gateways as they last told. */
 export interface RateLimitState {

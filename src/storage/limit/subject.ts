@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { LimitSubject, LimitSubjectKind } from '../../routing/limits/limit.ts'
-import type { Tx } from '../database.ts'
+import type { Tx } from '../database/db.ts'
 import type { LimitSubjectColumns } from './tables.ts'
 
 /** The subject of a row. */

@@ -1,6 +1,6 @@
 import type { RateLimit } from '../../routing/limits/limit.ts'
-import { isAmong } from '../among.ts'
-import type { Tx } from '../database.ts'
+import { isAmong } from '../database/among.ts'
+import type { Tx } from '../database/db.ts'
 import { rateLimitOf } from './load.ts'
 import { subjectColumns } from './subject.ts'
 

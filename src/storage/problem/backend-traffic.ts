@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Db } from '../database.ts'
+import type { Db } from '../database/db.ts'
 
 /** What the sums of the last 30 days say of a backend. Instants are milliseconds since the epoch. */
 export interface BackendTraffic {

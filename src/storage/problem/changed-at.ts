@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Db } from '../database.ts'
+import type { Db } from '../database/db.ts'
 
 const versionedTables = ['route', 'deployment', 'provider', 'api_key'] as const
 

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { DelayedSpool } from '../../routing/problems/problem-facts.ts'
-import type { Db } from '../database.ts'
+import type { Db } from '../database/db.ts'
 
 const maxSpools = 100
 

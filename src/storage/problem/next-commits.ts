@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { Db } from '../database.ts'
+import type { Db } from '../database/db.ts'
 
 /**
  * When the first change after each of these versions was committed, in milliseconds since the epoch; left out where there is none, or

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
-import { formatId } from '../../routing/object-id.ts'
+import { formatId } from '../../routing/config/object-id.ts'
 import type { RecentAttempts } from '../../routing/problems/problem-facts.ts'
-import type { Db } from '../database.ts'
+import type { Db } from '../database/db.ts'
 
 /** Newest first; of an installation with more requests they are a sample. */
 const maxRequests = 2_000

@@ -1,6 +1,6 @@
 import { sql, type SqlBool } from 'kysely'
-import type { DeploymentProbeRow } from '../deployment-probe.ts'
-import type { Db } from '../database.ts'
+import type { DeploymentProbeRow } from '../deployment/probe.ts'
+import type { Db } from '../database/db.ts'
 
 const maxDeployments = 200
 

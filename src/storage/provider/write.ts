@@ -1,12 +1,12 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { ProviderConfiguration } from '../routing/configuration.ts'
-import { loadProviders } from './configuration.ts'
-import { createId } from './create-id.ts'
-import type { Db, Tx } from './database.ts'
-import { pricingColumns } from './config/pricing-columns.ts'
-import { requestRulesColumns } from './deployment.ts'
-import type { Ref } from './route.ts'
-import type { SecretBox } from './secret-box.ts'
+import type { ProviderConfiguration } from '../../routing/config/configuration.ts'
+import { loadProviders } from '../config/load.ts'
+import { createId } from '../database/create-id.ts'
+import type { Db, Tx } from '../database/db.ts'
+import { pricingColumns } from '../config/pricing-columns.ts'
+import { requestRulesColumns } from '../deployment/write.ts'
+import type { Ref } from '../route/write.ts'
+import type { SecretBox } from '../secret/box.ts'
 
 /** What an operator can change of a provider. */
 export interface ProviderDraft extends ProviderConfiguration {

@@ -1,11 +1,11 @@
 import { type Expression, type Selectable, sql, type SqlBool } from 'kysely'
-import type { ModelCategory, ServingState } from '../routing/vocabulary.ts'
-import { isAmong } from './among.ts'
-import type { Db } from './database.ts'
-import { byField, byId, type ObjectOrder, type Page, type PageRequest, readPage, readPages } from './page.ts'
-import type { Ref, RouteRow } from './route.ts'
-import { containsText } from './search.ts'
-import type { Tables } from './tables.ts'
+import type { ModelCategory, ServingState } from '../../routing/config/vocabulary.ts'
+import { isAmong } from '../database/among.ts'
+import type { Db } from '../database/db.ts'
+import { byField, byId, type ObjectOrder, type Page, type PageRequest, readPage, readPages } from '../database/page.ts'
+import type { Ref, RouteRow } from './write.ts'
+import { containsText } from '../database/search.ts'
+import type { Tables } from '../database/tables.ts'
 
 export type RouteTargetRow = Selectable<Tables['route_target']>
 export type RouteRevisionRow = Selectable<Tables['route_revision']>

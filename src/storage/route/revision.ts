@@ -1,7 +1,7 @@
-import type { HistoryOrigin } from './audit-entry.ts'
-import type { RouteChangeKind, RouteRevisionState } from './configuration-tables.ts'
-import { createId } from './create-id.ts'
-import type { Db, Tx } from './database.ts'
+import type { HistoryOrigin } from '../audit/write.ts'
+import type { RouteChangeKind, RouteRevisionState } from '../config/tables.ts'
+import { createId } from '../database/create-id.ts'
+import type { Db, Tx } from '../database/db.ts'
 
 /** A state of a route as a change made it. */
 export interface RouteRevisionDraft {

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type Selectable, sql } from 'kysely'
-import type { RouteConfiguration } from '../routing/configuration.ts'
-import { typeOfId } from '../routing/object-id.ts'
-import { loadRoutes } from './configuration.ts'
-import type { RouteTable } from './configuration-tables.ts'
-import type { Db, Tx } from './database.ts'
+import type { RouteConfiguration } from '../../routing/config/configuration.ts'
+import { typeOfId } from '../../routing/config/object-id.ts'
+import { loadRoutes } from '../config/load.ts'
+import type { RouteTable } from '../config/tables.ts'
+import type { Db, Tx } from '../database/db.ts'
 
 export type RouteRow = Selectable<RouteTable>
 

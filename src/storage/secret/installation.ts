@@ -1,4 +1,4 @@
-import type { Db } from './database.ts'
+import type { Db } from '../database/db.ts'
 
 /** What is one for the whole installation. */
 export interface Installation {

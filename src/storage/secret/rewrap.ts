@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
-import type { Db } from './database.ts'
-import type { SecretBox } from './secret-box.ts'
+import type { Db } from '../database/db.ts'
+import type { SecretBox } from './box.ts'
 
 /** Where secrets are kept. The id of a row is what its secret is sealed for. */
 const sealedColumns = [

@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
-import type { PlaceInFlight, RouteSecond } from '../routing/traffic-report.ts'
-import type { Db } from './database.ts'
+import type { PlaceInFlight, RouteSecond } from '../../routing/traffic/report.ts'
+import type { Db } from '../database/db.ts'
 
 /** The traffic of a route that was written within the last milliseconds. */
 export interface TrafficWish {

@@ -1,6 +1,6 @@
 /** The columns of `gateway_traffic`, as the driver returns and takes them. */
 import type { Generated, JSONColumnType } from 'kysely'
-import type { PlaceInFlight, RouteSecond } from '../routing/traffic-report.ts'
+import type { PlaceInFlight, RouteSecond } from '../../routing/traffic/report.ts'
 
 export interface TrafficTables {
   gateway_traffic: GatewayTrafficTable

@@ -1,11 +1,11 @@
 import { type Selectable, sql } from 'kysely'
-import { formatId, typeOfId } from '../routing/object-id.ts'
-import type { UsageFilter } from '../routing/usage-filter.ts'
-import type { UsageRecord } from '../routing/usage-record.ts'
-import type { Db } from './database.ts'
-import { byId, type Page, type PageRequest, readPage } from './page.ts'
-import type { UsageTables } from './usage-tables.ts'
-import { recordConditions, usageConditions } from './usage-conditions.ts'
+import { formatId, typeOfId } from '../../routing/config/object-id.ts'
+import type { UsageFilter } from '../../routing/usage/filter.ts'
+import type { UsageRecord } from '../../routing/usage/record.ts'
+import type { Db } from '../database/db.ts'
+import { byId, type Page, type PageRequest, readPage } from '../database/page.ts'
+import type { UsageTables } from './tables.ts'
+import { recordConditions, usageConditions } from './report/conditions.ts'
 
 export interface RequestLogQuery {
   /** Requests that began then or later. */

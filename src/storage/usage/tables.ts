@@ -3,9 +3,9 @@
  * `0011_retention.sql` and `0014_prices.sql`, as the driver returns and takes them.
  */
 import type { Generated, GeneratedAlways, JSONColumnType } from 'kysely'
-import type { AttemptRecord } from '../routing/usage-record.ts'
-import type { RequestOutcome, UsageProvenance } from '../routing/vocabulary.ts'
-import type { UsageLevel } from './usage-layers.ts'
+import type { AttemptRecord } from '../../routing/usage/record.ts'
+import type { RequestOutcome, UsageProvenance } from '../../routing/config/vocabulary.ts'
+import type { UsageLevel } from './report/layers.ts'
 
 export interface UsageTables {
   usage_dimension: UsageDimensionTable

@@ -1,10 +1,10 @@
 import type { Selectable } from 'kysely'
-import { isAmong } from './among.ts'
-import type { Db } from './database.ts'
-import { byField, type ObjectOrder, type Page, type PageRequest, readPage } from './page.ts'
-import type { Ref } from './route.ts'
-import { containsText } from './search.ts'
-import type { Tables } from './tables.ts'
+import { isAmong } from '../database/among.ts'
+import type { Db } from '../database/db.ts'
+import { byField, type ObjectOrder, type Page, type PageRequest, readPage } from '../database/page.ts'
+import type { Ref } from '../route/write.ts'
+import { containsText } from '../database/search.ts'
+import type { Tables } from '../database/tables.ts'
 
 export type UserRow = Selectable<Tables['app_user']>
 

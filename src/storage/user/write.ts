@@ -1,5 +1,5 @@
-import type { UserConfiguration } from '../routing/configuration.ts'
-import type { Db, Tx } from './database.ts'
+import type { UserConfiguration } from '../../routing/config/configuration.ts'
+import type { Db, Tx } from '../database/db.ts'
 
 /** What an operator can change of a user. */
 export interface UserDraft extends UserConfiguration {

@@ -1,14 +1,14 @@
 /** Who may do what to which key: generated callers, keys and mutations, against a plain model. */
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { actorOf, hashApiKey } from '../../src/control/actor.ts'
-import { createApiKey, revokeApiKey, rotateApiKey, updateApiKey } from '../../src/control/api-key.ts'
-import type { Actor } from '../../src/control/control.ts'
-import { createDeployment } from '../../src/control/deployment.ts'
-import { setRouteAccess } from '../../src/control/route-access.ts'
-import { createUser, removeUser, updateUser } from '../../src/control/user.ts'
-import type { ApiKeyScope } from '../../src/routing/vocabulary.ts'
-import { administrator, openTestControl, refusalOf, type TestControl, valueOf } from '../support/control.ts'
+import { actorOf, hashApiKey } from '../../../src/control/kit/actor.ts'
+import { createApiKey, revokeApiKey, rotateApiKey, updateApiKey } from '../../../src/control/api-key/create.ts'
+import type { Actor } from '../../../src/control/kit/context.ts'
+import { createDeployment } from '../../../src/control/deployment/create.ts'
+import { setRouteAccess } from '../../../src/control/route/access.ts'
+import { createUser, removeUser, updateUser } from '../../../src/control/user/create.ts'
+import type { ApiKeyScope } from '../../../src/routing/config/vocabulary.ts'
+import { administrator, openTestControl, refusalOf, type TestControl, valueOf } from '../../support/control.ts'
 
 let control: TestControl
 const users = new Map<'ADMIN' | 'OPERATOR', string>()

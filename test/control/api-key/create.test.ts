@@ -1,13 +1,13 @@
 import { crc32 } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { actorOf, hashApiKey } from '../../src/control/actor.ts'
-import { createApiKey, revokeApiKey, updateApiKey } from '../../src/control/api-key.ts'
-import { createApiKeySecret } from '../../src/control/api-key-secret.ts'
-import type { Actor } from '../../src/control/control.ts'
-import { createDeployment } from '../../src/control/deployment.ts'
-import { removeRoute } from '../../src/control/route.ts'
-import { createUser, updateUser } from '../../src/control/user.ts'
-import { updateLastUsed } from '../../src/storage/api-key.ts'
+import { actorOf, hashApiKey } from '../../../src/control/kit/actor.ts'
+import { createApiKey, revokeApiKey, updateApiKey } from '../../../src/control/api-key/create.ts'
+import { createApiKeySecret } from '../../../src/control/api-key/secret.ts'
+import type { Actor } from '../../../src/control/kit/context.ts'
+import { createDeployment } from '../../../src/control/deployment/create.ts'
+import { removeRoute } from '../../../src/control/route/create.ts'
+import { createUser, updateUser } from '../../../src/control/user/create.ts'
+import { updateLastUsed } from '../../../src/storage/api-key/write.ts'
 import {
   administrator,
   expectCompiledWhole,
@@ -15,7 +15,7 @@ import {
   refusalOf,
   type TestControl,
   valueOf,
-} from '../support/control.ts'
+} from '../../support/control.ts'
 
 async function makeUser(control: TestControl, name: string, role: 'ADMIN' | 'OPERATOR' | 'MEMBER' = 'MEMBER') {
   return valueOf(await createUser(control, administrator, { name, role }))

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { guessCategories } from '../../src/control/model-category.ts'
+import { guessCategories } from '../../../src/control/backend/category.ts'
 
 const names = {
   LLM: [

@@ -1,10 +1,14 @@
 /** What a backend serves and lets through, whom it trusts, and how a route keeps requests together: from the command to the snapshot. */
 import { expect, test } from 'vitest'
-import { createDeployment, type DeploymentCreateInput, updateDeployment } from '../../src/control/deployment.ts'
-import { createProvider, type ProviderCreateInput, updateProvider } from '../../src/control/provider.ts'
-import { createRoute, updateRoute } from '../../src/control/route.ts'
-import { rollbackRoute } from '../../src/control/route-rollback.ts'
-import { defaultRequestRules, defaultTimeouts } from '../../src/routing/configuration.ts'
+import {
+  createDeployment,
+  type DeploymentCreateInput,
+  updateDeployment,
+} from '../../../src/control/deployment/create.ts'
+import { createProvider, type ProviderCreateInput, updateProvider } from '../../../src/control/provider/create.ts'
+import { createRoute, updateRoute } from '../../../src/control/route/create.ts'
+import { rollbackRoute } from '../../../src/control/route/rollback.ts'
+import { defaultRequestRules, defaultTimeouts } from '../../../src/routing/config/configuration.ts'
 import {
   administrator,
   expectCompiledWhole,
@@ -12,8 +16,8 @@ import {
   refusalOf,
   type TestControl,
   valueOf,
-} from '../support/control.ts'
-import { createSelfSigned } from '../support/self-signed.ts'
+} from '../../support/control.ts'
+import { createSelfSigned } from '../../support/self-signed.ts'
 
 const url = 'http://10.0.0.1:8000/v1'
 const provider = { name: 'p', baseUrl: url, models: [{ upstreamModel: 'm' }] }

@@ -1,39 +1,39 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createApiKey, revokeApiKey, updateApiKey } from '../../src/control/api-key.ts'
-import { createBudget } from '../../src/control/budget/create.ts'
-import { removeBudget } from '../../src/control/budget/delete.ts'
-import { raiseBudget } from '../../src/control/budget/raise.ts'
-import { updateBudget } from '../../src/control/budget/update.ts'
-import type { Answer, Control } from '../../src/control/control.ts'
+import { createApiKey, revokeApiKey, updateApiKey } from '../../../src/control/api-key/create.ts'
+import { createBudget } from '../../../src/control/budget/create.ts'
+import { removeBudget } from '../../../src/control/budget/delete.ts'
+import { raiseBudget } from '../../../src/control/budget/raise.ts'
+import { updateBudget } from '../../../src/control/budget/update.ts'
+import type { Answer, Control } from '../../../src/control/kit/context.ts'
 import {
   createDeployment,
   removeDeployment,
   setDeploymentEndpointState,
   updateDeployment,
-} from '../../src/control/deployment.ts'
-import { createRateLimit } from '../../src/control/limit/create.ts'
-import { removeRateLimit } from '../../src/control/limit/delete.ts'
-import { updateRateLimit } from '../../src/control/limit/update.ts'
-import { createProvider, removeProvider, updateProvider } from '../../src/control/provider.ts'
-import { createProviderRoute } from '../../src/control/provider-route.ts'
-import { createRoute, removeRoute, updateRoute } from '../../src/control/route.ts'
-import { setRouteAccess } from '../../src/control/route-access.ts'
-import { setRouteFallback } from '../../src/control/route-fallback.ts'
-import { rollbackRoute } from '../../src/control/route-rollback.ts'
+} from '../../../src/control/deployment/create.ts'
+import { createRateLimit } from '../../../src/control/limit/create.ts'
+import { removeRateLimit } from '../../../src/control/limit/delete.ts'
+import { updateRateLimit } from '../../../src/control/limit/update.ts'
+import { createProvider, removeProvider, updateProvider } from '../../../src/control/provider/create.ts'
+import { createProviderRoute } from '../../../src/control/provider/create-route.ts'
+import { createRoute, removeRoute, updateRoute } from '../../../src/control/route/create.ts'
+import { setRouteAccess } from '../../../src/control/route/access.ts'
+import { setRouteFallback } from '../../../src/control/route/fallback.ts'
+import { rollbackRoute } from '../../../src/control/route/rollback.ts'
 import {
   addRouteTarget,
   removeRouteTarget,
   replaceRouteTarget,
   setRouteTargets,
-} from '../../src/control/route-targets.ts'
-import { setRouteTraffic, setRouteTrafficBulk } from '../../src/control/route-traffic.ts'
-import { createUser, removeUser, updateUser } from '../../src/control/user.ts'
-import { compileDelta } from '../../src/routing/compile.ts'
-import type { Snapshot } from '../../src/routing/snapshot.ts'
-import { createSnapshotStore } from '../../src/server/snapshot-store.ts'
-import { loadDelta } from '../../src/storage/configuration.ts'
-import { administrator as actor, contentOf, expectCompiledWhole, openTestControl } from '../support/control.ts'
+} from '../../../src/control/route/targets.ts'
+import { setRouteTraffic, setRouteTrafficBulk } from '../../../src/control/route/traffic.ts'
+import { createUser, removeUser, updateUser } from '../../../src/control/user/create.ts'
+import { compileDelta } from '../../../src/routing/config/compile.ts'
+import type { Snapshot } from '../../../src/routing/config/snapshot.ts'
+import { createSnapshotStore } from '../../../src/server/following/snapshot-store.ts'
+import { loadDelta } from '../../../src/storage/config/load.ts'
+import { administrator as actor, contentOf, expectCompiledWhole, openTestControl } from '../../support/control.ts'
 
 /** What a command is made of: small numbers, which it reads as names of objects that may or may not be there. */
 interface Dice {

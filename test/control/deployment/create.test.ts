@@ -5,11 +5,11 @@ import {
   removeDeployment,
   setDeploymentEndpointState,
   updateDeployment,
-} from '../../src/control/deployment.ts'
-import { createRoute } from '../../src/control/route.ts'
-import { setRouteFallback } from '../../src/control/route-fallback.ts'
-import { addRouteTarget, replaceRouteTarget } from '../../src/control/route-targets.ts'
-import type { DeploymentBackend } from '../../src/routing/snapshot.ts'
+} from '../../../src/control/deployment/create.ts'
+import { createRoute } from '../../../src/control/route/create.ts'
+import { setRouteFallback } from '../../../src/control/route/fallback.ts'
+import { addRouteTarget, replaceRouteTarget } from '../../../src/control/route/targets.ts'
+import type { DeploymentBackend } from '../../../src/routing/config/snapshot.ts'
 import {
   administrator,
   expectCompiledWhole,
@@ -17,7 +17,7 @@ import {
   refusalOf,
   type TestControl,
   valueOf,
-} from '../support/control.ts'
+} from '../../support/control.ts'
 
 const url = 'http://10.0.0.1:8000/v1'
 

@@ -1,16 +1,16 @@
 /** Whoever fills in a form wrongly at five places is told of five places. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { createApiKey, updateApiKey } from '../../src/control/api-key.ts'
-import type { Answer } from '../../src/control/control.ts'
-import { createDeployment, updateDeployment } from '../../src/control/deployment.ts'
-import { createProvider, updateProvider } from '../../src/control/provider.ts'
-import { createProviderRoute } from '../../src/control/provider-route.ts'
-import { createRoute, updateRoute } from '../../src/control/route.ts'
-import { setRouteAccess } from '../../src/control/route-access.ts'
-import { setRouteTargets } from '../../src/control/route-targets.ts'
-import { setRouteTraffic } from '../../src/control/route-traffic.ts'
-import { createUser } from '../../src/control/user.ts'
-import { administrator, openTestControl, type TestControl, valueOf } from '../support/control.ts'
+import { createApiKey, updateApiKey } from '../../../src/control/api-key/create.ts'
+import type { Answer } from '../../../src/control/kit/context.ts'
+import { createDeployment, updateDeployment } from '../../../src/control/deployment/create.ts'
+import { createProvider, updateProvider } from '../../../src/control/provider/create.ts'
+import { createProviderRoute } from '../../../src/control/provider/create-route.ts'
+import { createRoute, updateRoute } from '../../../src/control/route/create.ts'
+import { setRouteAccess } from '../../../src/control/route/access.ts'
+import { setRouteTargets } from '../../../src/control/route/targets.ts'
+import { setRouteTraffic } from '../../../src/control/route/traffic.ts'
+import { createUser } from '../../../src/control/user/create.ts'
+import { administrator, openTestControl, type TestControl, valueOf } from '../../support/control.ts'
 
 let control: TestControl
 let ownerId: string

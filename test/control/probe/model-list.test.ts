@@ -1,10 +1,10 @@
 /** What servers answer to "which models do you have?", in all the forms in which it is met. */
 import { brotliCompressSync, gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { probeProvider } from '../../src/control/provider-probe.ts'
-import { openTestControl, refusalOf, valueOf } from '../support/control.ts'
-import { raw, status } from '../support/replies.ts'
-import { openUpstream, type Upstream } from '../support/upstream.ts'
+import { probeProvider } from '../../../src/control/provider/probe.ts'
+import { openTestControl, refusalOf, valueOf } from '../../support/control.ts'
+import { raw, status } from '../../support/replies.ts'
+import { openUpstream, type Upstream } from '../../support/upstream.ts'
 
 const secret = 'sk-probe-0123456789'
 const json = { 'content-type': 'application/json' }

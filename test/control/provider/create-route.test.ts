@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { createProvider } from '../../src/control/provider.ts'
-import { createProviderRoute, type ProviderRouteCreateInput } from '../../src/control/provider-route.ts'
-import { createUser } from '../../src/control/user.ts'
+import { createProvider } from '../../../src/control/provider/create.ts'
+import { createProviderRoute, type ProviderRouteCreateInput } from '../../../src/control/provider/create-route.ts'
+import { createUser } from '../../../src/control/user/create.ts'
 import {
   administrator,
   expectCompiledWhole,
@@ -9,7 +9,7 @@ import {
   refusalOf,
   type TestControl,
   valueOf,
-} from '../support/control.ts'
+} from '../../support/control.ts'
 
 async function openWithProvider(...models: string[]): Promise<TestControl> {
   const control = await openTestControl()

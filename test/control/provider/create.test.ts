@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { createProvider, removeProvider, updateProvider } from '../../src/control/provider.ts'
-import { createRoute, removeRoute } from '../../src/control/route.ts'
+import { createProvider, removeProvider, updateProvider } from '../../../src/control/provider/create.ts'
+import { createRoute, removeRoute } from '../../../src/control/route/create.ts'
 import {
   administrator,
   expectCompiledWhole,
@@ -8,7 +8,7 @@ import {
   refusalOf,
   type TestControl,
   valueOf,
-} from '../support/control.ts'
+} from '../../support/control.ts'
 
 const baseUrl = 'http://10.0.0.7:8000/v1'
 const secrets = ['sk-first-0123456789', 'sk-second-0123456789']

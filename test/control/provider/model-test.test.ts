@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { createProvider, type ProviderCreateInput } from '../../src/control/provider.ts'
-import { testProviderModel } from '../../src/control/provider-model-test.ts'
-import { administrator, openTestControl, refusalOf, type TestControl, valueOf } from '../support/control.ts'
-import { reset, status } from '../support/replies.ts'
-import { openUpstream, refusingBaseUrl } from '../support/upstream.ts'
+import { createProvider, type ProviderCreateInput } from '../../../src/control/provider/create.ts'
+import { testProviderModel } from '../../../src/control/provider/model-test.ts'
+import { administrator, openTestControl, refusalOf, type TestControl, valueOf } from '../../support/control.ts'
+import { reset, status } from '../../support/replies.ts'
+import { openUpstream, refusingBaseUrl } from '../../support/upstream.ts'
 
 const secret = 'sk-test-0123456789'
 

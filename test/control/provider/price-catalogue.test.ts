@@ -1,9 +1,9 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { resolvePricing } from '../../../src/control/pricing.ts'
+import { resolvePricing } from '../../../src/control/backend/pricing.ts'
 import { catalogueRelease, findInCatalogue } from '../../../src/control/provider/price-catalogue.ts'
-import { type ProviderKind, providerKindFacts, providerKinds } from '../../../src/routing/provider-kind.ts'
+import { type ProviderKind, providerKindFacts, providerKinds } from '../../../src/routing/vendors/provider-kind.ts'
 
 const elsewhere = 'http://127.0.0.1:4010/v1'
 const find = (kind: ProviderKind, model: string, baseUrl = providerKindFacts[kind].defaultBaseUrl ?? elsewhere) =>

@@ -1,22 +1,22 @@
 import { beforeAll, describe, expect, test } from 'vitest'
-import { createApiKey } from '../../src/control/api-key.ts'
-import type { Answer } from '../../src/control/control.ts'
-import { createDeployment } from '../../src/control/deployment.ts'
-import { createProvider } from '../../src/control/provider.ts'
-import { createRoute, removeRoute, type RouteCreateInput, updateRoute } from '../../src/control/route.ts'
-import { setRouteAccess } from '../../src/control/route-access.ts'
-import { setRouteFallback } from '../../src/control/route-fallback.ts'
-import { rollbackRoute } from '../../src/control/route-rollback.ts'
+import { createApiKey } from '../../../src/control/api-key/create.ts'
+import type { Answer } from '../../../src/control/kit/context.ts'
+import { createDeployment } from '../../../src/control/deployment/create.ts'
+import { createProvider } from '../../../src/control/provider/create.ts'
+import { createRoute, removeRoute, type RouteCreateInput, updateRoute } from '../../../src/control/route/create.ts'
+import { setRouteAccess } from '../../../src/control/route/access.ts'
+import { setRouteFallback } from '../../../src/control/route/fallback.ts'
+import { rollbackRoute } from '../../../src/control/route/rollback.ts'
 import {
   addRouteTarget,
   removeRouteTarget,
   replaceRouteTarget,
   setRouteTargets,
-} from '../../src/control/route-targets.ts'
-import { setRouteTraffic, setRouteTrafficBulk } from '../../src/control/route-traffic.ts'
-import { createUser } from '../../src/control/user.ts'
-import { defaultTimeouts } from '../../src/routing/configuration.ts'
-import type { Route } from '../../src/routing/snapshot.ts'
+} from '../../../src/control/route/targets.ts'
+import { setRouteTraffic, setRouteTrafficBulk } from '../../../src/control/route/traffic.ts'
+import { createUser } from '../../../src/control/user/create.ts'
+import { defaultTimeouts } from '../../../src/routing/config/configuration.ts'
+import type { Route } from '../../../src/routing/config/snapshot.ts'
 import {
   administrator,
   expectCompiledWhole,
@@ -24,7 +24,7 @@ import {
   refusalOf,
   type TestControl,
   valueOf,
-} from '../support/control.ts'
+} from '../../support/control.ts'
 
 /** Deployments a to d without routes, and the provider p with the models m and n. */
 async function openWithBackends(): Promise<TestControl> {

@@ -1,12 +1,12 @@
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
-import type { Answer } from '../../src/control/control.ts'
-import { createDeployment, removeDeployment } from '../../src/control/deployment.ts'
-import { createRoute, removeRoute, updateRoute } from '../../src/control/route.ts'
-import { setRouteFallback } from '../../src/control/route-fallback.ts'
-import { addRouteTarget, removeRouteTarget, setRouteTargets } from '../../src/control/route-targets.ts'
-import { setRouteTraffic, setRouteTrafficBulk } from '../../src/control/route-traffic.ts'
-import { createSnapshotStore } from '../../src/server/snapshot-store.ts'
+import type { Answer } from '../../../src/control/kit/context.ts'
+import { createDeployment, removeDeployment } from '../../../src/control/deployment/create.ts'
+import { createRoute, removeRoute, updateRoute } from '../../../src/control/route/create.ts'
+import { setRouteFallback } from '../../../src/control/route/fallback.ts'
+import { addRouteTarget, removeRouteTarget, setRouteTargets } from '../../../src/control/route/targets.ts'
+import { setRouteTraffic, setRouteTrafficBulk } from '../../../src/control/route/traffic.ts'
+import { createSnapshotStore } from '../../../src/server/following/snapshot-store.ts'
 import {
   administrator,
   expectCompiledWhole,
@@ -14,8 +14,8 @@ import {
   refusalOf,
   type TestControl,
   valueOf,
-} from '../support/control.ts'
-import { until } from '../support/until.ts'
+} from '../../support/control.ts'
+import { until } from '../../support/until.ts'
 
 async function openWithRoutes(...names: string[]): Promise<TestControl> {
   const control = await openTestControl()

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { createApiKey } from '../../src/control/api-key.ts'
-import { createDeployment } from '../../src/control/deployment.ts'
-import { setRouteAccess } from '../../src/control/route-access.ts'
-import { createUser, removeUser, updateUser } from '../../src/control/user.ts'
-import { authenticate } from '../../src/routing/access.ts'
-import { hashApiKey } from '../../src/control/actor.ts'
+import { createApiKey } from '../../../src/control/api-key/create.ts'
+import { createDeployment } from '../../../src/control/deployment/create.ts'
+import { setRouteAccess } from '../../../src/control/route/access.ts'
+import { createUser, removeUser, updateUser } from '../../../src/control/user/create.ts'
+import { authenticate } from '../../../src/routing/access/authorise.ts'
+import { hashApiKey } from '../../../src/control/kit/actor.ts'
 import {
   administrator,
   expectCompiledWhole,
@@ -12,7 +12,7 @@ import {
   refusalOf,
   type TestControl,
   valueOf,
-} from '../support/control.ts'
+} from '../../support/control.ts'
 
 async function makeUser(control: TestControl, name: string, role: 'ADMIN' | 'OPERATOR' | 'MEMBER' = 'MEMBER') {
   return valueOf(await createUser(control, administrator, { name, role }))

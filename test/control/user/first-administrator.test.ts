@@ -1,12 +1,18 @@
 import { randomBytes } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { actorOf, hashApiKey } from '../../src/control/actor.ts'
-import { createApiKey, revokeApiKey } from '../../src/control/api-key.ts'
-import { createAdministratorKey, ensureFirstAdministrator } from '../../src/control/first-administrator.ts'
-import { createUser, removeUser, updateUser } from '../../src/control/user.ts'
-import { createSnapshotStore } from '../../src/server/snapshot-store.ts'
-import { apiKeyScopes } from '../../src/routing/vocabulary.ts'
-import { administrator, expectCompiledWhole, openTestControl, type TestControl, valueOf } from '../support/control.ts'
+import { actorOf, hashApiKey } from '../../../src/control/kit/actor.ts'
+import { createApiKey, revokeApiKey } from '../../../src/control/api-key/create.ts'
+import { createAdministratorKey, ensureFirstAdministrator } from '../../../src/control/user/first-administrator.ts'
+import { createUser, removeUser, updateUser } from '../../../src/control/user/create.ts'
+import { createSnapshotStore } from '../../../src/server/following/snapshot-store.ts'
+import { apiKeyScopes } from '../../../src/routing/config/vocabulary.ts'
+import {
+  administrator,
+  expectCompiledWhole,
+  openTestControl,
+  type TestControl,
+  valueOf,
+} from '../../support/control.ts'
 
 const newKey = () => randomBytes(24).toString('base64url')
 

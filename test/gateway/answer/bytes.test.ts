@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { AnswerBytes } from '../../src/gateway/answer-bytes.ts'
+import { AnswerBytes } from '../../../src/gateway/answer/bytes.ts'
 
 const bytes = Buffer.from(Array.from({ length: 60_000 }, (_, at) => String.fromCharCode(0x30 + (at % 73))).join(''))
 

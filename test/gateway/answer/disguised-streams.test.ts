@@ -1,9 +1,9 @@
 /** Streams that do not say that they are, and answers that are compressed although they were asked not to be. */
 import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import type { Reply } from '../support/exchange.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { deployment, openTestGateway, route, type TestGateway } from './open-test-gateway.ts'
+import type { Reply } from '../../support/exchange.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { deployment, openTestGateway, route, type TestGateway } from '../support/open-test-gateway.ts'
 
 const events = [
   ': warming up\n\n',

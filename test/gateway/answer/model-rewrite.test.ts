@@ -1,10 +1,10 @@
 /** The model that an answer names is the route's, where the route says so; no other byte changes. */
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ModelRewrite, type Rewrite, StreamModelRewrite } from '../../src/gateway/model-rewrite.ts'
-import { chunks, inPiecesOf } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { deployment, openTestGateway, route } from './open-test-gateway.ts'
+import { ModelRewrite, type Rewrite, StreamModelRewrite } from '../../../src/gateway/answer/model-rewrite.ts'
+import { chunks, inPiecesOf } from '../../support/replies.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { deployment, openTestGateway, route } from '../support/open-test-gateway.ts'
 
 const name = Buffer.from('"route"')
 

@@ -1,11 +1,11 @@
 /** Random streams through a real gateway: the bytes, the outcome and the tokens are those of a plain model. */
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { UsageRecord } from '../../src/routing/usage-record.ts'
-import { raw } from '../support/replies.ts'
-import { until } from '../support/until.ts'
-import { openUpstream, type Upstream } from '../support/upstream.ts'
-import { deployment, openTestGateway, route, type TestGateway } from './open-test-gateway.ts'
+import type { UsageRecord } from '../../../src/routing/usage/record.ts'
+import { raw } from '../../support/replies.ts'
+import { until } from '../../support/until.ts'
+import { openUpstream, type Upstream } from '../../support/upstream.ts'
+import { deployment, openTestGateway, route, type TestGateway } from '../support/open-test-gateway.ts'
 import { type ModelledStream, modelStream, type StreamKind } from './stream-model.ts'
 
 type Json = Record<string, unknown>

@@ -1,9 +1,9 @@
 /** What bytes a client gets of a stream: all that upstream sent, but for the usage that only the gateway asked for. */
 import { expect, test } from 'vitest'
-import { after, chunks, raw, stream } from '../support/replies.ts'
-import { until } from '../support/until.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { deployment, openTestGateway, provider, route, type TestGateway } from './open-test-gateway.ts'
+import { after, chunks, raw, stream } from '../../support/replies.ts'
+import { until } from '../../support/until.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { deployment, openTestGateway, provider, route, type TestGateway } from '../support/open-test-gateway.ts'
 
 const sse = { 'content-type': 'text/event-stream' }
 const head = 'HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n'

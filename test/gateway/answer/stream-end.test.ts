@@ -1,9 +1,15 @@
 /** How streams end: whole, with upstream's own error, or broken off. */
 import { expect, test } from 'vitest'
-import { chunks, raw } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { until } from '../support/until.ts'
-import { deployment, openTestGateway, route, type TestGateway, type TestGatewayOptions } from './open-test-gateway.ts'
+import { chunks, raw } from '../../support/replies.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { until } from '../../support/until.ts'
+import {
+  deployment,
+  openTestGateway,
+  route,
+  type TestGateway,
+  type TestGatewayOptions,
+} from '../support/open-test-gateway.ts'
 
 const sse = { 'content-type': 'text/event-stream' }
 

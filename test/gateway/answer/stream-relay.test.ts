@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { chunks, inPiecesOf, stream } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { until } from '../support/until.ts'
-import { deployment, openTestGateway, route, type TestGateway } from './open-test-gateway.ts'
+import { chunks, inPiecesOf, stream } from '../../support/replies.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { until } from '../../support/until.ts'
+import { deployment, openTestGateway, route, type TestGateway } from '../support/open-test-gateway.ts'
 
 const sse = { 'content-type': 'text/event-stream' }
 

@@ -1,9 +1,15 @@
 /** Streams of images, speech and transcriptions, whose events name their types: where they end, and when they ended early. */
 import { expect, test } from 'vitest'
-import { chunks, inPiecesOf } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { until } from '../support/until.ts'
-import { deployment, openTestGateway, route, type TestGateway, type TestGatewayOptions } from './open-test-gateway.ts'
+import { chunks, inPiecesOf } from '../../support/replies.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { until } from '../../support/until.ts'
+import {
+  deployment,
+  openTestGateway,
+  route,
+  type TestGateway,
+  type TestGatewayOptions,
+} from '../support/open-test-gateway.ts'
 
 const sse = { 'content-type': 'text/event-stream' }
 

@@ -1,11 +1,11 @@
 /** What the answers of each vendor say that they took, plain and streamed, is what is recorded and billed. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { noFurtherPrices, type Pricing } from '../../../src/routing/configuration.ts'
-import type { UsageRecord } from '../../../src/routing/usage-record.ts'
+import { noFurtherPrices, type Pricing } from '../../../src/routing/config/configuration.ts'
+import type { UsageRecord } from '../../../src/routing/usage/record.ts'
 import type { Reply } from '../../support/exchange.ts'
 import { status, stream } from '../../support/replies.ts'
 import { openUpstream, type Upstream } from '../../support/upstream.ts'
-import { openTestGateway, provider, route, type TestGateway } from '../open-test-gateway.ts'
+import { openTestGateway, provider, route, type TestGateway } from '../support/open-test-gateway.ts'
 
 /** Each price is another power of ten, so that a cost says by itself what was billed. */
 const pricing: Pricing = {

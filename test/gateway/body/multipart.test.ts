@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
 import * as fc from 'fast-check'
-import { boundaryOf } from '../../src/gateway/multipart-boundary.ts'
-import { MultipartScan } from '../../src/gateway/multipart-scan.ts'
-import { status } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { deployment, openTestGateway, provider, route } from './open-test-gateway.ts'
+import { boundaryOf } from '../../../src/gateway/body/multipart-boundary.ts'
+import { MultipartScan } from '../../../src/gateway/body/multipart-scan.ts'
+import { status } from '../../support/replies.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { deployment, openTestGateway, provider, route } from '../support/open-test-gateway.ts'
 
 function scan(chunks: readonly Buffer[], boundary = 'b0und') {
   const scan = new MultipartScan(boundary, { name: 'stream', value: 'true' })

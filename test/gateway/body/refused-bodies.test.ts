@@ -3,9 +3,9 @@ import { fork } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { deployment, openTestGateway, provider, route } from './open-test-gateway.ts'
+import { deployment, openTestGateway, provider, route } from '../support/open-test-gateway.ts'
 
-const refusing = join(import.meta.dirname, '../support/refusing-upstream-process.ts')
+const refusing = join(import.meta.dirname, '../../support/refusing-upstream-process.ts')
 const maxRequestBytes = 64 * 1024 * 1024
 const times = 12
 

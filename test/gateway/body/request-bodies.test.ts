@@ -6,10 +6,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { expect, test } from 'vitest'
-import { stream } from '../support/replies.ts'
-import { openUpstream, type Upstream } from '../support/upstream.ts'
-import { until } from '../support/until.ts'
-import { deployment, openTestGateway, route, testKey, type TestGateway } from './open-test-gateway.ts'
+import { stream } from '../../support/replies.ts'
+import { openUpstream, type Upstream } from '../../support/upstream.ts'
+import { until } from '../../support/until.ts'
+import { deployment, openTestGateway, route, testKey, type TestGateway } from '../support/open-test-gateway.ts'
 
 setFlagsFromString('--expose-gc')
 const collectGarbage = runInNewContext('gc') as () => void

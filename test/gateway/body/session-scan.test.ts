@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { sessionValueOf } from '../../src/gateway/session-scan.ts'
+import { sessionValueOf } from '../../../src/gateway/body/session-scan.ts'
 
 const found = (body: unknown) => sessionValueOf(Buffer.from(typeof body === 'string' ? body : JSON.stringify(body)))
 

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import * as fc from 'fast-check'
-import { RequestScan, type ScanResult } from '../../src/gateway/request-scan.ts'
-import { type Edit, splice, usageEdit } from '../../src/gateway/splice.ts'
-import { operations } from '../../src/routing/operation.ts'
+import { RequestScan, type ScanResult } from '../../../src/gateway/body/request-scan.ts'
+import { type Edit, splice, usageEdit } from '../../../src/gateway/body/splice.ts'
+import { operations } from '../../../src/routing/vendors/operation.ts'
 
 const streamTrue = { name: 'stream', value: 'true' }
 

@@ -5,10 +5,10 @@ import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { mountSmallDisk } from '../support/small-disk.ts'
-import { until } from '../support/until.ts'
-import { openUpstream, type Upstream } from '../support/upstream.ts'
-import { deployment, openTestGateway, route, type TestGateway } from './open-test-gateway.ts'
+import { mountSmallDisk } from '../../support/small-disk.ts'
+import { until } from '../../support/until.ts'
+import { openUpstream, type Upstream } from '../../support/upstream.ts'
+import { deployment, openTestGateway, route, type TestGateway } from '../support/open-test-gateway.ts'
 
 let opened: AsyncDisposableStack
 let upstream: Upstream

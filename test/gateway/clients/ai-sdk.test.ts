@@ -3,10 +3,10 @@ import { createOpenAICompatible } from '@ai-sdk/openai-compatible'
 import { APICallError, generateText, stepCountIs, streamText, tool } from 'ai'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { z } from 'zod'
-import { status, stream } from '../support/replies.ts'
-import type { UpstreamRequest } from '../support/exchange.ts'
-import { openUpstream, type Upstream } from '../support/upstream.ts'
-import { deployment, openTestGateway, route, type TestGateway, testKey } from './open-test-gateway.ts'
+import { status, stream } from '../../support/replies.ts'
+import type { UpstreamRequest } from '../../support/exchange.ts'
+import { openUpstream, type Upstream } from '../../support/upstream.ts'
+import { deployment, openTestGateway, route, type TestGateway, testKey } from '../support/open-test-gateway.ts'
 
 let opened: AsyncDisposableStack
 let upstream: Upstream

@@ -4,8 +4,8 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import Anthropic from '@anthropic-ai/sdk'
 import { AzureOpenAI, toFile } from 'openai'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { openUpstream, type Upstream } from '../support/upstream.ts'
-import { status, stream } from '../support/replies.ts'
+import { openUpstream, type Upstream } from '../../support/upstream.ts'
+import { status, stream } from '../../support/replies.ts'
 import {
   deployment,
   openTestGateway,
@@ -13,7 +13,7 @@ import {
   type TestGateway,
   type TestGatewayOptions,
   testKey,
-} from './open-test-gateway.ts'
+} from '../support/open-test-gateway.ts'
 
 const open = { access: { policy: 'PUBLIC', userIds: [], apiKeyIds: [] } } as const
 const megabyte = 1024 * 1024

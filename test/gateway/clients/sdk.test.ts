@@ -15,9 +15,9 @@ import OpenAI, {
   toFile,
 } from 'openai'
 import { expect, test } from 'vitest'
-import { status, stream } from '../support/replies.ts'
-import { openUpstream, type Upstream } from '../support/upstream.ts'
-import { openTestGateway, provider, route, type TestGateway } from './open-test-gateway.ts'
+import { status, stream } from '../../support/replies.ts'
+import { openUpstream, type Upstream } from '../../support/upstream.ts'
+import { openTestGateway, provider, route, type TestGateway } from '../support/open-test-gateway.ts'
 
 async function open(upstream: Upstream): Promise<{ gateway: TestGateway; openai: OpenAI; anthropic: Anthropic }> {
   const gateway = await openTestGateway({

@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setInterval } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { openUpstream } from '../support/upstream.ts'
-import { until } from '../support/until.ts'
-import { deployment, openTestGateway, route, testKey } from './open-test-gateway.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { until } from '../../support/until.ts'
+import { deployment, openTestGateway, route, testKey } from '../support/open-test-gateway.ts'
 
 const timeout = 60_000
 

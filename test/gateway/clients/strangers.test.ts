@@ -4,9 +4,9 @@ import { connect, type Socket } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { RouteConfiguration } from '../../src/routing/configuration.ts'
-import { until } from '../support/until.ts'
-import { openUpstream, type Upstream } from '../support/upstream.ts'
+import type { RouteConfiguration } from '../../../src/routing/config/configuration.ts'
+import { until } from '../../support/until.ts'
+import { openUpstream, type Upstream } from '../../support/upstream.ts'
 import {
   deployment,
   openTestGateway,
@@ -14,7 +14,7 @@ import {
   type TestGateway,
   type TestGatewayOptions,
   testKey,
-} from './open-test-gateway.ts'
+} from '../support/open-test-gateway.ts'
 
 const megabyte = 1024 * 1024
 const open = { access: { policy: 'PUBLIC', userIds: [], apiKeyIds: [] } } as const

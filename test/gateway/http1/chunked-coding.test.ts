@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { ChunkedDecoder } from '../../../src/gateway/http/chunked-coding.ts'
+import { ChunkedDecoder } from '../../../src/gateway/http1/chunked-coding.ts'
 
 /** The body that comes of these pieces, what is left behind it, and how it ended. */
 function decode(pieces: readonly Buffer[]): { body: string; rest: string; isOver: boolean; isBroken: boolean } {

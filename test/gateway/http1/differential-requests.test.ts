@@ -4,9 +4,9 @@ import { createServer, METHODS } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { Listener } from '../../../src/gateway/downstream/listener.ts'
-import type { Exchange } from '../../../src/gateway/downstream/exchange.ts'
-import { messageFault } from '../../../src/gateway/request-edges.ts'
+import { Listener } from '../../../src/gateway/http1/server/listener.ts'
+import type { Exchange } from '../../../src/gateway/http1/server/exchange.ts'
+import { messageFault } from '../../../src/gateway/body/request-faults.ts'
 import { cut, cuts, damaged, request } from './wire-bytes.ts'
 
 /** A request as it was read, with its whole body. */

@@ -8,7 +8,7 @@ import { readRateLimitStates } from '../../../src/storage/limit/states.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import { until } from '../../support/until.ts'
 import { openUpstream } from '../../support/upstream.ts'
-import { openTestGateway, provider, route } from '../open-test-gateway.ts'
+import { openTestGateway, provider, route } from '../support/open-test-gateway.ts'
 
 function rateLimit(rest: Partial<RateLimit>): RateLimit {
   return {

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { after, status } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { until } from '../support/until.ts'
-import { deployment, openTestGateway, provider, route } from './open-test-gateway.ts'
+import { after, status } from '../../support/replies.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { until } from '../../support/until.ts'
+import { deployment, openTestGateway, provider, route } from '../support/open-test-gateway.ts'
 
 const request = { model: 'chat', messages: [] }
 

@@ -1,12 +1,18 @@
 /** Requests that belong together stay at one target, and new ones go by the weights or to the least busy target. */
 import { describe, expect, test } from 'vitest'
-import type { DivergenceReason } from '../../src/routing/vocabulary.ts'
+import type { DivergenceReason } from '../../../src/routing/config/vocabulary.ts'
 import { setTimeout } from 'node:timers/promises'
-import type { Exchange } from '../support/exchange.ts'
-import { after, status } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { until } from '../support/until.ts'
-import { deployment, openTestGateway, route, type RouteSettings, type TestGateway } from './open-test-gateway.ts'
+import type { Exchange } from '../../support/exchange.ts'
+import { after, status } from '../../support/replies.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { until } from '../../support/until.ts'
+import {
+  deployment,
+  openTestGateway,
+  route,
+  type RouteSettings,
+  type TestGateway,
+} from '../support/open-test-gateway.ts'
 
 function reasons({ traffic }: TestGateway): readonly (DivergenceReason | null)[] {
   return traffic.filter(({ kind }) => kind === 'ended').map(({ end }) => end!.divergence?.reason ?? null)

@@ -5,14 +5,22 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import type { Configuration, DeploymentConfiguration, ProviderConfiguration } from '../../src/routing/configuration.ts'
-import { explain } from '../../src/routing/explain.ts'
-import { matchRoute } from '../../src/routing/match.ts'
-import { divergenceReasons, type DivergenceReason, type TargetAvailability } from '../../src/routing/vocabulary.ts'
-import type { Reply } from '../support/exchange.ts'
-import { hangUp, status } from '../support/replies.ts'
-import { until } from '../support/until.ts'
-import { openUpstream, type Upstream } from '../support/upstream.ts'
+import type {
+  Configuration,
+  DeploymentConfiguration,
+  ProviderConfiguration,
+} from '../../../src/routing/config/configuration.ts'
+import { explain } from '../../../src/routing/choose/explain.ts'
+import { matchRoute } from '../../../src/routing/access/match-route.ts'
+import {
+  divergenceReasons,
+  type DivergenceReason,
+  type TargetAvailability,
+} from '../../../src/routing/config/vocabulary.ts'
+import type { Reply } from '../../support/exchange.ts'
+import { hangUp, status } from '../../support/replies.ts'
+import { until } from '../../support/until.ts'
+import { openUpstream, type Upstream } from '../../support/upstream.ts'
 import {
   compile,
   deployment,
@@ -21,7 +29,7 @@ import {
   route,
   type RouteSettings,
   type TestGateway,
-} from './open-test-gateway.ts'
+} from '../support/open-test-gateway.ts'
 
 interface Situation {
   /** The first cell of its row in docs/health.md. */
@@ -196,7 +204,7 @@ const divergenceOf: Readonly<Partial<Record<TargetAvailability, DivergenceReason
   OPERATION_NOT_SERVED: 'OPERATION_NOT_SERVED',
 }
 
-const page = await readFile(join(import.meta.dirname, '../../docs/health.md'), 'utf8')
+const page = await readFile(join(import.meta.dirname, '../../../docs/health.md'), 'utf8')
 
 /** Of the words in each cell of a row behind its name, those that are code. */
 function documented(name: string): readonly (readonly string[])[] {

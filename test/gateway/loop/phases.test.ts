@@ -7,8 +7,8 @@ import {
   sendClients,
   sendUpstream,
   writeRecords,
-} from '../../src/gateway/turn.ts'
-import { until } from '../support/until.ts'
+} from '../../../src/gateway/loop/phases.ts'
+import { until } from '../../support/until.ts'
 
 function fail(error: unknown): never {
   throw error

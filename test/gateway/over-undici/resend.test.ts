@@ -1,5 +1,5 @@
 /** The same promises, kept over undici. */
-import { runSuiteOver } from '../suite-transport.ts'
+import { runSuiteOver } from '../support/suite-transport.ts'
 
 runSuiteOver('undici')
-await import('../upstream/resend.test.ts')
+await import('../http1/client/resend.test.ts')

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
 import * as fc from 'fast-check'
-import { findEventEnd, firstEventEnd, readEvent, wholeEventsLength } from '../../src/gateway/sse.ts'
-import { StreamOpening } from '../../src/gateway/upstream/stream-opening.ts'
-import { completions } from '../../src/gateway/protocol/completions.ts'
-import { StreamReading } from '../../src/gateway/stream-reading.ts'
+import { findEventEnd, firstEventEnd, readEvent, wholeEventsLength } from '../../../src/gateway/protocol/sse.ts'
+import { StreamOpening } from '../../../src/gateway/upstream/stream-opening.ts'
+import { completions } from '../../../src/gateway/protocol/completions.ts'
+import { StreamReading } from '../../../src/gateway/answer/stream-reading.ts'
 
 const lineEnd = fc.constantFrom('\n', '\r\n', '\r')
 const line = fc.oneof(

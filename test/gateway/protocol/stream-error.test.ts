@@ -1,8 +1,8 @@
 /** Streams that begin with an error: what would have been a status moves on as that status does. */
 import { expect, test } from 'vitest'
-import { chunks } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { deployment, openTestGateway, provider, route } from './open-test-gateway.ts'
+import { chunks } from '../../support/replies.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { deployment, openTestGateway, provider, route } from '../support/open-test-gateway.ts'
 
 const sse = { 'content-type': 'text/event-stream' }
 const requests: Readonly<Record<string, object>> = {

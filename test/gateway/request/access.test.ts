@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { openUpstream } from '../support/upstream.ts'
-import { deployment, hashOfKey, openTestGateway, route, testApiKey, testKey } from './open-test-gateway.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { deployment, hashOfKey, openTestGateway, route, testApiKey, testKey } from '../support/open-test-gateway.ts'
 
 const request = JSON.stringify({ model: 'open', messages: [] })
 

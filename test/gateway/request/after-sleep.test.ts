@@ -1,9 +1,9 @@
 /** A gateway that has slept looks what is current before it serves: what came meanwhile, and was sent meanwhile, is not lost. */
 import { connect } from 'node:net'
 import { afterEach, expect, test } from 'vitest'
-import { until } from '../support/until.ts'
-import { openUpstream, type Upstream } from '../support/upstream.ts'
-import { deployment, openTestGateway, route, type TestGateway, testKey } from './open-test-gateway.ts'
+import { until } from '../../support/until.ts'
+import { openUpstream, type Upstream } from '../../support/upstream.ts'
+import { deployment, openTestGateway, route, type TestGateway, testKey } from '../support/open-test-gateway.ts'
 
 const megabyte = 1024 * 1024
 let opened = new AsyncDisposableStack()

@@ -1,10 +1,10 @@
 /** The rows of the failure contract, for each operation, plain and streamed. */
 import { expect, test } from 'vitest'
-import type { Reply } from '../support/exchange.ts'
-import { cutBody, hang, hangUp, raw, reset, status, stream } from '../support/replies.ts'
-import { openUpstream, refusingBaseUrl } from '../support/upstream.ts'
-import { deployment, openTestGateway, provider, route } from './open-test-gateway.ts'
-import { type SampleRequest, sampleRequests, streamedRequests } from './sample-requests.ts'
+import type { Reply } from '../../support/exchange.ts'
+import { cutBody, hang, hangUp, raw, reset, status, stream } from '../../support/replies.ts'
+import { openUpstream, refusingBaseUrl } from '../../support/upstream.ts'
+import { deployment, openTestGateway, provider, route } from '../support/open-test-gateway.ts'
+import { type SampleRequest, sampleRequests, streamedRequests } from '../support/sample-requests.ts'
 
 const name = ({ operation, stream: streams }: SampleRequest) => `${operation}${streams ? ' streamed' : ''}`
 const named = sampleRequests.map((sample) => [name(sample), sample] as const)

@@ -1,9 +1,9 @@
 import { type AddressInfo, connect, createServer } from 'node:net'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-import { after, hang, stream } from '../support/replies.ts'
-import { openUpstream, type Upstream } from '../support/upstream.ts'
-import { until } from '../support/until.ts'
+import { after, hang, stream } from '../../support/replies.ts'
+import { openUpstream, type Upstream } from '../../support/upstream.ts'
+import { until } from '../../support/until.ts'
 import {
   deployment,
   openTestGateway,
@@ -11,7 +11,7 @@ import {
   testKey,
   type TestGateway,
   type TestGatewayOptions,
-} from './open-test-gateway.ts'
+} from '../support/open-test-gateway.ts'
 
 async function open(upstream: Upstream, options: TestGatewayOptions = {}, maxInFlight?: number): Promise<TestGateway> {
   const settings = maxInFlight ? { maxInFlight, queue: { maxWaiting: 5, maxWaitMs: 10_000 } } : {}

@@ -1,10 +1,10 @@
 /** What clients of streams get while they wait for content, where the route says so. */
 import { expect, test } from 'vitest'
-import { after, hang, status, stream } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { until } from '../support/until.ts'
-import { deployment, openTestGateway, route } from './open-test-gateway.ts'
-import { streamedRequests } from './sample-requests.ts'
+import { after, hang, status, stream } from '../../support/replies.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { until } from '../../support/until.ts'
+import { deployment, openTestGateway, route } from '../support/open-test-gateway.ts'
+import { streamedRequests } from '../support/sample-requests.ts'
 
 const timeouts = { keepAliveMs: 40 }
 const streams = streamedRequests.map((sample) => [sample.operation, sample] as const)

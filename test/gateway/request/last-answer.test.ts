@@ -2,11 +2,11 @@
 import { connect } from 'node:net'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-import { raw, status } from '../support/replies.ts'
-import type { Reply } from '../support/exchange.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { until } from '../support/until.ts'
-import { deployment, openTestGateway, route, testKey } from './open-test-gateway.ts'
+import { raw, status } from '../../support/replies.ts'
+import type { Reply } from '../../support/exchange.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { until } from '../../support/until.ts'
+import { deployment, openTestGateway, route, testKey } from '../support/open-test-gateway.ts'
 
 const request = { model: 'chat', messages: [] }
 const long = JSON.stringify({ error: { message: 'x'.repeat(600_000), code: 'overloaded' } })

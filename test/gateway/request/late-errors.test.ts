@@ -1,11 +1,11 @@
 /** Errors in the place of an answer that come in pieces, late, or compressed; and answers that are no errors although they begin alike. */
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import type { Reply } from '../support/exchange.ts'
-import { chunks, inPiecesOf, raw } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { deployment, openTestGateway, provider, route, type TestGateway } from './open-test-gateway.ts'
-import { sampleRequests, streamedRequests } from './sample-requests.ts'
+import type { Reply } from '../../support/exchange.ts'
+import { chunks, inPiecesOf, raw } from '../../support/replies.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { deployment, openTestGateway, provider, route, type TestGateway } from '../support/open-test-gateway.ts'
+import { sampleRequests, streamedRequests } from '../support/sample-requests.ts'
 
 const error = { error: { message: 'the model crashed', type: 'server_error', code: 500 } }
 const errors = {

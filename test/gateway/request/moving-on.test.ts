@@ -4,10 +4,10 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { hang, reset, status, stream } from '../support/replies.ts'
-import { openUpstream, refusingBaseUrl } from '../support/upstream.ts'
-import { until } from '../support/until.ts'
-import { deployment, openTestGateway, provider, route } from './open-test-gateway.ts'
+import { hang, reset, status, stream } from '../../support/replies.ts'
+import { openUpstream, refusingBaseUrl } from '../../support/upstream.ts'
+import { until } from '../../support/until.ts'
+import { deployment, openTestGateway, provider, route } from '../support/open-test-gateway.ts'
 
 const request = { model: 'chat', messages: [] }
 

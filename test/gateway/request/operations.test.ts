@@ -1,9 +1,9 @@
 /** What does not serve an operation is not sent it: known, stated or learned. */
 import { describe, expect, test } from 'vitest'
-import { explain } from '../../src/routing/explain.ts'
-import type { DivergenceReason } from '../../src/routing/vocabulary.ts'
-import { status } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
+import { explain } from '../../../src/routing/choose/explain.ts'
+import type { DivergenceReason } from '../../../src/routing/config/vocabulary.ts'
+import { status } from '../../support/replies.ts'
+import { openUpstream } from '../../support/upstream.ts'
 import {
   compile,
   deployment,
@@ -12,7 +12,7 @@ import {
   route,
   testApiKey,
   type TestGateway,
-} from './open-test-gateway.ts'
+} from '../support/open-test-gateway.ts'
 
 const request = { model: 'chat', messages: [] }
 const message = { model: 'chat', messages: [], max_tokens: 8 }

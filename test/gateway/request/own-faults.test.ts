@@ -2,12 +2,12 @@
 import { connect } from 'node:net'
 import { once } from 'node:events'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { openGateway as openRealGateway } from '../../src/gateway/gateway.ts'
-import type { GatewayPorts } from '../../src/gateway/ports.ts'
-import { hang } from '../support/replies.ts'
-import { until } from '../support/until.ts'
-import { openUpstream, type Upstream } from '../support/upstream.ts'
-import { compile, deployment, route, testKey } from './open-test-gateway.ts'
+import { openGateway as openRealGateway } from '../../../src/gateway/gateway.ts'
+import type { GatewayPorts } from '../../../src/gateway/ports.ts'
+import { hang } from '../../support/replies.ts'
+import { until } from '../../support/until.ts'
+import { openUpstream, type Upstream } from '../../support/upstream.ts'
+import { compile, deployment, route, testKey } from '../support/open-test-gateway.ts'
 
 let opened: AsyncDisposableStack
 let upstream: Upstream

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { status } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { deployment, openTestGateway, provider, route } from './open-test-gateway.ts'
+import { status } from '../../support/replies.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { deployment, openTestGateway, provider, route } from '../support/open-test-gateway.ts'
 
 test('a chat completion reaches the upstream byte for byte but for its model, and comes back as it was', async () => {
   await using upstream = await openUpstream({ name: 'a' })

@@ -1,14 +1,14 @@
 /** What upstreams report of an answer's tokens, wherever it stands and however the answer is cut. */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { PlainReading } from '../../src/gateway/plain-reading.ts'
-import { completions } from '../../src/gateway/protocol/completions.ts'
-import { countsOnly } from '../../src/gateway/protocol/counts-only.ts'
-import { messages } from '../../src/gateway/protocol/messages.ts'
-import { responses } from '../../src/gateway/protocol/responses.ts'
-import type { StreamProtocol } from '../../src/gateway/protocol/stream-protocol.ts'
-import { StreamReading } from '../../src/gateway/stream-reading.ts'
-import type { UsageKind } from '../../src/routing/operation.ts'
+import { PlainReading } from '../../../src/gateway/answer/plain-reading.ts'
+import { completions } from '../../../src/gateway/protocol/completions.ts'
+import { countsOnly } from '../../../src/gateway/protocol/counts-only.ts'
+import { messages } from '../../../src/gateway/protocol/messages.ts'
+import { responses } from '../../../src/gateway/protocol/responses.ts'
+import type { StreamProtocol } from '../../../src/gateway/protocol/stream-protocol.ts'
+import { StreamReading } from '../../../src/gateway/answer/stream-reading.ts'
+import type { UsageKind } from '../../../src/routing/vendors/operation.ts'
 
 const protocols: Readonly<Record<UsageKind, StreamProtocol>> = {
   completion: completions,

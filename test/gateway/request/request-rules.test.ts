@@ -1,9 +1,9 @@
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
-import { defaultRequestRules } from '../../src/routing/configuration.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { deployment, openTestGateway, provider, route } from './open-test-gateway.ts'
+import { defaultRequestRules } from '../../../src/routing/config/configuration.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { deployment, openTestGateway, provider, route } from '../support/open-test-gateway.ts'
 
 const rules = {
   ...defaultRequestRules,

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest'
-import { noFurtherPrices } from '../../src/routing/configuration.ts'
-import { modelAnswer } from '../support/model-answers.ts'
-import { chunks, hang, inPiecesOf, status, stream } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { until } from '../support/until.ts'
-import { deployment, openTestGateway, provider, route } from './open-test-gateway.ts'
+import { noFurtherPrices } from '../../../src/routing/config/configuration.ts'
+import { modelAnswer } from '../../support/model-answers.ts'
+import { chunks, hang, inPiecesOf, status, stream } from '../../support/replies.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { until } from '../../support/until.ts'
+import { deployment, openTestGateway, provider, route } from '../support/open-test-gateway.ts'
 
 const pricing = { inputPerMillion: '2.5', outputPerMillion: '10', cachedInputPerMillion: '1.25', ...noFurtherPrices }
 const usage = { inputTokens: 1000, outputTokens: 40, cachedInputTokens: 200, reasoningTokens: 7 }

@@ -1,11 +1,11 @@
 /** What real upstreams do that strict readings of the contract miss: one test per report. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import type { Reply } from '../support/exchange.ts'
-import { after, hang, status, stream } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { until } from '../support/until.ts'
-import { deployment, openTestGateway, provider, route } from './open-test-gateway.ts'
+import type { Reply } from '../../support/exchange.ts'
+import { after, hang, status, stream } from '../../support/replies.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { until } from '../../support/until.ts'
+import { deployment, openTestGateway, provider, route } from '../support/open-test-gateway.ts'
 
 const request = { model: 'chat', messages: [{ role: 'user', content: 'hi' }] }
 const streamed = { ...request, stream: true }

@@ -2,11 +2,18 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { expect, test } from 'vitest'
-import { noFurtherPrices } from '../../src/routing/configuration.ts'
-import { after, hang, raw, status, stream } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { until } from '../support/until.ts'
-import { deployment, openTestGateway, provider, route, testKey, type TestGateway } from './open-test-gateway.ts'
+import { noFurtherPrices } from '../../../src/routing/config/configuration.ts'
+import { after, hang, raw, status, stream } from '../../support/replies.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { until } from '../../support/until.ts'
+import {
+  deployment,
+  openTestGateway,
+  provider,
+  route,
+  testKey,
+  type TestGateway,
+} from '../support/open-test-gateway.ts'
 
 const request = { model: 'chat', messages: [{ role: 'user', content: 'hello there' }] }
 const pricing = { inputPerMillion: '1000', outputPerMillion: '1000', cachedInputPerMillion: null, ...noFurtherPrices }

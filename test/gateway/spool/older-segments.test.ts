@@ -10,11 +10,15 @@ import { sql } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { reportSpool, startShipper } from '../../../src/gateway/spool/ship.ts'
 import { openSpool, type Spool } from '../../../src/gateway/spool/spool.ts'
-import { endedAtMs, type UsageRecord } from '../../../src/routing/usage-record.ts'
-import { createUsageStore } from '../../../src/server/usage-store.ts'
-import type { Database } from '../../../src/storage/database.ts'
-import { createUsageEncoder } from '../../../src/storage/usage-encoder.ts'
-import { adoptUsageProgress, countAllLostRequests, reportUsageProgress } from '../../../src/storage/usage-progress.ts'
+import { endedAtMs, type UsageRecord } from '../../../src/routing/usage/record.ts'
+import { createUsageStore } from '../../../src/server/usage/store.ts'
+import type { Database } from '../../../src/storage/database/database.ts'
+import { createUsageEncoder } from '../../../src/storage/usage/ledger/encoder.ts'
+import {
+  adoptUsageProgress,
+  countAllLostRequests,
+  reportUsageProgress,
+} from '../../../src/storage/usage/ledger/progress.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import { until } from '../../support/until.ts'
 import { usageRecord } from '../../support/usage-record.ts'

@@ -5,10 +5,14 @@ import { afterAll, beforeAll, beforeEach, afterEach, expect, test } from 'vitest
 import { UnclearFailure, type UsageStore } from '../../../src/gateway/spool/delivery.ts'
 import { startShipper } from '../../../src/gateway/spool/ship.ts'
 import { openSpool } from '../../../src/gateway/spool/spool.ts'
-import { type Database, openDatabase } from '../../../src/storage/database.ts'
-import { createUsageStore } from '../../../src/server/usage-store.ts'
-import { createUsageEncoder } from '../../../src/storage/usage-encoder.ts'
-import { countAllLostRequests, deleteUsageProgress, findCompleteUntil } from '../../../src/storage/usage-progress.ts'
+import { type Database, openDatabase } from '../../../src/storage/database/database.ts'
+import { createUsageStore } from '../../../src/server/usage/store.ts'
+import { createUsageEncoder } from '../../../src/storage/usage/ledger/encoder.ts'
+import {
+  countAllLostRequests,
+  deleteUsageProgress,
+  findCompleteUntil,
+} from '../../../src/storage/usage/ledger/progress.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import { until } from '../../support/until.ts'
 import { usageRecord } from '../../support/usage-record.ts'

@@ -1,8 +1,8 @@
 /** A gateway over a configuration that the test writes down, with its port, its records and its traffic events. */
 import { createHash } from 'node:crypto'
-import { type Gateway, type GatewayOptions, openGateway } from '../../src/gateway/gateway.ts'
-import type { GatewayPorts, OpenRequest, TrafficEnd, TrafficPlace, UsageSink } from '../../src/gateway/ports.ts'
-import { compileSnapshot } from '../../src/routing/compile.ts'
+import { type Gateway, type GatewayOptions, openGateway } from '../../../src/gateway/gateway.ts'
+import type { GatewayPorts, OpenRequest, TrafficEnd, TrafficPlace, UsageSink } from '../../../src/gateway/ports.ts'
+import { compileSnapshot } from '../../../src/routing/config/compile.ts'
 import {
   type ApiKeyConfiguration,
   type Configuration,
@@ -14,12 +14,12 @@ import {
   type ProviderConfiguration,
   type RouteConfiguration,
   type Timeouts,
-} from '../../src/routing/configuration.ts'
-import type { Snapshot } from '../../src/routing/snapshot.ts'
-import type { UsageRecord } from '../../src/routing/usage-record.ts'
-import type { FallbackTrigger } from '../../src/routing/vocabulary.ts'
+} from '../../../src/routing/config/configuration.ts'
+import type { Snapshot } from '../../../src/routing/config/snapshot.ts'
+import type { UsageRecord } from '../../../src/routing/usage/record.ts'
+import type { FallbackTrigger } from '../../../src/routing/config/vocabulary.ts'
 import { transportOfSuite } from './suite-transport.ts'
-import { observedSink, type RecordObserver } from '../../src/server/observed-sink.ts'
+import { observedSink, type RecordObserver } from '../../../src/server/usage/observed-sink.ts'
 
 /** The key of every test that does not say otherwise. */
 export const testKey = 'sbx_test0000_a_key_of_a_test'

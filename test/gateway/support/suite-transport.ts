@@ -1,4 +1,4 @@
-import type { UpstreamTransport } from '../../src/gateway/upstream/transport.ts'
+import type { UpstreamTransport } from '../../../src/gateway/upstream/transport.ts'
 
 /** Each file of tests has a process of its own, so this is for one file. */
 let transport: UpstreamTransport = 'own'

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { UpstreamConnections } from '../../../src/gateway/upstream/connections.ts'
 import { createSelfSigned } from '../../support/self-signed.ts'
 import { until } from '../../support/until.ts'
-import { deployment, openTestGateway, provider, route } from '../open-test-gateway.ts'
+import { deployment, openTestGateway, provider, route } from '../support/open-test-gateway.ts'
 
 const known = createSelfSigned()
 const other = createSelfSigned()

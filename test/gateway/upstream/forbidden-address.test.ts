@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { openUpstream } from '../support/upstream.ts'
-import { deployment, openTestGateway, route } from './open-test-gateway.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { deployment, openTestGateway, route } from '../support/open-test-gateway.ts'
 
 test('an address that the settings forbid is told in words in health and in the record, with the setting', async () => {
   await using upstream = await openUpstream()

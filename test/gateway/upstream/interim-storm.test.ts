@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { AnswerParser } from '../../../src/gateway/upstream/answer-parser.ts'
+import { AnswerParser } from '../../../src/gateway/http1/client/answer-parser.ts'
 
 const nobody = { onHead: () => {}, onBody: () => {} }
 

@@ -6,7 +6,7 @@ import { expect, test } from 'vitest'
 import { type NameAnswer, Names, type NameTimes } from '../../../src/gateway/upstream/names.ts'
 import { openUpstream } from '../../support/upstream.ts'
 import { until } from '../../support/until.ts'
-import { deployment, openTestGateway, provider, route } from '../open-test-gateway.ts'
+import { deployment, openTestGateway, provider, route } from '../support/open-test-gateway.ts'
 
 const address = (last: number) => [{ address: `127.0.0.${last}`, family: 4 }]
 

@@ -1,10 +1,10 @@
 /** What upstreams send that nobody lists: interim answers, old versions, long errors, and clients that leave at the wrong time. */
 import { expect, test } from 'vitest'
-import type { Reply } from '../support/exchange.ts'
-import { after, raw, status } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { until } from '../support/until.ts'
-import { deployment, openTestGateway, provider, route, testKey } from './open-test-gateway.ts'
+import type { Reply } from '../../support/exchange.ts'
+import { after, raw, status } from '../../support/replies.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { until } from '../../support/until.ts'
+import { deployment, openTestGateway, provider, route, testKey } from '../support/open-test-gateway.ts'
 
 const request = { model: 'chat', messages: [] }
 const continued = 'HTTP/1.1 100 Continue\r\n\r\n'

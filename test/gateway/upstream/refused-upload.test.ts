@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { UpstreamConnections } from '../../../src/gateway/upstream/connections.ts'
-import type { CallRequest, UpstreamWay } from '../../../src/gateway/upstream/exchange.ts'
+import type { CallRequest, UpstreamWay } from '../../../src/gateway/http1/client/exchange.ts'
 import { createSelfSigned } from '../../support/self-signed.ts'
 import { until } from '../../support/until.ts'
 

@@ -1,7 +1,7 @@
 /** What upstreams get of a request besides its body. */
 import { expect, test } from 'vitest'
 import { openUpstream, type Upstream } from '../../support/upstream.ts'
-import { deployment, openTestGateway, provider, route } from '../open-test-gateway.ts'
+import { deployment, openTestGateway, provider, route } from '../support/open-test-gateway.ts'
 
 const request = { model: 'chat', messages: [] }
 

@@ -6,11 +6,11 @@ import { Readable } from 'node:stream'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { afterEach, expect, test } from 'vitest'
-import { findOperation } from '../../../src/routing/operation.ts'
+import { findOperation } from '../../../src/routing/vendors/operation.ts'
 import { streamProtocolOf } from '../../../src/gateway/protocol/protocol-of.ts'
 import { type CallOpening, UpstreamCall } from '../../../src/gateway/upstream/call.ts'
 import { UpstreamConnections } from '../../../src/gateway/upstream/connections.ts'
-import type { CallRequest, UpstreamExchange, UpstreamWay } from '../../../src/gateway/upstream/exchange.ts'
+import type { CallRequest, UpstreamExchange, UpstreamWay } from '../../../src/gateway/http1/client/exchange.ts'
 import { until } from '../../support/until.ts'
 
 setFlagsFromString('--expose-gc')

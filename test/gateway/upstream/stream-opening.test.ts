@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { streamProtocolOf } from '../../../src/gateway/protocol/protocol-of.ts'
 import type { OpeningEvent } from '../../../src/gateway/protocol/stream-protocol.ts'
 import { StreamOpening } from '../../../src/gateway/upstream/stream-opening.ts'
-import { findOperation } from '../../../src/routing/operation.ts'
+import { findOperation } from '../../../src/routing/vendors/operation.ts'
 
 const protocolAt = (path: string) => streamProtocolOf(findOperation(path)!)
 const paths = ['/v1/chat/completions', '/v1/messages', '/v1/responses', '/v1/images/generations']

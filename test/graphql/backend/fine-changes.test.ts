@@ -1,7 +1,7 @@
 /** Changes of one part of an object, and what the history says of them. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { addDeployment, addProvider, addRoute } from './objects.ts'
-import { openTestApi, type TestApi } from './open-api.ts'
+import { addDeployment, addProvider, addRoute } from '../support/objects.ts'
+import { openTestApi, type TestApi } from '../support/open-api.ts'
 
 let api: TestApi
 beforeAll(async () => {

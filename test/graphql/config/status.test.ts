@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { findConfigChange } from '../../src/storage/config-change-read.ts'
-import { upsertGateway } from '../../src/storage/gateway.ts'
-import { addDeployment } from './objects.ts'
-import { openTestApi, type TestApi } from './open-api.ts'
+import { findConfigChange } from '../../../src/storage/change/read.ts'
+import { upsertGateway } from '../../../src/storage/gateway/write.ts'
+import { addDeployment } from '../support/objects.ts'
+import { openTestApi, type TestApi } from '../support/open-api.ts'
 
 let api: TestApi
 beforeAll(async () => {

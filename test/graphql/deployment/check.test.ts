@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { deploymentWarnings } from '../../src/control/backend-warnings.ts'
-import { createUpstreamPolicy } from '../../src/server/upstream-policy.ts'
-import { hang, status } from '../support/replies.ts'
-import { openUpstream, refusingBaseUrl } from '../support/upstream.ts'
-import { openTestApi, type TestApi } from './open-api.ts'
+import { deploymentWarnings } from '../../../src/control/deployment/warnings.ts'
+import { createUpstreamPolicy } from '../../../src/server/upstream/policy.ts'
+import { hang, status } from '../../support/replies.ts'
+import { openUpstream, refusingBaseUrl } from '../../support/upstream.ts'
+import { openTestApi, type TestApi } from '../support/open-api.ts'
 
 interface Warning {
   code: string

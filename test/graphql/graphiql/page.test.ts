@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { runInNewContext } from 'node:vm'
 import { parse, validate } from 'graphql'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { exampleTabs } from '../../src/graphql/graphiql-examples.ts'
-import { keyBar } from '../../src/graphql/graphiql-key-bar.ts'
-import { schema } from '../../src/graphql/schema.ts'
-import { openTestApi, type TestApi } from './open-api.ts'
+import { exampleTabs } from '../../../src/graphql/graphiql/examples.ts'
+import { keyBar } from '../../../src/graphql/graphiql/key-bar.ts'
+import { schema } from '../../../src/graphql/schema/schema.ts'
+import { openTestApi, type TestApi } from '../support/open-api.ts'
 
 let api: TestApi
 beforeAll(async () => {

@@ -13,14 +13,14 @@ import {
   isRequiredInputField,
 } from 'graphql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { schema } from '../../src/graphql/schema.ts'
-import { formatId } from '../../src/routing/object-id.ts'
-import { type ApiKeyScope, apiKeyScopes, type UserRole, userRoles } from '../../src/routing/vocabulary.ts'
-import { insertUsageRecords } from '../../src/storage/usage-insert.ts'
-import type { GraphqlClient } from '../support/graphql-client.ts'
-import { usageRecord } from '../support/usage-record.ts'
-import { addDeployment, addProvider, addRoute } from './objects.ts'
-import { openTestApi, type TestApi } from './open-api.ts'
+import { schema } from '../../../src/graphql/schema/schema.ts'
+import { formatId } from '../../../src/routing/config/object-id.ts'
+import { type ApiKeyScope, apiKeyScopes, type UserRole, userRoles } from '../../../src/routing/config/vocabulary.ts'
+import { insertUsageRecords } from '../../../src/storage/usage/ledger/insert.ts'
+import type { GraphqlClient } from '../../support/graphql-client.ts'
+import { usageRecord } from '../../support/usage-record.ts'
+import { addDeployment, addProvider, addRoute } from '../support/objects.ts'
+import { openTestApi, type TestApi } from '../support/open-api.ts'
 
 type Scopes = readonly ApiKeyScope[]
 const anyone: Scopes = apiKeyScopes

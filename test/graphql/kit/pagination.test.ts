@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { addDeployment, addRoute } from './objects.ts'
-import { openTestApi, type TestApi } from './open-api.ts'
+import { addDeployment, addRoute } from '../support/objects.ts'
+import { openTestApi, type TestApi } from '../support/open-api.ts'
 
 let api: TestApi
 beforeAll(async () => {

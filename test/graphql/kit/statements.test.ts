@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { insertUsageRecords } from '../../src/storage/usage-insert.ts'
-import { usageRecord } from '../support/usage-record.ts'
-import { openTestApi, type TestApi } from './open-api.ts'
-import { addDeployment, addProvider, addRoute } from './objects.ts'
+import { insertUsageRecords } from '../../../src/storage/usage/ledger/insert.ts'
+import { usageRecord } from '../../support/usage-record.ts'
+import { openTestApi, type TestApi } from '../support/open-api.ts'
+import { addDeployment, addProvider, addRoute } from '../support/objects.ts'
 
 interface RouteNode {
   readonly id: string

@@ -4,11 +4,11 @@ import { json } from 'node:stream/consumers'
 import { createClient as createWebSocketClient } from 'graphql-ws'
 import { WebSocket } from 'ws'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { EventQueue } from '../../src/graphql/event-queue.ts'
-import { until } from '../support/until.ts'
-import { usageRecord } from '../support/usage-record.ts'
-import { addDeployment, addRoute } from './objects.ts'
-import { openTestApi, type TestApi } from './open-api.ts'
+import { EventQueue } from '../../../src/graphql/kit/event-queue.ts'
+import { until } from '../../support/until.ts'
+import { usageRecord } from '../../support/usage-record.ts'
+import { addDeployment, addRoute } from '../support/objects.ts'
+import { openTestApi, type TestApi } from '../support/open-api.ts'
 
 interface Event<Data = Record<string, Record<string, unknown>>> {
   readonly data?: Data | null

@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { status } from '../../support/replies.ts'
 import { openUpstream } from '../../support/upstream.ts'
-import { addDeployment, addProvider } from '../objects.ts'
-import { openTestApi, type TestApi } from '../open-api.ts'
+import { addDeployment, addProvider } from '../support/objects.ts'
+import { openTestApi, type TestApi } from '../support/open-api.ts'
 
 let api: TestApi
 beforeAll(async () => {

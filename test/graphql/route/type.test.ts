@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { addDeployment, addProvider, addRoute, type MadeRoute } from './objects.ts'
-import { openTestApi, type TestApi } from './open-api.ts'
+import { addDeployment, addProvider, addRoute, type MadeRoute } from '../support/objects.ts'
+import { openTestApi, type TestApi } from '../support/open-api.ts'
 
 interface UserErrorShape {
   readonly message: string

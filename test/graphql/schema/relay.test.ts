@@ -19,7 +19,7 @@ import {
 } from 'graphql'
 import { expect, test } from 'vitest'
 
-const schema = buildSchema(readFileSync(new URL('../../schema.graphql', import.meta.url), 'utf8'))
+const schema = buildSchema(readFileSync(new URL('../../../schema.graphql', import.meta.url), 'utf8'))
 const objects = Object.values(schema.getTypeMap()).filter((type) => isObjectType(type) && !type.name.startsWith('__'))
 const connections = objects.filter(({ name }) => name.endsWith('Connection')) as GraphQLObjectType[]
 const field = (type: unknown, name: string): GraphQLField<unknown, unknown> | undefined =>

@@ -15,7 +15,7 @@ import {
   isSpecifiedScalarType,
 } from 'graphql'
 import { describe, expect, test } from 'vitest'
-import { printedSchema } from '../../src/graphql/schema.ts'
+import { printedSchema } from '../../../src/graphql/schema/schema.ts'
 
 const contractFile = process.env['CONTRACT_FILE'] ?? ''
 /** What is added to the contract, part by part. */
@@ -37,7 +37,7 @@ type Described = { name: string; description?: string | null | undefined }
 
 describe('the schema', () => {
   test('is schema.graphql, to the letter (npm run schema writes it)', async () => {
-    const kept = await readFile(join(import.meta.dirname, '../../schema.graphql'), 'utf8')
+    const kept = await readFile(join(import.meta.dirname, '../../../schema.graphql'), 'utf8')
     expect(kept).toBe(printedSchema())
   })
 

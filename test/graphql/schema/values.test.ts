@@ -1,6 +1,6 @@
 /** Values that are out of bounds are an error of the request, and never a fault of the server. */
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { openTestApi, type TestApi } from './open-api.ts'
+import { openTestApi, type TestApi } from '../support/open-api.ts'
 
 let api: TestApi
 beforeAll(async () => {

@@ -1,5 +1,5 @@
 /** What tests of the API begin with, made by the API. */
-import type { GraphqlClient } from '../support/graphql-client.ts'
+import type { GraphqlClient } from '../../support/graphql-client.ts'
 
 const errors = 'userErrors { code path message }'
 

@@ -1,7 +1,7 @@
 /** The audits of GraphQL over HTTP (graphql-http), each of them. */
 import { serverAudits } from 'graphql-http'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { type Product, startProduct } from '../support/product.ts'
+import { type Product, startProduct } from '../../support/product.ts'
 
 let product: Product
 beforeAll(async () => {

@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import type { GraphQLEnumType } from 'graphql'
 import { describe, expect, test } from 'vitest'
-import { graphqlFaults } from '../../src/graphql/fault.ts'
-import { schema } from '../../src/graphql/schema.ts'
+import { graphqlFaults } from '../../../src/graphql/kit/fault.ts'
+import { schema } from '../../../src/graphql/schema/schema.ts'
 
 const userErrorCodes = (schema.getType('UserErrorCode') as GraphQLEnumType).getValues()
 
 /** The rows of the first table behind a heading. */
 function rowsUnder(heading: string): string[][] {
-  const text = readFileSync(new URL('../../docs/errors.md', import.meta.url), 'utf8')
+  const text = readFileSync(new URL('../../../docs/errors.md', import.meta.url), 'utf8')
   const section = text.split(`\n${heading}\n`)[1]!.split(/\n#+ /)[0]!
   const rows = section.split('\n').filter((line) => line.startsWith('| `'))
   return rows.map((row) => row.slice(2, -2).split(' | '))

@@ -1,9 +1,9 @@
 import { request as httpRequest } from 'node:http'
 import { getIntrospectionQuery } from 'graphql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { graphqlFaults } from '../../src/graphql/fault.ts'
-import { addDeployment } from './objects.ts'
-import { openTestApi, type TestApi } from './open-api.ts'
+import { graphqlFaults } from '../../../src/graphql/kit/fault.ts'
+import { addDeployment } from '../support/objects.ts'
+import { openTestApi, type TestApi } from '../support/open-api.ts'
 
 let api: TestApi
 beforeAll(async () => {

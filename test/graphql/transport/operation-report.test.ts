@@ -3,10 +3,10 @@ import * as fc from 'fast-check'
 import { createClient as createWebSocketClient } from 'graphql-ws'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { createCostBudget } from '../../src/graphql/cost-budget.ts'
-import { createApiMetrics } from '../../src/server/metrics/api-metrics.ts'
-import { until } from '../support/until.ts'
-import { openTestApi, type TestApi } from './open-api.ts'
+import { createCostBudget } from '../../../src/graphql/transport/cost-budget.ts'
+import { createApiMetrics } from '../../../src/server/metrics/api-metrics.ts'
+import { until } from '../../support/until.ts'
+import { openTestApi, type TestApi } from '../support/open-api.ts'
 
 let api: TestApi
 beforeAll(async () => {

@@ -4,8 +4,8 @@ import { createServer, request as sendRequest, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createClient as createSseClient } from 'graphql-sse'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { until } from '../support/until.ts'
-import { openTestApi, type TestApi } from './open-api.ts'
+import { until } from '../../support/until.ts'
+import { openTestApi, type TestApi } from '../support/open-api.ts'
 
 const prefix = '/models/admin'
 

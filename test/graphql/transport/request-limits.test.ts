@@ -2,9 +2,9 @@
 import { createClient as createWebSocketClient } from 'graphql-ws'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { WebSocket } from 'ws'
-import { until } from '../support/until.ts'
-import { addDeployment, addRoute } from './objects.ts'
-import { openTestApi, type TestApi } from './open-api.ts'
+import { until } from '../../support/until.ts'
+import { addDeployment, addRoute } from '../support/objects.ts'
+import { openTestApi, type TestApi } from '../support/open-api.ts'
 
 type Variables = Record<string, unknown>
 

@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import type { UsageRecord } from '../../src/routing/usage-record.ts'
-import { insertUsageRecords } from '../../src/storage/usage-insert.ts'
-import { usageRecord } from '../support/usage-record.ts'
-import { addDeployment, addRoute } from './objects.ts'
-import { openTestApi, type TestApi } from './open-api.ts'
+import type { UsageRecord } from '../../../src/routing/usage/record.ts'
+import { insertUsageRecords } from '../../../src/storage/usage/ledger/insert.ts'
+import { usageRecord } from '../../support/usage-record.ts'
+import { addDeployment, addRoute } from '../support/objects.ts'
+import { openTestApi, type TestApi } from '../support/open-api.ts'
 
 const noon = Date.UTC(2026, 10, 22, 12)
 const range = 'range: { from: "2026-11-22T00:00:00Z", to: "2026-11-23T00:00:00Z" }'

@@ -7,10 +7,10 @@ import {
   isRefusal,
   type Caller,
   type Refusal,
-} from '../../src/routing/access.ts'
-import type { RouteConfiguration } from '../../src/routing/configuration.ts'
-import { matchRoute } from '../../src/routing/match.ts'
-import { apiKey, deployment, route, snapshotOf, user } from '../support/scenario.ts'
+} from '../../../src/routing/access/authorise.ts'
+import type { RouteConfiguration } from '../../../src/routing/config/configuration.ts'
+import { matchRoute } from '../../../src/routing/access/match-route.ts'
+import { apiKey, deployment, route, snapshotOf, user } from '../../support/scenario.ts'
 
 type Access = RouteConfiguration['access']
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
-import { explain, type Explanation } from '../../src/routing/explain.ts'
-import { nextAttempt } from '../../src/routing/next-attempt.ts'
-import { Rotations } from '../../src/routing/rotation.ts'
+import { explain, type Explanation } from '../../../src/routing/choose/explain.ts'
+import { nextAttempt } from '../../../src/routing/choose/next-attempt.ts'
+import { Rotations } from '../../../src/routing/choose/rotation.ts'
 import {
   apiKey,
   deployment,
@@ -14,7 +14,7 @@ import {
   snapshotOf,
   user,
   WrittenLive,
-} from '../support/scenario.ts'
+} from '../../support/scenario.ts'
 
 const snapshot = snapshotOf({
   deployments: [

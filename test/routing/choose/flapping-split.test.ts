@@ -1,8 +1,8 @@
 /** The split while members come and go, against a model of three lines: of each request every open member is due its share. */
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Rotation } from '../../src/routing/rotation.ts'
-import { seededRandom } from '../support/scenario.ts'
+import { Rotation } from '../../../src/routing/choose/rotation.ts'
+import { seededRandom } from '../../support/scenario.ts'
 
 /** Which members are open for the next request. It is told who was served. */
 interface Flapping {

@@ -1,15 +1,15 @@
 import { describe, expect, test } from 'vitest'
-import type { RouteConfiguration } from '../../src/routing/configuration.ts'
+import type { RouteConfiguration } from '../../../src/routing/config/configuration.ts'
 import {
   nextAttempt,
   retryAfterMs,
   type Attempt,
   type AttemptQuestion,
   type NextAttempt,
-} from '../../src/routing/next-attempt.ts'
-import { Rotations } from '../../src/routing/rotation.ts'
-import type { FallbackTrigger } from '../../src/routing/vocabulary.ts'
-import { fallbackTriggers } from '../../src/routing/vocabulary.ts'
+} from '../../../src/routing/choose/next-attempt.ts'
+import { Rotations } from '../../../src/routing/choose/rotation.ts'
+import type { FallbackTrigger } from '../../../src/routing/config/vocabulary.ts'
+import { fallbackTriggers } from '../../../src/routing/config/vocabulary.ts'
 import {
   deployment,
   endpoint,
@@ -20,7 +20,7 @@ import {
   seededRandom,
   snapshotOf,
   WrittenLive,
-} from '../support/scenario.ts'
+} from '../../support/scenario.ts'
 
 const deployments = [
   deployment('one'),

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { createRetryBudget, hasRepeat, recordRequest, takeRepeat } from '../../src/routing/retry-budget.ts'
+import { createRetryBudget, hasRepeat, recordRequest, takeRepeat } from '../../../src/routing/choose/retry-budget.ts'
 
 test('a route without traffic may repeat 3 times in a second, and again in the next', () => {
   const budget = createRetryBudget()

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Rotation, Rotations, type Weighted } from '../../src/routing/rotation.ts'
+import { Rotation, Rotations, type Weighted } from '../../../src/routing/choose/rotation.ts'
 
 const seeds = fc.integer()
 const weightLists = fc.array(

@@ -1,11 +1,11 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { EndpointConfiguration } from '../../src/routing/configuration.ts'
-import { Rotations } from '../../src/routing/rotation.ts'
-import { selectEndpoint } from '../../src/routing/select-endpoint.ts'
-import type { DeploymentBackend } from '../../src/routing/snapshot.ts'
-import type { LoadBalancing } from '../../src/routing/vocabulary.ts'
-import { deployment, endpoint, seededRandom, snapshotOf, WrittenLive } from '../support/scenario.ts'
+import type { EndpointConfiguration } from '../../../src/routing/config/configuration.ts'
+import { Rotations } from '../../../src/routing/choose/rotation.ts'
+import { selectEndpoint } from '../../../src/routing/choose/select-endpoint.ts'
+import type { DeploymentBackend } from '../../../src/routing/config/snapshot.ts'
+import type { LoadBalancing } from '../../../src/routing/config/vocabulary.ts'
+import { deployment, endpoint, seededRandom, snapshotOf, WrittenLive } from '../../support/scenario.ts'
 
 function backendOf(loadBalancing: LoadBalancing, endpoints: readonly EndpointConfiguration[]): DeploymentBackend {
   const backend = snapshotOf({ deployments: [deployment('dep', { loadBalancing, endpoints })] }).backends.get('dep')

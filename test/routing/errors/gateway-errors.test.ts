@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { gatewayErrorMessage, gatewayErrors } from '../../src/routing/errors.ts'
-import { operations } from '../../src/routing/operation.ts'
+import { gatewayErrorMessage, gatewayErrors } from '../../../src/routing/errors/gateway-errors.ts'
+import { operations } from '../../../src/routing/vendors/operation.ts'
 
 function tableRows(file: string): readonly string[] {
-  const text = readFileSync(new URL(`../../docs/${file}`, import.meta.url), 'utf8')
+  const text = readFileSync(new URL(`../../../docs/${file}`, import.meta.url), 'utf8')
   return text.split('\n').filter((line) => line.startsWith('| `'))
 }
 

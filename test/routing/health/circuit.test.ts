@@ -8,7 +8,7 @@ import {
   observe,
   type Circuit,
   type CircuitEvent,
-} from '../../src/routing/circuit.ts'
+} from '../../../src/routing/health/circuit.ts'
 
 const failed: CircuitEvent = { type: 'failed', isTrial: false, retryAfterMs: null }
 const trialFailed: CircuitEvent = { type: 'failed', isTrial: true, retryAfterMs: null }

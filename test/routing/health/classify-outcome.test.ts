@@ -7,7 +7,7 @@ import {
   countsForCircuit,
   parseRetryAfter,
   saysContextLength,
-} from '../../src/routing/classify.ts'
+} from '../../../src/routing/health/classify-outcome.ts'
 
 describe('a status means', () => {
   test.each([

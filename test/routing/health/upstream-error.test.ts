@@ -1,8 +1,8 @@
 /** Errors in the words of their vendors, and what they mean. */
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { classifyStatus } from '../../src/routing/classify.ts'
-import { errorInsteadOfAnswer, readUpstreamError, statusNamedBy } from '../../src/routing/upstream-error.ts'
+import { classifyStatus } from '../../../src/routing/health/classify-outcome.ts'
+import { errorInsteadOfAnswer, readUpstreamError, statusNamedBy } from '../../../src/routing/health/upstream-error.ts'
 
 const openAi = (error: object) => JSON.stringify({ error })
 

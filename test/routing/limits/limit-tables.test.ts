@@ -1,10 +1,10 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { compileDelta, compileSnapshot, emptySnapshot } from '../../../src/routing/compile.ts'
-import type { Configuration } from '../../../src/routing/configuration.ts'
-import { configurationParts, joinConfiguration } from '../../../src/routing/configuration-of.ts'
+import { compileDelta, compileSnapshot, emptySnapshot } from '../../../src/routing/config/compile.ts'
+import type { Configuration } from '../../../src/routing/config/configuration.ts'
+import { configurationParts, joinConfiguration } from '../../../src/routing/config/join-configuration.ts'
 import type { Budget, LimitSubject, RateLimit } from '../../../src/routing/limits/limit.ts'
-import type { Snapshot } from '../../../src/routing/snapshot.ts'
+import type { Snapshot } from '../../../src/routing/config/snapshot.ts'
 import { contentOf } from '../../support/control.ts'
 
 const subjects: readonly LimitSubject[] = [

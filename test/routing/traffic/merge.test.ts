@@ -1,11 +1,11 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { latencyBin, percentilesOf } from '../../src/routing/latency-sketch.ts'
-import { mergeTraffic } from '../../src/routing/traffic-merge.ts'
-import type { GatewayTraffic, Place, PlaceSecond, RouteSecond } from '../../src/routing/traffic-report.ts'
-import type { RouteTrafficReport } from '../../src/routing/traffic-window.ts'
-import { divergenceReasons } from '../../src/routing/vocabulary.ts'
-import { deployment, fallback, route, routeOf, snapshotOf } from '../support/scenario.ts'
+import { latencyBin, percentilesOf } from '../../../src/routing/usage/latency-sketch.ts'
+import { mergeTraffic } from '../../../src/routing/traffic/merge.ts'
+import type { GatewayTraffic, Place, PlaceSecond, RouteSecond } from '../../../src/routing/traffic/report.ts'
+import type { RouteTrafficReport } from '../../../src/routing/traffic/window.ts'
+import { divergenceReasons } from '../../../src/routing/config/vocabulary.ts'
+import { deployment, fallback, route, routeOf, snapshotOf } from '../../support/scenario.ts'
 
 const snapshot = snapshotOf({
   deployments: ['one', 'two', 'three', 'spare', 'last'].map((id) => deployment(id)),

@@ -1,9 +1,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { noFurtherPrices, type Pricing, type PricingTier } from '../../src/routing/configuration.ts'
-import { type BilledUsage, costOf } from '../../src/routing/cost.ts'
-import type { TokenUsage } from '../../src/routing/usage-record.ts'
-import { mostCostNanos } from '../../src/routing/usage/most-cost.ts'
+import { noFurtherPrices, type Pricing, type PricingTier } from '../../../src/routing/config/configuration.ts'
+import { type BilledUsage, costOf } from '../../../src/routing/usage/cost.ts'
+import type { TokenUsage } from '../../../src/routing/usage/record.ts'
+import { mostCostNanos } from '../../../src/routing/usage/most-cost.ts'
 
 const noTokens = { inputTokens: 0, cachedInputTokens: 0, cacheWriteTokens: 0, outputTokens: 0, reasoningTokens: 0 }
 const nothing: BilledUsage = {

@@ -1,14 +1,14 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { completions } from '../../src/gateway/protocol/completions.ts'
-import { StreamReading } from '../../src/gateway/stream-reading.ts'
-import { countTokens } from '../../src/routing/usage-count.ts'
+import { completions } from '../../../src/gateway/protocol/completions.ts'
+import { StreamReading } from '../../../src/gateway/answer/stream-reading.ts'
+import { countTokens } from '../../../src/routing/usage/token-count.ts'
 import {
   estimateAnswerTokens,
   estimatePromptTokens,
   estimateTokens,
   estimateTypedStreamTokens,
-} from '../../src/routing/usage-estimate.ts'
+} from '../../../src/routing/usage/estimate.ts'
 
 const utf8 = (text: string) => Buffer.from(text).toString('latin1')
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { operations } from '../../src/routing/operation.ts'
-import { endsWithOperation, placeOf, queryFor } from '../../src/routing/operation-place.ts'
+import { operations } from '../../../src/routing/vendors/operation.ts'
+import { endsWithOperation, placeOf, queryFor } from '../../../src/routing/vendors/operation-place.ts'
 
 const posts = operations.filter(({ method }) => method === 'POST')
 const operation = fc.constantFrom(...posts)

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { findOperation, operations, upstreamPathOf } from '../../src/routing/operation.ts'
+import { findOperation, operations, upstreamPathOf } from '../../../src/routing/vendors/operation.ts'
 
 test.each([
   ['/v1/chat/completions', '/v1', '/v1/chat/completions'],

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { mayConfigureHeader, providerHeaders } from '../../src/routing/provider-headers.ts'
-import { providerKindFacts, providerKinds } from '../../src/routing/provider-kind.ts'
+import { mayConfigureHeader, providerHeaders } from '../../../src/routing/vendors/provider-headers.ts'
+import { providerKindFacts, providerKinds } from '../../../src/routing/vendors/provider-kind.ts'
 
 test.each(providerKinds)('of %s it is known where it is, what it wants, and who says so', (kind) => {
   const { defaultBaseUrl, modelList, fixedHeaders, source } = providerKindFacts[kind]

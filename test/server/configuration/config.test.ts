@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { ConfigError, readConfig, VARIABLE_NAMES } from '../../src/server/config.ts'
+import { ConfigError, readConfig, VARIABLE_NAMES } from '../../../src/server/configuration/config.ts'
 
 const key = randomBytes(32)
 
@@ -19,7 +19,7 @@ function faultsOf(environment: Record<string, string>): readonly string[] {
 const configOf = (environment: Record<string, string>) => readConfig(environment).config
 
 test('the README tells of every variable', () => {
-  const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+  const readme = readFileSync(new URL('../../../README.md', import.meta.url), 'utf8')
   expect(VARIABLE_NAMES.filter((name) => !readme.includes(`\`${name}\``))).toEqual([])
 })
 

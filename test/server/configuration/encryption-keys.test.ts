@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/pro
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { openEncryptionKeys } from '../../src/server/encryption-key.ts'
+import { openEncryptionKeys } from '../../../src/server/configuration/encryption-keys.ts'
 
 describe('openEncryptionKeys', () => {
   let folder: string

@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type EmbeddedPostgres, openEmbeddedPostgres } from '../../../src/server/embedded-postgres.ts'
-import { openDatabase } from '../../../src/storage/database.ts'
+import { type EmbeddedPostgres, openEmbeddedPostgres } from '../../../src/server/postgres/embedded-postgres.ts'
+import { openDatabase } from '../../../src/storage/database/database.ts'
 import { openDatabaseProxy } from '../../support/database-proxy.ts'
 
 const main = join(import.meta.dirname, '../../../src/main.ts')

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Config, readConfig } from '../../src/server/config.ts'
-import { createLog, type Log } from '../../src/server/log.ts'
-import { migrateWhenReachable, openPersistence } from '../../src/server/persistence.ts'
-import { StartError } from '../../src/server/start-error.ts'
-import { openTestDatabase } from '../support/database.ts'
+import { type Config, readConfig } from '../../../src/server/configuration/config.ts'
+import { createLog, type Log } from '../../../src/server/log/log.ts'
+import { migrateWhenReachable, openPersistence } from '../../../src/server/database/persistence.ts'
+import { StartError } from '../../../src/server/start-error.ts'
+import { openTestDatabase } from '../../support/database.ts'
 
 let dataDir: string
 let lines: string[]

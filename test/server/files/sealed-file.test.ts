@@ -3,9 +3,9 @@ import { mkdtempDisposable, readFile, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readSealedFile, writeSealedFile } from '../../src/server/sealed-file.ts'
-import { createSecretBox } from '../../src/storage/secret-box.ts'
-import { mountSmallDisk } from '../support/small-disk.ts'
+import { readSealedFile, writeSealedFile } from '../../../src/server/files/sealed-file.ts'
+import { createSecretBox } from '../../../src/storage/secret/box.ts'
+import { mountSmallDisk } from '../../support/small-disk.ts'
 
 const box = createSecretBox([randomBytes(32)])
 const texts = ['one', '', 'three, with ünïcode']

@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
-import { compileSnapshot } from '../../src/routing/compile.ts'
-import type { Configuration } from '../../src/routing/configuration.ts'
-import { completeConfiguration } from '../../src/server/complete-configuration.ts'
-import { deployment, provider, route } from '../support/scenario.ts'
+import { compileSnapshot } from '../../../src/routing/config/compile.ts'
+import type { Configuration } from '../../../src/routing/config/configuration.ts'
+import { completeConfiguration } from '../../../src/server/following/complete-configuration.ts'
+import { deployment, provider, route } from '../../support/scenario.ts'
 
 const now: Configuration = {
   version: 7,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { openSnapshotJudge } from '../../src/server/snapshot-judge.ts'
+import { openSnapshotJudge } from '../../../src/server/following/snapshot-judge.ts'
 
 test('without a limit a gateway that hears nothing serves on', () => {
   using judge = openSnapshotJudge({ maxStalenessMs: null, look: () => Promise.resolve() })

@@ -2,8 +2,8 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, expect, onTestFinished, test } from 'vitest'
-import { GatewayCount } from '../../src/server/gateway-census.ts'
-import { until } from '../support/until.ts'
+import { GatewayCount } from '../../../src/server/gateways/census.ts'
+import { until } from '../../support/until.ts'
 
 function countedFrom(file: string | null = null) {
   const clock = { nowMs: 1 }

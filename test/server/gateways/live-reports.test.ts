@@ -1,16 +1,16 @@
 /** What one gateway shows of all: its own live state, joined with what the others reported to the database. */
 import { expect, test } from 'vitest'
-import { LiveState } from '../../src/gateway/live/live-state.ts'
-import { UpstreamConnections } from '../../src/gateway/upstream/connections.ts'
-import type { BackendHealthReport } from '../../src/routing/backend-health.ts'
-import { emptySnapshot } from '../../src/routing/compile.ts'
-import { explain } from '../../src/routing/explain.ts'
-import { createLiveReports, inFlightElsewhere } from '../../src/server/live-reports.ts'
-import { type GatewayRow, listGateways, upsertGateway } from '../../src/storage/gateway.ts'
-import { deployment, endpoint, route, seededRandom, snapshotOf } from '../support/scenario.ts'
-import { openTestDatabase } from '../support/database.ts'
-import { Rotation } from '../../src/routing/rotation.ts'
-import { selectTarget } from '../../src/routing/select-target.ts'
+import { LiveState } from '../../../src/gateway/live/live-state.ts'
+import { UpstreamConnections } from '../../../src/gateway/upstream/connections.ts'
+import type { BackendHealthReport } from '../../../src/routing/health/backend-health.ts'
+import { emptySnapshot } from '../../../src/routing/config/compile.ts'
+import { explain } from '../../../src/routing/choose/explain.ts'
+import { createLiveReports, inFlightElsewhere } from '../../../src/server/gateways/live-reports.ts'
+import { type GatewayRow, listGateways, upsertGateway } from '../../../src/storage/gateway/write.ts'
+import { deployment, endpoint, route, seededRandom, snapshotOf } from '../../support/scenario.ts'
+import { openTestDatabase } from '../../support/database.ts'
+import { Rotation } from '../../../src/routing/choose/rotation.ts'
+import { selectTarget } from '../../../src/routing/choose/select-target.ts'
 
 const snapshot = snapshotOf({
   deployments: [

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { Agent, get, type IncomingMessage, type RequestListener, request } from 'node:http'
 import { connect, createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, test, vi } from 'vitest'
-import { type HttpListener, type HttpListenerOptions, openHttpListener } from '../../src/server/http-listener.ts'
-import { StartError } from '../../src/server/start-error.ts'
+import { type HttpListener, type HttpListenerOptions, openHttpListener } from '../../../src/server/listeners/http.ts'
+import { StartError } from '../../../src/server/start-error.ts'
 
 const opened: AsyncDisposable[] = []
 const sockets: Socket[] = []

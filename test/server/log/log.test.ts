@@ -2,8 +2,8 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import type { LogLevel } from '../../src/server/config.ts'
-import { createLog } from '../../src/server/log.ts'
+import type { LogLevel } from '../../../src/server/configuration/config.ts'
+import { createLog } from '../../../src/server/log/log.ts'
 
 function openLog(level: LogLevel = 'info', forTerminal = false) {
   const written: string[] = []
@@ -110,7 +110,7 @@ describe('on a terminal', () => {
 })
 
 test('lines that were written just before the process ends are not lost', async () => {
-  const module = JSON.stringify(join(import.meta.dirname, '../../src/server/log.ts'))
+  const module = JSON.stringify(join(import.meta.dirname, '../../../src/server/log/log.ts'))
   const script = `
     const { createLog } = await import(${module})
     const log = createLog({ level: 'info' })

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { openSpool, type Spool } from '../../../src/gateway/spool/spool.ts'
-import type { Configuration } from '../../../src/routing/configuration.ts'
+import type { Configuration } from '../../../src/routing/config/configuration.ts'
 import { gatewayFamilies } from '../../../src/server/metrics/gateway-families.ts'
 import { createMetricsReader } from '../../../src/server/metrics/metrics-reader.ts'
 import {
@@ -13,7 +13,7 @@ import {
   provider,
   route,
   type TestGateway,
-} from '../../gateway/open-test-gateway.ts'
+} from '../../gateway/support/open-test-gateway.ts'
 import { readScrape, type Scraped } from '../../support/prometheus.ts'
 import { createJsonEncoder } from '../../support/spooled-usage.ts'
 import { after, status } from '../../support/replies.ts'

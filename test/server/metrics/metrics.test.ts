@@ -1,15 +1,15 @@
 import { readFile } from 'node:fs/promises'
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { Scraped } from '../support/prometheus.ts'
-import { readScrape } from '../support/prometheus.ts'
-import { emptySnapshot } from '../../src/routing/compile.ts'
-import { operations } from '../../src/routing/operation.ts'
-import type { UsageRecord } from '../../src/routing/usage-record.ts'
-import { fallbackTriggers, requestOutcomes } from '../../src/routing/vocabulary.ts'
-import { genAiOperationOf } from '../../src/server/gen-ai.ts'
-import { createMetricsReader } from '../../src/server/metrics/metrics-reader.ts'
-import { createRequestMetrics } from '../../src/server/metrics/request-metrics.ts'
+import type { Scraped } from '../../support/prometheus.ts'
+import { readScrape } from '../../support/prometheus.ts'
+import { emptySnapshot } from '../../../src/routing/config/compile.ts'
+import { operations } from '../../../src/routing/vendors/operation.ts'
+import type { UsageRecord } from '../../../src/routing/usage/record.ts'
+import { fallbackTriggers, requestOutcomes } from '../../../src/routing/config/vocabulary.ts'
+import { genAiOperationOf } from '../../../src/server/tracing/gen-ai.ts'
+import { createMetricsReader } from '../../../src/server/metrics/metrics-reader.ts'
+import { createRequestMetrics } from '../../../src/server/metrics/request-metrics.ts'
 import {
   compile,
   deployment,
@@ -19,12 +19,12 @@ import {
   testApiKey,
   testKey,
   hashOfKey,
-} from '../gateway/open-test-gateway.ts'
-import { startProduct } from '../support/product.ts'
-import { until } from '../support/until.ts'
-import { status } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { usageRecord } from '../support/usage-record.ts'
+} from '../../gateway/support/open-test-gateway.ts'
+import { startProduct } from '../../support/product.ts'
+import { until } from '../../support/until.ts'
+import { status } from '../../support/replies.ts'
+import { openUpstream } from '../../support/upstream.ts'
+import { usageRecord } from '../../support/usage-record.ts'
 
 async function scrape(records: readonly UsageRecord[]): Promise<Scraped> {
   const metrics = createRequestMetrics({ snapshot: () => emptySnapshot })
@@ -322,7 +322,7 @@ test('the product answers scrapes on both listeners, and what it counts equals i
 })
 
 async function documentedMetrics() {
-  const text = await readFile(new URL('../../docs/metrics.md', import.meta.url), 'utf8')
+  const text = await readFile(new URL('../../../docs/metrics.md', import.meta.url), 'utf8')
   const rows = text.matchAll(/^\| `(\w+)` \| (counter|gauge|histogram) \|.*?(?:\| (both|API) )?\|$/gm)
   return Array.from(rows, ([, name, type, where]) => ({ name: name!, type: type!, where }))
 }

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { configuredNames } from '../../../src/server/metrics/configured-names.ts'
 import { createMetricsReader } from '../../../src/server/metrics/metrics-reader.ts'
 import { RequestCounts } from '../../../src/server/metrics/request-counts.ts'
-import { compile, deployment, route } from '../../gateway/open-test-gateway.ts'
+import { compile, deployment, route } from '../../gateway/support/open-test-gateway.ts'
 import { readScrape } from '../../support/prometheus.ts'
 import { usageRecord } from '../../support/usage-record.ts'
 

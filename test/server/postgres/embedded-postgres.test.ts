@@ -9,8 +9,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { sql } from 'kysely'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { openEmbeddedPostgres } from '../../src/server/embedded-postgres.ts'
-import { openDatabase } from '../../src/storage/database.ts'
+import { openEmbeddedPostgres } from '../../../src/server/postgres/embedded-postgres.ts'
+import { openDatabase } from '../../../src/storage/database/database.ts'
 
 type Identity = { uid: number; gid: number }
 type Holder = { child: ChildProcess; url: string; error: string }
@@ -22,7 +22,7 @@ const DAEMON: Identity = { uid: 1, gid: 1 }
 const BIN: Identity = { uid: 2, gid: 2 }
 // Others cannot run anything of a checkout below root's home.
 const isOpenCheckout = foldersAbove(import.meta.dirname).every((path) => (statSync(path).mode & 0o005) === 0o005)
-const SCRIPT = join(import.meta.dirname, '../support/embedded-postgres-process.ts')
+const SCRIPT = join(import.meta.dirname, '../../support/embedded-postgres-process.ts')
 
 const run = promisify(execFile)
 

@@ -1,14 +1,15 @@
 import { execFile } from 'node:child_process'
 import { promisify } from 'node:util'
 import { expect, test } from 'vitest'
-import { formatTraceParent, parseTraceParent } from '../../src/server/tracing/trace-parent.ts'
-import { openTracing, type TraceSampling, type Tracing } from '../../src/server/tracing/tracing.ts'
-import { deployment, openTestGateway, provider, route } from '../gateway/open-test-gateway.ts'
-import { type CollectedSpan, openOtlpCollector } from '../support/otlp-collector.ts'
-import { startProduct } from '../support/product.ts'
-import { status } from '../support/replies.ts'
-import { until } from '../support/until.ts'
-import { openUpstream } from '../support/upstream.ts'
+import { formatTraceParent, parseTraceParent } from '../../../src/server/tracing/trace-parent.ts'
+import type { TraceSampling } from '../../../src/server/tracing/sampling.ts'
+import { openTracing, type Tracing } from '../../../src/server/tracing/tracing.ts'
+import { deployment, openTestGateway, provider, route } from '../../gateway/support/open-test-gateway.ts'
+import { type CollectedSpan, openOtlpCollector } from '../../support/otlp-collector.ts'
+import { startProduct } from '../../support/product.ts'
+import { status } from '../../support/replies.ts'
+import { until } from '../../support/until.ts'
+import { openUpstream } from '../../support/upstream.ts'
 
 const traceId = '0af7651916cd43dd8448eb211c80319c'
 const clientSpanId = 'b7ad6b7169203331'
@@ -238,7 +239,7 @@ test('without an endpoint no package of OpenTelemetry is loaded', async () => {
     const { openTracing } = await import('./src/server/tracing/tracing.ts')
     console.log(JSON.stringify([(await openTracing(undefined, {})) === undefined, loaded]))`
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '--eval', script], {
-    cwd: new URL('../..', import.meta.url),
+    cwd: new URL('../../..', import.meta.url),
   })
   expect(JSON.parse(stdout)).toEqual([true, []])
 })

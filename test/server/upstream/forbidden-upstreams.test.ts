@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import { warnOfForbiddenUpstreams } from '../../src/server/forbidden-upstreams.ts'
-import { createUpstreamPolicy } from '../../src/server/upstream-policy.ts'
-import { deployment, endpoint, provider, snapshotOf } from '../support/scenario.ts'
+import { warnOfForbiddenUpstreams } from '../../../src/server/upstream/forbidden-upstreams.ts'
+import { createUpstreamPolicy } from '../../../src/server/upstream/policy.ts'
+import { deployment, endpoint, provider, snapshotOf } from '../../support/scenario.ts'
 
 test('a start tells which configured upstreams the settings forbid now, and which setting allows them', () => {
   const snapshot = snapshotOf({

@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createUpstreamPolicy, isLoopbackHost } from '../../src/server/upstream-policy.ts'
+import { createUpstreamPolicy, isLoopbackHost } from '../../../src/server/upstream/policy.ts'
 
 const open = createUpstreamPolicy({ apiIsLoopback: false })
 const local = createUpstreamPolicy({ apiIsLoopback: true })

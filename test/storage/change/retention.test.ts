@@ -1,13 +1,13 @@
 /** What is kept for a while only, apart from the request log and the sums by minute. */
 import { sql } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Database } from '../../src/storage/database.ts'
-import { pruneHistory } from '../../src/storage/history-retention.ts'
-import { pruneUsageDimensions } from '../../src/storage/usage-dimensions.ts'
-import { insertUsageRecords } from '../../src/storage/usage-insert.ts'
-import { openTestDatabase } from '../support/database.ts'
-import { until } from '../support/until.ts'
-import { usageRecord } from '../support/usage-record.ts'
+import type { Database } from '../../../src/storage/database/database.ts'
+import { pruneHistory } from '../../../src/storage/change/retention.ts'
+import { pruneUsageDimensions } from '../../../src/storage/usage/ledger/dimensions.ts'
+import { insertUsageRecords } from '../../../src/storage/usage/ledger/insert.ts'
+import { openTestDatabase } from '../../support/database.ts'
+import { until } from '../../support/until.ts'
+import { usageRecord } from '../../support/usage-record.ts'
 
 let database: Database
 beforeEach(async () => void (database = await openTestDatabase()))

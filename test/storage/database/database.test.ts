@@ -1,9 +1,10 @@
 import { CompiledQuery, sql } from 'kysely'
 import { describe, expect, test } from 'vitest'
-import { type Db, openDatabase } from '../../src/storage/database.ts'
-import { prepared } from '../../src/storage/prepared-statement.ts'
-import { openTestDatabase } from '../support/database.ts'
-import { openDatabaseProxy } from '../support/database-proxy.ts'
+import type { Db } from '../../../src/storage/database/db.ts'
+import { openDatabase } from '../../../src/storage/database/database.ts'
+import { prepared } from '../../../src/storage/database/prepared-statement.ts'
+import { openTestDatabase } from '../../support/database.ts'
+import { openDatabaseProxy } from '../../support/database-proxy.ts'
 
 describe('openDatabase', () => {
   test('a bigint is a number, and one that is too large is an error, never a wrong number', async () => {

@@ -3,9 +3,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Database } from '../../src/storage/database.ts'
-import { migrate, MigrationError } from '../../src/storage/migrate.ts'
-import { openTestDatabase } from '../support/database.ts'
+import type { Database } from '../../../src/storage/database/database.ts'
+import { migrate, MigrationError } from '../../../src/storage/database/migrate.ts'
+import { openTestDatabase } from '../../support/database.ts'
 
 describe('migrate', () => {
   let database: Database

@@ -5,7 +5,7 @@ import { leaseMs, type LeaseAsk } from '../../../src/routing/limits/lease.ts'
 import { RateBucket } from '../../../src/routing/limits/rate-bucket.ts'
 import type { RateLimit } from '../../../src/routing/limits/limit.ts'
 import { leaseLimits } from '../../../src/storage/limit/lease.ts'
-import type { Db } from '../../../src/storage/database.ts'
+import type { Db } from '../../../src/storage/database/db.ts'
 import { openTestDatabase } from '../../support/database.ts'
 
 const step = fc.oneof(

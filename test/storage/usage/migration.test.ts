@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
-import { latencyBin } from '../../src/routing/latency-sketch.ts'
-import { migrate } from '../../src/storage/migrate.ts'
-import { getUsageReport } from '../../src/storage/usage-report.ts'
-import { openTestDatabase } from '../support/database.ts'
+import { latencyBin } from '../../../src/routing/usage/latency-sketch.ts'
+import { migrate } from '../../../src/storage/database/migrate.ts'
+import { getUsageReport } from '../../../src/storage/usage/report/report.ts'
+import { openTestDatabase } from '../../support/database.ts'
 
-const migrations = join(import.meta.dirname, '../../migrations')
+const migrations = join(import.meta.dirname, '../../../migrations')
 
 async function migrateUpTo(url: string, last: string): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'migrations-'))

@@ -1,12 +1,12 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { UsageFilter } from '../../src/routing/usage-filter.ts'
-import { matchesUsageFilter } from '../../src/routing/usage-filter.ts'
-import type { UsageRecord } from '../../src/routing/usage-record.ts'
-import type { Database } from '../../src/storage/database.ts'
-import { listRequestLogs, listRequestLogsByIds } from '../../src/storage/request-log.ts'
-import { insertUsageRecords } from '../../src/storage/usage-insert.ts'
-import { openTestDatabase } from '../support/database.ts'
-import { usageRecord } from '../support/usage-record.ts'
+import type { UsageFilter } from '../../../src/routing/usage/filter.ts'
+import { matchesUsageFilter } from '../../../src/routing/usage/filter.ts'
+import type { UsageRecord } from '../../../src/routing/usage/record.ts'
+import type { Database } from '../../../src/storage/database/database.ts'
+import { listRequestLogs, listRequestLogsByIds } from '../../../src/storage/usage/request-log.ts'
+import { insertUsageRecords } from '../../../src/storage/usage/ledger/insert.ts'
+import { openTestDatabase } from '../../support/database.ts'
+import { usageRecord } from '../../support/usage-record.ts'
 
 const start = Date.UTC(2026, 10, 20, 23, 59)
 

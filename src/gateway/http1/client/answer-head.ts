@@ -1,4 +1,4 @@
-import { fieldValue, isAnswerHead, namesAsWritten } from '../http/header-lines.ts'
+import { fieldValue, isAnswerHead, namesAsWritten } from '../header-lines.ts'
 import { passedNames } from './response-headers.ts'
 
 const maxRequestIdLength = 128

@@ -1,6 +1,6 @@
 import { type AnswerHead, readAnswerHead } from './answer-head.ts'
-import { ChunkedDecoder } from '../http/chunked-coding.ts'
-import { PendingBytes } from '../pending-bytes.ts'
+import { ChunkedDecoder } from '../chunked-coding.ts'
+import { PendingBytes } from '../../loop/pending-bytes.ts'
 
 /** Told of an answer as it is read. Bodies come as parts of the bytes that were given, not copied. */
 export interface AnswerEvents {

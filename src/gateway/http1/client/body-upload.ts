@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
-import { guarded } from '../guarded.ts'
+import { guarded } from '../../loop/guarded.ts'
 import { ExchangeError } from './exchange.ts'
 
 /** Who waits for an upload. */

@@ -6,8 +6,8 @@ import {
   type UpstreamExchange,
   type UpstreamWay,
 } from './exchange.ts'
-import { monotonicMs } from '../monotonic.ts'
-import { failAlone } from '../turn.ts'
+import { monotonicMs } from '../../loop/monotonic.ts'
+import { failAlone } from '../../loop/phases.ts'
 
 const sweepEveryMs = 1_000
 

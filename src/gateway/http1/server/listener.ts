@@ -1,9 +1,9 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
-import { guarded } from '../guarded.ts'
-import { monotonicMs } from '../monotonic.ts'
-import { Roster } from '../roster.ts'
-import { failAlone } from '../turn.ts'
+import { guarded } from '../../loop/guarded.ts'
+import { monotonicMs } from '../../loop/monotonic.ts'
+import { Roster } from '../../loop/roster.ts'
+import { failAlone } from '../../loop/phases.ts'
 import { Connection, type ConnectionOwner, type HeadFault } from './connection.ts'
 import type { Exchange } from './exchange.ts'
 

@@ -3,7 +3,7 @@
  * RFC 9112 lets a server be lenient: a head that two programs could read in two ways is refused.
  */
 
-import { fieldValue, isToken, namesAsWritten, token } from '../http/header-lines.ts'
+import { fieldValue, isToken, namesAsWritten, token } from '../header-lines.ts'
 
 /** All that passes from clients to upstreams. Keys, cookies and hop-by-hop headers are not here, and so never pass. */
 const forwardedNames = [

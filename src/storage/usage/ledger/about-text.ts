@@ -1,8 +1,8 @@
 import { hash } from 'node:crypto'
-import type { AttemptRecord, UsageRecord } from '../routing/usage-record.ts'
-import { usageFormat } from './usage-format.ts'
-import { type DimensionColumn, type UsageLevel, usageLevels } from './usage-layers.ts'
-import { literalText } from './usage-literal.ts'
+import type { AttemptRecord, UsageRecord } from '../../../routing/usage/record.ts'
+import { usageFormat } from '../../usage-format.ts'
+import { type DimensionColumn, type UsageLevel, usageLevels } from '../report/layers.ts'
+import { literalText } from './literal.ts'
 
 type Value = string | number | boolean | null
 

@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
-import type { Db } from './database.ts'
-import { type UsageLevel, usageLayers, usageLevels } from './usage-layers.ts'
+import type { Db } from '../../database/db.ts'
+import { type UsageLevel, usageLayers, usageLevels } from '../report/layers.ts'
 
 /** At a time: whoever inserts usage waits meanwhile. */
 const maxPruned = 10_000

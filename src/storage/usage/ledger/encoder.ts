@@ -1,10 +1,10 @@
-import { latencyBin } from '../routing/latency-sketch.ts'
-import type { UsageAbout, UsageEncoder, UsageEntry } from '../routing/usage-entry.ts'
-import { type AttemptRecord, endedAtMs, type UsageRecord } from '../routing/usage-record.ts'
-import { usageAboutText } from './usage-about-text.ts'
-import { usageFormat } from './usage-format.ts'
-import { literalText } from './usage-literal.ts'
-import { sketchOfBin } from './usage-sketch.ts'
+import { latencyBin } from '../../../routing/usage/latency-sketch.ts'
+import type { UsageAbout, UsageEncoder, UsageEntry } from '../../../routing/usage/entry.ts'
+import { type AttemptRecord, endedAtMs, type UsageRecord } from '../../../routing/usage/record.ts'
+import { usageAboutText } from './about-text.ts'
+import { usageFormat } from '../../usage-format.ts'
+import { literalText } from './literal.ts'
+import { sketchOfBin } from '../report/sketch.ts'
 
 /** What a line begins with, and a record that it was made for. */
 interface KnownAbout extends UsageAbout {

@@ -1,4 +1,4 @@
-import { prepared } from './prepared-statement.ts'
+import { prepared } from '../../database/prepared-statement.ts'
 import {
   type DimensionColumn,
   usageCounts,
@@ -6,7 +6,7 @@ import {
   type UsageGrain,
   type UsageLevel,
   usageLevels,
-} from './usage-layers.ts'
+} from '../report/layers.ts'
 
 const columns = usageLevels.FULL
 const levels = Object.keys(usageLevels) as UsageLevel[]

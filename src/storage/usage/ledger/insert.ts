@@ -1,12 +1,12 @@
 import { CompiledQuery } from 'kysely'
 import { DatabaseError } from 'pg'
-import type { UsageEntry } from '../routing/usage-entry.ts'
-import type { UsageRecord } from '../routing/usage-record.ts'
-import type { Db } from './database.ts'
-import { createUsageEncoder, endOfLineMs } from './usage-encoder.ts'
-import { currentAbout, currentLine } from './usage-format.ts'
-import { usageInsertSql } from './usage-insert-sql.ts'
-import { createUsagePartitions, hasUsagePartition } from './usage-partitions.ts'
+import type { UsageEntry } from '../../../routing/usage/entry.ts'
+import type { UsageRecord } from '../../../routing/usage/record.ts'
+import type { Db } from '../../database/db.ts'
+import { createUsageEncoder, endOfLineMs } from './encoder.ts'
+import { currentAbout, currentLine } from '../../usage-format.ts'
+import { usageInsertSql } from './insert-sql.ts'
+import { createUsagePartitions, hasUsagePartition } from './partitions.ts'
 
 /** Where entries come from: a process that numbered its records, and the spool that has its files. */
 export interface UsageOrigin {

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
-import type { Db } from './database.ts'
-import { usageLayers } from './usage-layers.ts'
-import { readClockMs } from './usage-partitions.ts'
+import type { Db } from '../../database/db.ts'
+import { usageLayers } from '../report/layers.ts'
+import { readClockMs } from './partitions.ts'
 
 const dayMs = 86_400_000
 /** Or as long as the records, if that is longer. */

@@ -1,5 +1,5 @@
 import { type RawBuilder, sql } from 'kysely'
-import type { Db } from './database.ts'
+import type { Db } from '../../database/db.ts'
 
 /** Requests whose records are lost. */
 export interface UsageLoss {

@@ -1,12 +1,12 @@
 import { type Selectable, sql } from 'kysely'
-import type { Db } from './database.ts'
-import type { Tables } from './tables.ts'
-import { needsRecords } from './usage-conditions.ts'
-import { type DimensionColumn, layerFor, usageCounts, type UsageGrain, usageLevels } from './usage-layers.ts'
-import { clipParts, listWindows, type RangePart, splitRange, type UsageKept } from './usage-range.ts'
-import type { UsageMetrics } from './usage-report.ts'
-import { keyColumns, neededColumns, selectPart, type UsageSelection } from './usage-selection.ts'
-import { packedSketch, percentilesOfSketch } from './usage-sketch.ts'
+import type { Db } from '../../database/db.ts'
+import type { Tables } from '../../database/tables.ts'
+import { needsRecords } from './conditions.ts'
+import { type DimensionColumn, layerFor, usageCounts, type UsageGrain, usageLevels } from './layers.ts'
+import { clipParts, listWindows, type RangePart, splitRange, type UsageKept } from './range.ts'
+import type { UsageMetrics } from './metrics.ts'
+import { keyColumns, neededColumns, selectPart, type UsageSelection } from './selection.ts'
+import { packedSketch, percentilesOfSketch } from './sketch.ts'
 
 /** One bucket and group. */
 export interface Aggregate {

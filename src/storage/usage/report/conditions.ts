@@ -1,6 +1,6 @@
 import { type RawBuilder, sql } from 'kysely'
-import type { UsageFilter } from '../routing/usage-filter.ts'
-import type { DimensionColumn } from './usage-layers.ts'
+import type { UsageFilter } from '../../../routing/usage/filter.ts'
+import type { DimensionColumn } from './layers.ts'
 
 const filterColumns = {
   routeIds: 'route_id',

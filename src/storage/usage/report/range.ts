@@ -1,5 +1,5 @@
-import type { UsageBucket } from '../routing/usage-filter.ts'
-import { type UsageGrain, usageGrains } from './usage-layers.ts'
+import type { UsageBucket } from '../../../routing/usage/filter.ts'
+import { type UsageGrain, usageGrains } from './layers.ts'
 
 /** `[from, to)` in milliseconds since the epoch. */
 export interface Range {

@@ -1,11 +1,11 @@
-import type { Percentiles } from '../routing/latency-sketch.ts'
-import type { UsageBucket, UsageDimension, UsageFilter } from '../routing/usage-filter.ts'
-import type { RequestOutcome } from '../routing/vocabulary.ts'
-import type { Db } from './database.ts'
-import { countLostRequests, findCompleteUntil } from './usage-progress.ts'
-import { type Range, countBuckets, type UsageKept } from './usage-range.ts'
-import { type Aggregate, findUsageKept, listAggregates } from './usage-aggregate.ts'
-import { needsRecords } from './usage-conditions.ts'
+import type { UsageBucket, UsageDimension, UsageFilter } from '../../../routing/usage/filter.ts'
+import type { RequestOutcome } from '../../../routing/config/vocabulary.ts'
+import type { Db } from '../../database/db.ts'
+import { countLostRequests, findCompleteUntil } from '../ledger/progress.ts'
+import { type Range, countBuckets, type UsageKept } from './range.ts'
+import { type Aggregate, findUsageKept, listAggregates } from './aggregate.ts'
+import { needsRecords } from './conditions.ts'
+import type { UsageMetrics } from './metrics.ts'
 
 export interface UsageQuery {
   readonly from: Date
@@ -18,26 +18,6 @@ export interface UsageQuery {
   readonly limit: number
   /** False spares the work for `firstByteMs` and `durationMs`, which are null then. Default: true. */
   readonly withPercentiles?: boolean
-}
-
-export interface UsageMetrics {
-  readonly requests: number
-  readonly attempts: number
-  readonly failures: number
-  readonly fallbacks: number
-  readonly inputTokens: number
-  readonly cachedInputTokens: number
-  readonly cacheWriteTokens: number
-  readonly outputTokens: number
-  readonly reasoningTokens: number
-  readonly images: number
-  readonly audioSeconds: number
-  readonly characters: number
-  readonly estimatedRequests: number
-  /** USD, an exact decimal; null if no request had a price. */
-  readonly cost: string | null
-  readonly firstByteMs: Percentiles | null
-  readonly durationMs: Percentiles | null
 }
 
 /** The row's value of each dimension of `groupBy`; the rest is null. */

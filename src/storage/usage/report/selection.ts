@@ -1,9 +1,9 @@
 import { type RawBuilder, sql } from 'kysely'
-import type { UsageBucket, UsageDimension, UsageFilter } from '../routing/usage-filter.ts'
-import { recordConditions, usageConditions, usageFilterColumns } from './usage-conditions.ts'
-import { type DimensionColumn, layerFor } from './usage-layers.ts'
-import type { Range, RangePart } from './usage-range.ts'
-import { sketchOfMs } from './usage-sketch.ts'
+import type { UsageBucket, UsageDimension, UsageFilter } from '../../../routing/usage/filter.ts'
+import { recordConditions, usageConditions, usageFilterColumns } from './conditions.ts'
+import { type DimensionColumn, layerFor } from './layers.ts'
+import type { Range, RangePart } from './range.ts'
+import { sketchOfMs } from './sketch.ts'
 
 export interface UsageSelection {
   readonly range: Range

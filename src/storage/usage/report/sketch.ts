@@ -1,5 +1,10 @@
 import { type RawBuilder, sql } from 'kysely'
-import { latencyBinCount, latencySketch, type Percentiles, percentilesOf } from '../routing/latency-sketch.ts'
+import {
+  latencyBinCount,
+  latencySketch,
+  type Percentiles,
+  percentilesOf,
+} from '../../../routing/usage/latency-sketch.ts'
 
 /**
  * Latency sketches as the database keeps them: one whole number with so many decimal digits for each bin, the first bin last.

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readAnswerHead } from '../../../src/gateway/upstream/answer-head.ts'
+import { readAnswerHead } from '../../../../src/gateway/http1/client/answer-head.ts'
 
 const read = (...lines: string[]) => readAnswerHead(`HTTP/1.1 200 OK\r\n${lines.join('\r\n')}\r\n`)!
 

@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import type { AnswerHead } from '../../../src/gateway/upstream/answer-head.ts'
-import { AnswerParser, type AnswerProgress } from '../../../src/gateway/upstream/answer-parser.ts'
+import type { AnswerHead } from '../../../../src/gateway/http1/client/answer-head.ts'
+import { AnswerParser, type AnswerProgress } from '../../../../src/gateway/http1/client/answer-parser.ts'
 
 interface Read {
   readonly heads: AnswerHead[]

@@ -1,12 +1,12 @@
 /** White space that comes long before an answer: some servers send it to show that they are at work. */
 import type { ServerResponse } from 'node:http'
 import { afterEach, expect, test } from 'vitest'
-import { streamProtocolOf } from '../../../src/gateway/protocol/protocol-of.ts'
-import { type CallOpening, UpstreamCall } from '../../../src/gateway/upstream/call.ts'
-import { UpstreamConnections } from '../../../src/gateway/upstream/connections.ts'
-import { findOperation } from '../../../src/routing/operation.ts'
-import { until } from '../../support/until.ts'
-import { openUpstream } from '../../support/upstream.ts'
+import { streamProtocolOf } from '../../../../src/gateway/protocol/protocol-of.ts'
+import { type CallOpening, UpstreamCall } from '../../../../src/gateway/upstream/call.ts'
+import { UpstreamConnections } from '../../../../src/gateway/upstream/connections.ts'
+import { findOperation } from '../../../../src/routing/vendors/operation.ts'
+import { until } from '../../../support/until.ts'
+import { openUpstream } from '../../../support/upstream.ts'
 
 const opened: AsyncDisposable[] = []
 afterEach(async () => {

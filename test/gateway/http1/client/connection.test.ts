@@ -4,11 +4,11 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 import { Readable } from 'node:stream'
 import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { afterEach, expect, test } from 'vitest'
-import type { AnswerHead } from '../../../src/gateway/upstream/answer-head.ts'
-import { UpstreamConnections } from '../../../src/gateway/upstream/connections.ts'
-import type { CallRequest, UpstreamExchange, UpstreamWay } from '../../../src/gateway/upstream/exchange.ts'
-import { createSelfSigned } from '../../support/self-signed.ts'
-import { until } from '../../support/until.ts'
+import type { AnswerHead } from '../../../../src/gateway/http1/client/answer-head.ts'
+import { UpstreamConnections } from '../../../../src/gateway/upstream/connections.ts'
+import type { CallRequest, UpstreamExchange, UpstreamWay } from '../../../../src/gateway/http1/client/exchange.ts'
+import { createSelfSigned } from '../../../support/self-signed.ts'
+import { until } from '../../../support/until.ts'
 
 const opened: AsyncDisposable[] = []
 afterEach(async () => {

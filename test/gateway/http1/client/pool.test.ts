@@ -2,9 +2,9 @@ import { once } from 'node:events'
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { expect, test } from 'vitest'
-import type { OpenSocket } from '../../../src/gateway/upstream/connection.ts'
-import { UpstreamPool } from '../../../src/gateway/upstream/pool.ts'
-import { until } from '../../support/until.ts'
+import type { OpenSocket } from '../../../../src/gateway/http1/client/connection.ts'
+import { UpstreamPool } from '../../../../src/gateway/http1/client/pool.ts'
+import { until } from '../../../support/until.ts'
 
 /** Sends one request and resolves to what became of it. */
 function send(pool: UpstreamPool, target: string): Promise<'answered' | 'failed'> {

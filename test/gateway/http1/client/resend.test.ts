@@ -2,10 +2,10 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
-import { raw } from '../../support/replies.ts'
-import { openUpstream } from '../../support/upstream.ts'
-import { transportOfSuite } from '../suite-transport.ts'
-import { deployment, openTestGateway, provider, route, type TestGateway } from '../open-test-gateway.ts'
+import { raw } from '../../../support/replies.ts'
+import { openUpstream } from '../../../support/upstream.ts'
+import { transportOfSuite } from '../../support/suite-transport.ts'
+import { deployment, openTestGateway, provider, route, type TestGateway } from '../../support/open-test-gateway.ts'
 
 const body = { model: 'chat', stream: true, messages: [{ role: 'user', content: 'hello' }] }
 const plain = { model: 'chat', messages: [{ role: 'user', content: 'hello' }] }

@@ -3,10 +3,10 @@ import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { expect, test } from 'vitest'
-import { UpstreamConnections } from '../../../src/gateway/upstream/connections.ts'
-import type { AnswerReceiver, UpstreamWay } from '../../../src/gateway/upstream/exchange.ts'
-import { createSelfSigned } from '../../support/self-signed.ts'
-import { until } from '../../support/until.ts'
+import { UpstreamConnections } from '../../../../src/gateway/upstream/connections.ts'
+import type { AnswerReceiver, UpstreamWay } from '../../../../src/gateway/http1/client/exchange.ts'
+import { createSelfSigned } from '../../../support/self-signed.ts'
+import { until } from '../../../support/until.ts'
 
 const answer = (body: string) => `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`
 

@@ -1,11 +1,11 @@
 import { connect } from 'node:net'
 import { once } from 'node:events'
 import { expect, test } from 'vitest'
-import { type GatewayErrorCode, gatewayErrors } from '../../src/routing/errors.ts'
-import { raw } from '../support/replies.ts'
-import { openUpstream } from '../support/upstream.ts'
-import { until } from '../support/until.ts'
-import { deployment, openTestGateway, route, testKey, type TestGateway } from './open-test-gateway.ts'
+import { type GatewayErrorCode, gatewayErrors } from '../../../../src/routing/errors/gateway-errors.ts'
+import { raw } from '../../../support/replies.ts'
+import { openUpstream } from '../../../support/upstream.ts'
+import { until } from '../../../support/until.ts'
+import { deployment, openTestGateway, route, testKey, type TestGateway } from '../../support/open-test-gateway.ts'
 
 /** Sends bytes as they are and returns all that comes back until the server closes, or until `enough` is in it. */
 async function exchange(port: number, text: string | Buffer, enough?: string): Promise<string> {

@@ -2,10 +2,10 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import { hang } from '../support/replies.ts'
-import { until } from '../support/until.ts'
-import { openUpstream, type Upstream } from '../support/upstream.ts'
-import { deployment, openTestGateway, route, type TestGateway, testKey } from './open-test-gateway.ts'
+import { hang } from '../../../support/replies.ts'
+import { until } from '../../../support/until.ts'
+import { openUpstream, type Upstream } from '../../../support/upstream.ts'
+import { deployment, openTestGateway, route, type TestGateway, testKey } from '../../support/open-test-gateway.ts'
 
 let opened: AsyncDisposableStack
 let upstream: Upstream

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { RequestHead } from '../../../src/gateway/downstream/request-head.ts'
+import { RequestHead } from '../../../../src/gateway/http1/server/request-head.ts'
 
 function read(lines: readonly string[], first = 'POST /v1/chat/completions HTTP/1.1'): RequestHead | string {
   const head = new RequestHead()

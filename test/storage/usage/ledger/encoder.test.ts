@@ -1,14 +1,14 @@
 import * as fc from 'fast-check'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type AttemptRecord, endedAtMs, type UsageRecord } from '../../src/routing/usage-record.ts'
-import { fallbackTriggers, requestOutcomes } from '../../src/routing/vocabulary.ts'
-import type { Database } from '../../src/storage/database.ts'
-import { listRequestLogsByIds } from '../../src/storage/request-log.ts'
-import { createUsageEncoder, endOfLineMs } from '../../src/storage/usage-encoder.ts'
-import { insertUsageRecords } from '../../src/storage/usage-insert.ts'
-import { openTestDatabase } from '../support/database.ts'
-import { usageRecord } from '../support/usage-record.ts'
+import { type AttemptRecord, endedAtMs, type UsageRecord } from '../../../../src/routing/usage/record.ts'
+import { fallbackTriggers, requestOutcomes } from '../../../../src/routing/config/vocabulary.ts'
+import type { Database } from '../../../../src/storage/database/database.ts'
+import { listRequestLogsByIds } from '../../../../src/storage/usage/request-log.ts'
+import { createUsageEncoder, endOfLineMs } from '../../../../src/storage/usage/ledger/encoder.ts'
+import { insertUsageRecords } from '../../../../src/storage/usage/ledger/insert.ts'
+import { openTestDatabase } from '../../../support/database.ts'
+import { usageRecord } from '../../../support/usage-record.ts'
 
 const firstDay = Date.UTC(2026, 10, 20)
 

@@ -1,11 +1,11 @@
 import { sql } from 'kysely'
 import { afterAll, beforeEach, beforeAll, expect, test } from 'vitest'
-import type { Database } from '../../src/storage/database.ts'
-import { abandonedRecord } from '../../src/gateway/spool/abandoned-record.ts'
-import { insertUsageRecords, judgeFailure } from '../../src/storage/usage-insert.ts'
-import { usageLayers } from '../../src/storage/usage-layers.ts'
-import { openTestDatabase } from '../support/database.ts'
-import { usageRecord } from '../support/usage-record.ts'
+import type { Database } from '../../../../src/storage/database/database.ts'
+import { abandonedRecord } from '../../../../src/gateway/spool/abandoned-record.ts'
+import { insertUsageRecords, judgeFailure } from '../../../../src/storage/usage/ledger/insert.ts'
+import { usageLayers } from '../../../../src/storage/usage/report/layers.ts'
+import { openTestDatabase } from '../../../support/database.ts'
+import { usageRecord } from '../../../support/usage-record.ts'
 
 let database: Database
 beforeAll(async () => void (database = await openTestDatabase()))

@@ -2,10 +2,10 @@
 import { randomUUID } from 'node:crypto'
 import { sql } from 'kysely'
 import { afterEach, beforeEach, expect, test } from 'vitest'
-import type { Database } from '../../src/storage/database.ts'
-import { createUsageEncoder } from '../../src/storage/usage-encoder.ts'
-import { insertUsageEntries, judgeFailure } from '../../src/storage/usage-insert.ts'
-import { maintainUsagePartitions } from '../../src/storage/usage-partitions.ts'
+import type { Database } from '../../../../src/storage/database/database.ts'
+import { createUsageEncoder } from '../../../../src/storage/usage/ledger/encoder.ts'
+import { insertUsageEntries, judgeFailure } from '../../../../src/storage/usage/ledger/insert.ts'
+import { maintainUsagePartitions } from '../../../../src/storage/usage/ledger/partitions.ts'
 import {
   adoptUsageProgress,
   countAllLostRequests,
@@ -17,9 +17,9 @@ import {
   listSpoolStatus,
   refuseUsageRecord,
   reportUsageProgress,
-} from '../../src/storage/usage-progress.ts'
-import { openTestDatabase } from '../support/database.ts'
-import { usageRecord } from '../support/usage-record.ts'
+} from '../../../../src/storage/usage/ledger/progress.ts'
+import { openTestDatabase } from '../../../support/database.ts'
+import { usageRecord } from '../../../support/usage-record.ts'
 
 const dayMs = 86_400_000
 const minuteMs = 60_000

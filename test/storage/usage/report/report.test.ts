@@ -1,22 +1,22 @@
 import * as fc from 'fast-check'
 import { sql } from 'kysely'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { latencyBin, latencyBinCount, percentilesOf } from '../../src/routing/latency-sketch.ts'
+import { latencyBin, latencyBinCount, percentilesOf } from '../../../../src/routing/usage/latency-sketch.ts'
 import {
   matchesUsageFilter,
   type UsageDimension,
   usageBuckets,
   usageDimensions,
-} from '../../src/routing/usage-filter.ts'
-import { endedAtMs, isFailure, type UsageRecord } from '../../src/routing/usage-record.ts'
-import { requestOutcomes } from '../../src/routing/vocabulary.ts'
-import type { Database } from '../../src/storage/database.ts'
-import { insertUsageRecords } from '../../src/storage/usage-insert.ts'
-import { dropUsageMinutes } from '../../src/storage/usage-minutes.ts'
-import { maintainUsagePartitions } from '../../src/storage/usage-partitions.ts'
-import { getUsageReport, type UsageQuery, type UsageReport } from '../../src/storage/usage-report.ts'
-import { openTestDatabase } from '../support/database.ts'
-import { usageRecord } from '../support/usage-record.ts'
+} from '../../../../src/routing/usage/filter.ts'
+import { endedAtMs, isFailure, type UsageRecord } from '../../../../src/routing/usage/record.ts'
+import { requestOutcomes } from '../../../../src/routing/config/vocabulary.ts'
+import type { Database } from '../../../../src/storage/database/database.ts'
+import { insertUsageRecords } from '../../../../src/storage/usage/ledger/insert.ts'
+import { dropUsageMinutes } from '../../../../src/storage/usage/ledger/minutes.ts'
+import { maintainUsagePartitions } from '../../../../src/storage/usage/ledger/partitions.ts'
+import { getUsageReport, type UsageQuery, type UsageReport } from '../../../../src/storage/usage/report/report.ts'
+import { openTestDatabase } from '../../../support/database.ts'
+import { usageRecord } from '../../../support/usage-record.ts'
 
 const start = Date.UTC(2025, 11, 30, 22, 17, 5, 250)
 const spanMs = 40 * 86_400_000
