@@ -40,8 +40,9 @@ const rooms: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     kit: [],
     change: ['kit'],
     probe: ['kit'],
-    'api-key': ['change', 'kit'],
-    route: ['api-key', 'backend', 'change', 'kit'],
+    'api-key': ['change', 'kit', 'limit'],
+    limit: ['change', 'kit'],
+    route: ['api-key', 'backend', 'change', 'kit', 'limit'],
     backend: ['change', 'kit'],
   },
   graphql: {

@@ -1,6 +1,6 @@
 import { words } from '../ui/figures.ts'
 import { Ago } from '../ui/time.tsx'
-import type { RouteDetail } from './route-screen.tsx'
+import type { RouteDetail } from './route-details.ts'
 
 interface Props {
   readonly route: RouteDetail

@@ -8,7 +8,7 @@ import { useSession } from '../session/session.tsx'
 import { Dialog } from '../ui/dialog.tsx'
 import { formText } from '../ui/form-text.ts'
 import { Source } from '../ui/source.tsx'
-import type { RouteDetail } from './route-screen.tsx'
+import type { RouteDetail } from './route-details.ts'
 
 const FallbackSet = graphql(`
   mutation SetFallback($route: ID!, $fallback: RouteFallbackInput, $expectedRevision: Int!, $reason: String) {

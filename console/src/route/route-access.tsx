@@ -6,7 +6,7 @@ import { useConfigQuery } from '../live/config-version.tsx'
 import { useSession } from '../session/session.tsx'
 import { formText } from '../ui/form-text.ts'
 import { Source } from '../ui/source.tsx'
-import type { RouteDetail } from './route-screen.tsx'
+import type { RouteDetail } from './route-details.ts'
 
 const SetAccess = graphql(`
   mutation SetAccess($route: ID!, $access: RouteAccessInput!, $expectedRevision: Int!, $reason: String) {

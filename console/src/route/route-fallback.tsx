@@ -1,5 +1,5 @@
 import { words } from '../ui/figures.ts'
-import type { RouteDetail } from './route-screen.tsx'
+import type { RouteDetail } from './route-details.ts'
 import { SetFallback } from './fallback-editor.tsx'
 
 /** Where requests go whose target failed, in order. */

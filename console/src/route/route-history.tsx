@@ -6,7 +6,7 @@ import { percent, words } from '../ui/figures.ts'
 import { Source } from '../ui/source.tsx'
 import { Loaded } from '../ui/state.tsx'
 import { Ago } from '../ui/time.tsx'
-import type { RouteDetail } from './route-screen.tsx'
+import type { RouteDetail } from './route-details.ts'
 import { TakeBackButton } from './take-back.tsx'
 
 const History = graphql(`

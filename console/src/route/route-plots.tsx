@@ -6,7 +6,7 @@ import { milliseconds } from '../ui/figures.ts'
 import type { Series } from '../ui/plot.tsx'
 import { Source } from '../ui/source.tsx'
 import { Loaded } from '../ui/state.tsx'
-import type { RouteDetail } from './route-screen.tsx'
+import type { RouteDetail } from './route-details.ts'
 
 const Plot = lazy(() => import('../ui/plot.tsx').then((module) => ({ default: module.Plot })))
 

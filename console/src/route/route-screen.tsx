@@ -1,5 +1,4 @@
 import { Link, useSearchParams } from 'wouter'
-import { graphql, type ResultOf } from '../api/graphql.ts'
 import { useConfigQuery } from '../live/config-version.tsx'
 import { words } from '../ui/figures.ts'
 import { Source } from '../ui/source.tsx'
@@ -10,72 +9,7 @@ import { RouteHistory } from './route-history.tsx'
 import { RoutePlots } from './route-plots.tsx'
 import { RouteSplit } from './route-split.tsx'
 import { RouteWhy } from './route-why.tsx'
-
-export const RouteDetails = graphql(`
-  query RouteDetails($id: ID!) {
-    route(by: { id: $id }) {
-      id
-      name
-      description
-      revision
-      state
-      affinity
-      balancing
-      readyTargets
-      revisions(first: 1) {
-        edges {
-          node {
-            id
-            number
-            kind
-            actorLabel
-            reason
-            createdAt
-          }
-        }
-      }
-      targets {
-        id
-        weight
-        share
-        availability
-        backend {
-          __typename
-          id
-          label
-          upstreamModel
-          state
-          health {
-            circuit
-            lastError
-          }
-        }
-      }
-      fallback {
-        triggers
-        maxAttempts
-        backends {
-          __typename
-          id
-          label
-        }
-      }
-      access {
-        policy
-        users {
-          id
-          name
-        }
-        apiKeys {
-          id
-          name
-        }
-      }
-    }
-  }
-`)
-
-export type RouteDetail = NonNullable<ResultOf<typeof RouteDetails>['route']>
+import { RouteDetails } from './route-details.ts'
 
 const tabs = [
   ['', 'Traffic'],

@@ -9,7 +9,7 @@ import { ShareBars } from '../ui/share-bars.tsx'
 import { Source } from '../ui/source.tsx'
 import { Conflict } from './conflict.tsx'
 import { moveWeight, sumOf, withSteps } from './keep-sum.ts'
-import type { RouteDetail } from './route-screen.tsx'
+import type { RouteDetail } from './route-details.ts'
 import { divergenceInWords, RouteTraffic, sharesOf } from './traffic.ts'
 
 export const SetTraffic = graphql(`

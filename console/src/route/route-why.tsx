@@ -5,7 +5,7 @@ import { useConfigQuery } from '../live/config-version.tsx'
 import { percent, words } from '../ui/figures.ts'
 import { Source } from '../ui/source.tsx'
 import { Loaded } from '../ui/state.tsx'
-import type { RouteDetail } from './route-screen.tsx'
+import type { RouteDetail } from './route-details.ts'
 
 const Explain = graphql(`
   query Explain($model: String!, $apiKeyId: ID, $operation: String!) {

@@ -15,7 +15,7 @@ import { useSession } from '../session/session.tsx'
 import { milliseconds, percent, perSecond, words } from '../ui/figures.ts'
 import { ShareBars } from '../ui/share-bars.tsx'
 import { Ago } from '../ui/time.tsx'
-import type { WallRoute } from './wall.tsx'
+import type { WallRoute } from './wall-query.ts'
 
 const windowMs = 10_000
 

@@ -1,52 +1,12 @@
 import { useDeferredValue, useState } from 'react'
-import { graphql, type ResultOf } from '../api/graphql.ts'
 import { useConfigQuery } from '../live/config-version.tsx'
 import { Source } from '../ui/source.tsx'
 import { Empty, Loaded } from '../ui/state.tsx'
 import { FirstSteps } from '../start/first-steps.tsx'
 import { WallRow } from './wall-row.tsx'
+import { Wall } from './wall-query.ts'
 
 const pageSize = 50
-
-export const Wall = graphql(`
-  query Wall($first: Int!, $search: String) {
-    routes(first: $first, orderBy: { field: NAME }, filter: { search: $search }) {
-      totalCount
-      edges {
-        node {
-          id
-          name
-          revision
-          state
-          targets {
-            id
-            weight
-            share
-            availability
-            backend {
-              id
-              label
-            }
-          }
-          revisions(first: 1) {
-            edges {
-              node {
-                id
-                number
-                kind
-                actorLabel
-                reason
-                createdAt
-              }
-            }
-          }
-        }
-      }
-    }
-  }
-`)
-
-export type WallRoute = ResultOf<typeof Wall>['routes']['edges'][number]['node']
 
 /** A row a route, moving: what is configured over what happens. */
 export function WallPanel() {
