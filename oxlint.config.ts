@@ -40,10 +40,8 @@ const rooms: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     kit: [],
     change: ['kit'],
     probe: ['kit'],
-    'api-key': ['change', 'kit', 'limit'],
-    budget: ['change', 'kit'],
-    limit: ['budget', 'change', 'kit'],
-    route: ['api-key', 'backend', 'change', 'kit', 'limit'],
+    'api-key': ['change', 'budget', 'kit', 'limit'],
+    route: ['api-key', 'backend', 'change', 'budget', 'kit', 'limit'],
     backend: ['change', 'kit'],
   },
   graphql: {
