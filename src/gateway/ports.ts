@@ -11,7 +11,7 @@ export interface GatewayPorts {
   readonly snapshot: () => Snapshot
   readonly usage: UsageSink
   readonly traffic: TrafficObserver
-  /** Whether an upstream may have this address, given as an IP literal (DESIGN § 4.7). */
+  /** Whether an upstream may have this address, given as an IP literal. */
   readonly isAllowedAddress: (address: string) => boolean
   /**
    * Whether the snapshot may be too old to serve by: null: it is not. A promise: it may be, and a look is under way; serve by what is

@@ -47,7 +47,7 @@ export interface Spread {
   readonly pendingGateways: readonly GatewayRow[]
 }
 
-/** Which addresses upstreams may have (DESIGN § 4.7). */
+/** Which addresses upstreams may have. */
 export interface UpstreamPolicy {
   check(url: URL): { readonly ok: true } | { readonly ok: false; readonly reason: string }
 }

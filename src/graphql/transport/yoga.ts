@@ -23,7 +23,7 @@ export interface RequestFacts {
 
 export type Yoga = ReturnType<typeof createGraphQLEngine>
 
-/** GraphQL over HTTP, closed where its defaults are open (DESIGN § 4.7). `shared` is the part of the context that all requests have. */
+/** GraphQL over HTTP, closed where its defaults are open. `shared` is the part of the context that all requests have. */
 export function createGraphQLEngine(
   shared: Omit<GraphQLContext, 'actor' | 'requestId' | 'view' | 'db' | 'usageShippedUntilMs' | 'loaders'>,
   log: GraphQLLog,

@@ -1,5 +1,5 @@
 /**
- * Passive health of one endpoint or provider model (DESIGN § 4.1): five failures in a row open the circuit for 10 s,
+ * Passive health of one endpoint or provider model: five failures in a row open the circuit for 10 s,
  * doubling to 5 min, ±20 %; then one real request at a time tries it. `Retry-After` opens it for that long, at most 5 min.
  */
 import type { CircuitState } from '../config/vocabulary.ts'

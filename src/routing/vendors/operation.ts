@@ -1,4 +1,4 @@
-/** The operations of the passthrough: the one table of their paths, bodies and protocols (DESIGN § 4.3). */
+/** The operations of the passthrough: the one table of their paths, bodies and protocols. */
 
 /** Whose error envelope and stream the client expects. */
 export type Protocol = 'openai' | 'anthropic'

@@ -29,7 +29,7 @@ export type Config = {
   databaseNamedStatements: boolean
   /** Undefined, in embedded mode only: the one that is kept in the data folder. */
   encryptionKeys: EncryptionKeys | undefined
-  /** Address ranges that upstreams may be in, e.g. `10.0.0.0/8`; undefined: the default of DESIGN § 1. */
+  /** Address ranges that upstreams may be in, e.g. `10.0.0.0/8`; undefined: public and private ranges, and loopback while the API listens on loopback. */
   upstreamAllow: readonly string[] | undefined
   upstreamTransport: UpstreamTransport
   logLevel: LogLevel

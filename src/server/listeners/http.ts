@@ -33,7 +33,7 @@ export type HttpListener = AsyncDisposable & {
   drain(timeoutMs: number): Promise<boolean>
 }
 
-// DESIGN § 4.7. Node looks every 30 s by default, which would make these limits meaningless.
+// Node looks every 30 s by default, which would make these limits meaningless.
 const HEADERS_TIMEOUT_MS = 15_000
 const BODY_SILENCE_MS = 30_000
 const SWEEP_MS = 1_000

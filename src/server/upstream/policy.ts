@@ -7,7 +7,7 @@ type Range = readonly [Address, number]
 /** Whether an upstream may be called; `reason` is a sentence for the operator. */
 export type UpstreamVerdict = { ok: true } | { ok: false; reason: string }
 
-/** Which addresses upstreams may have (DESIGN § 1 and § 4.7). */
+/** Which addresses upstreams may have. */
 export type UpstreamPolicy = {
   /** For a URL that is to be saved. A host name is accepted: its address is only known when connected. */
   check(url: URL): UpstreamVerdict
