@@ -12,6 +12,8 @@ import type { Db } from '../../storage/database/db.ts'
 import { listDeploymentProbes } from '../../storage/deployment/probe.ts'
 import { listDeploymentsByIds, listEndpointsByIds, listEndpointsOfDeployments } from '../../storage/deployment/read.ts'
 import type { Page, PageRequest } from '../../storage/database/page.ts'
+import { listBudgetsByIds } from '../../storage/budget/read.ts'
+import { listRateLimitsByIds } from '../../storage/limit/read.ts'
 import {
   listCredentialsOfProviders,
   listHeaderNamesOfProviders,
@@ -48,6 +50,8 @@ export function createLoaders(db: Db) {
     revision: byId(db, listRevisionsByIds),
     user: byId(db, listUsersByIds),
     apiKey: byId(db, listApiKeysByIds),
+    rateLimit: byId(db, listRateLimitsByIds),
+    budget: byId(db, listBudgetsByIds),
     auditEntry: byId(db, listAuditEntriesByIds),
     requestLog: byId(db, listRequestLogsByIds),
 

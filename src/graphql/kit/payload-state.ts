@@ -14,6 +14,8 @@ const partsByType: Partial<Record<ObjectType, readonly ((loaders: Loaders) => Da
   Deployment: [({ deployment }) => deployment, ({ endpointsOfDeployment }) => endpointsOfDeployment],
   Route: [({ route }) => route, ({ arrowsOfRoute }) => arrowsOfRoute],
   User: [({ user }) => user],
+  RateLimit: [({ rateLimit }) => rateLimit],
+  Budget: [({ budget }) => budget],
   ApiKey: [({ apiKey }) => apiKey, ({ routesOfApiKey }) => routesOfApiKey],
 }
 

@@ -7,6 +7,8 @@ import type { RouteTrafficReport } from '../../routing/traffic/window.ts'
 import type { UsageRecord } from '../../routing/usage/record.ts'
 
 export interface LivePorts {
+  /** As `package.json` has it. */
+  readonly productVersion: string
   /** The gateway in this process: what it serves is known before its row in the database says so. Null: there is none. */
   readonly gatewayId: string | null
   /**

@@ -1,6 +1,9 @@
 import { maySeeKeysOf } from '../../control/api-key/authority.ts'
 import type { Actor } from '../../control/kit/context.ts'
-import { type ObjectType, typeOfId } from '../../routing/config/object-id.ts'
+import { installationId, type ObjectType, typeOfId } from '../../routing/config/object-id.ts'
+import { budgetOf } from '../../storage/budget/load.ts'
+import { rateLimitOf } from '../../storage/limit/load.ts'
+import { seesLimit, sightOf } from '../limit/visibility.ts'
 import {
   administers,
   type AnyScope,
@@ -40,6 +43,9 @@ const loads: Partial<Record<ObjectType, Load>> = {
   User: ({ loaders }, id) => loaders.user.load(id),
   ApiKey: ({ loaders }, id) => loaders.apiKey.load(id),
   AuditEntry: ({ loaders }, id) => loaders.auditEntry.load(id),
+  RateLimit: ({ loaders }, id) => loaders.rateLimit.load(id),
+  Budget: ({ loaders }, id) => loaders.budget.load(id),
+  Installation: (_context, id) => Promise.resolve(id === installationId ? { id } : null),
   RequestLog: async ({ actor, loaders }, id) => {
     const record = await loaders.requestLog.load(id)
     return record && maySeeUsage(actor, record) ? record : null
@@ -63,6 +69,9 @@ async function findNode(context: GraphQLContext, id: string): Promise<NodeRow | 
   const type = typeOfId(id)
   if (!type || !loads[type]) return null
   if (type === 'ApiKey') return findApiKeyNode(context, id)
+  if (type === 'RateLimit') return findRateLimit(context, id)
+  if (type === 'Budget') return findBudget(context, id)
+  if (type === 'Installation') return loadNode(context, id)
   if (type === 'AuditEntry') requireAuditReader(context.actor)
   if (!isOwn(context.actor, id)) requireAnyScope(context.actor, scopesByType[type] ?? readsConfig)
   return loadNode(context, id)
@@ -73,6 +82,17 @@ async function findApiKeyNode({ actor, loaders }: GraphQLContext, id: string): P
   if (!isOwn(actor, id)) requireAnyScope(actor, managesKeys)
   const key = await loaders.apiKey.load(id)
   return key && maySeeKeysOf(actor, key.owner_id) ? key : null
+}
+
+/** A limit that the caller may not see looks like one that does not exist. */
+async function findRateLimit(context: GraphQLContext, id: string): Promise<NodeRow | null> {
+  const row = await context.loaders.rateLimit.load(id)
+  return row && seesLimit(sightOf(context), rateLimitOf(row)) ? row : null
+}
+
+async function findBudget(context: GraphQLContext, id: string): Promise<NodeRow | null> {
+  const row = await context.loaders.budget.load(id)
+  return row && seesLimit(sightOf(context), budgetOf(row)) ? row : null
 }
 
 function isOwn(actor: Actor, id: string): boolean {

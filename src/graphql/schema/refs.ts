@@ -11,6 +11,8 @@ import type { ProviderModelRow, ProviderRow } from '../../storage/provider/read.
 import type { RouteRow } from '../../storage/route/write.ts'
 import type { RouteRevisionRow, RouteTargetRow } from '../../storage/route/read.ts'
 import type { UserRow } from '../../storage/user/read.ts'
+import type { BudgetRow } from '../../storage/budget/read.ts'
+import type { RateLimitRow } from '../../storage/limit/read.ts'
 import { builder } from './builder.ts'
 
 /** What every object with a global id has; the id tells its type. */
@@ -39,4 +41,7 @@ export const ApiKeyRef = builder.objectRef<ApiKeyRow>('ApiKey')
 export const SystemActorRef = builder.objectRef<SystemActorRow>('SystemActor')
 export const AuditEntryRef = builder.objectRef<AuditEntryRow>('AuditEntry')
 export const RequestLogRef = builder.objectRef<UsageRecord>('RequestLog')
+export const RateLimitRef = builder.objectRef<RateLimitRow>('RateLimit')
+export const BudgetRef = builder.objectRef<BudgetRow>('Budget')
+export const InstallationRef = builder.objectRef<NodeRow>('Installation')
 export const ViewerRef = builder.objectRef<Actor>('Viewer')

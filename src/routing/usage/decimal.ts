@@ -11,6 +11,16 @@ export function addDecimals(a: string, b: string): string {
   return formatUnits(unitsOf(a, places) + unitsOf(b, places), places)
 }
 
+/** `a` without `b`, exactly; below 0 where `b` is more. */
+export function subtractDecimals(a: string, b: string): string {
+  return addDecimals(a, b.startsWith('-') ? b.slice(1) : `-${b}`)
+}
+
+/** Whether `a` is at least `b`. */
+export function isAtLeast(a: string, b: string): boolean {
+  return !subtractDecimals(a, b).startsWith('-')
+}
+
 function placesOf(decimal: string): number {
   return decimal.split('.')[1]?.length ?? 0
 }

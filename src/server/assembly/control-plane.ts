@@ -11,6 +11,7 @@ import type { ApiMetrics } from '../metrics/api-metrics.ts'
 import { startRetention } from '../database/retention.ts'
 import { openUpstreamHttp } from '../upstream/http.ts'
 import type { UpstreamPolicy } from '../upstream/policy.ts'
+import { readProductVersion } from '../configuration/product-version.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { Kept } from './kept.ts'
 import type { Online } from './online.ts'
@@ -97,6 +98,7 @@ function livePortsOf(options: ControlPlaneOptions, opened: AsyncDisposableStack)
   return {
     ...reports,
     problems: opened.use(openProblems(options, reports)),
+    productVersion: readProductVersion(),
     gatewayId: kept.gatewayId,
     usageCompleteUntilMs: () => dataPlane.usage.spool.state().completeUntilMs,
     traffic: reporting.traffic,

@@ -142,6 +142,7 @@ function createTestLive(store: SnapshotStore): { ports: LivePorts; live: TestLiv
       },
     },
     ports: {
+      productVersion: '1.2.3-test',
       gatewayId: null,
       view: {
         isHealthy: (id) => health.get(id)?.circuit !== 'OPEN',

@@ -1,0 +1,50 @@
+import type { LimitSubject } from '../../routing/limits/limit.ts'
+import { installationId, typeOfId } from '../../routing/config/object-id.ts'
+import { builder } from '../schema/builder.ts'
+import type { GraphQLContext } from '../kit/context.ts'
+import { fault } from '../kit/fault.ts'
+import { loadNode } from '../schema/node.ts'
+import {
+  ApiKeyRef,
+  DeploymentRef,
+  InstallationRef,
+  NodeRef,
+  type NodeRow,
+  ProviderModelRef,
+  ProviderRef,
+  RouteRef,
+  UserRef,
+} from '../schema/refs.ts'
+
+builder.objectType(InstallationRef, {
+  description: 'The whole installation.',
+  interfaces: [NodeRef],
+  fields: (t) => ({
+    version: t.string({
+      description: 'As `npm start` prints it.',
+      resolve: (_installation, _args, { live }) => live.productVersion,
+    }),
+  }),
+})
+
+export const LimitSubjectRef = builder.unionType('LimitSubject', {
+  description: 'What a limit or a budget is about.',
+  types: [UserRef, ApiKeyRef, RouteRef, ProviderRef, ProviderModelRef, DeploymentRef, InstallationRef],
+  resolveType: ({ id }) => typeOfId(id)!,
+})
+
+/** The subject as a node. A limit goes with its subject, so it can only be gone between two reads. */
+export async function loadLimitSubject(context: GraphQLContext, subject: LimitSubject): Promise<NodeRow> {
+  const node = await loadNode(context, subject.kind === 'INSTALLATION' ? installationId : subject.id)
+  if (!node) throw fault('NOT_FOUND', 'What the limit is about was deleted meanwhile: read again.')
+  return node
+}
+
+export const LimitSubjectInput = builder.inputType('LimitSubjectInput', {
+  description: 'By id; `installation: true` is all of it.',
+  isOneOf: true,
+  fields: (t) => ({
+    id: t.id({ description: 'Of a user, an API key, a route, a provider, a provider model or a deployment.' }),
+    installation: t.boolean({ description: '`true`: the whole installation.' }),
+  }),
+})
