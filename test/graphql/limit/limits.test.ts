@@ -1,10 +1,10 @@
 /** Limits and budgets as their users read and change them. */
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { periodAt } from '../../../src/routing/limits/budget-period.ts'
-import { insertUsageRecords } from '../../../src/storage/usage-insert.ts'
+import { insertUsageRecords } from '../../../src/storage/usage/ledger/insert.ts'
 import { usageRecord } from '../../support/usage-record.ts'
-import { addDeployment, addProvider, addRoute } from '../objects.ts'
-import { openTestApi, type TestApi } from '../open-api.ts'
+import { addDeployment, addProvider, addRoute } from '../support/objects.ts'
+import { openTestApi, type TestApi } from '../support/open-api.ts'
 
 let api: TestApi
 beforeAll(async () => {
