@@ -10,6 +10,18 @@ import { TopBar, toMain } from './top-bar.tsx'
 // What is not on the first screen comes when it is wanted.
 const RouteScreen = lazy(() => import('../route/route-screen.tsx').then((module) => ({ default: module.RouteScreen })))
 
+const RequestsScreen = lazy(() =>
+  import('../requests/requests-screen.tsx').then((module) => ({ default: module.RequestsScreen })),
+)
+const BackendsScreen = lazy(() =>
+  import('../backends/backends-screen.tsx').then((module) => ({ default: module.BackendsScreen })),
+)
+
+const UsageScreen = lazy(() => import('../usage/usage-screen.tsx').then((module) => ({ default: module.UsageScreen })))
+const AccessScreen = lazy(() =>
+  import('../access/access-screen.tsx').then((module) => ({ default: module.AccessScreen })),
+)
+
 export function Shell() {
   return (
     <Announcer>
@@ -30,6 +42,10 @@ export function Shell() {
               <Route path="/routes">
                 <Redirect to="/" />
               </Route>
+              <Route path="/requests" component={RequestsScreen} />
+              <Route path="/backends" component={BackendsScreen} />
+              <Route path="/usage" component={UsageScreen} />
+              <Route path="/access" component={AccessScreen} />
               <Route>
                 <Empty>There is no such page.</Empty>
               </Route>

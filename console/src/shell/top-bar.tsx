@@ -4,7 +4,13 @@ import { graphiqlUrl } from '../api/place.ts'
 import type { LiveState } from '../api/live-link.ts'
 import { useSession } from '../session/session.tsx'
 
-const screens = [['/', 'Overview']] as const
+const screens = [
+  ['/', 'Overview'],
+  ['/requests', 'Requests'],
+  ['/backends', 'Backends'],
+  ['/usage', 'Usage'],
+  ['/access', 'Keys'],
+] as const
 
 export function TopBar() {
   const { caller, liveState, signOut } = useSession()

@@ -42,3 +42,12 @@ export function ago(instant: string, nowMs: number): string {
 export function words(value: string): string {
   return value.toLowerCase().replaceAll('_', ' ')
 }
+/** A decimal of USD as the API writes it, exact; only trailing digits are cut. */
+export function money(decimal: string | null | undefined): string {
+  if (decimal === null || decimal === undefined) return '—'
+  const value = Number(decimal)
+  if (value === 0) return '$0'
+  return value < 0.01
+    ? `$${value.toPrecision(2)}`
+    : `$${new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(value)}`
+}

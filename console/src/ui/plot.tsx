@@ -14,13 +14,12 @@ interface Props {
   readonly times: readonly number[]
   readonly series: readonly Series[]
   readonly format?: (value: number) => string
-  readonly kind?: 'lines' | 'bars'
 }
 
 const heightPx = 190
 
 /** Lines over time; the colours are those of the bars, in the same order. */
-export function Plot({ title, times, series, format = count, kind = 'lines' }: Props) {
+export function Plot({ title, times, series, format = count }: Props) {
   const holder = useRef<HTMLDivElement>(null)
   const plot = useRef<UPlot>(undefined)
   const isDark = useSyncExternalStore(listenToScheme, isSchemeDark)
@@ -29,7 +28,7 @@ export function Plot({ title, times, series, format = count, kind = 'lines' }: P
   useEffect(() => {
     const element = holder.current!
     plot.current = new UPlot(
-      optionsOf(element, names.split('\n'), format, kind),
+      optionsOf(element, names.split('\n'), format),
       [[], ...names.split('\n').map(() => [])],
       element,
     )
@@ -39,7 +38,7 @@ export function Plot({ title, times, series, format = count, kind = 'lines' }: P
       observer.disconnect()
       plot.current?.destroy()
     }
-  }, [names, format, kind, isDark])
+  }, [names, format, isDark])
 
   useEffect(() => {
     plot.current?.setData([[...times], ...series.map(({ values }) => [...values])])
@@ -71,16 +70,10 @@ function inWords(series: readonly Series[], format: (value: number) => string): 
     .join(', ')
 }
 
-function optionsOf(
-  element: HTMLElement,
-  labels: readonly string[],
-  format: (value: number) => string,
-  kind: 'lines' | 'bars',
-): UPlot.Options {
+function optionsOf(element: HTMLElement, labels: readonly string[], format: (value: number) => string): UPlot.Options {
   const text = colorOf(element, 'plot-text')
   const grid = { stroke: colorOf(element, 'plot-grid'), width: 1 }
   const axis = { stroke: text, grid, ticks: { show: false }, font: '12px system-ui, sans-serif' }
-  const bars = UPlot.paths.bars!({ size: [0.7, 40] })
   return {
     width: widthOf(element),
     height: heightPx,
@@ -106,7 +99,6 @@ function optionsOf(
           width: 2,
           spanGaps: true,
           points: { show: false },
-          ...(kind === 'bars' && { paths: bars, fill: stroke }),
         }
       }),
     ],

@@ -23,3 +23,11 @@ export function Ago({ instant }: { readonly instant: string }) {
     </time>
   )
 }
+/** An instant to the second. */
+export function Clock({ instant }: { readonly instant: string }) {
+  return (
+    <time dateTime={instant} title={new Date(instant).toLocaleString()}>
+      {new Date(instant).toLocaleTimeString('en-GB')}
+    </time>
+  )
+}

@@ -1,4 +1,3 @@
-import type { ReactNode } from 'react'
 import { Link } from 'wouter'
 import { useInSight } from '../live/use-in-sight.ts'
 import { useLive } from '../live/use-live.ts'
@@ -12,6 +11,7 @@ import {
 } from '../route/traffic.ts'
 import { TakeBackButton } from '../route/take-back.tsx'
 import { useSession } from '../session/session.tsx'
+import { Figure } from '../ui/figure.tsx'
 import { milliseconds, percent, perSecond, words } from '../ui/figures.ts'
 import { ShareBars } from '../ui/share-bars.tsx'
 import { Ago } from '../ui/time.tsx'
@@ -68,23 +68,6 @@ function Figures({ traffic }: { readonly traffic: Traffic | undefined }) {
         {isIdle ? '—' : percent(traffic.fallbackShare)}
       </Figure>
     </dl>
-  )
-}
-
-export function Figure({
-  name,
-  isBad = false,
-  children,
-}: {
-  readonly name: string
-  readonly isBad?: boolean
-  readonly children: ReactNode
-}) {
-  return (
-    <div className={isBad ? 'figure bad' : 'figure'}>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
   )
 }
 
