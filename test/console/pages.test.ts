@@ -141,7 +141,7 @@ test('paths that only begin like the console are none of its', () => {
 test('without a built console the page says how to build it, and it is there once that was done', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'sbx-console-'))
   let from = folder
-  const unbuilt = createConsolePages(() => readConsoleFiles(from))
+  const unbuilt = createConsolePages({ read: () => readConsoleFiles(from) })
   const other = createServer((request, response) => void unbuilt.answer(request, response)).listen(0, '127.0.0.1')
   await once(other, 'listening')
   const url = `http://127.0.0.1:${(other.address() as AddressInfo).port}/console`

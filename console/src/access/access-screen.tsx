@@ -92,7 +92,7 @@ function KeysPanel() {
       <Loaded data={data} fault={fault}>
         {({ apiKeys }) => (
           <div className="scroll">
-            <table>
+            <table className="keys">
               <thead>
                 <tr>
                   <th>Name</th>

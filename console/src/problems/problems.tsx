@@ -1,30 +1,11 @@
-import { gql, type TypedDocumentNode } from 'urql'
 import { Link } from 'wouter'
+import { graphql, type ResultOf } from '../api/graphql.ts'
 import { useLive } from '../live/use-live.ts'
-import { useSession } from '../session/session.tsx'
 import { Source } from '../ui/source.tsx'
 import { Fault, plainMessage } from '../ui/state.tsx'
 import { Ago } from '../ui/time.tsx'
 
-interface Problem {
-  readonly id: string
-  readonly severity: 'CRITICAL' | 'WARNING' | 'NOTICE'
-  readonly code: string
-  readonly since: string
-  readonly summary: string
-  readonly remedy: string
-  readonly subject: {
-    readonly __typename: string
-    readonly id: string
-    readonly label?: string
-    readonly name?: string
-  } | null
-}
-
-const ProblemsChanged: TypedDocumentNode<
-  { problemsChanged: { problems: readonly Problem[] } },
-  Record<string, never>
-> = gql`
+const ProblemsChanged = graphql(`
   subscription ProblemsChanged {
     problemsChanged {
       at
@@ -42,14 +23,13 @@ const ProblemsChanged: TypedDocumentNode<
       }
     }
   }
-`
+`)
+
+type Problem = ResultOf<typeof ProblemsChanged>['problemsChanged']['problems'][number]
 
 /** What is wrong and what to do, worst first. */
 export function ProblemsPanel() {
-  const { caller } = useSession()
-  const isKnown = caller.fields.has('problems')
-  const { data, fault } = useLive(ProblemsChanged, {}, isKnown)
-  if (!isKnown) return null
+  const { data, fault } = useLive(ProblemsChanged, {})
   const problems = data?.problemsChanged.problems
   return (
     <section className="panel problems" aria-labelledby="problems-title">

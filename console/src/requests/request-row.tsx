@@ -25,7 +25,7 @@ export function RequestRow({ request }: { readonly request: Logged }) {
         <td>{routeName ?? <span className="hint">{requestedModel ?? 'none'}</span>}</td>
         <td className="chain-text">{chainOf(request)}</td>
         <td>
-          <span className={`badge ${toneOf(outcome)}`}>{words(outcome)}</span>
+          <span className={`badge flush ${toneOf(outcome)}`}>{words(outcome)}</span>
         </td>
         <td className="number">{firstByteMs === null ? '—' : milliseconds(firstByteMs)}</td>
         <td className="number">{milliseconds(durationMs)}</td>

@@ -5,8 +5,6 @@ export interface Caller {
   readonly owner: string
   readonly role: string
   readonly scopes: readonly string[]
-  /** The fields of the API's Query: an older server may lack some. */
-  readonly fields: ReadonlySet<string>
 }
 
 export type KeyCheck =
@@ -16,7 +14,6 @@ export type KeyCheck =
 
 const question = `query Caller {
   viewer { scopes actor { __typename ... on ApiKey { name owner { name role } } ... on User { name role } } }
-  __type(name: "Query") { fields { name } }
 }`
 
 interface Answer {
@@ -25,7 +22,6 @@ interface Answer {
       scopes: string[]
       actor: { name?: string; role?: string; owner?: { name: string; role: string } }
     }
-    readonly __type: { fields: { name: string }[] } | null
   }
   readonly errors?: readonly { message: string }[]
 }
@@ -50,13 +46,12 @@ export async function checkKey(key: string, signal?: AbortSignal): Promise<KeyCh
   }
 }
 
-function callerOf({ viewer: { actor, scopes }, __type }: NonNullable<Answer['data']>): Caller {
+function callerOf({ viewer: { actor, scopes } }: NonNullable<Answer['data']>): Caller {
   const { name = 'system', owner = { name, role: actor.role ?? '' } } = actor
   return {
     name,
     owner: owner.name,
     role: owner.role,
     scopes,
-    fields: new Set(__type?.fields.map((field) => field.name)),
   }
 }

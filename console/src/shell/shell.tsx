@@ -22,6 +22,9 @@ const AccessScreen = lazy(() =>
   import('../access/access-screen.tsx').then((module) => ({ default: module.AccessScreen })),
 )
 
+const TryScreen = lazy(() => import('../try/try-screen.tsx').then((module) => ({ default: module.TryScreen })))
+const StartScreen = lazy(() => import('../start/start-screen.tsx').then((module) => ({ default: module.StartScreen })))
+
 export function Shell() {
   return (
     <Announcer>
@@ -46,6 +49,8 @@ export function Shell() {
               <Route path="/backends" component={BackendsScreen} />
               <Route path="/usage" component={UsageScreen} />
               <Route path="/access" component={AccessScreen} />
+              <Route path="/try" component={TryScreen} />
+              <Route path="/start" component={StartScreen} />
               <Route>
                 <Empty>There is no such page.</Empty>
               </Route>

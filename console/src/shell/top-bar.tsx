@@ -10,6 +10,8 @@ const screens = [
   ['/backends', 'Backends'],
   ['/usage', 'Usage'],
   ['/access', 'Keys'],
+  ['/try', 'Try it'],
+  ['/start', 'First steps'],
 ] as const
 
 export function TopBar() {

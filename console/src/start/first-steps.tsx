@@ -1,12 +1,12 @@
+import { Link } from 'wouter'
 import { Empty } from '../ui/state.tsx'
-import { graphiqlUrl } from '../api/place.ts'
 
 /** What stands on the wall before there is a route. */
 export function FirstSteps() {
   return (
     <Empty>
-      There is no route yet. The first tab of <a href={graphiqlUrl.href}>GraphiQL</a> adds a model of your own together
-      with its route.
+      There is no route yet. <Link href="/start">The first steps</Link> make one: a model of your own, or a server that
+      runs already.
     </Empty>
   )
 }

@@ -79,9 +79,9 @@ function optionsOf(element: HTMLElement, labels: readonly string[], format: (val
     height: heightPx,
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false } },
-    scales: { y: { range: (_plot, _least, most) => [0, Math.max(most * 1.1, 1)] } },
+    scales: { y: { range: (_plot, _least, most) => [0, most > 0 ? most * 1.1 : 1] } },
     axes: [
-      { ...axis, values: '{HH}:{mm}', space: 60 },
+      { ...axis, values: '{HH}:{mm}', space: 60, size: 30 },
       {
         ...axis,
         size: 62,

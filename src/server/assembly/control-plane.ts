@@ -56,6 +56,7 @@ export async function openControlPlane(config: Config, options: ControlPlaneOpti
       trusted: options.trusted,
       costPerMinute: config.apiCostPerMinute,
       countOperation: apiMetrics.report,
+      gatewayUrl: dataPlane.url,
       metrics: dataPlane.metrics.ofAll,
       metricsOpen: config.metricsOpen,
       whyNotReady: () => (isReady ? undefined : 'the database cannot be reached'),

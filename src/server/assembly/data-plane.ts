@@ -23,6 +23,8 @@ export interface DataPlane extends AsyncDisposable {
   readonly metrics: Metrics
   /** Opens the gateway's port; resolves to its URL. Throws `StartError` with the variable to change if it cannot be had. */
   listen(): Promise<string>
+  /** The gateway's URL once it listens. */
+  readonly url: () => string | undefined
 }
 
 export interface DataPlaneOptions {
@@ -78,12 +80,14 @@ export async function openDataPlane(config: Config, options: DataPlaneOptions): 
   })
   // What waits for room at a backend must not wait for the next request to hear of more.
   opened.defer(store.subscribe(() => gateway.follow()))
+  let url: string | undefined
   const owned = opened.move()
   return {
     gateway,
     usage,
     metrics,
-    listen: () => listen(gateway, config),
+    listen: async () => (url = await listen(gateway, config)),
+    url: () => url,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),
   }
 }

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { type ConsoleFile, type ConsoleFiles, type ContentCoding, digestOf, readConsoleFiles } from './console-files.ts'
+import { relayTry } from './try-relay.ts'
 
 /** The console at `/console` and below, from memory. */
 export interface ConsolePages {
@@ -11,12 +12,22 @@ export function isConsoleUrl(url = ''): boolean {
   return /^\/console(?:[/?]|$)/.test(url)
 }
 
-/** `read` is asked again until there is something: a console that is built later needs no restart. */
-export function createConsolePages(read: () => Promise<ConsoleFiles | undefined> = readConsoleFiles): ConsolePages {
+export interface ConsolePagesOptions {
+  /** Asked again until there is something: a console that is built later needs no restart. */
+  readonly read?: () => Promise<ConsoleFiles | undefined>
+  /** Of this process; undefined: it does not listen. */
+  readonly gatewayUrl?: () => string | undefined
+}
+
+export function createConsolePages({
+  read = readConsoleFiles,
+  gatewayUrl = () => undefined,
+}: ConsolePagesOptions = {}): ConsolePages {
   let files: ConsoleFiles | undefined
   return {
     async answer(request, response) {
       setSecurityHeaders(response)
+      if (request.url === '/console/try' && request.method === 'POST') return relayTry(request, response, gatewayUrl())
       if (request.method !== 'GET' && request.method !== 'HEAD')
         return send(request, response, 405, plain('The console is a page: open it in a browser.'), {
           allow: 'GET, HEAD',
@@ -28,7 +39,7 @@ export function createConsolePages(read: () => Promise<ConsoleFiles | undefined>
       if (file) return sendFile(request, response, file)
       // Only a file has a dot or stands in assets: everything else is a screen, which the page itself finds.
       if (/^assets\/|\.\w+$/.test(path)) return send(request, response, 404, plain('There is no such file.'))
-      return sendPage(request, response, files.page)
+      return sendPage(request, response, files.page, gatewayUrl())
     },
   }
 }
@@ -49,8 +60,10 @@ function sendFile(request: IncomingMessage, response: ServerResponse, file: Cons
   sendIfChanged(request, response, { type: file.type, body: file.bodies[coding]! }, headers)
 }
 
-function sendPage(request: IncomingMessage, response: ServerResponse, html: string): void {
-  const body = html.replace('<base href="./" />', `<base href="${baseOf(request.url ?? '')}" />`)
+function sendPage(request: IncomingMessage, response: ServerResponse, html: string, gatewayUrl = ''): void {
+  const body = html
+    .replace('<base href="./" />', `<base href="${baseOf(request.url ?? '')}" />`)
+    .replace('name="signalbox-gateway" content=""', `name="signalbox-gateway" content="${gatewayUrl}"`)
   sendIfChanged(request, response, page(body), { 'cache-control': 'no-cache', etag: `"${digestOf(body)}"` })
 }
 

@@ -29,6 +29,8 @@ export interface ApiListenerOptions {
   readonly costPerMinute: number
   /** Told of each operation. */
   readonly countOperation: (report: OperationReport) => void
+  /** The gateway of this process, for the console; undefined: it does not listen. */
+  readonly gatewayUrl: () => string | undefined
   readonly metrics: MetricsReader
   /** Whether `/metrics` is answered to whoever asks. */
   readonly metricsOpen: boolean
@@ -56,7 +58,7 @@ export async function openApiListener(options: ApiListenerOptions): Promise<Http
     noteKeyUse,
     log,
   })
-  const pages = createConsolePages()
+  const pages = createConsolePages({ gatewayUrl: options.gatewayUrl })
   const listener = await openHttpListener({
     listen,
     variablePrefix: 'SIGNALBOX_API',
