@@ -1,6 +1,6 @@
 import { seesConfig } from '../kit/authorisation.ts'
 import { builder } from '../schema/builder.ts'
-import { suggestedContextTokens, suggestedPricing } from '../price-suggestion.ts'
+import { suggestedContextTokens, suggestedPricing } from './price-suggestion.ts'
 import { ModelPricingRef } from '../backend/pricing.ts'
 import type { ProviderRow } from '../../storage/provider/read.ts'
 import { NodeRef, ProviderModelRef, ProviderRef, RouteBackendRef } from '../schema/refs.ts'

@@ -6,7 +6,7 @@ import { builder } from '../schema/builder.ts'
 import { ModelCategory } from '../schema/enums.ts'
 import { MutationPayloadRef, runCommand } from '../kit/payload.ts'
 import { ModelPricingRef } from '../backend/pricing.ts'
-import { suggestedContextTokens, suggestedPricing } from '../price-suggestion.ts'
+import { suggestedContextTokens, suggestedPricing } from './price-suggestion.ts'
 import { ProviderModelTestInput, ProviderProbeInput } from './input.ts'
 
 const AvailableModelRef = builder.objectRef<AvailableModel>('AvailableModel').implement({

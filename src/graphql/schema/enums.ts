@@ -274,7 +274,8 @@ export const ApiKeyState = builder.enumType('ApiKeyState', {
 })
 
 export const UsageBucket = builder.enumType('UsageBucket', {
-  description: 'Width of a bucket. All start on whole multiples in UTC.',
+  description:
+    'Width of a bucket. Days and months start in the time zone that is asked for, the others on whole multiples in UTC.',
   values: {
     ALL: { description: 'The whole range as one bucket.' },
     MINUTE: { description: 'One minute.' },

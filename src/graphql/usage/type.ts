@@ -24,6 +24,7 @@ import {
 import { isAnySelected } from '../kit/selected-fields.ts'
 import { reversedRange, TimeRangeInput, UsageFilterInput } from './input.ts'
 import { visibleUsage } from './visibility.ts'
+import { isTimeZone } from '../../routing/limits/time-zone.ts'
 
 const maxRows = 10_000
 /** A row is cheaper than an object that is looked up: so many of them cost as one. */
@@ -176,6 +177,12 @@ builder.queryField('usage', (t) =>
     args: {
       range: t.arg({ type: TimeRangeInput, required: true, description: 'When the requests ended.' }),
       bucket: t.arg({ type: UsageBucket, required: true, defaultValue: 'ALL', description: 'Width of a row.' }),
+      timeZone: t.arg.string({
+        required: true,
+        defaultValue: 'UTC',
+        description:
+          'IANA name, e.g. `Europe/Berlin`: where days and months begin. Minutes and hours are those of UTC.',
+      }),
       groupBy: t.arg({
         type: [UsageDimension],
         required: true,
@@ -185,14 +192,21 @@ builder.queryField('usage', (t) =>
       filter: t.arg({ type: UsageFilterInput, description: 'Omitted: all requests.' }),
       limit: t.arg.int({ required: true, defaultValue: 1000, description: 'Most rows, 1 to 10,000.' }),
     },
-    resolve: async (_root, { range, bucket, groupBy, filter, limit }, { db, actor, usageShippedUntilMs }, info) => {
+    resolve: async (
+      _root,
+      { range, bucket, timeZone, groupBy, filter, limit },
+      { db, actor, usageShippedUntilMs },
+      info,
+    ) => {
       if (limit < 1 || limit > maxRows) throw badUserInput(`\`limit\` is 1 to ${maxRows}.`)
+      if (!isTimeZone(timeZone)) throw badUserInput('`timeZone` is the IANA name of a time zone, e.g. `Europe/Berlin`.')
       const twice = groupBy.find((dimension, index) => groupBy.indexOf(dimension) < index)
       if (twice) throw badUserInput(`\`groupBy\` names ${twice} twice.`)
       const result = await getUsageReport(db, {
         from: range.from,
         to: range.to ?? new Date(),
         bucket,
+        timeZone,
         groupBy,
         filter: visibleUsage(actor, filter),
         limit,
@@ -212,7 +226,7 @@ function describe(refusal: UsageRefusal): string {
     case 'RECORDS_DROPPED':
       return `Statuses, error codes, requested models and retries are known of single requests only, which are kept since ${refusal.keptFrom.toISOString()}: begin the range there, or leave these filters out.`
     case 'MINUTES_DROPPED':
-      return `By minute, usage is kept since ${refusal.keptFrom.toISOString()}: begin the range there, or take buckets of an hour or more.`
+      return `By minute, usage is kept since ${refusal.keptFrom.toISOString()}: begin the range there, or take buckets of an hour or more. Days and months of a time zone that is not whole hours from UTC are made of minutes, too.`
     case 'TOO_MANY_BUCKETS':
       return `The range has ${refusal.buckets} buckets of this width, and at most ${refusal.maxBuckets} can be asked for: take wider ones.`
   }

@@ -1,5 +1,5 @@
 /**
- * Spools that the version before wrote: its records have no numbers, and its files are not named after a run. An upgrade ships them.
+ * Spools that versions before wrote: their records have no numbers and say nothing of images, seconds and service tiers, and its files are not named after a run. An upgrade ships them.
  */
 import { randomUUID } from 'node:crypto'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
@@ -56,9 +56,10 @@ function olderSegment(records: readonly UsageRecord[], isOpen: readonly UsageRec
   const frames = isOpen.map((record) => olderFrame('B', record.id, record.startedAtMs, 0, JSON.stringify(record)))
   for (const record of records) {
     const { about, line } = encoder.encode(record)
-    if (!abouts.has(about.number)) frames.push(olderFrame('A', '', 0, about.number, about.text))
+    if (!abouts.has(about.number))
+      frames.push(olderFrame('A', '', 0, about.number, about.text.replace(/,[^,]*,2\)"$/, ')"')))
     abouts.add(about.number)
-    frames.push(olderFrame('L', record.id, endedAtMs(record), about.number, line))
+    frames.push(olderFrame('L', record.id, endedAtMs(record), about.number, line.replace(/(?:,[^,]*){4},2\)"$/, ')"')))
   }
   return Buffer.concat(frames)
 }

@@ -1,14 +1,16 @@
 import { expect, test } from 'vitest'
 import { compileSnapshot } from '../../../src/routing/config/compile.ts'
-import type { Configuration } from '../../../src/routing/config/configuration.ts'
+import { type Configuration, noFurtherPrices } from '../../../src/routing/config/configuration.ts'
 import { completeConfiguration } from '../../../src/server/following/complete-configuration.ts'
 import { deployment, provider, route } from '../../support/scenario.ts'
+
+const pricing = { inputPerMillion: '1', outputPerMillion: '2', cachedInputPerMillion: null, ...noFurtherPrices }
 
 const now: Configuration = {
   version: 7,
   token: 'version-7',
   providers: [provider('cloud')],
-  deployments: [deployment('own')],
+  deployments: [deployment('own', { pricing })],
   routes: [route({ own: 1 })],
   users: [],
   apiKeys: [],
@@ -27,6 +29,15 @@ const newMembers = new Set([
   'answerMs',
   'keepAliveMs',
   'hint',
+  'cacheWritePerMillion',
+  'cacheWriteLongPerMillion',
+  'reasoningPerMillion',
+  'perRequest',
+  'perImage',
+  'perAudioSecond',
+  'perMillionCharacters',
+  'tiers',
+  'serviceTiers',
   'rateLimits',
   'budgets',
 ])

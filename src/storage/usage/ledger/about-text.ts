@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import type { AttemptRecord, UsageRecord } from '../../../routing/usage/record.ts'
-import { usageFormat } from '../../usage-format.ts'
+import { usageFormat } from './format.ts'
 import { type DimensionColumn, type UsageLevel, usageLevels } from '../report/layers.ts'
 import { literalText } from './literal.ts'
 

@@ -2,7 +2,7 @@ import { latencyBin } from '../../../routing/usage/latency-sketch.ts'
 import type { UsageAbout, UsageEncoder, UsageEntry } from '../../../routing/usage/entry.ts'
 import { type AttemptRecord, endedAtMs, type UsageRecord } from '../../../routing/usage/record.ts'
 import { usageAboutText } from './about-text.ts'
-import { usageFormat } from '../../usage-format.ts'
+import { usageFormat } from './format.ts'
 import { literalText } from './literal.ts'
 import { sketchOfBin } from '../report/sketch.ts'
 

@@ -4,7 +4,7 @@ import type { UsageEntry } from '../../../routing/usage/entry.ts'
 import type { UsageRecord } from '../../../routing/usage/record.ts'
 import type { Db } from '../../database/db.ts'
 import { createUsageEncoder, endOfLineMs } from './encoder.ts'
-import { currentAbout, currentLine } from '../../usage-format.ts'
+import { currentAbout, currentLine } from './format.ts'
 import { usageInsertSql } from './insert-sql.ts'
 import { createUsagePartitions, hasUsagePartition } from './partitions.ts'
 

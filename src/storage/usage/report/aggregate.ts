@@ -7,6 +7,7 @@ import { clipParts, listWindows, type RangePart, splitRange, type UsageKept } fr
 import type { UsageMetrics } from './metrics.ts'
 import { keyColumns, neededColumns, selectPart, type UsageSelection } from './selection.ts'
 import { packedSketch, percentilesOfSketch } from './sketch.ts'
+import { areWholeHours, startsWithin } from './zone-buckets.ts'
 
 /** One bucket and group. */
 export interface Aggregate {
@@ -56,6 +57,7 @@ async function listAbouts(tx: Db, numbers: ReadonlySet<number>): Promise<Map<num
 
 /** Sums by month exist for some levels only: for the others days have fewer rows. */
 function coarsestGrain(query: UsageSelection): UsageGrain {
+  if (query.starts) return areWholeHours(query.starts) ? 'HOUR' : 'MINUTE'
   if (query.bucket !== 'ALL' && query.bucket !== 'MONTH') return query.bucket
   const columns = neededColumns(query)
   return layerFor('MONTH', columns).level === layerFor('DAY', columns).level ? 'MONTH' : 'DAY'
@@ -74,10 +76,11 @@ type SumRow = Record<(typeof usageCounts)[number], number> & {
 /** Buckets come in order, so a limit is mostly reached within the first few of them: the rest need not be read. */
 async function listFirstSums(tx: Db, query: UsageSelection, parts: readonly RangePart[]): Promise<SumRow[]> {
   const rows: SumRow[] = []
-  for (const window of listWindows(query.range, query.bucket)) {
+  for (const window of listWindows(query.range, query.bucket, query.starts)) {
     const inWindow = clipParts(parts, window)
     if (inWindow.length === 0) continue
-    rows.push(...(await listSums(tx, { ...query, limit: query.limit - rows.length }, inWindow)))
+    const starts = query.starts ? startsWithin(query.starts, window) : null
+    rows.push(...(await listSums(tx, { ...query, starts, limit: query.limit - rows.length }, inWindow)))
     if (rows.length >= query.limit) break
   }
   return rows

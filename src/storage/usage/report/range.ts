@@ -1,5 +1,6 @@
 import type { UsageBucket } from '../../../routing/usage/filter.ts'
 import { type UsageGrain, usageGrains } from './layers.ts'
+import { type BucketStarts, endOfBucket } from './zone-buckets.ts'
 
 /** `[from, to)` in milliseconds since the epoch. */
 export interface Range {
@@ -77,14 +78,15 @@ export function clipParts(parts: readonly RangePart[], range: Range): RangePart[
     .filter((part) => part.from < part.to)
 }
 
-/** The range in parts of 2 buckets, then four times as many with each. */
-export function listWindows(range: Range, bucket: UsageBucket): Range[] {
+/** The range in parts of 2 buckets, then four times as many with each. `starts`: of the buckets, where they are not those of UTC. */
+export function listWindows(range: Range, bucket: UsageBucket, starts: BucketStarts | null = null): Range[] {
   if (bucket === 'ALL') return [range]
+  const endOf = (instant: number) => (starts ? endOfBucket(starts, instant) : nextBucket(bucket, instant))
   const windows: Range[] = []
   let from = range.from
   for (let buckets = 2; from < range.to; buckets *= 4) {
     let to = from
-    for (let n = 0; n < buckets && to < range.to; n++) to = nextBucket(bucket, to)
+    for (let n = 0; n < buckets && to < range.to; n++) to = endOf(to)
     windows.push({ from, to: Math.min(to, range.to) })
     from = to
   }

@@ -6,12 +6,15 @@ import { type Range, countBuckets, type UsageKept } from './range.ts'
 import { type Aggregate, findUsageKept, listAggregates } from './aggregate.ts'
 import { needsRecords } from './conditions.ts'
 import type { UsageMetrics } from './metrics.ts'
+import { areWholeHours, type BucketStarts, listBucketStarts } from './zone-buckets.ts'
 
 export interface UsageQuery {
   readonly from: Date
   /** Excluded. */
   readonly to: Date
   readonly bucket: UsageBucket
+  /** IANA name: where days and months begin. Default: UTC. */
+  readonly timeZone?: string
   readonly groupBy: readonly UsageDimension[]
   readonly filter?: UsageFilter | null
   /** Most rows. */
@@ -60,7 +63,7 @@ export type UsageRefusal =
   | { readonly kind: 'RANGE_REVERSED' }
   /** The filter asks for what only records know, and there are none before `keptFrom`. */
   | { readonly kind: 'RECORDS_DROPPED'; readonly keptFrom: Date }
-  /** Sums by minute are not kept before `keptFrom`. */
+  /** Sums by minute, which the days of some time zones need, are not kept before `keptFrom`. */
   | { readonly kind: 'MINUTES_DROPPED'; readonly keptFrom: Date }
   | { readonly kind: 'TOO_MANY_BUCKETS'; readonly buckets: number; readonly maxBuckets: number }
 
@@ -77,7 +80,9 @@ const maxBuckets = 10_000
 export async function getUsageReport(db: Db, query: UsageQuery): Promise<UsageReportResult> {
   const range = { from: query.from.getTime(), to: query.to.getTime() }
   if (range.from > range.to) return { ok: false, refusal: { kind: 'RANGE_REVERSED' } }
-  const buckets = countBuckets(range, query.bucket)
+  const starts = listBucketStarts(range, query.bucket, query.timeZone ?? 'UTC', maxBuckets)
+  // Those of a time zone are listed up to the first one that is too many.
+  const buckets = starts && starts.length <= maxBuckets ? starts.length : countBuckets(range, query.bucket)
   if (buckets > maxBuckets) return { ok: false, refusal: { kind: 'TOO_MANY_BUCKETS', buckets, maxBuckets } }
   // One snapshot for all of it: rows and totals belong together.
   return db
@@ -85,15 +90,16 @@ export async function getUsageReport(db: Db, query: UsageQuery): Promise<UsageRe
     .setIsolationLevel('repeatable read')
     .setAccessMode('read only')
     .execute(async (tx) => {
-      const refusal = needsFine(query) ? refuseDropped(query, range, await findUsageKept(tx)) : null
+      const refusal = needsFine(query, starts) ? refuseDropped(query, range, await findUsageKept(tx)) : null
       if (refusal) return { ok: false, refusal }
-      return { ok: true, report: await readReport(tx, query, range) }
+      return { ok: true, report: await readReport(tx, query, range, starts) }
     })
 }
 
 /** Whether it can be answered only by what is kept for a while. */
-function needsFine({ filter, bucket }: UsageQuery): boolean {
-  return bucket === 'MINUTE' || needsRecords(filter ?? {})
+function needsFine({ filter, bucket }: UsageQuery, starts: BucketStarts | null): boolean {
+  const needsMinutes = bucket === 'MINUTE' || (starts !== null && !areWholeHours(starts))
+  return needsMinutes || needsRecords(filter ?? {})
 }
 
 /** Why what is asked is not known so finely any more. */
@@ -104,7 +110,7 @@ function refuseDropped({ filter }: UsageQuery, range: Range, kept: UsageKept): U
   return range.from < from ? { kind, keptFrom: new Date(from) } : null
 }
 
-async function readReport(tx: Db, query: UsageQuery, range: Range): Promise<UsageReport> {
+async function readReport(tx: Db, query: UsageQuery, range: Range, starts: BucketStarts | null): Promise<UsageReport> {
   const { from, to } = query
   const withPercentiles = query.withPercentiles ?? true
   const common = { range, filter: query.filter ?? {}, withPercentiles }
@@ -116,7 +122,7 @@ async function readReport(tx: Db, query: UsageQuery, range: Range): Promise<Usag
   const isTotal = query.bucket === 'ALL' && groupBy.length === 0
   const aggregates = isTotal
     ? [total]
-    : await listAggregates(tx, { ...common, bucket: query.bucket, groupBy, limit: query.limit + 1 })
+    : await listAggregates(tx, { ...common, bucket: query.bucket, starts, groupBy, limit: query.limit + 1 })
   return {
     from,
     to,

@@ -4,10 +4,13 @@ import { recordConditions, usageConditions, usageFilterColumns } from './conditi
 import { type DimensionColumn, layerFor } from './layers.ts'
 import type { Range, RangePart } from './range.ts'
 import { sketchOfMs } from './sketch.ts'
+import type { BucketStarts } from './zone-buckets.ts'
 
 export interface UsageSelection {
   readonly range: Range
   readonly bucket: UsageBucket
+  /** Of the buckets, in a time zone; null or omitted: they are those of UTC. */
+  readonly starts?: BucketStarts | null
   /** Without repetitions. */
   readonly groupBy: readonly UsageDimension[]
   readonly filter: UsageFilter
@@ -69,10 +72,14 @@ export function selectPart(
 }
 
 /** Where the sums are as wide as the buckets it is the column itself: in the order of the index. */
-function bucketStart({ bucket, range }: UsageSelection, part: RangePart): RawBuilder<unknown> {
+function bucketStart({ bucket, range, starts }: UsageSelection, part: RangePart): RawBuilder<unknown> {
   if (bucket === 'ALL') return sql`${new Date(range.from)}::timestamptz`
-  if (bucket === part.source) return sql`r.bucket`
   const instant = part.source === 'RECORDS' ? sql`u.ended_at` : sql`r.bucket`
+  if (starts) {
+    const thresholds = sql`${starts.map((start) => new Date(start))}::timestamptz[]`
+    return sql`(${thresholds})[width_bucket(${instant}, ${thresholds})]`
+  }
+  if (bucket === part.source) return sql`r.bucket`
   return sql`date_trunc(${sql.lit(bucket.toLowerCase())}, ${instant}, 'UTC')`
 }
 

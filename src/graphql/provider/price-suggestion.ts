@@ -1,7 +1,7 @@
 /** What the catalogue suggests for a model: of one that a provider lists, and of one that is configured. */
-import { catalogueAsOf, findInCatalogue } from '../control/provider/price-catalogue.ts'
-import type { ProviderKind } from '../routing/vendors/provider-kind.ts'
-import type { ShownPricing } from './backend/pricing.ts'
+import { catalogueAsOf, findInCatalogue } from '../../control/provider/price-catalogue.ts'
+import type { ProviderKind } from '../../routing/vendors/provider-kind.ts'
+import type { ShownPricing } from '../backend/pricing.ts'
 
 interface KnownProvider {
   readonly kind: ProviderKind
