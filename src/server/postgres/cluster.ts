@@ -6,7 +6,8 @@ import { StartError } from '../start-error.ts'
 import { syncFolder } from '../files/sync-folder.ts'
 import { type Account, mayEnter } from './account.ts'
 import type { Binaries } from './binaries.ts'
-import { type GuardedCommand, spawnGuarded } from './guarded-process.ts'
+import { type GuardedCommand, type ProcessExit, spawnGuarded } from './guarded-process.ts'
+import { inWaysToHaveAName, isForWantOfAName } from './nameless-account.ts'
 import { findProcess } from './process-table.ts'
 
 /** A database cluster on disk: what PostgreSQL calls its data directory. */
@@ -77,11 +78,20 @@ async function createCluster(cluster: Cluster): Promise<void> {
 }
 
 async function initialise(cluster: Cluster, folder: string): Promise<void> {
+  const { code, stderr } = await inWaysToHaveAName(folder, cluster.account, (way) => runInitdb(cluster, folder, way))
+  if (code !== 0) throw whyNotInitialised(cluster, stderr)
+  // Only through the socket, whose folder nobody else may enter: initdb would also trust whoever comes over TCP.
+  await writeFile(join(folder, 'pg_hba.conf'), 'local all all trust\n')
+}
+
+async function runInitdb(cluster: Cluster, folder: string, way: readonly string[]): Promise<ProcessExit> {
   const { dataArgs, ...command } = await clusterCommand(cluster, folder)
+  const [program = '', ...words] = [...way, cluster.binaries.initdb]
   const initdb = await spawnGuarded({
     ...command,
-    command: cluster.binaries.initdb,
+    command: program,
     args: [
+      ...words,
       ...dataArgs,
       `--username=${CLUSTER_USER}`,
       '--auth=trust',
@@ -93,17 +103,13 @@ async function initialise(cluster: Cluster, folder: string): Promise<void> {
       '--no-instructions',
     ],
   })
-  const { code, stderr } = await initdb.exited
-  if (code !== 0) throw whyNotInitialised(cluster, stderr)
-  // Only through the socket, whose folder nobody else may enter: initdb would also trust whoever comes over TCP.
-  await writeFile(join(folder, 'pg_hba.conf'), 'local all all trust\n')
+  return initdb.exited
 }
 
 function whyNotInitialised({ folder, account }: Cluster, stderr: string): StartError {
-  const nameless = stderr.includes('could not look up effective user ID')
-  const advice = nameless
-    ? ` PostgreSQL wants a user with a name: give uid ${account.uid} a line in /etc/passwd, use a user or a data folder's ` +
-      'owner that has one, or set DATABASE_URL to a PostgreSQL server.'
+  const advice = isForWantOfAName(stderr)
+    ? ` PostgreSQL wants a user with a name the first time: install libnss-wrapper (nss_wrapper), give uid ${account.uid} a line in ` +
+      "/etc/passwd, use a user or a data folder's owner that has one, or set DATABASE_URL to a PostgreSQL server."
     : ''
   return new StartError(`The database could not be made in ${folder}.${advice} initdb said: ${stderr}`)
 }

@@ -1,5 +1,5 @@
 import { mkdir } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { findAccount } from './account.ts'
 import { findBinaries } from './binaries.ts'
@@ -40,11 +40,12 @@ const STABLE_AFTER_MS = 60_000
  * Throws `StartError` if the folder is in use, if there are no binaries for this system, or if the server cannot start.
  */
 export async function openEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
-  const cluster = await openCluster(resolve(options.dataDir))
-  const socketFolder = await createSocketFolder(cluster.account)
+  const dataDir = resolve(options.dataDir)
+  const cluster = await openCluster(dataDir)
+  const socketFolder = await createSocketFolder(cluster.account, dataDir)
   const start: Start = (signal) => startServer(cluster, socketFolder, options, signal)
   const server = await start().catch(async (error: unknown) => {
-    await removeSocketFolder(socketFolder)
+    await removeSocketFolder(socketFolder, dataDir)
     throw error
   })
   const stop = supervise(server, start, options.log)
@@ -52,7 +53,7 @@ export async function openEmbeddedPostgres(options: EmbeddedPostgresOptions): Pr
     url: postgresUrl(socketFolder),
     [Symbol.asyncDispose]: async () => {
       await stop()
-      await removeSocketFolder(socketFolder)
+      await removeSocketFolder(socketFolder, dataDir)
     },
   }
 }
@@ -79,7 +80,7 @@ async function startServer(
   signal?: AbortSignal,
 ): Promise<GuardedProcess> {
   const earlier = await awaitFreeCluster(cluster.folder)
-  if (earlier !== undefined && earlier !== socketFolder) await removeSocketFolder(earlier)
+  if (earlier !== undefined && earlier !== socketFolder) await removeSocketFolder(earlier, dirname(cluster.folder))
   await removeSockets(socketFolder)
   const { dataArgs, ...command } = await clusterCommand(cluster, cluster.folder)
   const server = await spawnGuarded({

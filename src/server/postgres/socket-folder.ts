@@ -13,10 +13,10 @@ const MAX_BYTES = 104 - '/.s.PGSQL.5432.lock'.length - 1
 
 /**
  * A new folder that only the account may enter. It is in the system's place for such things, since the path of a socket
- * must be short and that of the data folder may be long.
+ * must be short and that of the data folder may be long; where nobody may write there, it is in the data folder.
  */
-export async function createSocketFolder(account: Account): Promise<string> {
-  for (const parent of [tmpdir(), '/tmp']) {
+export async function createSocketFolder(account: Account, dataDir: string): Promise<string> {
+  for (const parent of placesFor(dataDir)) {
     const folder = await mkdtemp(join(parent, PREFIX)).catch(() => undefined)
     if (!folder) continue
     await chmod(folder, 0o700)
@@ -26,8 +26,12 @@ export async function createSocketFolder(account: Account): Promise<string> {
   }
   throw new StartError(
     `The user with uid ${account.uid}, as whom PostgreSQL runs, has no place for its socket: it must be able to enter ` +
-      '/tmp, and this process to write there. Usual is: chmod 1777 /tmp.',
+      '/tmp, and this process to write there. Usual is: chmod 1777 /tmp. A SIGNALBOX_DATA_DIR with a short path serves, too.',
   )
+}
+
+function placesFor(dataDir: string): string[] {
+  return [tmpdir(), '/tmp', dataDir]
 }
 
 /** A killed server leaves its socket and the lock of it; a process with its old number would keep the next one away. */
@@ -36,8 +40,8 @@ export async function removeSockets(folder: string): Promise<void> {
 }
 
 /** Removes the folder, if it is one of ours: the path may come from a file that another user can write. */
-export async function removeSocketFolder(folder: string): Promise<void> {
-  if (![tmpdir(), '/tmp'].includes(dirname(folder)) || !NAME.test(basename(folder))) return
+export async function removeSocketFolder(folder: string, dataDir: string): Promise<void> {
+  if (!placesFor(dataDir).includes(dirname(folder)) || !NAME.test(basename(folder))) return
   await removeSockets(folder)
   await rmdir(folder).catch(() => undefined)
 }
