@@ -1,7 +1,7 @@
-import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
-import { chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { chmod, chown, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -26,6 +26,18 @@ const SCRIPT = join(import.meta.dirname, '../../support/embedded-postgres-proces
 
 const run = promisify(execFile)
 
+/** Either of the two ways in which initdb can be told a name. */
+function mayBeNameless(): boolean {
+  if (!isRoot || !isLinux) return false
+  const asNameless = { uid: 123_456, gid: 0, cwd: '/' }
+  const hasNamespaces = spawnSync('unshare', ['--user', '--map-user=65534', 'true'], asNameless).status === 0
+  const hasWrapper =
+    spawnSync('sh', ['-c', 'ldconfig -p | grep -q nss_wrapper || ls /usr/lib*/*/libnss_wrapper.so']).status === 0
+  if (hasNamespaces || hasWrapper) return true
+  console.warn('Neither user namespaces nor libnss-wrapper: the start as a uid without a name is not tested.')
+  return false
+}
+
 let folder: string
 let dataDir: string
 let template: string
@@ -36,12 +48,12 @@ function foldersAbove(path: string): string[] {
 }
 
 /** Another process that has an embedded PostgreSQL, or tried to. */
-async function startHolder(dir = dataDir, identity?: Identity): Promise<Holder> {
+async function startHolder(dir = dataDir, identity?: Identity, env: Record<string, string> = {}): Promise<Holder> {
   const child = spawn(process.execPath, [SCRIPT, dir], {
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
     cwd: '/',
-    env: {},
+    env,
     ...identity,
   })
   children.push(child)
@@ -361,6 +373,25 @@ describe.runIf(isRoot && isLinux)('users', () => {
 
       const again = await startHolder(dataDir, DAEMON)
       expect(await ask(again.url, 'select answer from theirs')).toBe(3)
+    },
+  )
+
+  // As OpenShift runs containers: a number without a name, in root's group, and nothing to write in but the volume.
+  test.runIf(isOpenCheckout && mayBeNameless())(
+    'a uid without a name runs it, from the first start on, and writes nothing but the data',
+    async () => {
+      const nameless: Identity = { uid: 123_456, gid: 0 }
+      await chmod(folder, 0o755)
+      await chown(dataDir, nameless.uid, nameless.gid)
+      const first = await startHolder(dataDir, nameless, { TMPDIR: '/nowhere' })
+      expect(first.error).toBe('')
+      expect(uidOf(await serverPid())).toBe(nameless.uid)
+      await ask(first.url, 'create table theirs as select 3 as answer')
+      await stopHolder(first)
+      const second = await startHolder(dataDir, nameless)
+      expect(await ask(second.url, 'select answer from theirs')).toBe(3)
+      await stopHolder(second)
+      expect(await readdir(dataDir)).toEqual(['postgres'])
     },
   )
 
