@@ -30,11 +30,11 @@ const run = promisify(execFile)
 function mayBeNameless(): boolean {
   if (!isRoot || !isLinux) return false
   const asNameless = { uid: 123_456, gid: 0, cwd: '/' }
-  const hasNamespaces = spawnSync('unshare', ['--user', '--map-user=65534', 'true'], asNameless).status === 0
+  const hasNamespaces = spawnSync('sh', ['-c', 'unshare --user --map-user=65534 true'], asNameless).status === 0
   const hasWrapper =
     spawnSync('sh', ['-c', 'ldconfig -p | grep -q nss_wrapper || ls /usr/lib*/*/libnss_wrapper.so']).status === 0
   if (hasNamespaces || hasWrapper) return true
-  console.warn('Neither user namespaces nor libnss-wrapper: the start as a uid without a name is not tested.')
+  process.stderr.write('Neither user namespaces nor libnss-wrapper: a start as a uid without a name is not tested.\n')
   return false
 }
 
