@@ -86,12 +86,12 @@ async function initialise(cluster: Cluster, folder: string): Promise<void> {
 
 async function runInitdb(cluster: Cluster, folder: string, way: readonly string[]): Promise<ProcessExit> {
   const { dataArgs, ...command } = await clusterCommand(cluster, folder)
-  const [program, ...words] = [...way, cluster.binaries.initdb] as [string, ...string[]]
   const initdb = await spawnGuarded({
     ...command,
-    command: program,
+    command: 'env',
     args: [
-      ...words,
+      ...way,
+      cluster.binaries.initdb,
       ...dataArgs,
       `--username=${CLUSTER_USER}`,
       '--auth=trust',

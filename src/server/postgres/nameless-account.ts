@@ -8,7 +8,7 @@ import type { ProcessExit } from './guarded-process.ts'
  * (https://cwrap.org/nss_wrapper.html; containers need it, since they may make no user namespaces), and then in a user namespace
  * where the same uid is seen as that of `nobody`. Returns the first exit that is not for want of a name, or the very first.
  *
- * `way` are the words to put before the command. Files are made beside `folder`.
+ * `way` are the words to put before the command, which `env` runs. Files are made beside `folder`.
  */
 export async function inWaysToHaveAName(
   folder: string,
@@ -36,7 +36,7 @@ export function isForWantOfAName(stderr: string): boolean {
 
 function waysToHaveAName(passwd: string): readonly (readonly string[])[] {
   return [
-    ['env', 'LD_PRELOAD=libnss_wrapper.so', `NSS_WRAPPER_PASSWD=${passwd}`, 'NSS_WRAPPER_GROUP=/etc/group'],
+    ['LD_PRELOAD=libnss_wrapper.so', `NSS_WRAPPER_PASSWD=${passwd}`, 'NSS_WRAPPER_GROUP=/etc/group'],
     ['unshare', '--user', '--map-user=65534'],
   ]
 }
