@@ -7,6 +7,8 @@ import type { Exchange } from './http1/server/exchange.ts'
 import { Listener } from './http1/server/listener.ts'
 import type { GatewayContext, GatewayLimits } from './request/context.ts'
 import { guarded } from './loop/guarded.ts'
+import { BackendLimits } from './limits/backend-limits.ts'
+import { BudgetGate } from './limits/budget-gate.ts'
 import { RateGate } from './limits/rate-gate.ts'
 import { LiveState } from './live/live-state.ts'
 import { isMetricsUrl, metricsAnswer } from './pages/metrics.ts'
@@ -47,6 +49,8 @@ export interface Gateway extends AsyncDisposable {
   listen(): Promise<AddressInfo>
   /** Follows a new snapshot at once; otherwise it is noticed with the next request, or within a second. */
   follow(): void
+  /** The records of these requests are in the database. */
+  noteStored(requestIds: readonly string[]): void
   /**
    * Takes no new connections, lets requests in flight run to their end, or ends them after `drainTimeoutMs`, then closes.
    * Readiness is off from the first moment.
@@ -94,6 +98,7 @@ class HttpGateway implements Gateway {
       limits,
       live: this.live,
       rates: openRates(ports),
+      budgets: openBudgets(ports),
       connections,
       silence: new SilenceWatch(limits.bodyPace),
       streamUsage: new StreamUsageMemory(),
@@ -101,6 +106,7 @@ class HttpGateway implements Gateway {
       bodies: new BodyBudget(limits),
       isDraining: false,
     }
+    this.live.limits = new BackendLimits(ports.snapshot, this.#context)
     this.#listener = new Listener({
       onExchange: (exchange) => this.#begin(exchange),
       onFault: (exchange, code, detail) => this.#guard(exchange, () => this.#refuse(exchange, { code, detail })),
@@ -174,6 +180,10 @@ class HttpGateway implements Gateway {
     else new RequestLife(this.#context, exchange).refuse(fault)
   }
 
+  noteStored(requestIds: readonly string[]): void {
+    this.#context.budgets?.noteStored(requestIds)
+  }
+
   follow(): void {
     const snapshot = this.#context.ports.snapshot()
     if (snapshot === this.#followed) return
@@ -219,6 +229,7 @@ class HttpGateway implements Gateway {
     this.#listener[Symbol.dispose]()
     this.#context.silence[Symbol.dispose]()
     this.#context.rates?.[Symbol.dispose]()
+    this.#context.budgets?.[Symbol.dispose]()
     await this.live[Symbol.asyncDispose]()
     await this.#context.connections[Symbol.asyncDispose]()
   }
@@ -226,6 +237,10 @@ class HttpGateway implements Gateway {
 
 function openRates({ leaseLimits, gatewayCount, log }: GatewayPorts): RateGate | null {
   return leaseLimits ? new RateGate({ lease: leaseLimits, gatewayCount, log }) : null
+}
+
+function openBudgets({ leaseBudgets, gatewayCount, log }: GatewayPorts): BudgetGate | null {
+  return leaseBudgets ? new BudgetGate({ lease: leaseBudgets, gatewayCount, log }) : null
 }
 
 function isProbe(target: string): boolean {

@@ -1,4 +1,5 @@
 /** All that the data plane needs from outside. The gateway never sees the database: the server plugs these in. */
+import type { BudgetAnswer, BudgetAsk } from '../routing/limits/budget-lease.ts'
 import type { LeaseAnswer, LeaseAsk } from '../routing/limits/lease.ts'
 import type { AttemptPlan } from '../routing/choose/next-attempt.ts'
 import type { Snapshot } from '../routing/config/snapshot.ts'
@@ -24,6 +25,8 @@ export interface GatewayPorts {
   readonly inFlightElsewhere?: (id: string) => number
   /** A turn at the buckets of rate limits: one statement. Rejects if the database is away. Without it there are no limits. */
   readonly leaseLimits?: (asks: readonly LeaseAsk[]) => Promise<readonly LeaseAnswer[]>
+  /** The same of budgets. Without it there are none. */
+  readonly leaseBudgets?: (asks: readonly BudgetAsk[]) => Promise<readonly BudgetAnswer[]>
   /** What `GET /metrics` answers; without it there is no such page. */
   readonly metrics?: MetricsReader
   /** Follows requests for whoever collects traces; without it nobody does. */

@@ -17,6 +17,12 @@ function boundText({ requestsPerMinute, tokensPerMinute, inFlight }: RateLimit, 
   }
 }
 
+/** Which budget is used up, for a person. */
+export function budgetText(budget: Budget): string {
+  const { period } = budget
+  return `that of ${scopeText(budget)}${period === 'TOTAL' ? '' : ` for this ${period.toLowerCase()}`}`
+}
+
 function scopeText({ subject, per }: RateLimit | Budget): string {
   const each = per.map((dimension) => dimensionTexts[dimension])
   return each.length === 0 ? subjectTexts[subject.kind] : `${subjectTexts[subject.kind]}, ${each.join(', ')}`

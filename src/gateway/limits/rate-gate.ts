@@ -48,6 +48,16 @@ export class RateGate implements Disposable {
     return typeof judgement === 'string' ? null : judgement
   }
 
+  /** Of a backend's limits that all requests share, until there is room, in milliseconds; null: nothing is known to be full. */
+  sharedShortage({ limits }: Snapshot, backend: Backend, demand: RateDemand): number | null {
+    const buckets: RateBucket[] = []
+    forEachOfBackend(limits.rateLimitsBySubject, backend, ({ id }) => {
+      const bucket = this.#buckets.get(id)?.get('')
+      if (bucket) buckets.push(bucket)
+    })
+    return this.shortageIn(buckets, demand)?.retryAfterMs ?? null
+  }
+
   /** Takes from all of them, or from none. A promise: the database has to be asked. */
   enter(buckets: readonly RateBucket[], demand: RateDemand): Entry | Promise<Entry> {
     const judgement = judge(buckets, demand, monotonicMs())

@@ -39,9 +39,23 @@ export class RequestDemand implements RateDemand {
   /** By its own cap, else the usual one; at most what the model takes. */
   outputTokens(contextTokens: number | null): number {
     if (!writesTokens(this.#operation)) return 0
+    const { cap, choices } = this.#stated
+    return Math.min(cap ?? usualOutputTokens, contextTokens ?? Infinity) * choices
+  }
+
+  /** How many answers it asks for, e.g. images. */
+  get choices(): number {
+    return this.#stated.choices
+  }
+
+  /** Of its body. */
+  get bytes(): number {
+    return this.#received.size
+  }
+
+  get #stated(): { readonly cap: number | null; readonly choices: number } {
     this.#output ??= outputOf(this.#received)
-    const most = contextTokens ?? Infinity
-    return Math.min(this.#output.cap ?? usualOutputTokens, most) * this.#output.choices
+    return this.#output
   }
 }
 

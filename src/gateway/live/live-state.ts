@@ -3,7 +3,7 @@
  * and outlives every snapshot; what is gone from the snapshot is forgotten after a while.
  */
 import type { BackendHealthReport } from '../../routing/health/backend-health.ts'
-import type { LiveView } from '../../routing/choose/live-view.ts'
+import type { BackendLimit, LiveView } from '../../routing/choose/live-view.ts'
 import type { AttemptPlan, WaitPlan } from '../../routing/choose/next-attempt.ts'
 import { Rotations } from '../../routing/choose/rotation.ts'
 import type { Backend, Snapshot } from '../../routing/config/snapshot.ts'
@@ -42,6 +42,8 @@ export class LiveState implements LiveView, AsyncDisposable {
   readonly rotations: Rotations
   readonly random: () => number
   readonly sessions = new Sessions()
+  /** Whoever knows the limits of backends; null: nobody. */
+  limits: { limitOf(backend: Backend): BackendLimit | null } | null = null
   readonly #now: () => number
   readonly #inFlightElsewhere: (id: string) => number
   readonly #learned = new LearnedOperations()
@@ -117,6 +119,11 @@ export class LiveState implements LiveView, AsyncDisposable {
 
   ejectedAtMs(id: string): number {
     return this.#subjects.find(id)?.ejectedAtMs(this.#now()) ?? 0
+  }
+
+  /** As far as it is the same for all requests. */
+  limitOf(backend: Backend): BackendLimit | null {
+    return this.limits === null ? null : this.limits.limitOf(backend)
   }
 
   // ── attempts ──

@@ -1,8 +1,10 @@
 import { type Classification, parseRetryAfter } from '../../routing/health/classify-outcome.ts'
 import type { Attempt, AttemptPlan, WaitPlan } from '../../routing/choose/next-attempt.ts'
+import type { BackendLimit } from '../../routing/choose/live-view.ts'
 import type { Operation } from '../../routing/vendors/operation.ts'
 import type { AttemptRecord } from '../../routing/usage/record.ts'
 import type { FallbackTrigger } from '../../routing/config/vocabulary.ts'
+import type { AttemptHold } from '../limits/attempt-hold.ts'
 import type { Permit } from '../live/permit.ts'
 import type { Wait } from '../live/waiting-room.ts'
 import { monotonicMs } from '../loop/monotonic.ts'
@@ -10,8 +12,8 @@ import { type CallOpening, type CallOwner, type CallExpectation, UpstreamCall } 
 import type { CallOutcome } from './call-outcome.ts'
 import { errorText } from './error-text.ts'
 
-/** What a request tried: it sent something, or it only waited for a place. */
-export type RequestAttempt = SentAttempt | WaitAttempt
+/** What a request tried: it sent something, it only waited for a place, or a limit kept it back. */
+export type RequestAttempt = SentAttempt | WaitAttempt | HeldBackAttempt
 
 /** Who made an attempt. */
 export interface AttemptOwner {
@@ -29,6 +31,8 @@ export class SentAttempt implements Attempt, CallOwner {
   readonly plan: AttemptPlan
   readonly permit: Permit
   readonly call: UpstreamCall
+  /** What it took of limits and budgets; null: none binds it. */
+  readonly hold: AttemptHold | null
   /** The one that upstream is asked for: the client's, or its older form. */
   readonly operation: Operation
   /** Whether the gateway asks for the usage of the stream where the client did not. */
@@ -47,6 +51,7 @@ export class SentAttempt implements Attempt, CallOwner {
   constructor(
     plan: AttemptPlan,
     permit: Permit,
+    hold: AttemptHold | null,
     operation: Operation,
     expectation: CallExpectation,
     addsUsage: boolean,
@@ -54,6 +59,7 @@ export class SentAttempt implements Attempt, CallOwner {
   ) {
     this.plan = plan
     this.permit = permit
+    this.hold = hold
     this.operation = operation
     this.addsUsage = addsUsage
     this.call = new UpstreamCall(expectation, this)
@@ -117,6 +123,7 @@ export class SentAttempt implements Attempt, CallOwner {
   fail(trigger: FallbackTrigger): void {
     this.trigger = trigger
     this.endedAtMs = monotonicMs()
+    this.hold?.fail()
   }
 
   /** Closes the call if it is open, and gives the place back. */
@@ -160,6 +167,34 @@ export class WaitAttempt implements Attempt {
   constructor(plan: WaitPlan, wait: Wait) {
     this.plan = plan
     this.wait = wait
+  }
+
+  get targetId(): string | null {
+    return this.plan.target?.id ?? null
+  }
+
+  get backendId(): string {
+    return this.plan.backend.id
+  }
+
+  get isFallback(): boolean {
+    return this.plan.isFallback
+  }
+}
+
+/** A limit of the backend, or a budget, had no room: an attempt that was not sent. */
+export class HeldBackAttempt implements Attempt {
+  readonly wasSent = false
+  readonly status = null
+  readonly endpointId = null
+  readonly credentialId = null
+  readonly trigger = 'UNAVAILABLE'
+  readonly plan: AttemptPlan
+  readonly reason: BackendLimit['reason']
+
+  constructor(plan: AttemptPlan, reason: BackendLimit['reason']) {
+    this.plan = plan
+    this.reason = reason
   }
 
   get targetId(): string | null {

@@ -13,7 +13,11 @@ import { triggerOf } from '../../routing/health/classify-outcome.ts'
 import { namesStreamOptions, saysUnknownState } from '../../routing/health/upstream-error.ts'
 import type { Route, Snapshot } from '../../routing/config/snapshot.ts'
 import type { FallbackTrigger } from '../../routing/config/vocabulary.ts'
+import type { LiveView } from '../../routing/choose/live-view.ts'
 import type { GatewayContext } from './context.ts'
+import type { AttemptEntry, AttemptGate, HeldBack } from '../limits/attempt-gate.ts'
+import type { AttemptHold } from '../limits/attempt-hold.ts'
+import { openAttemptGate } from '../limits/attempt-gate.ts'
 import type { LiveState } from '../live/live-state.ts'
 import type { Permit } from '../live/permit.ts'
 import type { WaitResult } from '../live/waiting-room.ts'
@@ -26,7 +30,7 @@ import { wholeEventsOf } from '../answer/stream-end.ts'
 import type { CallExpectation, CallOpening } from '../upstream/call.ts'
 import { upstreamRequest } from '../upstream/request.ts'
 import type { Admission } from './admission.ts'
-import { type AttemptOwner, type RequestAttempt, SentAttempt, WaitAttempt } from './attempt.ts'
+import { type AttemptOwner, HeldBackAttempt, type RequestAttempt, SentAttempt, WaitAttempt } from './attempt.ts'
 import { type CallOutcome, outcomeOfCall } from './call-outcome.ts'
 import { promptPrefixHash } from './prompt-prefix.ts'
 import { passedHeaders, Relaying, type RelayListener } from './relaying.ts'
@@ -46,10 +50,14 @@ export interface AttemptsOwner extends Staged {
 export class Attempts implements AttemptQuestion, AttemptOwner {
   snapshot: Snapshot
   route: Route
-  readonly live: LiveState
+  /** With the limits that bind this request. */
+  readonly live: LiveView
   /** To be set before each question. */
   nowMs = 0
   readonly #context: GatewayContext
+  readonly #state: LiveState
+  /** Null: no limit of a backend, and no budget, can bind it. */
+  readonly #gate: AttemptGate | null
   readonly #admission: Admission
   readonly #received: ReceivedRequest
   readonly #reply: Reply
@@ -70,7 +78,9 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
   ) {
     this.snapshot = admission.snapshot
     this.route = route
-    this.live = context.live
+    this.#state = context.live
+    this.#gate = openAttemptGate(context, { snapshot: this.snapshot, route, received, reply })
+    this.live = this.#gate?.view ?? context.live
     this.#context = context
     this.#admission = admission
     this.#received = received
@@ -99,15 +109,15 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
   }
 
   get rotations(): LiveState['rotations'] {
-    return this.live.rotations
+    return this.#state.rotations
   }
 
   get random(): () => number {
-    return this.live.random
+    return this.#state.random
   }
 
   get hasRepeat(): boolean {
-    return this.live.hasRepeat(this.route.id)
+    return this.#state.hasRepeat(this.route.id)
   }
 
   get prefixHash(): number | null {
@@ -128,7 +138,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     if (this.route.affinity !== 'SESSION') return null
     const { head } = this.#received
     const value = (head.length > 0 ? sessionValueOf(join(head)) : null) ?? this.#reply.exchange.head.sessionId
-    return value === '' ? null : new RequestSession(this.live.sessions, this.route.id, value)
+    return value === '' ? null : new RequestSession(this.#state.sessions, this.route.id, value)
   }
 
   // ── the loop ──
@@ -152,8 +162,8 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     this.#leave()
     if (step.isFallback) usage.fallbackTrigger ??= this.#findTrigger()
     if (step.kind === 'wait') return this.#waitFor(step)
-    if (step.isRepeat) this.live.takeRepeat(this.route.id)
-    this.#send(step, this.live.open(step))
+    if (step.isRepeat) this.#state.takeRepeat(this.route.id)
+    this.#enter(step, null)
   }
 
   /** Why a fallback is about to be asked: what became of the last attempt, or why there was none. */
@@ -164,7 +174,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
   // ── waiting for a place ──
 
   #waitFor(step: WaitPlan): void {
-    const attempt = new WaitAttempt(step, this.live.wait(step, this.prefixHash, this.deadlineAtMs))
+    const attempt = new WaitAttempt(step, this.#state.wait(step, this.prefixHash, this.deadlineAtMs))
     this.#owner.stage = attempt
     this.#reply.usage.begin(attempt)
     void attempt.wait.result.then((result) => this.#tryEndWait(attempt, result))
@@ -188,7 +198,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     } else if (isEnded) result.permit[Symbol.dispose]()
     else {
       usage.attempts.pop()
-      this.#send(result.plan, result.permit)
+      this.#enter(result.plan, result.permit)
     }
   }
 
@@ -204,11 +214,48 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     this.next()
   }
 
+  // ── limits of the backend, and budgets ──
+
+  /** Asked before each attempt. `permit`: of a place that was waited for. */
+  #enter(plan: AttemptPlan, permit: Permit | null): void {
+    const entry = this.#gate ? this.#gate.enter(plan.backend) : null
+    if (!(entry instanceof Promise)) return this.#takeEntry(plan, permit, entry)
+    // The place is kept meanwhile.
+    const kept = permit ?? this.#state.open(plan)
+    void entry.then((late) => this.#tryTakeEntry(plan, kept, late))
+  }
+
+  #tryTakeEntry(plan: AttemptPlan, permit: Permit, entry: AttemptEntry | null): void {
+    try {
+      this.#takeEntry(plan, permit, entry)
+    } catch (error) {
+      this.#owner.onFault(error)
+    }
+  }
+
+  #takeEntry(plan: AttemptPlan, permit: Permit | null, entry: AttemptEntry | null): void {
+    const isHeldBack = entry !== null && 'reason' in entry
+    // Its client has left meanwhile.
+    if (this.#reply.isEnded) {
+      permit?.[Symbol.dispose]()
+      if (entry && !isHeldBack) entry.giveBack()
+    } else if (isHeldBack) {
+      permit?.[Symbol.dispose]()
+      this.#holdBack(plan, entry)
+    } else this.#send(plan, permit ?? this.#state.open(plan), entry)
+  }
+
+  #holdBack(plan: AttemptPlan, { reason, refusal }: HeldBack): void {
+    if (refusal && !this.attempts.some(({ wasSent }) => wasSent)) return this.#reply.refuse(refusal)
+    this.#reply.usage.begin(new HeldBackAttempt(plan, reason))
+    this.next()
+  }
+
   // ── one attempt ──
 
-  #send(plan: AttemptPlan, permit: Permit): void {
+  #send(plan: AttemptPlan, permit: Permit, hold: AttemptHold | null): void {
     const operation = this.#operationAt(plan)
-    const attempt = new SentAttempt(plan, permit, operation, this.#expectation(), this.#mayAddUsage(plan), this)
+    const attempt = new SentAttempt(plan, permit, hold, operation, this.#expectation(), this.#mayAddUsage(plan), this)
     this.#owner.stage = attempt
     this.#reply.usage.begin(attempt)
     const { body, length } = this.#received.bodyFor(plan.backend, attempt.addsUsage)
@@ -294,7 +341,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
   /** What a client put into the query may be what was not found, and must not take the operation from others. */
   #learnRefused(attempt: SentAttempt): void {
     attempt.lacksOperation = true
-    if (this.#query === '') this.live.learnOperationRefused(attempt.plan.backend, attempt.operation.path)
+    if (this.#query === '') this.#state.learnOperationRefused(attempt.plan.backend, attempt.operation.path)
   }
 
   /** Whether a strict server refuses `stream_options`, which only the gateway has added. */
@@ -306,11 +353,11 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
 
   /** The client's own request once more to the same place: it is the same attempt, and nothing is held against anybody. */
   #sendAsItCame(attempt: SentAttempt): void {
-    const { plan, permit, call } = attempt
+    const { plan, permit, hold, call } = attempt
     this.#context.streamUsage.noteRefusal(plan.backend.id, this.nowMs)
     call.abandon()
     this.#reply.usage.attempts.pop()
-    this.#send(plan, permit)
+    this.#send(plan, permit, hold)
   }
 
   /** The gateway itself has no room for a connection: another upstream could not be reached either. */
@@ -371,7 +418,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
   }
 
   #rememberAnswer(id: string | null, targetId: string): boolean {
-    if (id !== null) this.live.sessions.rememberAnswer(this.route.id, id, targetId)
+    if (id !== null) this.#state.sessions.rememberAnswer(this.route.id, id, targetId)
     return id !== null
   }
 
@@ -380,6 +427,8 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     const { stage } = this.#owner
     if (answer.kind === 'error') {
       this.#leave()
+      const quota = answer.code === 'no_target_available' ? (this.#gate?.quotaRefusal() ?? null) : null
+      if (quota) return this.#reply.refuse(quota)
       return this.#reply.refuse({ code: answer.code, detail: `\`${this.operation}\`` }, answer.retryAfterMs)
     }
     // The last one, whose body was too long or too slow to be waited for.

@@ -1,4 +1,5 @@
 import type { BodyBudget, BodyLimits } from '../body/budget.ts'
+import type { BudgetGate } from '../limits/budget-gate.ts'
 import type { RateGate } from '../limits/rate-gate.ts'
 import type { LiveState } from '../live/live-state.ts'
 import type { GatewayPorts } from '../ports.ts'
@@ -30,6 +31,8 @@ export interface GatewayContext {
   readonly live: LiveState
   /** Null: nobody keeps buckets, so that no limit binds. */
   readonly rates: RateGate | null
+  /** Null: nobody keeps budgets. */
+  readonly budgets: BudgetGate | null
   readonly connections: UpstreamConnections
   readonly silence: SilenceWatch
   readonly streamUsage: StreamUsageMemory

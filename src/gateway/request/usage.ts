@@ -98,6 +98,7 @@ export class RequestUsage implements OpenRequest {
       })
     }
     const record = this.#record(end, usage, firstByteMs, durationMs)
+    this.attempts.findLast(isSent)?.hold?.settle(usedTokens(usage), record)
     this.#ports.usage.append(record, this.#isOpen ? this : null, written)
     this.trace?.end(record)
   }
@@ -218,6 +219,7 @@ function usedTokens(usage: AnswerUsage | null): number {
 /** Why a request did not end where its first attempt went, or waited. */
 function reasonToLeave(first: RequestAttempt, isFallback: boolean): DivergenceReason {
   if (first.wasSent) return first.lacksOperation ? 'OPERATION_NOT_SERVED' : isFallback ? 'FALLBACK' : 'RETRIED'
+  if ('reason' in first) return first.reason
   if (first.trigger !== 'UNAVAILABLE') return 'SATURATED'
   return first.isEjected ? 'UNHEALTHY' : 'NOT_SERVING'
 }

@@ -29,6 +29,11 @@ export function backendAvailability(
 ): BackendAvailability {
   if (backend?.state !== 'ACTIVE') return 'NOT_SERVING'
   if (operation !== null && !servesOperation(backend, live, operation)) return 'OPERATION_NOT_SERVED'
+  const availability = placeAvailability(backend, live)
+  return availability === 'AVAILABLE' ? (live.limitOf?.(backend)?.reason ?? availability) : availability
+}
+
+function placeAvailability(backend: Backend, live: LiveView): BackendAvailability {
   if (backend.kind === 'deployment') return deploymentAvailability(backend, live)
   return live.isHealthy(backend.id) ? 'AVAILABLE' : 'UNHEALTHY'
 }

@@ -1,3 +1,12 @@
+import type { Backend } from '../config/snapshot.ts'
+
+/** Why a limit of a backend, or a budget, keeps a request from it. */
+export interface BackendLimit {
+  readonly reason: 'RATE_LIMITED' | 'BUDGET_EXHAUSTED'
+  /** Until it may have room again. */
+  readonly retryAfterMs: number
+}
+
 /**
  * The live state that decisions are made with, as a question-and-answer interface: the gateway answers from its own
  * counters, the control plane from what the gateways report. It is keyed by identity and outlives every snapshot.
@@ -22,4 +31,6 @@ export interface LiveView {
   retryAtMs(id: string): number
   /** When it was last ejected, in milliseconds since the epoch; 0: it is not. Decides who was ejected least recently. */
   ejectedAtMs(id: string): number
+  /** The limit or budget that keeps requests from it now, as far as it is known; null: none. Without it there are no limits. */
+  limitOf?(backend: Backend): BackendLimit | null
 }

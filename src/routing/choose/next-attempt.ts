@@ -271,6 +271,7 @@ export function leastRecentCandidate(
   const offer = (target: Target | null, backendId: string): void => {
     const backend = snapshot.backends.get(backendId)
     if (!backend || (operation !== null && !servesOperation(backend, live, operation))) return
+    if (live.limitOf?.(backend)) return
     const atMs = firstEjectedAtMs(backend, live)
     if (atMs === null) {
       const isFull = backendAvailability(backend, live, operation) === 'UNHEALTHY'
@@ -421,14 +422,15 @@ function servingIds({ targets, fallback }: Route): readonly string[] {
   return [...ids, ...(fallback?.triggers.has('UNAVAILABLE') ? fallback.backendIds : [])]
 }
 
-/** Until the first of what could take the request is due again, from 1 s to 5 min; 1 s if one is well: it is only full. */
+/** Until the first of what could take the request is due again, or its limit has room, from 1 s to 5 min; 1 s if one is well: it is only full. */
 export function retryAfterMs({ snapshot, route, live, operation }: TargetQuestion, nowMs: number): number {
   let soonest = Infinity
   for (const id of servingIds(route)) {
     const backend = snapshot.backends.get(id)
     if (backend?.state !== 'ACTIVE' || (operation !== null && !servesOperation(backend, live, operation))) continue
+    const roomAtMs = nowMs + (live.limitOf?.(backend)?.retryAfterMs ?? 0)
     for (const place of placesOf(backend))
-      soonest = Math.min(soonest, live.isHealthy(place) ? nowMs : live.retryAtMs(place))
+      soonest = Math.min(soonest, Math.max(roomAtMs, live.isHealthy(place) ? nowMs : live.retryAtMs(place)))
   }
   if (soonest === Infinity) return shortestRetryAfterMs
   return Math.min(Math.max(soonest - nowMs, shortestRetryAfterMs), longestRetryAfterMs)

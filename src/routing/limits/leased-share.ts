@@ -106,6 +106,11 @@ export class LeasedShare {
     this.#isReported = false
   }
 
+  /** What was told of it no longer counts. */
+  askAnew(): void {
+    this.#free = null
+  }
+
   /** The database is away: after the rest of the lease this gateway may use so much. */
   goOn(share: number): void {
     this.#alone = share

@@ -3,7 +3,7 @@ import type { GatewayPorts } from '../../gateway/ports.ts'
 import { timelyRecord } from '../../gateway/spool/timely-record.ts'
 import type { Config } from '../configuration/config.ts'
 import { urlOf, whyNotListening } from '../listeners/http.ts'
-import { createLeasePort } from '../limits/lease-port.ts'
+import { createBudgetPort, createLeasePort } from '../limits/lease-port.ts'
 import { inFlightElsewhere } from '../gateways/live-reports.ts'
 import type { Log } from '../log/log.ts'
 import type { ApiMetrics } from '../metrics/api-metrics.ts'
@@ -42,7 +42,11 @@ export async function openDataPlane(config: Config, options: DataPlaneOptions): 
   const { kept, reporting, policy, version, log } = options
   const { persistence, store, judge, registry } = kept
   const { db } = persistence.database
-  const usage = opened.use(openUsage({ ...config, db, onStored: reporting.feed.announce, log }))
+  const onStored = (ids: readonly string[]) => {
+    gateway.noteStored(ids)
+    return reporting.feed.announce(ids)
+  }
+  const usage = opened.use(openUsage({ ...config, db, onStored, log }))
   const tracing = opened.use(
     await openTracing(config.otlpEndpoint, {
       sampling: config.traceSampling,
@@ -62,6 +66,7 @@ export async function openDataPlane(config: Config, options: DataPlaneOptions): 
     gatewayCount: registry.gatewayCount,
     inFlightElsewhere: (id) => inFlightElsewhere(registry.others(), id),
     leaseLimits: createLeasePort(db, kept.gatewayId),
+    leaseBudgets: createBudgetPort(db, { gatewayId: kept.gatewayId, spoolId: usage.spool.id }),
     metrics: () => metrics.ofGateway(),
     tracer: tracing?.tracer,
     log,

@@ -1,4 +1,5 @@
 import type { Db } from '../../storage/database/db.ts'
+import { sweepBudgetBuckets } from '../../storage/budget/lease.ts'
 import { sweepLimitBuckets } from '../../storage/limit/states.ts'
 import { pruneHistory } from '../../storage/change/retention.ts'
 import { pruneUsageDimensions } from '../../storage/usage/ledger/dimensions.ts'
@@ -20,6 +21,7 @@ export function startRetention(options: {
     // Once a day, by whoever was the first.
     const dimensions = minuteDays > 0 ? await pruneUsageDimensions(db) : 0
     await sweepLimitBuckets(db)
+    await sweepBudgetBuckets(db)
     const { changes, revisions } = await pruneHistory(db)
     const deleted = { minuteDays, dimensions, changes, revisions }
     if (Object.values(deleted).some((count) => count > 0))

@@ -28,6 +28,7 @@ export function createLiveReports(own: OwnLiveState, others: () => readonly Gate
       inFlightEverywhere: inFlight,
       isOperationRefused: (id, operation) => own.isOperationRefused(id, operation),
       waiting: (id) => own.waiting(id),
+      limitOf: (backend) => own.limitOf?.(backend) ?? null,
       retryAtMs: (id) => Math.max(own.retryAtMs(id), ...others().map(({ health }) => health[id]?.retryAtMs ?? 0)),
       ejectedAtMs: (id) => Math.max(own.ejectedAtMs(id), ...others().map(({ health }) => health[id]?.ejectedAtMs ?? 0)),
     },

@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { BudgetAnswer, BudgetAsk } from '../../routing/limits/budget-lease.ts'
 import { leaseMs, type LeaseAnswer, type LeaseAsk } from '../../routing/limits/lease.ts'
 import type { Db } from '../../storage/database/db.ts'
+import { type BudgetLessee, leaseBudgets } from '../../storage/budget/lease.ts'
 import { leaseLimits } from '../../storage/limit/lease.ts'
 
 /** A connection that hangs must not keep the next question from another one. */
@@ -9,6 +11,14 @@ const patienceMs = 3_000
 /** How a gateway takes its turns at the buckets. Rejects if the database does not answer in time. */
 export function createLeasePort(db: Db, gatewayId: string): (asks: readonly LeaseAsk[]) => Promise<LeaseAnswer[]> {
   return (asks) => inTime(leaseLimits(db, gatewayId, asks, leaseMs))
+}
+
+/** The same of budgets. */
+export function createBudgetPort(
+  db: Db,
+  lessee: BudgetLessee,
+): (asks: readonly BudgetAsk[]) => Promise<readonly BudgetAnswer[]> {
+  return (asks) => inTime(leaseBudgets(db, lessee, asks, leaseMs))
 }
 
 async function inTime<T>(answer: Promise<T>): Promise<T> {

@@ -1,4 +1,6 @@
 import { sql } from 'kysely'
+import type { BudgetAsk } from '../../routing/limits/budget-lease.ts'
+import { noId } from '../../routing/limits/match-limits.ts'
 import type { Budget, LimitDimension, LimitSubject } from '../../routing/limits/limit.ts'
 import type { UsageFilter } from '../../routing/usage/filter.ts'
 import type { Db } from '../database/db.ts'
@@ -20,6 +22,9 @@ export interface Spent {
 /** Most values of the dimensions that are told apart. */
 const maxGroups = 10_000
 
+/** Of ids alone. */
+type IdFilter = { -readonly [K in keyof UsageFilter as K extends `${string}Ids` ? K : never]: UsageFilter[K] }
+
 const nothing: Spent[] = [{ ids: [], labels: [], cost: '0' }]
 
 const columnsOf = {
@@ -39,11 +44,20 @@ export async function listSpent(
   { subject, per }: Pick<Budget, 'subject' | 'per'>,
   range: Range,
 ): Promise<Spent[]> {
+  return await listSpentBy(db, per, filterOf(subject), range)
+}
+
+async function listSpentBy(
+  db: Db,
+  per: readonly LimitDimension[],
+  filter: UsageFilter,
+  range: Range,
+): Promise<Spent[]> {
   const query: UsageSelection = {
     range,
     bucket: 'ALL',
     groupBy: per,
-    filter: filterOf(subject),
+    filter,
     limit: maxGroups,
     withPercentiles: false,
   }
@@ -71,7 +85,7 @@ export async function listSpent(
   return rows.length === 0 && per.length === 0 ? nothing : rows
 }
 
-function filterOf(subject: LimitSubject): UsageFilter {
+function filterOf(subject: LimitSubject): IdFilter {
   switch (subject.kind) {
     case 'INSTALLATION':
       return {}
@@ -88,3 +102,28 @@ function filterOf(subject: LimitSubject): UsageFilter {
       return { backendIds: [subject.id] }
   }
 }
+
+/** Of a period without an end: behind any record. */
+const farAwayMs = Date.UTC(9999, 0)
+
+/** What one part of a budget has cost in a period: USD, an exact decimal. */
+export async function spentInBucket(
+  db: Db,
+  {
+    budget,
+    bucket,
+    periodStartMs,
+    periodEndMs,
+  }: Pick<BudgetAsk, 'budget' | 'bucket' | 'periodStartMs' | 'periodEndMs'>,
+): Promise<string> {
+  const range = { from: periodStartMs, to: periodEndMs ?? farAwayMs }
+  const ids = bucket === '' ? [] : bucket.split(' ')
+  const known = ids.flatMap((id, i) => (id === noId ? [] : [{ dimension: budget.per[i]!, id }]))
+  const filter = { ...filterOf(budget.subject) }
+  for (const { dimension, id } of known) filter[idsFilterOf[dimension]] = [id]
+  if (known.length === ids.length) return (await listSpentBy(db, [], filter, range))[0]!.cost
+  const groups = await listSpentBy(db, budget.per, filter, range)
+  return groups.find((group) => group.ids.every((id, i) => (id ?? noId) === ids[i]))?.cost ?? '0'
+}
+
+const idsFilterOf = { API_KEY: 'apiKeyIds', USER: 'userIds', ROUTE: 'routeIds' } as const

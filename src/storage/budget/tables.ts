@@ -4,6 +4,7 @@ import type { LimitSubjectColumns } from '../limit/tables.ts'
 
 /** The columns of `migrations/0012_limits.sql`, as the driver returns and takes them. */
 export interface BudgetTables {
+  budget_lease: BudgetLeaseTable
   budget: BudgetTable
 }
 
@@ -22,4 +23,9 @@ export interface BudgetTable extends LimitSubjectColumns {
   unpriced_reserve: string | null
   raise_period_start: Date | null
   raise_amount: string | null
+}
+
+/** The columns of `migrations/0019_budget_leases.sql` that are written from elsewhere. */
+interface BudgetLeaseTable {
+  spool_id: string
 }

@@ -105,7 +105,7 @@ export async function deleteUsageProgress(db: Db, spoolId: string): Promise<void
 export async function adoptUsageProgress(db: Db, spoolId: string, adoptedIds: readonly string[]): Promise<void> {
   if (adoptedIds.length === 0) return
   await db.transaction().execute(async (tx) => {
-    for (const table of ['usage_run', 'usage_loss'] as const)
+    for (const table of ['usage_run', 'usage_loss', 'budget_lease'] as const)
       await tx.updateTable(table).set({ spool_id: spoolId }).where('spool_id', 'in', adoptedIds).execute()
     await tx.deleteFrom('usage_progress').where('spool_id', 'in', adoptedIds).execute()
   })

@@ -1,0 +1,142 @@
+import type { BudgetAnswer, BudgetAsk } from './budget-lease.ts'
+import type { PeriodRange } from './budget-period.ts'
+import { leaseMs } from './lease.ts'
+import type { LeaseTurn, TurnTaker } from './lease-turn.ts'
+import { LeasedShare, type ShareAsk } from './leased-share.ts'
+import type { Budget } from './limit.ts'
+import { nanoOf } from './money.ts'
+
+/** A record that is not in the database after so long never will be. */
+const recordLostAfterMs = 600_000
+/** For the next requests a gateway keeps no more than this part of a budget, and near its end nothing. */
+const spareParts = 200
+
+/** One part of a budget in one period, as this gateway knows it. Money in whole billionths of a USD. */
+export class BudgetBucket implements TurnTaker<BudgetAsk, BudgetAnswer> {
+  readonly key: string
+  readonly period: PeriodRange
+  budget: Budget
+  readonly share = new LeasedShare()
+  #waiting = 0
+  #isAway = false
+  #free: number | null = null
+  /** Of ended requests, until their records are in the database: by the request's id. */
+  readonly #unstored = new Map<string, { readonly nano: number; readonly atMs: number }>()
+
+  constructor(budget: Budget, key: string, period: PeriodRange) {
+    this.key = key
+    this.period = period
+    this.budget = budget
+  }
+
+  /** The budget has been changed: what was told of it no longer counts. */
+  follow(budget: Budget): void {
+    this.budget = budget
+    this.#free = null
+    this.share.askAnew()
+  }
+
+  /** `ASK`: only the database knows. */
+  judge(nano: number, nowMs: number): 'ROOM' | 'ASK' | 'EXHAUSTED' {
+    if (this.budget.onExhausted === 'NOTIFY' || this.share.has(nano, nowMs)) return 'ROOM'
+    if (this.share.mayHave(nano, nowMs)) return 'ASK'
+    // While records are on their way they may count twice: as spent, and as held.
+    return this.#unstored.size > 0 && !this.#isAway && this.share.left(nowMs) + this.#unstoredNano >= nano
+      ? 'ASK'
+      : 'EXHAUSTED'
+  }
+
+  /** Whether it keeps requests out, as the database last told. */
+  isExhausted(nowMs: number): boolean {
+    if (this.budget.onExhausted === 'NOTIFY' || this.#free === null || this.#free > 0) return false
+    return !this.share.has(1, nowMs)
+  }
+
+  wait(nano: number, count: 1 | -1): void {
+    this.#waiting += count * nano
+  }
+
+  reserve(nano: number, nowMs: number): void {
+    this.share.take(nano, nowMs)
+  }
+
+  /** The request is over: it is held what it cost until its record is in the database. */
+  settle(reserved: number, spent: number, requestId: string, nowMs: number): void {
+    this.share.release(reserved)
+    if (spent <= 0) return
+    this.share.take(spent, nowMs)
+    this.#unstored.set(requestId, { nano: spent, atMs: nowMs })
+  }
+
+  giveBack(reserved: number): void {
+    this.share.release(reserved)
+  }
+
+  /** The record is in the database, and counts as spent there. Returns whether it was of this bucket. */
+  noteStored(requestId: string): boolean {
+    const record = this.#unstored.get(requestId)
+    if (!record) return false
+    this.#unstored.delete(requestId)
+    this.share.release(record.nano)
+    return true
+  }
+
+  wantsTurn(nowMs: number): boolean {
+    if (!this.#isAway) this.#dropLost(nowMs)
+    return this.share.wantsTurn(nowMs)
+  }
+
+  isForgettable(nowMs: number): boolean {
+    return this.share.isForgettable(nowMs) && this.#unstored.size === 0
+  }
+
+  turn(gateways: number, nowMs: number): readonly LeaseTurn<BudgetAsk, BudgetAnswer>[] {
+    const ask = this.share.ask(this.#waiting, this.#mostSpare(gateways), nowMs)
+    return [
+      {
+        ask: this.#told(ask),
+        answer: ({ granted, free }, askedAtMs) => {
+          this.#free = free
+          this.share.answer({ granted, free: Math.max(0, free) }, askedAtMs, leaseMs)
+        },
+        unanswered: () => this.share.unanswered(),
+      },
+    ]
+  }
+
+  /** The database is away: what is held is used up, then it is as the budget says. */
+  goOn(): void {
+    this.#isAway = true
+    this.share.goOn(0)
+  }
+
+  comeBack(): void {
+    this.#isAway = false
+    this.share.comeBack()
+  }
+
+  get #unstoredNano(): number {
+    let sum = 0
+    for (const { nano } of this.#unstored.values()) sum += nano
+    return sum
+  }
+
+  #told(ask: ShareAsk): BudgetAsk {
+    const { budget, key, period } = this
+    return { ...ask, budget, bucket: key, periodStartMs: period.startMs, periodEndMs: period.endMs }
+  }
+
+  /** Slices become smaller towards the end; the last ones are one request each. */
+  #mostSpare(gateways: number): number {
+    const free = Math.max(0, this.#free ?? 0)
+    const most = nanoOf(this.budget.amount) / spareParts
+    return free < most * 4 * gateways ? 0 : Math.floor(most)
+  }
+
+  #dropLost(nowMs: number): void {
+    for (const [id, { atMs }] of this.#unstored) {
+      if (nowMs - atMs < recordLostAfterMs) return
+      this.noteStored(id)
+    }
+  }
+}
