@@ -77,7 +77,7 @@ export class BudgetBucket implements TurnTaker<BudgetAsk, BudgetAnswer> {
     const record = this.#unstored.get(requestId)
     if (!record) return false
     this.#unstored.delete(requestId)
-    this.share.release(record.nano)
+    this.share.spend(record.nano)
     return true
   }
 

@@ -59,6 +59,13 @@ export class LeasedShare {
     this.#isReported = false
   }
 
+  /** What was in use is gone for good: it counts elsewhere from now on. */
+  spend(amount: number): void {
+    this.#inUse -= amount
+    this.#held -= amount
+    this.#isReported = false
+  }
+
   /** Whether the database may have as much as is lacking: it has to be asked. */
   mayHave(amount: number, nowMs: number): boolean {
     if (this.#alone !== null) return false
@@ -78,7 +85,7 @@ export class LeasedShare {
   }
 
   isForgettable(nowMs: number): boolean {
-    return this.#isReported && this.#inUse === 0 && this.#held === 0 && this.#isIdle(nowMs)
+    return this.#isReported && this.#inUse === 0 && this.#held <= 0 && this.#isIdle(nowMs)
   }
 
   /** `need`: what requests wait for; `mostSpare`: what may be kept for the next ones. */

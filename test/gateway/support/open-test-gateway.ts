@@ -186,7 +186,7 @@ export interface TestGatewayOptions extends Partial<GatewayOptions> {
   readonly append?: (record: UsageRecord, written: () => void) => void
   /** Told of each record, before `append`. */
   readonly observers?: readonly RecordObserver[]
-  readonly ports?: Pick<GatewayPorts, 'metrics' | 'tracer' | 'judgeSnapshot' | 'leaseLimits'>
+  readonly ports?: Pick<GatewayPorts, 'metrics' | 'tracer' | 'judgeSnapshot' | 'leaseLimits' | 'leaseBudgets'>
 }
 
 export async function openTestGateway(
