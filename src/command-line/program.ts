@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { readProductVersion } from '../server/configuration/product-version.ts'
 import { addCreateKey } from './create-key.ts'
+import { addGrants } from './grants.ts'
 import { addMigrate } from './migrate.ts'
 import { addRotateEncryptionKey } from './rotate-encryption-key.ts'
 import { addSchema } from './schema.ts'
@@ -29,6 +30,7 @@ export async function createProgram(shell: Shell): Promise<Command> {
   addServe(program, shell)
   addMigrate(program, shell)
   addCreateKey(program, shell)
+  addGrants(program)
   addRotateEncryptionKey(program, shell)
   addSchema(program)
   addVersion(program)

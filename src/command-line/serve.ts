@@ -1,7 +1,8 @@
 import { setFlagsFromString } from 'node:v8'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { FirstAdministrator } from '../control/user/first-administrator.ts'
 import type { Log } from '../server/log/log.ts'
+import type { Served } from '../server/serve.ts'
 import { prepare } from './prepare.ts'
 import type { Shell } from './shell.ts'
 
@@ -13,7 +14,18 @@ export function addServe(program: Command, shell: Shell): void {
     .description(
       'Runs the API and the gateway, and without DATABASE_URL a PostgreSQL of its own, until SIGTERM or SIGINT.',
     )
-    .action(() => runServe(shell))
+    .addOption(
+      new Option('--role <role>', 'what this process serves; SIGNALBOX_ROLE').choices(['all', 'control', 'gateway']),
+    )
+    .action(({ role }: { role?: string }) => {
+      set(shell, { SIGNALBOX_ROLE: role })
+      return runServe(shell)
+    })
+}
+
+/** What is said on the command line goes before the environment. In its place: packages read the environment, too. */
+function set({ environment }: Shell, settings: Readonly<Record<string, string | undefined>>): void {
+  for (const [name, value] of Object.entries(settings)) if (value !== undefined) environment[name] = value
 }
 
 async function runServe(shell: Shell): Promise<void> {
@@ -28,8 +40,8 @@ async function runServe(shell: Shell): Promise<void> {
   process.on('uncaughtExceptionMonitor', (error) => log.error({ err: error }, 'a fault of the program ends it'))
   try {
     await using served = await serve(config, log, { version: readProductVersion(), signal: stop.signal })
-    log.info({ api: served.apiUrl, gateway: served.gatewayUrl }, 'listening')
-    served.firstAdministrator.then((administrator) => welcome(served, administrator, log), ignore)
+    log.info(addressesOf(served), 'listening')
+    served.firstAdministrator?.then((administrator) => welcome(served, administrator, log), ignore)
     await stop.requested
     log.info({}, 'draining: no new requests, and the end when those in flight have ended; a second signal ends it now')
     await served.drain()
@@ -49,8 +61,13 @@ function countBuffersAsHeap(): void {
   if (process.versions.v8.startsWith('13.')) setFlagsFromString('--external-memory-accounted-in-global-limit')
 }
 
+/** Only what there is. */
+function addressesOf({ apiUrl, gatewayUrl }: Served): Readonly<Record<string, string>> {
+  return { ...(apiUrl !== null && { api: apiUrl }), ...(gatewayUrl !== null && { gateway: gatewayUrl }) }
+}
+
 async function welcome(
-  urls: { apiUrl: string; gatewayUrl: string },
+  urls: Pick<Served, 'apiUrl' | 'gatewayUrl'>,
   administrator: FirstAdministrator,
   log: Log,
 ): Promise<void> {

@@ -26,7 +26,7 @@ interface LogLine {
 
 export interface Product extends AsyncDisposable {
   readonly pid: number
-  /** e.g. `http://127.0.0.1:40001` */
+  /** e.g. `http://127.0.0.1:40001`; empty if its role has none. */
   readonly apiUrl: string
   readonly gatewayUrl: string
   readonly adminKey: string
@@ -48,7 +48,7 @@ const main = join(import.meta.dirname, '../../src/main.ts')
 const running = new Set<ChildProcess>()
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')))
 
-/** A running product that answers on both ports. Throws with its output if it ends before, or takes longer than a minute. */
+/** A running product that answers on its ports. Throws with its output if it ends before, or takes longer than a minute. */
 export async function startProduct(options: ProductOptions = {}): Promise<Product> {
   const ownDir = options.dataDir === undefined ? await openFolder() : undefined
   const dataDir = options.dataDir ?? join(ownDir ?? '', 'data')
@@ -82,10 +82,10 @@ export async function startProduct(options: ProductOptions = {}): Promise<Produc
     const line = await Promise.race([listening(output), endedEarly(exited, output), tooSlow(options, output)])
     return {
       pid: child.pid ?? 0,
-      apiUrl: line.api,
-      gatewayUrl: line.gateway,
+      apiUrl: line.api ?? '',
+      gatewayUrl: line.gateway ?? '',
       adminKey,
-      graphql: createGraphqlClient(line.api, adminKey),
+      graphql: createGraphqlClient(line.api ?? '', adminKey),
       dataDir,
       output: () => output.lines.join('\n'),
       logs: () => output.lines.flatMap(asLogLine),
@@ -162,8 +162,8 @@ async function openFolder(): Promise<string> {
 }
 
 interface ListeningLine {
-  readonly api: string
-  readonly gateway: string
+  readonly api?: string
+  readonly gateway?: string
 }
 
 function listening(output: Output): Promise<ListeningLine> {
@@ -180,7 +180,7 @@ function listening(output: Output): Promise<ListeningLine> {
 }
 
 function isListeningLine(line: LogLine): line is LogLine & ListeningLine {
-  return line.msg === 'listening' && typeof line['api'] === 'string' && typeof line['gateway'] === 'string'
+  return line.msg === 'listening'
 }
 
 async function endedEarly(exited: Promise<number | string>, output: Output): Promise<never> {

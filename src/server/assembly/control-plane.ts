@@ -5,8 +5,9 @@ import type { TrustedDocuments } from '../../graphql/transport/trusted-documents
 import { getInstallation } from '../../storage/secret/installation.ts'
 import { openApiListener } from '../listeners/api.ts'
 import type { Config } from '../configuration/config.ts'
-import { createLiveReports } from '../gateways/live-reports.ts'
+import { createLiveReports, idleLiveState } from '../gateways/live-reports.ts'
 import type { Log } from '../log/log.ts'
+import type { MetricsReader } from '../../gateway/ports.ts'
 import type { ApiMetrics } from '../metrics/api-metrics.ts'
 import { startRetention } from '../database/retention.ts'
 import { openUpstreamHttp } from '../upstream/http.ts'
@@ -29,11 +30,14 @@ export interface ControlPlane extends AsyncDisposable {
 export interface ControlPlaneOptions {
   readonly kept: Kept
   readonly reporting: Reporting
-  readonly dataPlane: DataPlane
+  /** Null: this process has no gateway. */
+  readonly dataPlane: DataPlane | null
   readonly online: Online
   readonly policy: UpstreamPolicy
   readonly trusted: TrustedDocuments | undefined
   readonly apiMetrics: ApiMetrics
+  /** What the API answers a scrape with. */
+  readonly readMetrics: MetricsReader
   readonly log: Log
 }
 
@@ -56,8 +60,8 @@ export async function openControlPlane(config: Config, options: ControlPlaneOpti
       trusted: options.trusted,
       costPerMinute: config.apiCostPerMinute,
       countOperation: apiMetrics.report,
-      gatewayUrl: dataPlane.url,
-      metrics: dataPlane.metrics.ofAll,
+      gatewayUrl: () => dataPlane?.url(),
+      metrics: options.readMetrics,
       metricsOpen: config.metricsOpen,
       whyNotReady: () => (isReady ? undefined : 'the database cannot be reached'),
       log,
@@ -95,13 +99,13 @@ function createControl(kept: Kept, policy: UpstreamPolicy, opened: AsyncDisposab
 
 function livePortsOf(options: ControlPlaneOptions, opened: AsyncDisposableStack): LivePorts {
   const { kept, reporting, dataPlane } = options
-  const reports = createLiveReports(dataPlane.gateway.live, kept.registry.others)
+  const reports = createLiveReports(dataPlane?.gateway.live ?? idleLiveState, kept.registry.others)
   return {
     ...reports,
     problems: opened.use(openProblems(options, reports)),
     productVersion: readProductVersion(),
-    gatewayId: kept.gatewayId,
-    usageCompleteUntilMs: () => dataPlane.usage.spool.state().completeUntilMs,
+    gatewayId: dataPlane && kept.gatewayId,
+    ...(dataPlane && { usageCompleteUntilMs: () => dataPlane.usage.spool.state().completeUntilMs }),
     traffic: reporting.traffic,
     onSnapshot: kept.store.subscribe,
     onRequest: reporting.feed.onRequest,

@@ -1,14 +1,12 @@
 import { type Gateway, openGateway } from '../../gateway/gateway.ts'
-import type { GatewayPorts } from '../../gateway/ports.ts'
+import type { GatewayPorts, MetricsReader } from '../../gateway/ports.ts'
 import { timelyRecord } from '../../gateway/spool/timely-record.ts'
 import type { Config } from '../configuration/config.ts'
 import { urlOf, whyNotListening } from '../listeners/http.ts'
 import { createBudgetPort, createLeasePort } from '../limits/lease-port.ts'
 import { inFlightElsewhere } from '../gateways/live-reports.ts'
 import type { Log } from '../log/log.ts'
-import type { ApiMetrics } from '../metrics/api-metrics.ts'
-import { createMetrics, type Metrics } from '../metrics/metrics.ts'
-import { createRequestMetrics } from '../metrics/request-metrics.ts'
+import { createRequestMetrics, type RequestMetrics } from '../metrics/request-metrics.ts'
 import { observedSink } from '../usage/observed-sink.ts'
 import { openTracing } from '../tracing/tracing.ts'
 import type { UpstreamPolicy } from '../upstream/policy.ts'
@@ -20,7 +18,7 @@ import type { Reporting } from './reporting.ts'
 export interface DataPlane extends AsyncDisposable {
   readonly gateway: Gateway
   readonly usage: Usage
-  readonly metrics: Metrics
+  readonly requestMetrics: RequestMetrics
   /** Opens the gateway's port; resolves to its URL. Throws `StartError` with the variable to change if it cannot be had. */
   listen(): Promise<string>
   /** The gateway's URL once it listens. */
@@ -31,7 +29,8 @@ export interface DataPlaneOptions {
   readonly kept: Kept
   readonly reporting: Reporting
   readonly policy: UpstreamPolicy
-  readonly apiMetrics: ApiMetrics
+  /** What the gateway answers a scrape with. */
+  readonly readMetrics: MetricsReader
   readonly version: string
   readonly log: Log
 }
@@ -67,22 +66,11 @@ export async function openDataPlane(config: Config, options: DataPlaneOptions): 
     inFlightElsewhere: (id) => inFlightElsewhere(registry.others(), id),
     leaseLimits: createLeasePort(db, kept.gatewayId),
     leaseBudgets: createBudgetPort(db, { gatewayId: kept.gatewayId, spoolId: usage.spool.id }),
-    metrics: () => metrics.ofGateway(),
+    metrics: options.readMetrics,
     tracer: tracing?.tracer,
     log,
   }
   const gateway = opened.use(openGateway(ports, gatewayOptionsOf(config)))
-  const metrics = createMetrics({
-    requests: requestMetrics,
-    api: options.apiMetrics,
-    gateway,
-    snapshot: store.current,
-    spool: usage.spool,
-    lostByAll: usage.lostByAll,
-    pools: { serving: persistence.database, commands: persistence.commands, reads: persistence.reads },
-    version,
-    otherGateways: registry.others,
-  })
   // What waits for room at a backend must not wait for the next request to hear of more.
   opened.defer(store.subscribe(() => gateway.follow()))
   let url: string | undefined
@@ -90,7 +78,7 @@ export async function openDataPlane(config: Config, options: DataPlaneOptions): 
   return {
     gateway,
     usage,
-    metrics,
+    requestMetrics,
     listen: async () => (url = await listen(gateway, config)),
     url: () => url,
     [Symbol.asyncDispose]: () => owned.disposeAsync(),

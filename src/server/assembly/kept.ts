@@ -9,7 +9,7 @@ import { openPersistence, type Persistence } from '../database/persistence.ts'
 import { openSnapshotJudge, type SnapshotJudge } from '../following/snapshot-judge.ts'
 import { createSnapshotStore, type SnapshotStore } from '../following/snapshot-store.ts'
 
-/** What is kept: the database, the configuration that is followed in it, and this process's place among the gateways. */
+/** What is kept: the database, the configuration that is followed in it, and this process's place among the processes. */
 export interface Kept extends AsyncDisposable {
   readonly gatewayId: string
   readonly persistence: Persistence
@@ -41,7 +41,9 @@ export async function openKept(
   const isKnown = config.databaseUrl !== undefined && (await publishLastGoodSnapshot(dataDir, persistence, store, log))
   opened.use(openSnapshotKeeper({ dataDir, box, store, log }))
   const countFile = join(dataDir, 'gateway-count')
-  const registry = opened.use(openGatewayRegistry({ id: gatewayId, build: version, db, store, box, countFile, log }))
+  const registry = opened.use(
+    openGatewayRegistry({ id: gatewayId, role: config.role, build: version, db, store, box, countFile, log }),
+  )
   const owned = opened.move()
   return {
     gatewayId,

@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Config } from '../configuration/config.ts'
 import { followNotifications } from '../following/follow-notifications.ts'
 import { warnOfForbiddenUpstreams } from '../upstream/forbidden-upstreams.ts'
 import type { GatewayFigures } from '../gateways/registry.ts'
 import type { Log } from '../log/log.ts'
-import { migrateWhenReachable, whenUsable } from '../database/persistence.ts'
-import { adoptEncryptionKey, changeKeyIfAlone } from '../database/rotate-encryption-key.ts'
+import { migrateWhenReachable, explainGrants, untilMigrated, whenUsable } from '../database/persistence.ts'
+import { adoptEncryptionKey, changeKeyIfAlone, followEncryptionKey } from '../database/rotate-encryption-key.ts'
+import { listMissingMigrations } from '../../storage/database/migrate.ts'
 import type { UpstreamPolicy } from '../upstream/policy.ts'
+import type { UsageCare } from '../usage/care.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { Kept } from './kept.ts'
 import type { Reporting } from './reporting.ts'
@@ -18,42 +21,68 @@ export interface Online extends AsyncDisposable {
   /** Resolves when the database is prepared and followed; rejects if it cannot be used, or if `signal` ends the wait. */
   readonly done: Promise<void>
   /** Repeats a step until the database takes it, as long as it may still come. */
-  readonly untilUsable: <T>(step: () => Promise<T>) => Promise<T>
+  readonly untilUsable: UntilUsable
 }
+
+type UntilUsable = <T>(step: () => Promise<T>) => Promise<T>
 
 export interface OnlineOptions {
   readonly kept: Kept
   readonly reporting: Reporting
-  readonly dataPlane: DataPlane
+  /** Null: this process has no gateway. */
+  readonly dataPlane: DataPlane | null
+  /** Null: another process looks after it. */
+  readonly care: UsageCare | null
   readonly policy: UpstreamPolicy
   readonly log: Log
   readonly signal: AbortSignal
 }
 
 /** Begins to prepare the database and to follow it, in the order of what needs what. */
-export function goOnline({ kept, reporting, dataPlane, policy, log, signal }: OnlineOptions): Online {
+export function goOnline(config: Config, options: OnlineOptions): Online {
+  const { kept, reporting, dataPlane, care, policy, log, signal } = options
   const opened = new AsyncDisposableStack()
   const { persistence, store, follower, registry } = kept
   const { db, url: databaseUrl } = persistence.database
   // A gateway that serves already goes on trying, whatever is wrong: nobody else would make it current again.
   const { isEmbedded } = persistence
-  const untilUsable = <T>(step: () => Promise<T>) => whenUsable(step, log, { always: kept.isKnown, isEmbedded, signal })
+  const untilUsable: UntilUsable = (step) =>
+    whenUsable(() => step().catch(explainGrants), log, { always: kept.isKnown, isEmbedded, signal })
   const run = async () => {
-    await untilUsable(() => migrateWhenReachable(databaseUrl, log, { signal, isEmbedded }))
-    const { isChanging } = await untilUsable(() => adoptEncryptionKey(db, persistence.box))
+    const { isKeyChanging } = await prepare(config, options, untilUsable)
     // First of all: what is complete must not pass what was served without the database.
-    await untilUsable(() => dataPlane.usage.start())
+    if (dataPlane) await untilUsable(() => dataPlane.usage.start())
+    if (care) await untilUsable(() => care.start())
     await untilUsable(() => follower.reload())
     warnOfForbiddenUpstreams(store.current(), policy, log)
     const notices = opened.use(followNotifications({ databaseUrl, follower, registry, feed: reporting.feed, log }))
     opened.defer(persistence.onServerLeft(() => notices.leave()))
     await registry.start(() => figuresOf(dataPlane))
-    if (isChanging) changeKeyIfAlone(db, persistence.box, registry.others(), log)
+    if (isKeyChanging) changeKeyIfAlone(db, persistence.box, registry.hasPeers(), log)
   }
   return { done: run(), untilUsable, [Symbol.asyncDispose]: () => opened.disposeAsync() }
 }
 
-function figuresOf({ gateway, usage }: DataPlane): GatewayFigures {
+/** Migrates, and settles with which key secrets are encrypted. A process that is only a gateway waits until another one has. */
+async function prepare(
+  { role }: Config,
+  { kept, log, signal }: OnlineOptions,
+  untilUsable: UntilUsable,
+): Promise<{ readonly isKeyChanging: boolean }> {
+  const { db, url } = kept.persistence.database
+  const { box, isEmbedded } = kept.persistence
+  if (role !== 'gateway') {
+    await untilUsable(() => migrateWhenReachable(url, log, { signal, isEmbedded }))
+    return { isKeyChanging: (await untilUsable(() => adoptEncryptionKey(db, box))).isChanging }
+  }
+  await untilMigrated(() => untilUsable(() => listMissingMigrations(db)), log, signal)
+  await untilUsable(() => followEncryptionKey(db, box))
+  return { isKeyChanging: false }
+}
+
+function figuresOf(dataPlane: DataPlane | null): GatewayFigures {
+  if (!dataPlane) return { inFlight: 0, pendingUsageRecords: 0, health: {}, endpointInFlight: {} }
+  const { gateway, usage } = dataPlane
   return {
     inFlight: gateway.inFlight,
     pendingUsageRecords: usage.spool.state().pending,

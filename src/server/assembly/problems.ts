@@ -14,7 +14,7 @@ export function openProblems(
   parts: {
     readonly kept: Kept
     readonly reporting: Reporting
-    readonly dataPlane: DataPlane
+    readonly dataPlane: DataPlane | null
     readonly policy: UpstreamPolicy
     readonly log: Log
   },
@@ -23,11 +23,11 @@ export function openProblems(
   const { kept, reporting, dataPlane, policy, log } = parts
   const { gatewayId, store, registry } = kept
   const { db } = kept.persistence.reads
-  const { live } = dataPlane.gateway
+  const ownHealth = () => (dataPlane ? dataPlane.gateway.live.healthReport() : {})
   return openProblemWatch({
     store,
     live: view,
-    failing: () => joinFailing([live.healthReport(), ...registry.others().map(({ health }) => health)]),
+    failing: () => joinFailing([ownHealth(), ...registry.others().map(({ health }) => health)]),
     readTraffic: (windowMs) => reporting.traffic.recent(windowMs),
     contact: registry.contact,
     gateways: registry.seen,

@@ -15,10 +15,19 @@ export interface Reporting extends AsyncDisposable {
 
 export function openReporting({ gatewayId, persistence, store, registry }: Kept, log: Log): Reporting {
   const { db } = persistence.database
-  const feed = createRequestFeed({ gatewayId, db, hasOthers: () => registry.others().length > 0, log })
+  const feed = createRequestFeed({ gatewayId, db, hasOthers: registry.hasPeers, log })
   const counters = createTrafficCounters({ now: Date.now })
   const otherGatewayIds = () => registry.others().map(({ id }) => id)
-  const traffic = openTrafficHub({ gatewayId, db, store, counters, otherGatewayIds, now: Date.now, log })
+  const traffic = openTrafficHub({
+    gatewayId,
+    db,
+    store,
+    counters,
+    otherGatewayIds,
+    hasPeers: registry.hasPeers,
+    now: Date.now,
+    log,
+  })
   const keyUse = openKeyUse({ db, log })
   return {
     counters,

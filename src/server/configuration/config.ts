@@ -12,11 +12,16 @@ export type Listen = { host: string; port: number }
 /** Wraps the stored secrets; earlier ones follow the one in use, for what was encrypted with them. */
 export type EncryptionKeys = readonly [Buffer, ...Buffer[]]
 
+/** What a process does: the API, the gateway, or both. */
+export const roles = ['all', 'control', 'gateway'] as const
+export type Role = (typeof roles)[number]
+
 export const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const
 export type LogLevel = (typeof LOG_LEVELS)[number]
 
 /** All that can be set from outside, checked. */
 export type Config = {
+  role: Role
   api: Listen
   gateway: Listen
   /** Absolute. */
@@ -71,6 +76,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 const port = integer(0, 65_535, 'a port number from 0 to 65535')
 
 const variables = z.object({
+  SIGNALBOX_ROLE: z.enum(roles, `must be one of ${roles.join(', ')}`).default('all'),
   SIGNALBOX_API_HOST: host().default('127.0.0.1'),
   SIGNALBOX_API_PORT: port.default(4000),
   SIGNALBOX_GATEWAY_HOST: host().default('127.0.0.1'),
@@ -137,6 +143,7 @@ export function readConfig(environment: Environment): { config: Config; warnings
 
 function toConfig(read: Variables): Config {
   return {
+    role: read.SIGNALBOX_ROLE,
     api: { host: read.SIGNALBOX_API_HOST, port: read.SIGNALBOX_API_PORT },
     gateway: { host: read.SIGNALBOX_GATEWAY_HOST, port: read.SIGNALBOX_GATEWAY_PORT },
     dataDir: resolve(read.SIGNALBOX_DATA_DIR),
@@ -174,6 +181,11 @@ function contradictions(read: Variables): string[] {
     faults.push(
       'SIGNALBOX_ENCRYPTION_KEY must be set with DATABASE_URL: it wraps the stored secrets, and every process needs the ' +
         'same. Make one with: openssl rand -base64 32',
+    )
+  }
+  if (read.SIGNALBOX_ROLE === 'gateway' && !read.DATABASE_URL) {
+    faults.push(
+      'DATABASE_URL must be set with SIGNALBOX_ROLE=gateway: the configuration is in the database of the control process.',
     )
   }
   if (read.SIGNALBOX_ENCRYPTION_KEY_PREVIOUS && !read.SIGNALBOX_ENCRYPTION_KEY) {

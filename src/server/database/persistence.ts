@@ -97,11 +97,12 @@ export async function migrateWhenReachable(
     if (ran.length > 0) log.info({ migrations: ran }, 'The database was migrated')
     return ran
   }
-  const explain = (error: unknown): never => {
-    const why = describeRefusal(error)
-    throw why ? new StartError(why, { cause: error }) : error
-  }
-  return whenUsable(() => run().catch(explain), log, waiting)
+  return whenUsable(() => run().catch(explainRefusal), log, waiting)
+}
+
+function explainRefusal(error: unknown): never {
+  const why = describeRefusal(error)
+  throw why ? new StartError(why, { cause: error }) : error
 }
 
 export interface Waiting {
@@ -109,6 +110,34 @@ export interface Waiting {
   readonly always?: boolean
   readonly isEmbedded?: boolean
   readonly signal?: AbortSignal | undefined
+}
+
+/** Waits until `missing` names no migration any more: a process that may not migrate needs another one that does. */
+export async function untilMigrated(
+  missing: () => Promise<readonly string[]>,
+  log: Log,
+  signal?: AbortSignal,
+): Promise<void> {
+  for (let tries = 0; ; tries++) {
+    const names = await missing()
+    if (names.length === 0) return
+    if (tries === 0)
+      log.warn(
+        { migrations: names },
+        'The database lacks migrations of this version: waiting for a control process of this version, or the command migrate',
+      )
+    await sleep(RETRY_MS, undefined, { signal })
+  }
+}
+
+/** Throws what the database said, and what to do if it refuses a gateway: with 42501 its user may not do something. */
+export function explainGrants(error: unknown): never {
+  if ((error as { code?: string }).code !== '42501') return explainRefusal(error)
+  throw new StartError(
+    `The user of DATABASE_URL lacks a right: ${(error as Error).message}. The command grants prints what a gateway needs; run its SQL ` +
+      'again after each upgrade.',
+    { cause: error },
+  )
 }
 
 /**

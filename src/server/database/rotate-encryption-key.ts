@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Db } from '../../storage/database/db.ts'
-import { type GatewayRow, listGateways } from '../../storage/gateway/write.ts'
-import { getInstallation, setEncryptionKeyId } from '../../storage/secret/installation.ts'
+import { type GatewayRow, listProcesses } from '../../storage/gateway/write.ts'
+import { getEncryptionKeyId, getInstallation, setEncryptionKeyId } from '../../storage/secret/installation.ts'
 import { rewrapSecrets } from '../../storage/secret/rewrap.ts'
 import type { SecretBox } from '../../storage/secret/box.ts'
 import type { Config } from '../configuration/config.ts'
@@ -22,12 +22,22 @@ export async function adoptEncryptionKey(db: Db, box: SecretBox): Promise<{ read
   if (encryptionKeyId === null) {
     await rewrapSecrets(db, box)
     await setEncryptionKeyId(db, box.sealingKeyId)
-  } else if (!box.sealWith(encryptionKeyId))
-    throw new StartError(
-      'The secrets of this installation are encrypted with another key than SIGNALBOX_ENCRYPTION_KEY. Set it to the key that was ' +
-        'used; to change the key, set SIGNALBOX_ENCRYPTION_KEY_PREVIOUS to the one that was used.',
-    )
+  } else sealWith(box, encryptionKeyId)
   return { isChanging: box.sealingKeyId !== box.keyIds[0] }
+}
+
+/** The same for a process that writes no secrets, and says nothing about the installation's key. */
+export async function followEncryptionKey(db: Db, box: SecretBox): Promise<void> {
+  const encryptionKeyId = await getEncryptionKeyId(db)
+  if (encryptionKeyId !== null) sealWith(box, encryptionKeyId)
+}
+
+function sealWith(box: SecretBox, encryptionKeyId: string): void {
+  if (box.sealWith(encryptionKeyId)) return
+  throw new StartError(
+    'The secrets of this installation are encrypted with another key than SIGNALBOX_ENCRYPTION_KEY. Set it to the key that was ' +
+      'used; to change the key, set SIGNALBOX_ENCRYPTION_KEY_PREVIOUS to the one that was used.',
+  )
 }
 
 /**
@@ -36,7 +46,7 @@ export async function adoptEncryptionKey(db: Db, box: SecretBox): Promise<{ read
  */
 export async function rotateEncryptionKey(db: Db, box: SecretBox): Promise<number> {
   const newId = box.keyIds[0]!
-  const lacking = (await listGateways(db)).filter(({ encryption_key_ids }) => !encryption_key_ids.includes(newId))
+  const lacking = (await listProcesses(db)).filter(({ encryption_key_ids }) => !encryption_key_ids.includes(newId))
   if (lacking.length > 0)
     throw new StartError(
       `These gateways do not have the new key yet: ${lacking.map(describe).join(', ')}. Restart them with SIGNALBOX_ENCRYPTION_KEY set ` +
@@ -52,8 +62,8 @@ export async function rotateEncryptionKey(db: Db, box: SecretBox): Promise<numbe
 }
 
 /** At a start with a new key: a process that is the only one changes the key by itself; of several, somebody has to say when all have it. */
-export function changeKeyIfAlone(db: Db, box: SecretBox, others: readonly GatewayRow[], log: Log): void {
-  if (others.length > 0) {
+export function changeKeyIfAlone(db: Db, box: SecretBox, hasOthers: boolean, log: Log): void {
+  if (hasOthers) {
     log.info(
       {},
       'the encryption key changes with the command rotate-encryption-key, once every process has the new one',
@@ -69,7 +79,7 @@ export function changeKeyIfAlone(db: Db, box: SecretBox, others: readonly Gatewa
 async function untilAllSealWith(keyId: string, db: Db): Promise<void> {
   const deadline = performance.now() + learnLimitMs
   for (;;) {
-    const others = (await listGateways(db)).filter(
+    const others = (await listProcesses(db)).filter(
       ({ state, sealing_key_id }) => state === 'LIVE' && sealing_key_id !== keyId,
     )
     if (others.length === 0) return

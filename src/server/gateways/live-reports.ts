@@ -15,6 +15,19 @@ export interface LiveReports {
   health(id: string): BackendHealthReport | null
 }
 
+/** Of a process without a gateway: it has nothing in flight and holds nothing against anybody. */
+export const idleLiveState: OwnLiveState = {
+  isHealthy: () => true,
+  hasCapacity: () => true,
+  inFlight: () => 0,
+  inFlightEverywhere: () => 0,
+  isOperationRefused: () => false,
+  waiting: () => 0,
+  retryAtMs: () => 0,
+  ejectedAtMs: () => 0,
+  healthOf: () => null,
+}
+
 /** Joins the own live state with the reports of the others; `others` is read at each question. */
 export function createLiveReports(own: OwnLiveState, others: () => readonly GatewayRow[]): LiveReports {
   const isOpenElsewhere = (id: string) => others().some(({ health }) => isOpen(health[id]))

@@ -8,14 +8,17 @@ import {
   deleteGateway,
   type GatewayReport,
   type GatewayRow,
+  isGateway,
   listGateways,
+  listProcesses,
   serves,
   updateApplied,
   upsertGateway,
 } from '../../storage/gateway/write.ts'
 import { HeartbeatContact } from '../heartbeat-contact.ts'
 import { GatewayCount } from './census.ts'
-import { getInstallation } from '../../storage/secret/installation.ts'
+import { getEncryptionKeyId } from '../../storage/secret/installation.ts'
+import type { ProcessRole } from '../../storage/config/tables.ts'
 import type { SecretBox } from '../../storage/secret/box.ts'
 import type { SnapshotStore } from '../following/snapshot-store.ts'
 
@@ -29,6 +32,8 @@ export interface GatewayRegistry extends AsyncDisposable {
   readonly id: string
   /** Live gateways, this one included; at least 1. */
   readonly gatewayCount: () => number
+  /** Whether another process lives, with a gateway or without. */
+  readonly hasPeers: () => boolean
   /** What the other live gateways said of themselves within the last seconds. */
   readonly others: () => readonly GatewayRow[]
   /** All gateways, this one included, as the database last said. */
@@ -49,6 +54,7 @@ const waitStepMs = 100
 /** Keeps this process's row among the gateways: what it serves and how it is, each second and after each change. */
 export function openGatewayRegistry(options: {
   readonly id: string
+  readonly role: ProcessRole
   readonly build: string
   /** Of its own: a query that waits for a connection would make this gateway look lost. */
   readonly db: Db
@@ -59,12 +65,13 @@ export function openGatewayRegistry(options: {
   readonly countFile?: string
   readonly log: { warn(fields: object, message: string): void }
 }): GatewayRegistry {
-  const { id, build, db, store, box, log } = options
+  const { id, role, build, db, store, box, log } = options
   const startedAt = new Date()
   const host = hostname()
   let appliedAt = startedAt
   let lastSeen: readonly GatewayRow[] = []
   let others: readonly GatewayRow[] = []
+  let hasPeers = false
   const waiters = new Set<() => void>()
   const wakeWaiters = () => waiters.forEach((resolve) => resolve())
 
@@ -75,11 +82,23 @@ export function openGatewayRegistry(options: {
   )
 
   const beat = async (figures: () => GatewayFigures) => {
-    const { encryptionKeyId } = await getInstallation(db)
+    const encryptionKeyId = await getEncryptionKeyId(db)
     if (encryptionKeyId !== null) box.sealWith(encryptionKeyId)
     const keys = { encryptionKeyIds: box.keyIds, sealingKeyId: box.sealingKeyId }
-    await upsertGateway(db, { id, build, host, startedAt, appliedAt, applied: store.current(), ...keys, ...figures() })
-    lastSeen = await listGateways(db)
+    await upsertGateway(db, {
+      id,
+      role,
+      build,
+      host,
+      startedAt,
+      appliedAt,
+      applied: store.current(),
+      ...keys,
+      ...figures(),
+    })
+    const processes = await listProcesses(db)
+    hasPeers = processes.some((process) => process.id !== id && process.state === 'LIVE')
+    lastSeen = processes.filter(isGateway)
     others = lastSeen.filter((gateway) => gateway.id !== id && gateway.state === 'LIVE')
     const lost = lastSeen.filter((gateway) => gateway.id !== id && gateway.state === 'LOST')
     count.tell({ live: others.length, lost: lost.length })
@@ -144,6 +163,7 @@ export function openGatewayRegistry(options: {
     id,
     gatewayCount: () => count.current,
     others: () => others,
+    hasPeers: () => hasPeers,
     seen: () => lastSeen,
     contact: contact.now,
     async start(figures) {

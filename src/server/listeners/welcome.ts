@@ -1,18 +1,23 @@
 import type { FirstAdministrator } from '../../control/user/first-administrator.ts'
 
 /** What the operator is told when everything runs: the addresses, and on the first start the key, which is shown this once. */
-export function welcomeText(urls: { apiUrl: string; gatewayUrl: string }, administrator: FirstAdministrator): string {
+export function welcomeText(
+  urls: { readonly apiUrl: string | null; readonly gatewayUrl: string | null },
+  administrator: FirstAdministrator,
+): string {
   const key = administrator.kind === 'made' ? administrator.secret : undefined
   const shownKey = key ? ["  The administrator's key, shown this once:", `    ${key}`, ''] : []
   return [
     'Signalbox is running.',
     '',
-    `  GraphiQL  ${urls.apiUrl}/`,
-    `  Gateway   ${urls.gatewayUrl}/v1`,
+    ...(urls.apiUrl === null ? [] : [`  GraphiQL  ${urls.apiUrl}/`]),
+    ...(urls.gatewayUrl === null ? [] : [`  Gateway   ${urls.gatewayUrl}/v1`]),
     '',
     ...shownKey,
-    '  To try:',
-    `    curl ${urls.gatewayUrl}/v1/models -H 'authorization: Bearer ${key ?? '…'}'`,
-    '',
+    ...(urls.gatewayUrl === null ? [] : exampleOf(urls.gatewayUrl, key)),
   ].join('\n')
+}
+
+function exampleOf(gatewayUrl: string, key: string | undefined): string[] {
+  return ['  To try:', `    curl ${gatewayUrl}/v1/models -H 'authorization: Bearer ${key ?? '…'}'`, '']
 }

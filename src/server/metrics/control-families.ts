@@ -5,12 +5,14 @@ import { type MetricFamily, plainFamily, type Sample } from './metric-family.ts'
 /** How the installation is, as this process sees it. */
 export function controlFamilies(options: {
   readonly version: string
+  /** Gateways of this process: 0 or 1. */
+  readonly gatewaysHere: number
   readonly servedVersion: () => number
   readonly others: () => readonly GatewayRow[]
   readonly lostByAll: () => number | null
   readonly pools: Readonly<Record<string, { readonly pool: () => PoolState }>>
 }): MetricFamily[] {
-  const { version, servedVersion, others, lostByAll, pools } = options
+  const { version, gatewaysHere, servedVersion, others, lostByAll, pools } = options
   return [
     {
       name: 'signalbox_build_info',
@@ -18,7 +20,7 @@ export function controlFamilies(options: {
       type: 'gauge',
       read: () => [{ labels: { version }, value: 1 }],
     },
-    plainFamily('gauge', 'signalbox_gateways', 'Live gateways, this one included.', () => others().length + 1),
+    plainFamily('gauge', 'signalbox_gateways', 'Live gateways.', () => others().length + gatewaysHere),
     plainFamily(
       'gauge',
       'signalbox_config_applied_version',

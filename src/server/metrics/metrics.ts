@@ -10,37 +10,49 @@ import { gatewayFamilies } from './gateway-families.ts'
 import { createMetricsReader } from './metrics-reader.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 
-/** What the two listeners answer a scrape with. */
+/** What the listeners answer a scrape with. */
 export interface Metrics {
-  /** The requests, and how the gateway of this process is. */
+  /** The requests, and how the gateway of this process is; without an API in the process, everything. */
   readonly ofGateway: MetricsReader
   /** The same, and how the installation is. */
   readonly ofAll: MetricsReader
 }
 
-export function createMetrics(options: {
-  readonly requests: RequestMetrics
-  readonly api: ApiMetrics
+/** The part of the gateway of this process. */
+export interface GatewayMetricsSource {
+  readonly requestMetrics: RequestMetrics
   readonly gateway: Gateway
+  readonly usage: { readonly spool: Spool }
+}
+
+export function createMetrics(options: {
+  /** Null: this process has no API. */
+  readonly api: { readonly metrics: ApiMetrics } | null
+  /** Null: this process has no gateway. */
+  readonly dataPlane: GatewayMetricsSource | null
   readonly snapshot: () => Snapshot
-  readonly spool: Spool
-  readonly lostByAll: () => number | null
+  /** Null: another process looks after the usage of all. */
+  readonly care: { readonly lostByAll: () => number | null } | null
   /** The connections to the database, by what they are for. */
   readonly pools: Readonly<Record<string, Pick<Database, 'pool'>>>
   readonly version: string
   readonly otherGateways: () => readonly GatewayRow[]
 }): Metrics {
-  const { requests, api, gateway, snapshot, spool, lostByAll, pools, version, otherGateways } = options
-  const dataPlane = [...requests.families, ...gatewayFamilies({ gateway, snapshot, spool })]
+  const { api, dataPlane, snapshot, care, pools, version, otherGateways } = options
+  const ofRequests = dataPlane ? dataPlaneFamilies(dataPlane, snapshot) : []
+  const sweep = dataPlane?.requestMetrics.sweep
   const installation = controlFamilies({
     version,
+    gatewaysHere: dataPlane ? 1 : 0,
     servedVersion: () => snapshot().version,
     others: otherGateways,
-    lostByAll,
+    lostByAll: () => care?.lostByAll() ?? null,
     pools,
   })
-  return {
-    ofGateway: createMetricsReader(dataPlane, requests.sweep),
-    ofAll: createMetricsReader([...dataPlane, ...installation, ...api.families], requests.sweep),
-  }
+  const ofAll = createMetricsReader([...ofRequests, ...installation, ...(api?.metrics.families ?? [])], sweep)
+  return { ofAll, ofGateway: api ? createMetricsReader(ofRequests, sweep) : ofAll }
+}
+
+function dataPlaneFamilies({ requestMetrics, gateway, usage }: GatewayMetricsSource, snapshot: () => Snapshot) {
+  return [...requestMetrics.families, ...gatewayFamilies({ gateway, snapshot, spool: usage.spool })]
 }

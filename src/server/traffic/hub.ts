@@ -27,12 +27,14 @@ export function openTrafficHub(options: {
   readonly counters: TrafficCounters
   /** The live gateways other than this one. */
   readonly otherGatewayIds: () => readonly string[]
+  /** Whether another process may want to know. */
+  readonly hasPeers: () => boolean
   /** Milliseconds since the epoch; the clock of `counters`. */
   readonly now: () => number
   readonly log: { info(fields: object, message: string): void; warn(fields: object, message: string): void }
 }): TrafficHub {
   const { gatewayId, db, store, counters, otherGatewayIds, now, log } = options
-  const exchange = openTrafficExchange({ ...options, hasOthers: () => otherGatewayIds().length > 0 })
+  const exchange = openTrafficExchange({ ...options, hasOthers: options.hasPeers })
   const watches = new Map<string, TrafficWatch>()
 
   const merge = (routeId: string, windowMs: number): RouteTrafficReport => {

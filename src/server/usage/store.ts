@@ -3,17 +3,10 @@ import type { Db } from '../../storage/database/db.ts'
 import { insertUsageEntries, judgeFailure } from '../../storage/usage/ledger/insert.ts'
 import { refuseUsageRecord, reportUsageProgress } from '../../storage/usage/ledger/progress.ts'
 
-export interface UsageStoreOptions {
-  /** Told of requests whose records are in the database now. */
-  readonly onStored: (ids: readonly string[]) => Promise<void>
-  /** The database has heard of this process. */
-  readonly onReported: () => void
-}
-
-/** The database as the shipper sees it. */
+/** The database as the shipper sees it. `onStored` is told of requests whose records are in the database now. */
 export function createUsageStore(
   db: Db,
-  { onStored, onReported }: UsageStoreOptions = { onStored: async () => {}, onReported: () => {} },
+  onStored: (ids: readonly string[]) => Promise<void> = async () => {},
 ): UsageStore {
   return {
     async deliver(records, { spoolId, runId }) {
@@ -27,11 +20,7 @@ export function createUsageStore(
       if (records.length > 0) await onStored(records.map(({ id }) => id)).catch(() => undefined)
     },
     refuse: ({ sequence }, { spoolId, runId }, losses) => refuseUsageRecord(db, { spoolId, runId, sequence, losses }),
-    async report(spoolId, state) {
-      const databaseMs = await reportUsageProgress(db, { spoolId, ...state })
-      onReported()
-      return databaseMs
-    },
+    report: (spoolId, state) => reportUsageProgress(db, { spoolId, ...state }),
   }
 }
 

@@ -292,8 +292,12 @@ interface IdempotencyKeyTable {
   created_at: Generated<Date>
 }
 
+/** What a process serves. */
+export type ProcessRole = 'all' | 'control' | 'gateway'
+
 export interface GatewayTable {
   id: string
+  role: Generated<ProcessRole>
   applied_version: number
   /** Null: software of the version before, which knows none. */
   applied_token: string | null

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { sql } from 'kysely'
 import { type ClientBase, DatabaseError } from 'pg'
 import { breakConnection } from './break-connection.ts'
 import { createConnection } from './database.ts'
+import type { Db } from './db.ts'
 
 export type MigrateOptions = {
   /** The database, as for `openDatabase`. */
@@ -50,6 +52,23 @@ export async function migrate(options: MigrateOptions): Promise<string[]> {
   } finally {
     options.signal?.removeEventListener('abort', leave)
     await client.end()
+  }
+}
+
+/** The names of migrations that this software needs and that the database has not run. It may have run later ones. */
+export async function listMissingMigrations(db: Db, folder: string = MIGRATIONS_FOLDER): Promise<string[]> {
+  const applied = await listApplied(db)
+  return (await readMigrations(folder)).map(({ name }) => name).filter((name) => !applied.has(name))
+}
+
+async function listApplied(db: Db): Promise<ReadonlySet<string>> {
+  try {
+    const { rows } = await sql<{ name: string }>`select name from migration`.execute(db)
+    return new Set(rows.map(({ name }) => name))
+  } catch (error) {
+    // There is no such table before the first migration.
+    if (error instanceof DatabaseError && error.code === '42P01') return new Set()
+    throw error
   }
 }
 

@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely'
 import { sql } from 'kysely'
 import type { BackendHealthReport } from '../../routing/health/backend-health.ts'
-import type { GatewayTable } from '../config/tables.ts'
+import type { GatewayTable, ProcessRole } from '../config/tables.ts'
 import type { VersionId } from '../config/load.ts'
 import type { Db, Tx } from '../database/db.ts'
 
@@ -28,6 +28,7 @@ const stateOf =
 /** What a gateway says of itself. */
 export interface GatewayReport {
   readonly id: string
+  readonly role: ProcessRole
   readonly applied: VersionId
   readonly appliedAt: Date
   readonly inFlight: number
@@ -46,6 +47,7 @@ export interface GatewayReport {
 /** Writes what a gateway says of itself, and tells those who wait for its version. */
 export async function upsertGateway(db: Db, report: GatewayReport): Promise<void> {
   const columns = {
+    role: report.role,
     applied_version: report.applied.version,
     applied_token: report.applied.token,
     applied_at: report.appliedAt,
@@ -80,7 +82,17 @@ export async function updateApplied(db: Db, id: string, { version, token }: Vers
 }
 
 /** The gateways that may still be serving, in order of their start: those that are live, and those that are lost. */
-export function listGateways(db: Db): Promise<GatewayRow[]> {
+export async function listGateways(db: Db): Promise<GatewayRow[]> {
+  return (await listProcesses(db)).filter(isGateway)
+}
+
+/** Whether the process serves requests; one of the role `control` has no gateway. */
+export function isGateway({ role }: Pick<GatewayRow, 'role'>): boolean {
+  return role !== 'control'
+}
+
+/** All processes of the installation, also those without a gateway; the rest as for `listGateways`. */
+export function listProcesses(db: Db): Promise<GatewayRow[]> {
   return db
     .selectFrom('gateway')
     .selectAll()

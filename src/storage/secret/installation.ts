@@ -16,6 +16,12 @@ export async function getInstallation(db: Db): Promise<Installation> {
   return row
 }
 
+/** The encryption key that new secrets are wrapped with; null: nobody has said. Reads nothing that a gateway may not read. */
+export async function getEncryptionKeyId(db: Db): Promise<string | null> {
+  const row = await db.selectFrom('installation').select('encryption_key_id as id').executeTakeFirstOrThrow()
+  return row.id
+}
+
 /** Has new secrets wrapped with this key, in every process that has it. */
 export async function setEncryptionKeyId(db: Db, id: string): Promise<void> {
   await db.updateTable('installation').set({ encryption_key_id: id }).execute()

@@ -32,6 +32,7 @@ const tokenOf = async (version: number) =>
 const report = async (id: string, version: number, token?: string) =>
   upsertGateway(api.control.db, {
     id,
+    role: 'all',
     applied: { version, token: token ?? (await tokenOf(version)) },
     host: 'test',
     encryptionKeyIds: [],

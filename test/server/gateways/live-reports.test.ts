@@ -46,7 +46,15 @@ async function reported(
     encryptionKeyIds: [],
     sealingKeyId: '',
   }
-  const identity = { id: 'other', build: 'test', host: 'test', startedAt: at, appliedAt: at, applied: emptySnapshot }
+  const identity = {
+    id: 'other',
+    role: 'all' as const,
+    build: 'test',
+    host: 'test',
+    startedAt: at,
+    appliedAt: at,
+    applied: emptySnapshot,
+  }
   await upsertGateway(database.db, { ...identity, ...report })
   return await listGateways(database.db)
 }

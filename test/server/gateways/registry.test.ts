@@ -19,7 +19,15 @@ const log = { error: () => undefined, warn: () => undefined }
 const figures = () => ({ inFlight: 0, pendingUsageRecords: 0, health: {}, endpointInFlight: {} })
 
 function openRegistry(id: string, { db }: Pick<Control, 'db'>, store = createSnapshotStore()): GatewayRegistry {
-  return openGatewayRegistry({ id, build: 'test', db, store, box: createSecretBox([randomBytes(32)]), log })
+  return openGatewayRegistry({
+    id,
+    role: 'all',
+    build: 'test',
+    db,
+    store,
+    box: createSecretBox([randomBytes(32)]),
+    log,
+  })
 }
 
 /** The commands of a process that has a gateway of its own. */
@@ -34,6 +42,7 @@ async function addSilentGateway({ db }: Pick<Control, 'db'>, id: string, seconds
   const at = new Date()
   await upsertGateway(db, {
     id,
+    role: 'gateway',
     build: 'test',
     host: 'test',
     startedAt: at,

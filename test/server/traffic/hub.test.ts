@@ -51,6 +51,7 @@ function openProcess(
     store,
     counters,
     otherGatewayIds: () => others,
+    hasPeers: () => others.length > 0,
     now,
     log,
   })

@@ -1,4 +1,4 @@
-import { type RawBuilder, sql } from 'kysely'
+import { sql } from 'kysely'
 import type { Db } from '../../database/db.ts'
 
 const dayMs = 86_400_000
@@ -26,29 +26,16 @@ export async function createUsagePartitions(db: Db, instantsMs: readonly number[
   )
   await db.transaction().execute(async (tx) => {
     await sql`select pg_advisory_xact_lock(${partitionLock})`.execute(tx)
-    for (const day of days) await createPartition(tx, day)
+    for (const day of days) await sql`select create_usage_partition(${dateOf(day)}::date)`.execute(tx)
   })
 }
 
-/** Attached rather than made as a partition: that would wait for every reader of the table. */
-async function createPartition(tx: Db, day: number): Promise<void> {
-  const name = partitionName(day)
-  const { rows } = await sql`select 1 where to_regclass(${name}) is not null`.execute(tx)
-  if (rows.length > 0) return
-  await sql`create table ${sql.table(name)} (like usage_record including defaults including constraints)`.execute(tx)
-  await sql`
-    alter table usage_record attach partition ${sql.table(name)}
-    for values from (${instant(day)}) to (${instant(day + 1)})
-  `.execute(tx)
-}
-
-/** A day's first instant: what a partition's bound takes is a literal, no parameter. */
-function instant(day: number): RawBuilder<unknown> {
-  return sql.lit(new Date(day * dayMs).toISOString())
-}
-
 function partitionName(day: number): string {
-  return `usage_record_${new Date(day * dayMs).toISOString().slice(0, 10).replaceAll('-', '_')}`
+  return `usage_record_${dateOf(day).replaceAll('-', '_')}`
+}
+
+function dateOf(day: number): string {
+  return new Date(day * dayMs).toISOString().slice(0, 10)
 }
 
 /**
