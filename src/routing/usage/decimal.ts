@@ -16,6 +16,12 @@ export function subtractDecimals(a: string, b: string): string {
   return addDecimals(a, b.startsWith('-') ? b.slice(1) : `-${b}`)
 }
 
+/** The exact product of two decimals. */
+export function multiplyDecimals(a: string, b: string): string {
+  const places = [placesOf(a), placesOf(b)] as const
+  return formatUnits(unitsOf(a, places[0]) * unitsOf(b, places[1]), places[0] + places[1])
+}
+
 /** Whether `a` is at least `b`. */
 export function isAtLeast(a: string, b: string): boolean {
   return !subtractDecimals(a, b).startsWith('-')

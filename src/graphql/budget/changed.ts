@@ -1,0 +1,217 @@
+import { periodAt } from '../../routing/limits/budget-period.ts'
+import {
+  type BudgetChangeKind as BudgetChangeKindWord,
+  changesSince,
+  firstLook,
+  type ToldOfBudget,
+  untold,
+} from '../../routing/limits/budget-changes.ts'
+import { budgetOf } from '../../storage/budget/load.ts'
+import { type BudgetRow, listBudgets, listBudgetsByIds } from '../../storage/budget/read.ts'
+import type { Db } from '../../storage/database/db.ts'
+import { isAway } from '../../storage/database/is-away.ts'
+import type { AnyScope } from '../kit/authorisation.ts'
+import type { GraphQLContext } from '../kit/context.ts'
+import { fault } from '../kit/fault.ts'
+import { openSubscription, type SubscriptionQueue, valueOfEvent } from '../kit/subscription.ts'
+import { type LimitSight, seesLimit, sightOf, visibleIds } from '../limit/visibility.ts'
+import { builder } from '../schema/builder.ts'
+import type { Values } from '../schema/enums.ts'
+import { BudgetRef } from '../schema/refs.ts'
+import { BudgetStateRef, type BudgetStateRow, listBudgetStates } from './state.ts'
+
+const BudgetChangeKind = builder.enumType('BudgetChangeKind', {
+  description: 'What happened to a budget.',
+  values: {
+    CURRENT: { description: 'Nothing: how it stands as the subscription begins, or as the budget is made.' },
+    WARNED: { description: 'It passed a share of `warnAt`.' },
+    EXHAUSTED: { description: 'Nothing remains.' },
+    RAISED: { description: 'More is allowed in the running period.' },
+    RENEWED: { description: 'Another period has begun.' },
+  } satisfies Values<BudgetChangeKindWord>,
+})
+
+interface BudgetChange {
+  readonly budget: BudgetRow
+  readonly state: BudgetStateRow
+  readonly kind: BudgetChangeKindWord
+  readonly at: Date
+}
+
+const BudgetChangeRef = builder.objectRef<BudgetChange>('BudgetChange').implement({
+  description: 'A budget, how it stands, and what happened to it.',
+  fields: (t) => ({
+    budget: t.field({ type: BudgetRef, description: 'The budget.', resolve: ({ budget }) => budget }),
+    state: t.field({
+      type: BudgetStateRef,
+      description: 'The part of it that it happened to; the whole if `per` is empty.',
+      resolve: ({ state }) => state,
+    }),
+    kind: t.expose('kind', { type: BudgetChangeKind, description: 'What happened.' }),
+    at: t.field({ type: 'DateTime', description: 'When it was seen.', resolve: ({ at }) => at }),
+  }),
+})
+
+/** Whoever has a key sees the budgets that bind it. */
+const anyKey = {
+  INFERENCE: true,
+  CONFIG_READ: true,
+  CONFIG_WRITE: true,
+  TRAFFIC_WRITE: true,
+  USAGE_READ: true,
+  ADMIN: true,
+} as const satisfies AnyScope
+
+builder.subscriptionField('budgetChanged', (t) =>
+  t.field({
+    type: BudgetChangeRef,
+    description: `At once how each budget stands, and from then on when one passes a share of \`warnAt\` (each once per period), is exhausted, raised, or opens
+anew. Without \`id\`: the first 100 that the caller sees.`,
+    args: { id: t.arg.id({ description: 'Only this budget.' }) },
+    subscribe: async (_root, { id = null }, context) => {
+      if (id !== null) await requireVisible(context, id)
+      return watchBudgets(context, id)
+    },
+    resolve: (event, _args, context) => valueOfEvent(event, context),
+  }),
+)
+
+async function requireVisible(context: GraphQLContext, id: string): Promise<void> {
+  const [row] = await listBudgetsByIds(context.reads.db, [id])
+  if (!row || !seesLimit(sightOf(context), budgetOf(row))) throw fault('NOT_FOUND', 'There is no such budget.')
+}
+
+const maxBudgets = 100
+const maxQueued = 1_000
+/** After a request that cost something: its record comes to the database a little later than the news of it. */
+const busyMs = 15_000
+const busyLookMs = 500
+const idleLookMs = 15_000
+
+/** Looks again while money is being spent, when a change was committed, and when a period ends. */
+function watchBudgets(context: GraphQLContext, id: string | null): SubscriptionQueue<BudgetChange> {
+  const queue: SubscriptionQueue<BudgetChange> = openSubscription(context, {
+    scopes: anyKey,
+    capacity: maxQueued,
+    overflow: 'DROP_OLDEST',
+  })
+  const told = new ToldOfBudgets()
+  let timer: NodeJS.Timeout | undefined
+  let looking: Promise<void> | undefined
+  let isWanted = false
+  let busyUntilMs = 0
+  let nextPeriodMs = Infinity
+
+  const look = async () => {
+    isWanted = false
+    const nowMs = Date.now()
+    const { changes, periodEndMs } = await readChanges(context, id, told, nowMs)
+    nextPeriodMs = periodEndMs
+    for (const change of changes) queue.push({ value: change })
+  }
+  const lookAndWait = async () => {
+    clearTimeout(timer)
+    try {
+      await look()
+    } catch (error) {
+      // A database that is away is awaited: its restart ends no subscription.
+      if (!isAway(error)) queue.end({ fault: error instanceof Error ? error : new Error(String(error)) })
+    }
+    looking = undefined
+    if (!queue.isOver) timer = setTimeout(wake, pauseMs()).unref()
+  }
+  const pauseMs = () => {
+    if (isWanted) return 0
+    const nowMs = Date.now()
+    const usual = nowMs < busyUntilMs ? busyLookMs : idleLookMs
+    return Math.max(1, Math.min(usual, nextPeriodMs - nowMs + 1))
+  }
+  const wake = () => {
+    isWanted = true
+    if (!queue.isOver) looking ??= lookAndWait()
+  }
+  queue.onEnd(() => clearTimeout(timer))
+  queue.onEnd(context.live.onSnapshot(wake))
+  queue.onEnd(
+    context.live.onRequest(({ cost }) => {
+      if (cost === null) return
+      const isNews = Date.now() >= busyUntilMs
+      busyUntilMs = Date.now() + busyMs
+      if (isNews) wake()
+    }),
+  )
+  wake()
+  return queue
+}
+
+interface Changes {
+  readonly changes: readonly BudgetChange[]
+  /** When the first of the running periods ends; `Infinity`: none does. */
+  readonly periodEndMs: number
+}
+
+/** One state of the database, or the sums of a budget's parts would not belong together. */
+async function readChanges(
+  context: GraphQLContext,
+  id: string | null,
+  told: ToldOfBudgets,
+  nowMs: number,
+): Promise<Changes> {
+  const sight = sightOf(context)
+  return await context.reads.db
+    .transaction()
+    .setIsolationLevel('repeatable read')
+    .setAccessMode('read only')
+    .execute(async (tx) => {
+      const rows = await listWatched(tx, context, sight, id)
+      const changes: BudgetChange[] = []
+      let periodEndMs = Infinity
+      for (const row of rows) {
+        const budget = budgetOf(row)
+        periodEndMs = Math.min(periodEndMs, periodAt(budget.period, budget.timeZone, nowMs).endMs ?? Infinity)
+        const states = await listBudgetStates(tx, budget, nowMs)
+        const visible = states.filter(({ ids }) => sight.seesState(budget, ids))
+        changes.push(...told.changesOf(row, visible, new Date(nowMs)))
+      }
+      told.forgetOthers(rows)
+      return { changes, periodEndMs }
+    })
+}
+
+async function listWatched(
+  tx: Db,
+  { control }: GraphQLContext,
+  sight: LimitSight,
+  id: string | null,
+): Promise<readonly BudgetRow[]> {
+  if (id !== null) return (await listBudgetsByIds(tx, [id])).filter((row) => seesLimit(sight, budgetOf(row)))
+  const ids = visibleIds(sight, control.snapshots.current().limits.budgets.values())
+  const request = { limit: maxBudgets, after: null, before: null, fromEnd: false }
+  return (await listBudgets(tx, { subjectId: null, ids }, request)).rows
+}
+
+/** What one subscriber was told, by budget and part. */
+class ToldOfBudgets {
+  readonly #budgets = new Map<string, Map<string, ToldOfBudget>>()
+
+  changesOf(row: BudgetRow, states: readonly BudgetStateRow[], at: Date): BudgetChange[] {
+    const budget = budgetOf(row)
+    const known = this.#budgets.get(row.id)
+    const parts = known ?? new Map<string, ToldOfBudget>()
+    this.#budgets.set(row.id, parts)
+    return states.flatMap((state) => {
+      if (!known) {
+        parts.set(state.id, firstLook(budget, state.state))
+        return [{ budget: row, state, kind: 'CURRENT' as const, at }]
+      }
+      const { kinds, told } = changesSince(parts.get(state.id) ?? untold(state.state), budget, state.state)
+      parts.set(state.id, told)
+      return kinds.map((kind) => ({ budget: row, state, kind, at }))
+    })
+  }
+
+  forgetOthers(rows: readonly BudgetRow[]): void {
+    const ids = new Set(rows.map((row) => row.id))
+    for (const id of this.#budgets.keys()) if (!ids.has(id)) this.#budgets.delete(id)
+  }
+}
