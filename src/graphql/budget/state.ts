@@ -1,7 +1,10 @@
 import type { Budget } from '../../routing/limits/limit.ts'
 import { type BudgetState, budgetStateAt } from '../../routing/limits/budget-state.ts'
 import { periodAt } from '../../routing/limits/budget-period.ts'
-import { listSpent } from '../../storage/budget/spent.ts'
+import { listBudgetReserved } from '../../storage/budget/lease.ts'
+import { listSpent, type Spent } from '../../storage/budget/spent.ts'
+import { noId } from '../../routing/limits/match-limits.ts'
+import { labelsOf } from '../limit/labels.ts'
 import type { Db } from '../../storage/database/db.ts'
 import { builder } from '../schema/builder.ts'
 import { type ListedRow, placeRows } from '../limit/page-of-list.ts'
@@ -13,7 +16,8 @@ const farAwayMs = Date.UTC(9999, 0)
 export interface BudgetStateRow extends ListedRow {
   /** Of the dimensions, in their order; null where requests had none. */
   readonly ids: readonly (string | null)[]
-  readonly labels: readonly string[]
+  /** Names at the time of the requests; null where there was none, or where nothing has ended yet. */
+  readonly labels: readonly (string | null)[]
   readonly state: BudgetState
 }
 
@@ -25,21 +29,37 @@ export async function listBudgetStates(
   { withPace = true } = {},
 ): Promise<BudgetStateRow[]> {
   const { startMs, endMs } = periodAt(budget.period, budget.timeZone, nowMs)
-  const all = await listSpent(db, budget, { from: startMs, to: endMs ?? farAwayMs })
+  const spent = await listSpent(db, budget, { from: startMs, to: endMs ?? farAwayMs })
   const lastDay = withPace ? await listSpent(db, budget, { from: nowMs - dayMs, to: nowMs }) : []
-  const lastDayOf = new Map(lastDay.map(({ ids, cost }) => [keyOf(ids), cost]))
+  const reserved = new Map(
+    (await listBudgetReserved(db, budget.id, startMs)).map((part) => [part.ids.join(' '), part.reserved]),
+  )
+  const spentLastDay = new Map(lastDay.map(({ ids, cost }) => [keyOf(ids), cost]))
+  const parts = withReservedOnly(spent, reserved)
   return placeRows(
-    all.map(({ ids, labels, cost: spent }) => ({
-      id: keyOf(ids),
-      ids,
-      labels: labels.map((label) => label ?? ''),
-      state: budgetStateAt(budget, { spent, reserved: '0', spentLastDay: lastDayOf.get(keyOf(ids)) ?? '0' }, nowMs),
-    })),
+    parts.map(({ ids, labels, cost }) => {
+      const id = keyOf(ids)
+      const use = { spent: cost, reserved: reserved.get(id) ?? '0', spentLastDay: spentLastDay.get(id) ?? '0' }
+      return { id, ids, labels, state: budgetStateAt(budget, use, nowMs) }
+    }),
   )
 }
 
+/** With the parts that something is reserved of, and nothing was spent of yet. */
+function withReservedOnly(spent: readonly Spent[], reserved: ReadonlyMap<string, string>): readonly Spent[] {
+  const known = new Set(spent.map(({ ids }) => keyOf(ids)))
+  const others = [...reserved.keys()].filter((key) => !known.has(key)).sort()
+  return [
+    ...spent,
+    ...others.map((key) => {
+      const ids = key.split(' ').map((id) => (id === noId ? null : id))
+      return { ids, labels: ids.map(() => null), cost: '0' }
+    }),
+  ]
+}
+
 function keyOf(ids: readonly (string | null)[]): string {
-  return ids.map((id) => id ?? '-').join(' ')
+  return ids.map((id) => id ?? noId).join(' ')
 }
 
 export const BudgetStateRef = builder.objectRef<BudgetStateRow>('BudgetState').implement({
@@ -47,7 +67,10 @@ export const BudgetStateRef = builder.objectRef<BudgetStateRow>('BudgetState').i
   fields: (t) => ({
     labels: t.stringList({
       description: "The values of `per`, e.g. a key's name; empty where there are none.",
-      resolve: ({ labels }) => labels,
+      resolve: async ({ ids, labels }, _args, context) => {
+        const now = await labelsOf(context, ids)
+        return labels.map((label, index) => label ?? now[index]!)
+      },
     }),
     periodStart: t.field({
       type: 'DateTime',
