@@ -9,6 +9,7 @@ import type { Stop } from './command-line/shell.ts'
 enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/node-compile-cache'))
 
 const sameSignalMs = 500
+let stoppedWith: number | undefined
 
 /** The first SIGTERM or SIGINT asks for an end in order, the second one gets it at once. */
 function listenForStop(): Stop {
@@ -22,6 +23,7 @@ function listenForStop(): Stop {
       process.exit(128 + constants.signals[signal])
     }
     askedAtMs = performance.now()
+    stoppedWith = 128 + constants.signals[signal]
     asked.abort()
     requested.resolve()
   }
@@ -40,5 +42,6 @@ const { runCommandLine } = await import('./command-line/run.ts')
 await runCommandLine(process.argv.slice(2), {
   environment: process.env,
   listenForStop,
+  stoppedWith: () => stoppedWith,
   endWith: (code) => (process.exitCode = code),
 })

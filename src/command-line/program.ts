@@ -1,8 +1,11 @@
 import { Command } from 'commander'
 import { readProductVersion } from '../server/configuration/product-version.ts'
+import { readProductVersion } from '../server/product-version.ts'
+import { addBackup } from './backup.ts'
 import { addCreateKey } from './create-key.ts'
 import { addGrants } from './grants.ts'
 import { addMigrate } from './migrate.ts'
+import { addRestore } from './restore.ts'
 import { addRotateEncryptionKey } from './rotate-encryption-key.ts'
 import { addSchema } from './schema.ts'
 import { addServe } from './serve.ts'
@@ -32,6 +35,8 @@ export async function createProgram(shell: Shell): Promise<Command> {
   addCreateKey(program, shell)
   addGrants(program)
   addRotateEncryptionKey(program, shell)
+  addBackup(program, shell)
+  addRestore(program, shell)
   addSchema(program)
   addVersion(program)
   return program

@@ -1,4 +1,5 @@
 import { CommanderError } from 'commander'
+import { CommandError } from './command-error.ts'
 import { type ExitCode, exitCodes } from './exit-code.ts'
 import { createProgram } from './program.ts'
 import type { Shell } from './shell.ts'
@@ -10,22 +11,30 @@ export async function runCommandLine(args: readonly string[], shell: Shell): Pro
   try {
     await program.parseAsync(args.length > 0 ? args : ['help'], { from: 'user' })
   } catch (error) {
-    shell.endWith(exitCodeOf(error))
-    // The library has told its own already.
-    if (!(error instanceof CommanderError)) tell(describeFailure(error))
+    const stopped = shell.stoppedWith()
+    shell.endWith(stopped ?? exitCodeOf(error))
+    // The library has told its own already; and what was stopped has failed for that reason.
+    if (stopped === undefined && !(error instanceof CommanderError)) tell(describeFailure(error))
   }
 }
 
 function exitCodeOf(error: unknown): ExitCode {
+  if (error instanceof CommandError) return error.exitCode
+  if ((error as Error).name === 'DatabaseAwayError') return exitCodes.databaseAway
   // "Errors" of its are also that help was asked for.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
   return exitCodes.failed
 }
 
-const mendable = ['StartError', 'ConfigError', 'MigrationError']
+const mendable = ['StartError', 'ConfigError', 'MigrationError', 'CommandError', 'DatabaseAwayError']
 
 /** What the operator can mend is told in its own words; of everything else the place matters too. */
 function describeFailure(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
+  if (isOfDatabase(error)) return `The database said: ${error.message} (SQLSTATE ${error.code})`
   return mendable.includes(error.name) ? error.message : (error.stack ?? error.message)
+}
+
+function isOfDatabase(error: Error): error is Error & { readonly code: string } {
+  return 'severity' in error && 'code' in error
 }

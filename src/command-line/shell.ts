@@ -5,6 +5,8 @@ export interface Shell {
   readonly environment: NodeJS.ProcessEnv
   /** From the first call on, SIGTERM and SIGINT ask for an end in order, and a second one of them ends the process at once. */
   readonly listenForStop: () => Stop
+  /** The exit code that a signal asked for, 128 and its number; undefined: none has come. */
+  readonly stoppedWith: () => ExitCode | undefined
   /** The exit code of a command that ends without an error; `done` if nobody says another. */
   readonly endWith: (code: ExitCode) => void
 }

@@ -17,16 +17,21 @@ const FILE_NAME = 'encryption-key'
  */
 export async function openEncryptionKeys(dataDir: string, configured?: EncryptionKeys): Promise<EncryptionKeys> {
   const path = join(dataDir, FILE_NAME)
-  const kept = await readKey(path)
-  if (configured) return kept ? [...configured, kept] : configured
-  if (kept) return [kept]
+  const [first, ...others] = await findEncryptionKeys(dataDir, configured)
+  if (first) return [first, ...others]
   if (await pathExists(join(dataDir, 'postgres'))) {
     throw new StartError(
       `${path} is missing, and the database beside it has secrets that only its key can open. Put it back from a backup, ` +
         'or set SIGNALBOX_ENCRYPTION_KEY to the key that was used. With a new key all secrets must be entered again.',
     )
   }
-  return [await createKey(dataDir, path)]
+  return [await keepEncryptionKey(dataDir, randomBytes(32))]
+}
+
+/** Those of the environment and that of the data folder, as far as there are any. Throws `StartError` if the file is damaged. */
+export async function findEncryptionKeys(dataDir: string, configured: readonly Buffer[] = []): Promise<Buffer[]> {
+  const kept = await readKey(join(dataDir, FILE_NAME))
+  return kept ? [...configured, kept] : [...configured]
 }
 
 async function readKey(path: string): Promise<Buffer | undefined> {
@@ -42,12 +47,16 @@ async function readKey(path: string): Promise<Buffer | undefined> {
   return key
 }
 
-/** Written whole, synced, and then linked to its name: of several processes that start at once all get the same key. */
-async function createKey(dataDir: string, path: string): Promise<Buffer> {
+/**
+ * Keeps the key in the data folder, unless it has one already, and returns the one that it has. Written whole, synced, and then linked to
+ * its name: of several processes that start at once all get the same key.
+ */
+export async function keepEncryptionKey(dataDir: string, made: Buffer): Promise<Buffer> {
+  const path = join(dataDir, FILE_NAME)
   const unfinished = `${path}.new-${process.pid}-${randomBytes(4).toString('hex')}`
   try {
     await mkdir(dataDir, { recursive: true })
-    await writeSynced(unfinished, `${randomBytes(32).toString('base64')}\n`)
+    await writeSynced(unfinished, `${made.toString('base64')}\n`)
     await link(unfinished, path).catch(ignoreExisting)
     await syncFolder(dataDir)
   } catch (error) {
@@ -58,6 +67,11 @@ async function createKey(dataDir: string, path: string): Promise<Buffer> {
   const key = await readKey(path)
   if (!key) throw new StartError(`${path} has disappeared.`)
   return key
+}
+
+/** Takes back what `keepEncryptionKey` has done. */
+export async function removeKeptEncryptionKey(dataDir: string): Promise<void> {
+  await rm(join(dataDir, FILE_NAME), { force: true })
 }
 
 async function writeSynced(path: string, text: string): Promise<void> {

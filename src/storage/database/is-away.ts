@@ -1,3 +1,8 @@
+/** The database does not answer: the same may succeed later. */
+export class DatabaseAwayError extends Error {
+  override name = 'DatabaseAwayError'
+}
+
 /** Is the database only away for now: not reachable, starting, or full? */
 export function isAway(error: unknown): boolean {
   const { code, message } = error as { code?: string; message?: string }

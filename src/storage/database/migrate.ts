@@ -21,7 +21,11 @@ export class MigrationError extends Error {
   override name = 'MigrationError'
 }
 
-type Migration = { name: string; sql: string; checksum: string }
+/** A file of `migrations/`, and its content's SHA-256 in lower-case hex. */
+export type AppliedMigration = { name: string; checksum: string }
+
+/** A file of `migrations/` with its statements. */
+export type Migration = AppliedMigration & { sql: string }
 
 const MIGRATIONS_FOLDER = join(import.meta.dirname, '../../../migrations')
 
@@ -36,7 +40,7 @@ const LOCK = 7_302_118_945
  * software, or if a file fails; of a file that failed nothing stays.
  */
 export async function migrate(options: MigrateOptions): Promise<string[]> {
-  const migrations = await readMigrations(options.folder ?? MIGRATIONS_FOLDER)
+  const migrations = await readMigrations(options.folder)
   const client = createConnection(options.url, 'signalbox migrate')
   // The query in flight fails too; without a listener the event would end the process first.
   client.on('error', () => undefined)
@@ -72,6 +76,34 @@ async function listApplied(db: Db): Promise<ReadonlySet<string>> {
   }
 }
 
+/**
+ * Runs what `migrations` has and the database has not in the transaction that the client is in, and returns the names. Nobody else
+ * can migrate until it ends. Throws `MigrationError` like `migrate`.
+ */
+export async function migrateInTransaction(client: ClientBase, migrations: readonly Migration[]): Promise<string[]> {
+  await client.query('select pg_advisory_xact_lock($1)', [LOCK])
+  await client.query(MIGRATION_TABLE)
+  const ran: string[] = []
+  for (let name = await runNext(client, migrations); name !== undefined; name = await runNext(client, migrations))
+    ran.push(name)
+  return ran
+}
+
+/** Throws `MigrationError` if these are not the first ones of `migrations`: another version has made them. */
+export function requireKnown(applied: readonly AppliedMigration[], migrations: readonly Migration[]): void {
+  for (const [index, row] of applied.entries()) requireSame(row, migrations[index])
+}
+
+/** What the database has, in its order; empty if it was never migrated. */
+export async function readAppliedMigrations(client: ClientBase): Promise<AppliedMigration[]> {
+  const { rows: found } = await client.query<{ exists: boolean }>(
+    `select to_regclass('migration') is not null as exists`,
+  )
+  if (!found[0]?.exists) return []
+  const { rows } = await client.query<AppliedMigration>(SELECT_APPLIED)
+  return rows
+}
+
 async function runPending(client: ClientBase, migrations: readonly Migration[]): Promise<string[]> {
   const ran: string[] = []
   for (;;) {
@@ -96,22 +128,22 @@ async function inLockedTransaction<T>(client: ClientBase, work: () => Promise<T>
   }
 }
 
+const MIGRATION_TABLE = `
+  create table if not exists migration (
+    name text primary key,
+    checksum text not null,
+    applied_at timestamptz not null default now()
+  )`
+
+const SELECT_APPLIED = 'select name, checksum from migration order by name collate "C"'
+
 async function createMigrationTable(client: ClientBase): Promise<void> {
-  await inLockedTransaction(client, () =>
-    client.query(`
-      create table if not exists migration (
-        name text primary key,
-        checksum text not null,
-        applied_at timestamptz not null default now()
-      )`),
-  )
+  await inLockedTransaction(client, () => client.query(MIGRATION_TABLE))
 }
 
 async function runNext(client: ClientBase, migrations: readonly Migration[]): Promise<string | undefined> {
-  const applied = await client.query<{ name: string; checksum: string }>(
-    'select name, checksum from migration order by name collate "C"',
-  )
-  for (const [index, row] of applied.rows.entries()) requireSame(row, migrations[index])
+  const applied = await client.query<AppliedMigration>(SELECT_APPLIED)
+  requireKnown(applied.rows, migrations)
   const next = migrations[applied.rows.length]
   if (!next) return undefined
   await client.query(next.sql).catch((error: unknown) => {
@@ -123,7 +155,7 @@ async function runNext(client: ClientBase, migrations: readonly Migration[]): Pr
   return next.name
 }
 
-function requireSame(applied: { name: string; checksum: string }, file: Migration | undefined): void {
+function requireSame(applied: AppliedMigration, file: Migration | undefined): void {
   if (!file || file.name > applied.name) {
     throw new MigrationError(
       `The database has migration ${applied.name}, which this version of Signalbox does not know: ` +
@@ -142,7 +174,8 @@ function requireSame(applied: { name: string; checksum: string }, file: Migratio
   }
 }
 
-async function readMigrations(folder: string): Promise<Migration[]> {
+/** The files of the folder, by default of the project's own `migrations/`, in their order. Throws `MigrationError` if one has a wrong name. */
+export async function readMigrations(folder: string = MIGRATIONS_FOLDER): Promise<Migration[]> {
   const names = (await readdir(folder)).filter((name) => name.endsWith('.sql')).sort()
   for (const [index, name] of names.entries()) requireNumbered(name, names[index - 1])
   return Promise.all(names.map((name) => readMigration(folder, name)))

@@ -1,0 +1,17 @@
+import type { Config } from './config.ts'
+import { openEmbeddedPostgres } from './embedded-postgres.ts'
+import type { Log } from './log.ts'
+import { findRunningPostgres } from './postgres/running-postgres.ts'
+
+/** The server that the configuration names. */
+export interface DatabaseServer extends AsyncDisposable {
+  /** It may hold a password: not for logs. */
+  readonly url: string
+}
+
+/** That of `DATABASE_URL`, which is not asked; or the embedded one, which is started unless another process runs it. */
+export async function openDatabaseServer({ databaseUrl, dataDir }: Config, log: Log): Promise<DatabaseServer> {
+  const url = databaseUrl ?? (await findRunningPostgres(dataDir))
+  if (url === undefined) return openEmbeddedPostgres({ dataDir, log })
+  return { url, [Symbol.asyncDispose]: async () => undefined }
+}
