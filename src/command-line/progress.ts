@@ -1,7 +1,7 @@
 /** Tells on stderr how far something is: in one line that changes on a terminal, else a line each ten seconds. */
 export interface Progress {
-  report(what: string, bytes: number): void
-  end(): void
+  readonly report: (what: string, bytes: number) => void
+  readonly end: () => void
 }
 
 const terminalEveryMs = 200

@@ -60,7 +60,7 @@ async function readBeginning(parts: AsyncGenerator<ArchivePart>): Promise<Beginn
 async function take(parts: AsyncGenerator<ArchivePart>): Promise<ArchivePart> {
   const { value, done } = await parts.next()
   if (done) throw new ArchiveError('It breaks off.')
-  return value as ArchivePart
+  return value
 }
 
 async function fill(
