@@ -36,7 +36,7 @@ export function addBackup(program: Command, shell: Shell): void {
 async function runBackup(shell: Shell, file: string, options: Options): Promise<void> {
   const [{ backUp }, { readProductVersion }] = await Promise.all([
     import('../server/backup/backup.ts'),
-    import('../server/product-version.ts'),
+    import('../server/configuration/product-version.ts'),
   ])
   const { config, log } = await prepare(shell, 'stderr')
   const { signal } = shell.listenForStop()

@@ -1,6 +1,5 @@
 import { Command } from 'commander'
 import { readProductVersion } from '../server/configuration/product-version.ts'
-import { readProductVersion } from '../server/product-version.ts'
 import { addBackup } from './backup.ts'
 import { addCreateKey } from './create-key.ts'
 import { addGrants } from './grants.ts'

@@ -33,7 +33,7 @@ export async function restoreInto(bytes: AsyncIterable<Buffer>, options: Restore
   const { header, encryptionKeys, next } = await readBeginning(parts)
   const url = await options.prepare(header, encryptionKeys)
   await using load = await openLoad({ ...options, url, migrations: header.migrations, tables: header.tables })
-  const sequences = await fill(load, next, parts, options)
+  const sequences = await fill(load, next, parts, options).catch(explainRefusal)
   const migrated = await load.finish(sequences)
   return {
     configVersion: header.configVersion + 1,
@@ -41,6 +41,11 @@ export async function restoreInto(bytes: AsyncIterable<Buffer>, options: Restore
     createdAt: header.createdAt,
     migrated,
   }
+}
+
+/** Rows that a server wrote, and that it does not take back (SQLSTATE 22… and 23…), are not what it wrote. */
+function explainRefusal(error: Error & { readonly code?: string }): never {
+  throw /^2[23]/.test(error.code ?? '') ? new ArchiveError('It is damaged.', { cause: error }) : error
 }
 
 interface Beginning {

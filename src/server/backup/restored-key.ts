@@ -1,11 +1,11 @@
-import { createSecretBox } from '../../storage/secret-box.ts'
-import { type Config, parseEncryptionKey } from '../config.ts'
+import { createSecretBox } from '../../storage/secret/box.ts'
+import { type Config, parseEncryptionKey } from '../configuration/config.ts'
 import {
   findEncryptionKeys,
   keepEncryptionKey,
   openEncryptionKeys,
   removeKeptEncryptionKey,
-} from '../encryption-key.ts'
+} from '../configuration/encryption-keys.ts'
 import { StartError } from '../start-error.ts'
 
 /**

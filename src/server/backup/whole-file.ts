@@ -1,7 +1,7 @@
 import { rmSync } from 'node:fs'
 import { link, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
-import { syncFolder } from '../sync-folder.ts'
+import { syncFolder } from '../files/sync-folder.ts'
 
 /** A file that gets its name when all of it is on disk. Disposing before that leaves nothing. */
 export interface WholeFile extends AsyncDisposable {

@@ -1,4 +1,4 @@
-import type { Migration } from '../migrate.ts'
+import type { Migration } from '../database/migrate.ts'
 
 /** What can be named in a `DROP`, and the names that migrations have made. */
 export interface CreatedObjects {

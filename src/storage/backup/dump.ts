@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import { type Client, escapeIdentifier } from 'pg'
 import { to as copyTo } from 'pg-copy-streams'
-import { type AppliedMigration, readAppliedMigrations, readMigrations, requireKnown } from '../migrate.ts'
+import { type AppliedMigration, readAppliedMigrations, readMigrations, requireKnown } from '../database/migrate.ts'
 import { createdObjects } from './created-objects.ts'
 import { openSession } from './session.ts'
 import { listStoredTables, type StoredTable } from './table-list.ts'

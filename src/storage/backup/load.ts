@@ -8,7 +8,7 @@ import {
   readAppliedMigrations,
   readMigrations,
   requireKnown,
-} from '../migrate.ts'
+} from '../database/migrate.ts'
 import { createdObjects, type CreatedObjects } from './created-objects.ts'
 import type { SequencePosition } from './dump.ts'
 import { openSession } from './session.ts'

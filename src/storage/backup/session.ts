@@ -1,7 +1,7 @@
 import type { Client } from 'pg'
-import { breakConnection } from '../break-connection.ts'
-import { createConnection } from '../database.ts'
-import { DatabaseAwayError, isAway } from '../is-away.ts'
+import { breakConnection } from '../database/break-connection.ts'
+import { createConnection } from '../database/database.ts'
+import { DatabaseAwayError, isAway } from '../database/is-away.ts'
 
 /** A connection that is in one transaction from its first statement on. Disposing rolls back what was not committed. */
 export interface Session extends AsyncDisposable {

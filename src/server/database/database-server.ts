@@ -1,7 +1,7 @@
-import type { Config } from './config.ts'
-import { openEmbeddedPostgres } from './embedded-postgres.ts'
-import type { Log } from './log.ts'
-import { findRunningPostgres } from './postgres/running-postgres.ts'
+import type { Config } from '../configuration/config.ts'
+import { openEmbeddedPostgres } from '../postgres/embedded-postgres.ts'
+import type { Log } from '../log/log.ts'
+import { findRunningPostgres } from '../postgres/running-postgres.ts'
 
 /** The server that the configuration names. */
 export interface DatabaseServer extends AsyncDisposable {
