@@ -1,4 +1,4 @@
-/** What GraphiQL opens with: the five things that a user does in the first hour, one tab each, with what is to be changed in capitals. */
+/** What GraphiQL opens with: the six things that a user does in the first hours, one tab each, with what is to be changed in capitals. */
 export const exampleTabs: readonly { readonly query: string }[] = [
   {
     query: `# 1. A self-hosted model, and a route that clients can call. Set the key above, change the URL, press play.
@@ -180,6 +180,48 @@ query Usage {
   usage(range: { from: "2026-01-01T00:00:00Z" }, groupBy: [ROUTE, API_KEY]) {
     totals { requests inputTokens outputTokens cost }
     rows { group { labels } metrics { requests inputTokens outputTokens cost } }
+  }
+}
+`,
+  },
+  {
+    query: `# 6. Prices: what the catalogue suggests for a model, what you pay for it, and what each day has cost.
+query Suggestions {
+  provider(by: { name: "openai" }) {
+    models {
+      upstreamModel
+      pricing { inputPerMillion outputPerMillion source { kind } }
+      suggestedPricing { inputPerMillion cachedInputPerMillion outputPerMillion source { kind asOf } }
+      suggestedContextTokens
+    }
+  }
+}
+
+# Nothing is billed by a suggestion: a price is what you write here, and it replaces the one before.
+mutation SetPrice {
+  providerModelUpdate(input: {
+    model: { provider: "openai", model: "gpt-5-mini" }
+    pricing: {
+      inputPerMillion: "0.25"
+      cachedInputPerMillion: "0.025"
+      outputPerMillion: "2"
+      serviceTiers: [{ serviceTier: "flex", factor: "0.5" }, { serviceTier: "priority", factor: "1.8" }]
+    }
+  }) {
+    userErrors { code message path }
+    provider { models { upstreamModel pricing { inputPerMillion serviceTiers { serviceTier factor } } } }
+  }
+}
+
+query CostByDay {
+  usage(
+    range: { from: "2026-11-01T00:00:00Z" }
+    bucket: DAY
+    timeZone: "Europe/Berlin"
+    groupBy: [BACKEND, SERVICE_TIER]
+  ) {
+    totals { requests inputTokens cachedInputTokens cacheWriteTokens outputTokens images audioSeconds characters cost }
+    rows { bucketStart group { labels } metrics { requests cost } }
   }
 }
 `,

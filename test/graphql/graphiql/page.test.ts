@@ -44,10 +44,10 @@ test('it is sent compressed to who takes that, and without a body to HEAD', asyn
   expect((await fetch(api.url, { method: 'POST' })).status).toBe(405)
 })
 
-test('it takes the key, and opens with the five things that a user does in the first hour', async () => {
+test('it takes the key, and opens with the things that a user does in the first hours', async () => {
   const page = await (await fetch(api.url)).text()
   expect(page).toContain('id="key-bar"')
-  expect(exampleTabs).toHaveLength(5)
+  expect(exampleTabs.length).toBeGreaterThanOrEqual(6)
   for (const { query } of exampleTabs) expect(page).toContain(JSON.stringify(query).slice(1, -1))
 })
 
