@@ -1,6 +1,6 @@
 import type { BackendLimit, LiveView } from '../../routing/choose/live-view.ts'
 import type { BudgetBucket } from '../../routing/limits/budget-bucket.ts'
-import { mostCost } from '../../routing/limits/money.ts'
+import { mostCostNanos } from '../../routing/usage/most-cost.ts'
 import type { Backend, Route, Snapshot } from '../../routing/config/snapshot.ts'
 import type { GatewayContext } from '../request/context.ts'
 import { monotonicMs } from '../loop/monotonic.ts'
@@ -111,7 +111,7 @@ export class AttemptGate {
     const inputTokens = this.#demand.inputTokens(contextTokens)
     const outputTokens = this.#demand.outputTokens(contextTokens)
     const { choices: images, bytes: characters } = this.#demand
-    return mostCost({ inputTokens, outputTokens, images, characters }, pricing)
+    return mostCostNanos(pricing, { inputTokens, outputTokens, images, characters })
   }
 
   #limitOf(backend: Backend): BackendLimit | null {
