@@ -13,7 +13,8 @@ import {
   updateDeployment as writeDeployment,
 } from '../../storage/deployment/write.ts'
 import { saveDeploymentProbe } from '../../storage/deployment/probe.ts'
-import { findRouteForUpdate, listRouteIdsOfBackends, type Ref } from '../../storage/route/write.ts'
+import { findRouteForUpdate, listRouteIdsOfBackends } from '../../storage/route/write.ts'
+import type { Ref } from '../../storage/database/ref.ts'
 import { auditChanges } from '../change/audit.ts'
 import { requireFreeLabels } from '../backend/label.ts'
 import { collectMembers, FaultCollector } from '../kit/collect-faults.ts'

@@ -9,7 +9,8 @@ import {
   type ProviderDraft,
   updateProvider as writeProvider,
 } from '../../storage/provider/write.ts'
-import { listRouteIdsOfBackends, type Ref } from '../../storage/route/write.ts'
+import { listRouteIdsOfBackends } from '../../storage/route/write.ts'
+import type { Ref } from '../../storage/database/ref.ts'
 import { auditChanges } from '../change/audit.ts'
 import { type GivenLabel, requireFreeLabels } from '../backend/label.ts'
 import { collectMembers } from '../kit/collect-faults.ts'

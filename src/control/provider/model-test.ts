@@ -1,6 +1,6 @@
 import type { ProviderConfiguration } from '../../routing/config/configuration.ts'
 import { providerHeaders } from '../../routing/vendors/provider-headers.ts'
-import type { Ref } from '../../storage/route/write.ts'
+import type { Ref } from '../../storage/database/ref.ts'
 import { answerQuestion } from '../kit/run-query.ts'
 import type { Answer, Control } from '../kit/context.ts'
 import { callable, requireProvider } from './probe.ts'

@@ -1,6 +1,6 @@
 /** Changes of one model or credential of a provider: the others stay as they are. */
 import { findProviderIdOfCredential, type ProviderDraft } from '../../storage/provider/write.ts'
-import type { Ref } from '../../storage/route/write.ts'
+import type { Ref } from '../../storage/database/ref.ts'
 import { type Change, commitChange, type EditInput } from '../change/commit.ts'
 import type { Actor, Answer, Control } from '../kit/context.ts'
 import { editProvider } from './create.ts'

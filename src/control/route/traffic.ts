@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
-import { lockRoutes, type Ref, type RouteDraft, updateWeights } from '../../storage/route/write.ts'
+import { lockRoutes, type RouteDraft, updateWeights } from '../../storage/route/write.ts'
+import type { Ref } from '../../storage/database/ref.ts'
 import { collectEach } from '../kit/collect-faults.ts'
 import { type Change, type ChangeInput, commitChange } from '../change/commit.ts'
 import type { Actor, Answer, Control } from '../kit/context.ts'

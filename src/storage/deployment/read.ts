@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely'
 import { isAmong } from '../database/among.ts'
 import type { Db } from '../database/db.ts'
 import { byField, type ObjectOrder, type Page, type PageRequest, readPage } from '../database/page.ts'
-import type { Ref } from '../route/write.ts'
+import { isRef, type Ref } from '../database/ref.ts'
 import { containsText } from '../database/search.ts'
 import type { Tables } from '../database/tables.ts'
 
@@ -67,11 +67,7 @@ function matching(db: Db, { search }: DeploymentFilter) {
 }
 
 export function findDeployment(db: Db, ref: Ref): Promise<DeploymentRow | undefined> {
-  return db
-    .selectFrom('deployment')
-    .select(columns)
-    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name.normalize('NFC'))
-    .executeTakeFirst()
+  return db.selectFrom('deployment').select(columns).where(isRef(ref)).executeTakeFirst()
 }
 
 export function listDeploymentsByIds(db: Db, ids: readonly string[]): Promise<DeploymentRow[]> {

@@ -3,7 +3,7 @@ import { pricingColumns } from '../config/pricing-columns.ts'
 import { loadDeployments } from '../config/load.ts'
 import type { RequestRulesColumns } from '../config/tables.ts'
 import type { Tx } from '../database/db.ts'
-import type { Ref } from '../route/write.ts'
+import { isRef, type Ref } from '../database/ref.ts'
 import type { SecretBox } from '../secret/box.ts'
 
 /** What an operator can change of a deployment. */
@@ -18,7 +18,7 @@ export async function findDeploymentForUpdate(tx: Tx, box: SecretBox, ref: Ref):
   const row = await tx
     .selectFrom('deployment')
     .select(['id', 'revision', 'description', 'secret_hint'])
-    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name.normalize('NFC'))
+    .where(isRef(ref))
     .forUpdate()
     .executeTakeFirst()
   if (!row) return undefined

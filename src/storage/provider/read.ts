@@ -4,7 +4,7 @@ import type { ServingState } from '../../routing/config/vocabulary.ts'
 import { isAmong } from '../database/among.ts'
 import type { Db } from '../database/db.ts'
 import { byField, type ObjectOrder, type Page, type PageRequest, readPage } from '../database/page.ts'
-import type { Ref } from '../route/write.ts'
+import { isRef, type Ref } from '../database/ref.ts'
 import { containsText } from '../database/search.ts'
 import type { Tables } from '../database/tables.ts'
 
@@ -44,11 +44,7 @@ function matching(db: Db, { search }: ProviderFilter) {
 }
 
 export function findProvider(db: Db, ref: Ref): Promise<ProviderRow | undefined> {
-  return db
-    .selectFrom('provider')
-    .selectAll()
-    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name.normalize('NFC'))
-    .executeTakeFirst()
+  return db.selectFrom('provider').selectAll().where(isRef(ref)).executeTakeFirst()
 }
 
 export function listProvidersByIds(db: Db, ids: readonly string[]): Promise<ProviderRow[]> {

@@ -5,7 +5,7 @@ import { createId } from '../database/create-id.ts'
 import type { Db, Tx } from '../database/db.ts'
 import { pricingColumns } from '../config/pricing-columns.ts'
 import { requestRulesColumns } from '../deployment/write.ts'
-import type { Ref } from '../route/write.ts'
+import { isRef, type Ref } from '../database/ref.ts'
 import type { SecretBox } from '../secret/box.ts'
 
 /** What an operator can change of a provider. */
@@ -19,7 +19,7 @@ export async function findProviderForUpdate(tx: Tx, box: SecretBox, ref: Ref): P
   const row = await tx
     .selectFrom('provider')
     .select(['id', 'revision', 'description'])
-    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name.normalize('NFC'))
+    .where(isRef(ref))
     .forUpdate()
     .executeTakeFirst()
   if (!row) return undefined
@@ -39,11 +39,7 @@ export async function findProviderConfiguration(
   box: SecretBox,
   ref: Ref,
 ): Promise<ProviderConfiguration | undefined> {
-  const row = await db
-    .selectFrom('provider')
-    .select('id')
-    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name.normalize('NFC'))
-    .executeTakeFirst()
+  const row = await db.selectFrom('provider').select('id').where(isRef(ref)).executeTakeFirst()
   if (!row) return undefined
   const [configuration] = await loadProviders(db, box, [row.id])
   return configuration

@@ -3,7 +3,8 @@ import type { ModelCategory, ServingState } from '../../routing/config/vocabular
 import { isAmong } from '../database/among.ts'
 import type { Db } from '../database/db.ts'
 import { byField, byId, type ObjectOrder, type Page, type PageRequest, readPage, readPages } from '../database/page.ts'
-import type { Ref, RouteRow } from './write.ts'
+import type { RouteRow } from './write.ts'
+import { isRef, type Ref } from '../database/ref.ts'
 import { containsText } from '../database/search.ts'
 import type { Tables } from '../database/tables.ts'
 
@@ -91,11 +92,7 @@ export async function countRoutesOfBackends(db: Db, backendIds: readonly string[
 }
 
 export function findRoute(db: Db, ref: Ref): Promise<RouteRow | undefined> {
-  return db
-    .selectFrom('route')
-    .selectAll()
-    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name.normalize('NFC'))
-    .executeTakeFirst()
+  return db.selectFrom('route').selectAll().where(isRef(ref)).executeTakeFirst()
 }
 
 export function listRoutesByIds(db: Db, ids: readonly string[]): Promise<RouteRow[]> {

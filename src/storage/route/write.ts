@@ -1,3 +1,4 @@
+import type { Ref } from '../database/ref.ts'
 import { isDeepStrictEqual } from 'node:util'
 import { type Selectable, sql } from 'kysely'
 import type { RouteConfiguration } from '../../routing/config/configuration.ts'
@@ -13,9 +14,6 @@ export interface RouteDraft extends RouteConfiguration {
   readonly description: string
   readonly createdWithId: string | null
 }
-
-/** By id or name: an object of the platform as its users name it. */
-export type Ref = { readonly id: string } | { readonly name: string }
 
 /** The route, locked until the end of the transaction: changes of one route are made one after the other. */
 export async function findRouteForUpdate(tx: Tx, ref: Ref): Promise<RouteDraft | undefined> {

@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely'
 import { isAmong } from '../database/among.ts'
 import type { Db } from '../database/db.ts'
 import { byField, type ObjectOrder, type Page, type PageRequest, readPage } from '../database/page.ts'
-import type { Ref } from '../route/write.ts'
+import { isRef, type Ref } from '../database/ref.ts'
 import { containsText } from '../database/search.ts'
 import type { Tables } from '../database/tables.ts'
 
@@ -35,11 +35,7 @@ function matching(db: Db, { search }: UserFilter) {
 }
 
 export function findUserByRef(db: Db, ref: Ref): Promise<UserRow | undefined> {
-  return db
-    .selectFrom('app_user')
-    .selectAll()
-    .where('id' in ref ? 'id' : 'name', '=', 'id' in ref ? ref.id : ref.name.normalize('NFC'))
-    .executeTakeFirst()
+  return db.selectFrom('app_user').selectAll().where(isRef(ref)).executeTakeFirst()
 }
 
 export function listUsersByIds(db: Db, ids: readonly string[]): Promise<UserRow[]> {
