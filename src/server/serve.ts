@@ -8,6 +8,7 @@ import type { Config } from './configuration/config.ts'
 import type { Log } from './log/log.ts'
 import { type ApiMetrics, createApiMetrics } from './metrics/api-metrics.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
+import { openTracing } from './tracing/tracing.ts'
 import { createUpstreamPolicy, isLoopbackHost } from './upstream/policy.ts'
 import { createUsageCare } from './usage/care.ts'
 
@@ -49,13 +50,16 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
     if (!isServed) kept.persistence.abandon()
   })
   const reporting = opened.use(openReporting(kept, log))
-  const gatewayParts = { kept, reporting, policy, version, log, readMetrics: () => metrics.ofGateway() }
+  const { otlpEndpoint, traceSampling: sampling } = config
+  const traceOptions = { sampling, version, instanceId: kept.gatewayId, log }
+  const tracing = opened.use(await openTracing(otlpEndpoint, traceOptions))
+  const gatewayParts = { kept, reporting, policy, tracing, log, readMetrics: () => metrics.ofGateway() }
   const dataPlane = opened.use(role === 'control' ? null : await openDataPlane(config, gatewayParts))
   const care = opened.use(api && createUsageCare({ ...config, db: kept.persistence.database.db, log }))
   const metrics: Metrics = createMetrics({ ...metricsSourcesOf(kept), dataPlane, care, api, version })
   const online = opened.use(goOnline(config, { kept, reporting, dataPlane, care, policy, log, signal }))
   await untilServable(online, kept, log)
-  const apiParts = { kept, reporting, dataPlane, online, policy, log, readMetrics: metrics.ofAll }
+  const apiParts = { kept, reporting, dataPlane, online, policy, tracing, log, readMetrics: metrics.ofAll }
   const controlPlane = opened.use(api && (await api.open(apiParts)))
   const gatewayUrl = dataPlane && (await dataPlane.listen())
   // With both ports in hand: a start that fails for a port must not have made a key that nobody has seen.

@@ -14,6 +14,7 @@ export interface OperationReport {
   readonly outcome: 'OK' | 'ERROR' | 'REFUSED'
   /** The codes of its errors, each once. */
   readonly errorCodes: readonly ReportedCode[]
+  readonly errorCount: number
   /** Null: it could not be measured. */
   readonly cost: number | null
   /** Null of a subscription: it is reported when it begins. */

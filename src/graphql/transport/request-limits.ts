@@ -88,7 +88,15 @@ export function useRequestLimits({ budget, report }: RequestLimits): Plugin<Grap
           if (Symbol.asyncIterator in result) return
           const durationMs = performance.now() - beganAtMs
           const errorCodes = errorCodesOf(result.errors)
-          report({ ...head, outcome: outcomeOf(result), errorCodes, cost: cost?.complexity ?? null, durationMs })
+          const errorCount = result.errors?.length ?? 0
+          report({
+            ...head,
+            outcome: outcomeOf(result),
+            errorCodes,
+            errorCount,
+            cost: cost?.complexity ?? null,
+            durationMs,
+          })
           if (cost) setResult({ ...result, ...costExtensions(cost, result.extensions) })
         },
       }
@@ -107,7 +115,8 @@ export function useRequestLimits({ budget, report }: RequestLimits): Plugin<Grap
           const { errors: faults } = isOpen ? {} : (result as ExecutionResult)
           const outcome = isOpen ? 'OK' : 'ERROR'
           const errorCodes = errorCodesOf(faults)
-          report({ ...head, outcome, errorCodes, cost: cost?.complexity ?? null, durationMs: null })
+          const errorCount = faults?.length ?? 0
+          report({ ...head, outcome, errorCodes, errorCount, cost: cost?.complexity ?? null, durationMs: null })
           return {
             onNext({ result: event, setResult }) {
               if (cost && !(Symbol.asyncIterator in event))
@@ -127,7 +136,8 @@ function reportRefused(
   errors: readonly GraphQLError[],
 ): void {
   const errorCodes = errorCodesOf(errors, 'GRAPHQL_VALIDATION_FAILED')
-  report({ ...head, outcome: 'REFUSED', errorCodes, cost: cost?.complexity ?? null, durationMs: null })
+  const errorCount = errors.length
+  report({ ...head, outcome: 'REFUSED', errorCodes, errorCount, cost: cost?.complexity ?? null, durationMs: null })
 }
 
 /** What was refused for its own cost takes nothing from the budget. */

@@ -11,6 +11,7 @@ import type { MetricsReader } from '../../gateway/ports.ts'
 import type { ApiMetrics } from '../metrics/api-metrics.ts'
 import { startRetention } from '../database/retention.ts'
 import { openUpstreamHttp } from '../upstream/http.ts'
+import type { Tracing } from '../tracing/tracing.ts'
 import type { UpstreamPolicy } from '../upstream/policy.ts'
 import { readProductVersion } from '../configuration/product-version.ts'
 import type { DataPlane } from './data-plane.ts'
@@ -38,6 +39,8 @@ export interface ControlPlaneOptions {
   readonly apiMetrics: ApiMetrics
   /** What the API answers a scrape with. */
   readonly readMetrics: MetricsReader
+  /** Undefined: there are no traces. */
+  readonly tracing: Tracing | undefined
   readonly log: Log
 }
 
@@ -59,7 +62,10 @@ export async function openControlPlane(config: Config, options: ControlPlaneOpti
       cursorKey: () => cursorKey,
       trusted: options.trusted,
       costPerMinute: config.apiCostPerMinute,
-      countOperation: apiMetrics.report,
+      countOperation(report) {
+        apiMetrics.report(report)
+        options.tracing?.traceOperation(report)
+      },
       gatewayUrl: () => dataPlane?.url(),
       metrics: options.readMetrics,
       metricsOpen: config.metricsOpen,

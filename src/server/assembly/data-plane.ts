@@ -8,7 +8,7 @@ import { inFlightElsewhere } from '../gateways/live-reports.ts'
 import type { Log } from '../log/log.ts'
 import { createRequestMetrics, type RequestMetrics } from '../metrics/request-metrics.ts'
 import { observedSink } from '../usage/observed-sink.ts'
-import { openTracing } from '../tracing/tracing.ts'
+import type { Tracing } from '../tracing/tracing.ts'
 import type { UpstreamPolicy } from '../upstream/policy.ts'
 import { openUsage, type Usage } from '../usage/open-usage.ts'
 import type { Kept } from './kept.ts'
@@ -31,14 +31,15 @@ export interface DataPlaneOptions {
   readonly policy: UpstreamPolicy
   /** What the gateway answers a scrape with. */
   readonly readMetrics: MetricsReader
-  readonly version: string
+  /** Undefined: there are no traces. */
+  readonly tracing: Tracing | undefined
   readonly log: Log
 }
 
 /** Opens the gateway; it takes no requests before `listen`. */
 export async function openDataPlane(config: Config, options: DataPlaneOptions): Promise<DataPlane> {
   await using opened = new AsyncDisposableStack()
-  const { kept, reporting, policy, version, log } = options
+  const { kept, reporting, policy, tracing, log } = options
   const { persistence, store, judge, registry } = kept
   const { db } = persistence.database
   const onStored = (ids: readonly string[]) => {
@@ -46,14 +47,6 @@ export async function openDataPlane(config: Config, options: DataPlaneOptions): 
     return reporting.feed.announce(ids)
   }
   const usage = opened.use(openUsage({ ...config, db, onStored, log }))
-  const tracing = opened.use(
-    await openTracing(config.otlpEndpoint, {
-      sampling: config.traceSampling,
-      version,
-      instanceId: kept.gatewayId,
-      log,
-    }),
-  )
   const requestMetrics = createRequestMetrics({ snapshot: store.current })
   const observers = [requestMetrics.count, reporting.keyUse.observe, reporting.feed.observe]
   const ports: GatewayPorts = {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { SpanKind } from '@opentelemetry/api'
+import { type Context, ROOT_CONTEXT, SpanKind } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import {
   detectResources,
@@ -22,6 +22,7 @@ import {
 import type { RequestTrace, RequestTracer } from '../../gateway/ports.ts'
 import { lookupBy, systemNames } from '../../gateway/upstream/names.ts'
 import type { UsageRecord } from '../../routing/usage/record.ts'
+import { makeOperationSpan } from './operation-span.ts'
 import { ReportingExporter } from './reporting-exporter.ts'
 import { contextOf, makeSpans, PromisedIds } from './spans.ts'
 import { readTraceHeaders } from './trace-parent.ts'
@@ -60,9 +61,18 @@ export function openOtlpTracing(endpoint: string, options: TracingOptions): Trac
   const makeAll = (ended: readonly Ended[]) => {
     for (const { request, record } of ended) makeSpans(spans, ids, request, record)
   }
-  const tracer = new OtlpTracer(samplerOf(options.sampling), makeAll)
+  const sampler = samplerOf(options.sampling)
+  const tracer = new OtlpTracer(sampler, makeAll)
+  const ownIds = new RandomIdGenerator()
   return {
     tracer,
+    traceOperation(report) {
+      const traceId = ownIds.generateTraceId()
+      if (!isSampled(sampler, ROOT_CONTEXT, traceId)) return
+      ids.traceId = traceId
+      ids.spanId = ownIds.generateSpanId()
+      makeOperationSpan(spans, report, Date.now())
+    },
     async [Symbol.asyncDispose]() {
       tracer.flush()
       // A collector that is away must not hold up the end.
@@ -91,10 +101,9 @@ class OtlpTracer implements RequestTracer {
   begin(forwarded: readonly string[]): RequestTrace {
     const headers = readTraceHeaders(forwarded)
     const traceId = headers.parent?.traceId ?? this.#ids.generateTraceId()
-    const { decision } = this.#sampler.shouldSample(contextOf(headers), traceId, 'request', SpanKind.SERVER, {}, [])
     return new TracedRequest({
       traceId,
-      isSampled: decision === SamplingDecision.RECORD_AND_SAMPLED,
+      isSampled: isSampled(this.#sampler, contextOf(headers), traceId),
       headers,
       createSpanId: this.#createSpanId,
       finish: this.#finish,
@@ -113,6 +122,11 @@ class OtlpTracer implements RequestTracer {
     this.#ended = []
     this.#makeSpans(ended)
   }
+}
+
+function isSampled(sampler: Sampler, parent: Context, traceId: string): boolean {
+  const { decision } = sampler.shouldSample(parent, traceId, 'request', SpanKind.SERVER, {}, [])
+  return decision === SamplingDecision.RECORD_AND_SAMPLED
 }
 
 function samplerOf({ name, ratio }: TraceSampling): Sampler {

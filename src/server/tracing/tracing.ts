@@ -1,10 +1,13 @@
 import type { RequestTracer } from '../../gateway/ports.ts'
+import type { OperationReport } from '../../graphql/transport/operation-report.ts'
 import type { Log } from '../log/log.ts'
 import type { TraceSampling } from './sampling.ts'
 
-/** Traces of the gateway's requests. Disposing sends what waits, for two seconds at most. */
+/** Traces of the gateway's requests and of the API's operations. Disposing sends what waits, for two seconds at most. */
 export interface Tracing extends AsyncDisposable {
   readonly tracer: RequestTracer
+  /** An operation of the API that ends now. */
+  readonly traceOperation: (report: OperationReport) => void
 }
 
 export interface TracingOptions {

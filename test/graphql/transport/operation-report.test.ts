@@ -143,6 +143,7 @@ test('names that clients make up do not make series without end', () => {
     type: 'QUERY',
     outcome: 'ERROR',
     errorCodes: ['FORBIDDEN'],
+    errorCount: 1,
     cost: 3,
     durationMs: 20,
   } as const

@@ -255,6 +255,43 @@ test('the product sends its traces to OTEL_EXPORTER_OTLP_ENDPOINT', async () => 
   expect(await product.stop()).toBe(0)
 })
 
+test('each operation of the API is a span, with its errors and the id of its request', async () => {
+  await using collector = await openOtlpCollector()
+  await using product = await startProduct({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint } })
+  const ask = (query: string, operationName?: string) =>
+    fetch(`${product.apiUrl}/graphql`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${product.adminKey}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ query, operationName }),
+    })
+  const answer = await ask('query Who { viewer { scopes } }', 'Who')
+  await answer.text()
+  await (await ask('query Wrong { nothing nobody }')).text()
+  await (
+    await ask('mutation { routeDelete(input: { route: { name: "secret-route" } }) { userErrors { code } } }')
+  ).text()
+  const spanOf = (attribute: string, value: string) =>
+    until(() => collector.spans.find(({ attributes }) => attributes[attribute] === value))
+
+  const who = await spanOf('graphql.operation.name', 'Who')
+  expect(who).toMatchObject({ name: 'GraphQL query', kind: 'SERVER', isError: false, parentSpanId: '' })
+  expect(who.attributes).toMatchObject({
+    'graphql.operation.type': 'query',
+    'signalbox.request_id': answer.headers.get('x-request-id'),
+    'signalbox.outcome': 'ok',
+    'signalbox.error_count': 0,
+  })
+  expect(who.endMs).toBeGreaterThanOrEqual(who.startMs)
+  const wrong = await spanOf('graphql.operation.name', 'Wrong')
+  expect(wrong.attributes).toMatchObject({
+    'signalbox.outcome': 'refused',
+    'signalbox.error_count': 2,
+    'error.type': 'GRAPHQL_VALIDATION_FAILED',
+  })
+  expect((await spanOf('graphql.operation.type', 'mutation')).attributes['signalbox.error_count']).toBe(0)
+  expect(JSON.stringify(collector.spans)).not.toContain('secret-route')
+})
+
 test.for([
   ['a usual one', `00-${traceId}-${clientSpanId}-01`, true],
   ['one that is not sampled', `00-${traceId}-${clientSpanId}-00`, true],
