@@ -1,150 +1,217 @@
-/** What GraphiQL opens with: the six things that a user does in the first hours, one tab each, with what is to be changed in capitals. */
-export const exampleTabs: readonly { readonly query: string }[] = [
+/**
+ * What GraphiQL opens with: the five stories of the guide in its order, then what is asked for on day two. One tab each; what is to be
+ * changed is in capitals. The first line names the tab, and every line fits into the editor of a small screen.
+ */
+export interface ExampleTab {
+  readonly query: string
+}
+
+export const exampleTabs: readonly ExampleTab[] = [
   {
-    query: `# 1. A self-hosted model, and a route that clients can call. Set the key above, change the URL, press play.
+    query: `# 1 Deploy
+# A self-hosted model, and a route of its name
+# that clients can call. Set the key above,
+# change the URL, press play.
 mutation AddDeployment {
   deploymentCreate(input: {
-    name: "llama-3.3-70b"
+    name: "qwen3-8b"
     engine: VLLM
-    upstreamModel: "meta-llama/Llama-3.3-70B-Instruct"
-    endpoints: [{ url: "http://127.0.0.1:8000/v1", maxInFlight: 64 }]
+    upstreamModel: "Qwen/Qwen3-8B"
+    endpoints: [{
+      url: "http://127.0.0.1:8000/v1"
+    }]
   }) {
     userErrors { code message path }
-    deployment { id label state endpoints { url health { circuit lastError } } }
-    route { id name revision access { policy } }
+    deployment { id warnings { code message } }
+    route { id name access { policy } }
   }
 }
 
-# Which key you have set: its id, for the next step.
+# Which key you have set: its id, for the next.
 query WhoAmI {
-  viewer { actor { ... on ApiKey { id name } } scopes }
+  viewer {
+    actor { ... on ApiKey { id name } }
+    scopes
+  }
 }
 
-# Whether it works: what the gateway would do with a request that brings your key; \`refusal: null\` is that it would be sent.
-# Without \`apiKeyId\` it is about a caller without a key, whom only a public route lets in: 401.
+# What the gateway would do with a request that
+# brings your key. \`refusal: null\`: it is sent.
+# Without \`apiKeyId\` it is about a caller without
+# a key, whom only a public route lets in: 401.
 query Explain {
-  routeExplain(input: { model: "llama-3.3-70b", apiKeyId: "ID OF YOUR KEY" }) {
+  routeExplain(input: {
+    model: "qwen3-8b"
+    apiKeyId: "ID OF YOUR KEY"
+  }) {
     refusal
     refusalCode
-    candidates { backend { label } probability availability upstreamModel }
+    candidates {
+      backend { label }
+      probability
+      availability
+    }
   }
 }
 `,
   },
   {
-    query: `# 2. Behind a route the model can be replaced while clients go on calling the same name.
+    query: `# 2 Upgrade
+# Behind a route the model can be replaced while
+# clients go on calling the same name.
 mutation AddSuccessor {
   deploymentCreate(input: {
-    name: "llama-4-maverick"
+    name: "qwen3-8b-2507"
     engine: VLLM
-    endpoints: [{ url: "http://127.0.0.1:8001/v1" }]
+    upstreamModel: "Qwen/Qwen3-8B-2507"
+    endpoints: [{
+      url: "http://127.0.0.1:8001/v1"
+    }]
     enableModelRoute: false
   }) {
     userErrors { code message path }
-    deployment { id }
+    deployment { id warnings { code message } }
   }
 }
 
-# Requests in flight end where they began; after the answer no new one goes to the old model.
+# Requests in flight end where they began; after
+# the answer no new one goes to the old model.
 mutation Upgrade {
   routeTargetReplace(input: {
-    route: { name: "llama-3.3-70b" }
-    target: { deployment: "llama-3.3-70b" }
-    backend: { deployment: "llama-4-maverick" }
+    route: { name: "qwen3-8b" }
+    target: { deployment: "qwen3-8b" }
+    backend: { deployment: "qwen3-8b-2507" }
     reason: "upgrade"
   }) {
     userErrors { code message path }
-    route { revision targets { backend { label } weight share } }
-  }
-}
-
-mutation TakeItBack {
-  routeRollback(input: { route: { name: "llama-3.3-70b" }, toRevision: 1, reason: "worse answers" }) {
-    userErrors { code message path }
-    route { revision targets { backend { label } weight } }
+    route {
+      revision
+      targets { backend { label } share }
+    }
   }
 }
 `,
   },
   {
-    query: `# 3. Traffic by weight: 100 to 200 is exactly one third and two thirds.
-mutation Split {
-  routeTargetsSet(input: {
-    route: { name: "llama-3.3-70b" }
-    targets: [
-      { backend: { deployment: "llama-3.3-70b" }, weight: 100 }
-      { backend: { deployment: "llama-4-maverick" }, weight: 200 }
-    ]
-  }) {
-    userErrors { code message path }
-    route { revision targets { backend { label } weight share } }
-  }
-}
-
-# Targets that are not listed get 0.
-mutation Switch {
-  routeTrafficSet(input: {
-    route: { name: "llama-3.3-70b" }
-    weights: [{ target: { deployment: "llama-4-maverick" }, weight: 1 }]
-  }) {
-    userErrors { code message path }
-    route { revision targets { backend { label } weight share } }
-  }
-}
-
-# Watch it happen.
-subscription Watch {
-  routeTraffic(by: { name: "llama-3.3-70b" }) {
-    at
-    revision
-    requests
-    targets { backendLabel configuredShare observedShare requests inFlight }
-    divergence { reason share }
-  }
-}
-`,
-  },
-  {
-    query: `# 4. A fallback: tried in order when a target fails before the first byte of its answer.
+    query: `# 3 Split
+# A provider is a service with a key of its own.
 mutation AddProvider {
   providerCreate(input: {
     name: "openai"
     kind: OPENAI
     secrets: ["YOUR OPENAI KEY"]
-    models: [{ upstreamModel: "gpt-5-mini", pricing: { inputPerMillion: "0.25", outputPerMillion: "2" } }]
+    models: [{
+      upstreamModel: "gpt-4o-mini"
+      pricing: {
+        inputPerMillion: "0.15"
+        outputPerMillion: "0.6"
+      }
+    }]
   }) {
     userErrors { code message path }
     provider { id models { id label } }
   }
 }
 
-mutation SetFallback {
-  routeFallbackSet(input: {
-    route: { name: "llama-3.3-70b" }
-    fallback: { backends: [{ providerModel: { provider: "openai", model: "gpt-5-mini" } }] }
+# 100 to 200 is exactly one third and two thirds.
+mutation Split {
+  routeTargetsSet(input: {
+    route: { name: "qwen3-8b" }
+    targets: [
+      {
+        backend: { deployment: "qwen3-8b-2507" }
+        weight: 100
+      }
+      {
+        backend: { providerModel: {
+          provider: "openai", model: "gpt-4o-mini"
+        } }
+        weight: 200
+      }
+    ]
   }) {
     userErrors { code message path }
-    route { fallback { backends { label } triggers maxAttempts } }
+    route {
+      revision
+      targets { backend { label } weight share }
+    }
+  }
+}
+
+# Targets that are not listed get 0.
+mutation Switch {
+  routeTrafficSet(input: {
+    route: { name: "qwen3-8b" }
+    weights: [{
+      target: { deployment: "qwen3-8b-2507" }
+      weight: 1
+    }]
+  }) {
+    userErrors { code message path }
+    route {
+      revision
+      targets { backend { label } weight share }
+    }
+  }
+}
+
+# Watch it happen.
+subscription Watch {
+  routeTraffic(by: { name: "qwen3-8b" }) {
+    at
+    requests
+    targets {
+      backendLabel
+      configuredShare
+      observedShare
+      inFlight
+    }
+    divergence { reason share }
   }
 }
 `,
   },
   {
-    query: `# 5. Any OpenAI-compatible server: which models it has, a route for one of them, a key for it, and what it used.
+    query: `# 4 Fallback
+# Tried in order when a target fails, or is full,
+# before the first byte of its answer.
+mutation SetFallback {
+  routeFallbackSet(input: {
+    route: { name: "qwen3-8b" }
+    fallback: {
+      backends: [{ providerModel: {
+        provider: "openai", model: "gpt-4o-mini"
+      } }]
+    }
+  }) {
+    userErrors { code message path }
+    route {
+      fallback { backends { label } triggers }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# 5 Existing server
+# Any OpenAI-compatible server: which models it
+# has, a route for one of them, a key for it, and
+# what it used.
 mutation Ask {
-  providerProbe(input: { draft: { baseUrl: "http://127.0.0.1:9000/v1", secret: "ITS KEY" } }) {
+  providerProbe(input: {
+    draft: { baseUrl: "http://127.0.0.1:11434/v1" }
+  }) {
     userErrors { code message path }
     latencyMs
     models { upstreamModel categories }
   }
 }
 
-mutation AddCustomProvider {
+mutation AddServer {
   providerCreate(input: {
-    name: "lab"
-    baseUrl: "http://127.0.0.1:9000/v1"
-    secrets: ["ITS KEY"]
-    models: [{ upstreamModel: "ONE OF THE MODELS" }]
+    name: "ollama"
+    baseUrl: "http://127.0.0.1:11434/v1"
+    models: [{ upstreamModel: "llama3.2" }]
   }) {
     userErrors { code message path }
     provider { id }
@@ -152,9 +219,11 @@ mutation AddCustomProvider {
 }
 
 mutation RouteIt {
-  providerRouteCreate(input: { provider: { name: "lab" }, name: "lab-model" }) {
+  providerRouteCreate(input: {
+    provider: { name: "ollama" }
+  }) {
     userErrors { code message path }
-    route { id name targets { backend { label } weight } }
+    route { id name }
   }
 }
 
@@ -168,8 +237,11 @@ mutation MakeKey {
 
 mutation RestrictIt {
   routeAccessSet(input: {
-    route: { name: "lab-model" }
-    access: { policy: RESTRICTED, apiKeyIds: ["ID OF THE KEY"] }
+    route: { name: "llama3.2" }
+    access: {
+      policy: RESTRICTED
+      apiKeyIds: ["ID OF THE KEY"]
+    }
   }) {
     userErrors { code message path }
     route { access { policy apiKeys { name } } }
@@ -177,51 +249,182 @@ mutation RestrictIt {
 }
 
 query Usage {
-  usage(range: { from: "2026-01-01T00:00:00Z" }, groupBy: [ROUTE, API_KEY]) {
+  usage(
+    range: { from: "2026-01-01T00:00:00Z" }
+    groupBy: [ROUTE, API_KEY]
+  ) {
     totals { requests inputTokens outputTokens cost }
-    rows { group { labels } metrics { requests inputTokens outputTokens cost } }
+    rows {
+      group { labels }
+      metrics { requests outputTokens cost }
+    }
   }
 }
 `,
   },
   {
-    query: `# 6. Prices: what the catalogue suggests for a model, what you pay for it, and what each day has cost.
-query Suggestions {
-  provider(by: { name: "openai" }) {
-    models {
-      upstreamModel
-      pricing { inputPerMillion outputPerMillion source { kind } }
-      suggestedPricing { inputPerMillion cachedInputPerMillion outputPerMillion source { kind asOf } }
-      suggestedContextTokens
-    }
+    query: `# Is it well?
+# What is wrong, since when, why, and what to do,
+# worst first. Empty: nothing.
+query Problems {
+  problems {
+    severity
+    code
+    since
+    summary
+    remedy
+    subject { id __typename }
   }
 }
 
-# Nothing is billed by a suggestion: a price is what you write here, and it replaces the one before.
+# The same, live.
+subscription ProblemsChanged {
+  problemsChanged {
+    at
+    problems { severity code summary remedy }
+  }
+}
+`,
+  },
+  {
+    query: `# Colleague
+# Who may change models and routes, but not users
+# or the keys of others.
+mutation AddColleague {
+  userCreate(input: {
+    name: "sam"
+    role: OPERATOR
+  }) {
+    userErrors { code message path }
+    user { id name }
+  }
+}
+
+# The secret is shown this once.
+mutation KeyForColleague {
+  apiKeyCreate(input: {
+    name: "laptop of sam"
+    ownerId: "ID OF THE USER"
+    scopes: [INFERENCE, CONFIG_READ, CONFIG_WRITE, TRAFFIC_WRITE, USAGE_READ]
+  }) {
+    userErrors { code message path }
+    secret
+    apiKey { id prefix }
+  }
+}
+`,
+  },
+  {
+    query: `# Rotate a key
+# Keys and their ends.
+query Keys {
+  apiKeys(first: 50) {
+    edges { node {
+      id name state expiresAt lastUsedAt
+    } }
+  }
+}
+
+# A second secret for the same key: routes, grants
+# and usage stay. Both are good for an hour.
+mutation Rotate {
+  apiKeyRotate(input: {
+    id: "ID OF THE KEY"
+    overlapMs: 3600000
+    reason: "yearly"
+  }) {
+    userErrors { code message path }
+    secret
+    apiKey { id prefix }
+  }
+}
+`,
+  },
+  {
+    query: `# Prices
+# USD per million tokens; what is used from now on
+# is billed by it.
 mutation SetPrice {
   providerModelUpdate(input: {
-    model: { provider: "openai", model: "gpt-5-mini" }
+    model: {
+      provider: "ollama", model: "llama3.2"
+    }
     pricing: {
-      inputPerMillion: "0.25"
-      cachedInputPerMillion: "0.025"
-      outputPerMillion: "2"
-      serviceTiers: [{ serviceTier: "flex", factor: "0.5" }, { serviceTier: "priority", factor: "1.8" }]
+      inputPerMillion: "0.02"
+      outputPerMillion: "0.06"
     }
   }) {
     userErrors { code message path }
-    provider { models { upstreamModel pricing { inputPerMillion serviceTiers { serviceTier factor } } } }
+    provider {
+      models {
+        label
+        pricing { inputPerMillion outputPerMillion }
+      }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# Why fallback?
+# Where a request would go now, and why not
+# elsewhere.
+query Why {
+  routeExplain(input: {
+    model: "qwen3-8b"
+    apiKeyId: "ID OF YOUR KEY"
+  }) {
+    refusal
+    candidates {
+      backend { label }
+      isFallback
+      probability
+      availability
+    }
   }
 }
 
-query CostByDay {
-  usage(
-    range: { from: "2026-11-01T00:00:00Z" }
-    bucket: DAY
-    timeZone: "Europe/Berlin"
-    groupBy: [BACKEND, SERVICE_TIER]
+# Requests that took more than one attempt, with
+# what each upstream said.
+query Attempts {
+  requestLogs(
+    first: 10
+    filter: { retried: true }
   ) {
-    totals { requests inputTokens cachedInputTokens cacheWriteTokens outputTokens images audioSeconds characters cost }
-    rows { bucketStart group { labels } metrics { requests cost } }
+    edges { node {
+      id routeName status outcome
+      attempts { backendLabel status trigger error }
+    } }
+  }
+}
+`,
+  },
+  {
+    query: `# Roll back
+# What was changed, by whom and why.
+query History {
+  route(by: { name: "qwen3-8b" }) {
+    revision
+    revisions(first: 10) {
+      edges { node {
+        revision createdAt actorLabel reason
+      } }
+    }
+  }
+}
+
+# A new revision that is like an older one.
+mutation TakeItBack {
+  routeRollback(input: {
+    route: { name: "qwen3-8b" }
+    toRevision: 1
+    reason: "worse answers"
+  }) {
+    userErrors { code message path }
+    route {
+      revision
+      targets { backend { label } weight }
+    }
   }
 }
 `,

@@ -1,53 +1,135 @@
 /**
- * The bar above GraphiQL that takes the key. The key stays in this tab (`sessionStorage`) and goes with every call to this
- * server, unless the headers editor has one of its own. The tab that was open before a reload is open after it.
+ * The bar above GraphiQL that takes the key. The key stays in this tab (`sessionStorage`), is tried at once, and goes with every call to
+ * this server, unless the headers editor has one of its own. Until a key is accepted, calls wait: the page begins without an error.
  */
-export const keyBar = `
-<style>
-  #key-bar { display: flex; gap: 8px; align-items: center; box-sizing: border-box; height: 40px; padding: 0 12px;
-    font: 14px system-ui, sans-serif; background: #1f2430; color: #fff; }
-  #key-bar input { flex: 1; max-width: 480px; padding: 4px 8px; border: 0; border-radius: 4px; font: inherit; }
+export const keyBarStyle = `
+  html, body { height: 100%; margin: 0; }
+  body { display: flex; flex-direction: column; overflow: hidden; }
+  #key-bar { flex: none; display: flex; flex-wrap: wrap; gap: 8px; align-items: center; box-sizing: border-box; min-height: 40px;
+    padding: 4px 12px; font: 14px system-ui, sans-serif; background: #1f2430; color: #fff; color-scheme: dark; }
+  #key-bar input { flex: 1; min-width: 120px; max-width: 480px; padding: 4px 8px; border: 1px solid #7a8194; border-radius: 4px; font: inherit; }
   #key-bar button { padding: 4px 12px; border: 0; border-radius: 4px; font: inherit; cursor: pointer; }
   #key-bar a { margin-left: auto; color: inherit; }
-  #root { height: calc(100vh - 40px) !important; }
-</style>
+  #key-state[data-state="right"] { color: #8fe3a7; }
+  #key-state[data-state="wrong"] { color: #ffb3ab; }
+  #root { flex: 1; min-height: 0; height: auto !important; }
+  .graphiql-container { height: 100% !important; }
+  .graphiql-tab-button[data-name] { font-size: 0; }
+  .graphiql-tab-button[data-name]::before { content: attr(data-name); font-size: 15px; }
+`
+
+export const keyBar = `
 <form id="key-bar" autocomplete="off">
   <strong>Signalbox</strong>
   <label for="key">Key</label>
-  <input id="key" type="password" placeholder="sbx_…, as printed on the first start" spellcheck="false">
+  <input id="key" type="password" placeholder="sbx_…, as printed on the first start" spellcheck="false" autocomplete="off">
   <button>Use it</button>
   <span id="key-state" role="status"></span>
   <a href="console">Console</a>
 </form>
-<script>
-  (() => {
-    const name = 'signalbox.key';
-    const field = document.getElementById('key');
-    const key = sessionStorage.getItem(name) || '';
-    field.value = key;
-    document.getElementById('key-state').textContent = key ? '' : 'Every call needs one.';
-    document.getElementById('key-bar').addEventListener('submit', (event) => {
-      event.preventDefault();
-      sessionStorage.setItem(name, field.value.trim());
-      location.reload();
-    });
-    // GraphiQL looks for the tab that holds the last query it was typed; an example that nobody has changed was never typed,
-    // and it would open an empty tab behind the examples.
-    try {
-      const { tabs, activeTabIndex } = JSON.parse(localStorage.getItem('graphiql:tabState'));
-      for (const editor of ['query', 'variables'])
-        localStorage.setItem('graphiql:' + editor, tabs[activeTabIndex][editor] || '');
-    } catch {
-      // The first visit, or a browser without storage.
-    }
-    const send = window.fetch.bind(window);
-    window.fetch = (input, init) => {
-      const url = new URL(input instanceof Request ? input.url : input, location.href);
-      if (!key || url.origin !== location.origin) return send(input, init);
-      const headers = new Headers((init && init.headers) || (input instanceof Request ? input.headers : undefined));
-      if (!headers.has('authorization')) headers.set('authorization', 'Bearer ' + key);
-      return send(input, { ...init, headers });
-    };
-  })();
-</script>
 `
+
+/**
+ * Runs before GraphiQL: it takes `fetch` in hand. On a first visit it stores the tabs as GraphiQL itself would: with tabs that it was only
+ * given, it stays at the first one, whichever is clicked.
+ */
+export function keyBarScript(examples: readonly { readonly query: string }[]): string {
+  return `
+(() => {
+  const examples = ${JSON.stringify(examples.map(({ query }) => query)).replaceAll('<', '\\u003c')};
+  const name = 'signalbox.key';
+  const field = document.getElementById('key');
+  const state = document.getElementById('key-state');
+  const send = window.fetch.bind(window);
+  let key = '';
+  let accept;
+  const accepted = new Promise((resolve) => { accept = resolve; });
+  const say = (kind, text) => { state.dataset.state = kind; state.textContent = text; };
+  const withKey = (headers, value) => { headers.set('authorization', 'Bearer ' + value); return headers; };
+
+  // Whose key it is, or that it is none: seen before the first call fails.
+  const tryKey = async (candidate) => {
+    if (!candidate) return say('none', 'Every call needs a key.');
+    say('none', 'Trying …');
+    try {
+      const response = await send('graphql', {
+        method: 'POST',
+        headers: withKey(new Headers({ 'content-type': 'application/json', accept: 'application/json' }), candidate),
+        body: JSON.stringify({ query: '{ viewer { actor { ... on ApiKey { name owner { name } } } scopes } }' }),
+      });
+      const body = await response.json();
+      if (response.status === 401) return say('wrong', '\\u2717 This key is not known, or not good any more.');
+      const viewer = body.data && body.data.viewer;
+      const label = viewer && viewer.actor && viewer.actor.name;
+      key = candidate;
+      sessionStorage.setItem(name, key);
+      say('right', '\\u2713 ' + (label || 'Accepted') + (viewer ? ': ' + viewer.scopes.join(', ') : ''));
+      accept();
+    } catch {
+      say('wrong', '\\u2717 The server does not answer.');
+    }
+  };
+
+  document.getElementById('key-bar').addEventListener('submit', (event) => {
+    event.preventDefault();
+    tryKey(field.value.trim());
+  });
+  // GraphiQL looks for the tab that holds the last query it was typed; an example that nobody has changed was never typed,
+  // and it would open an empty tab behind the examples.
+  try {
+    if (!localStorage.getItem('graphiql:tabState')) {
+      const unset = { hash: null, title: '<untitled>', variables: null, headers: null, operationName: null, response: null };
+      const tabs = examples.map((query, index) => ({ ...unset, id: 'example-' + index, query }));
+      localStorage.setItem('graphiql:tabState', JSON.stringify({ tabs, activeTabIndex: 0 }));
+    }
+    const { tabs, activeTabIndex } = JSON.parse(localStorage.getItem('graphiql:tabState'));
+    for (const editor of ['query', 'variables'])
+      localStorage.setItem('graphiql:' + editor, tabs[activeTabIndex][editor] || '');
+  } catch {
+    // A browser without storage, or with something else in it.
+  }
+  window.fetch = async (input, init) => {
+    const url = new URL(input instanceof Request ? input.url : input, location.href);
+    if (url.origin !== location.origin) return send(input, init);
+    const headers = new Headers((init && init.headers) || (input instanceof Request ? input.headers : undefined));
+    if (!headers.has('authorization')) {
+      if (!key) {
+        say('none', 'Every call needs a key.');
+        field.focus();
+      }
+      await accepted;
+      withKey(headers, key);
+    }
+    return send(input, { ...init, headers });
+  };
+  field.value = sessionStorage.getItem(name) || '';
+  tryKey(field.value);
+
+  // GraphiQL calls a tab after the operation that ran last; these keep the name that their first line gives.
+  const nameTabs = () => {
+    let tabs = [];
+    try {
+      tabs = JSON.parse(localStorage.getItem('graphiql:tabState')).tabs;
+    } catch {
+      return;
+    }
+    document.querySelectorAll('.graphiql-tab-button').forEach((button, index) => {
+      const heading = /^# ([^\\n]{1,30})\\n/.exec((tabs[index] && tabs[index].query) || '');
+      if (heading) {
+        if (button.dataset.name === heading[1]) return;
+        button.dataset.name = heading[1];
+        button.setAttribute('aria-label', heading[1]);
+      } else if (button.dataset.name !== undefined) {
+        delete button.dataset.name;
+        button.removeAttribute('aria-label');
+      }
+    });
+  };
+  new MutationObserver(nameTabs).observe(document.body, { childList: true, subtree: true });
+  // The page follows the system at once, and the editors only from their beginning.
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+    if (!localStorage.getItem('graphiql:theme')) location.reload();
+  });
+})();
+`
+}

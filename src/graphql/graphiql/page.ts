@@ -3,35 +3,71 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { promisify } from 'node:util'
 import { gunzip, gzip } from 'node:zlib'
 import { exampleTabs } from './examples.ts'
-import { keyBar } from './key-bar.ts'
+import { keyBar, keyBarScript, keyBarStyle } from './key-bar.ts'
 
-interface Page {
+interface Resource {
+  readonly type: string
   readonly gzipped: Buffer
-  readonly policy: string
+  readonly tag: string
+  /** Of the page; what it loads needs none. */
+  readonly policy?: string
 }
 
-let page: Promise<Page> | undefined
+/** By path; what the page loads is named by its content, so that a browser need not ask for it again. */
+type Resources = ReadonlyMap<string, Resource>
 
-/** Answers a GET or HEAD with GraphiQL, which loads nothing from elsewhere. */
-export async function answerGraphiQL(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  page ??= renderPage().catch((error: unknown) => {
-    page = undefined
+let resources: Promise<Resources> | undefined
+
+const pagePath = '/'
+const assetFolder = '/graphiql/'
+
+/** Whether GraphiQL answers at this path. */
+export function isGraphiQLPath(path: string): boolean {
+  return path === pagePath || path.startsWith(assetFolder)
+}
+
+/** Answers a GET or HEAD with GraphiQL, which loads nothing from elsewhere; false: there is nothing at this path. */
+export async function answerGraphiQL(
+  path: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<boolean> {
+  resources ??= renderResources().catch((error: unknown) => {
+    resources = undefined
     throw error
   })
-  const { gzipped, policy } = await page
+  const resource = (await resources).get(path)
+  if (!resource) return false
+  const headers = headersOf(path, resource)
+  if (request.headers['if-none-match']?.includes(resource.tag)) {
+    response.writeHead(304, headers).end()
+    return true
+  }
   const takesGzip = /\bgzip\b/.test(String(request.headers['accept-encoding']))
-  const body = takesGzip ? gzipped : await promisify(gunzip)(gzipped)
+  const body = takesGzip ? resource.gzipped : await promisify(gunzip)(resource.gzipped)
   response.writeHead(200, {
-    'content-type': 'text/html; charset=utf-8',
+    ...headers,
+    'content-type': resource.type,
     'content-length': body.length,
-    'content-security-policy': policy,
-    vary: 'accept-encoding',
     ...(takesGzip && { 'content-encoding': 'gzip' }),
   })
   response.end(request.method === 'HEAD' ? undefined : body)
+  return true
 }
 
-async function renderPage(): Promise<Page> {
+function headersOf(path: string, { tag, policy }: Resource): Record<string, string> {
+  return {
+    // Of a path that holds the hash of the content. The page is asked for each time, and mostly answered with 304.
+    'cache-control': path === pagePath ? 'no-cache' : 'public, max-age=31536000, immutable',
+    etag: tag,
+    vary: 'accept-encoding',
+    ...(policy && { 'content-security-policy': policy }),
+  }
+}
+
+const startCall = 'YogaGraphiQL.renderYogaGraphiQL('
+
+async function renderResources(): Promise<Resources> {
   // Imported when it is first wanted: it takes 50 MB.
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql')
   const html = renderGraphiQL({
@@ -39,25 +75,66 @@ async function renderPage(): Promise<Page> {
     // Relative: a proxy may serve the page below a prefix of its own.
     endpoint: 'graphql',
     credentials: 'omit',
-    defaultTabs: [...exampleTabs],
+    defaultTabs: exampleTabs.map(({ query }) => ({ query })),
     defaultEditorToolsVisibility: false,
     // Headers may hold a key: they are not for the browser's storage.
     shouldPersistHeaders: false,
-  }).replace(/<body[^>]*>/, (body) => `${body}${keyBar}`)
-  return { gzipped: await promisify(gzip)(html), policy: policyOf(html) }
+  })
+  const style = between(html, '<style>', '</style>')
+  const script = between(html, '<script>', '</script>')
+  const startAt = script.lastIndexOf(startCall)
+  if (startAt < 0) throw new Error('GraphiQL begins in another way than it did.')
+  const stylePath = assetPath(`${style}${keyBarStyle}`, 'css')
+  const libraryPath = assetPath(script.slice(0, startAt), 'js')
+  const page = html
+    .replace(`<style>${style}</style>`, () => `<link rel="stylesheet" href="${relative(stylePath)}">`)
+    .replace(/<body[^>]*>/, (body) => `${body}${keyBar}<script>${keyBarScript(exampleTabs)}</script>`)
+    .replace(script, () => script.slice(startAt))
+    .replace(`<script>${startCall}`, () => `<script src="${relative(libraryPath)}"></script>\n<script>${startCall}`)
+  return new Map([
+    [pagePath, await resourceOf(page, 'text/html', policyOf(page))],
+    [stylePath, await resourceOf(`${style}${keyBarStyle}`, 'text/css')],
+    [libraryPath, await resourceOf(script.slice(0, startAt), 'text/javascript')],
+  ])
 }
 
-/** Only the scripts of this page run, known by their hashes; Monaco, the editor, needs inline styles and blob workers. */
+function between(text: string, start: string, end: string): string {
+  const from = text.indexOf(start)
+  const to = text.lastIndexOf(end)
+  if (from < 0 || to < from) throw new Error(`GraphiQL has no ${start}.`)
+  return text.slice(from + start.length, to)
+}
+
+/** Relative to the page, which may stand below a prefix. */
+function relative(path: string): string {
+  return path.slice(1)
+}
+
+function assetPath(content: string, extension: 'css' | 'js'): string {
+  return `${assetFolder}${hashOf(content).slice(0, 32)}.${extension}`
+}
+
+function hashOf(content: string): string {
+  return createHash('sha256').update(content).digest('hex')
+}
+
+async function resourceOf(content: string, type: string, policy?: string): Promise<Resource> {
+  const tag = `"${hashOf(content).slice(0, 32)}"`
+  const gzipped = await promisify(gzip)(content)
+  return { type: `${type}; charset=utf-8`, gzipped, tag, ...(policy !== undefined && { policy }) }
+}
+
+/** Only the library and the scripts of this page run, these known by their hashes; Monaco, the editor, needs inline styles and blob workers. */
 function policyOf(html: string): string {
   const hashes = [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(
     ([, script]) => `'sha256-${createHash('sha256').update(script!).digest('base64')}'`,
   )
   return [
     "default-src 'none'",
-    `script-src ${hashes.join(' ')}`,
-    "style-src 'unsafe-inline'",
+    `script-src 'self' ${hashes.join(' ')}`,
+    "style-src 'self' 'unsafe-inline'",
     'worker-src blob:',
-    'font-src data:',
+    "font-src 'self' data:",
     "img-src 'self' data:",
     "connect-src 'self'",
     "base-uri 'none'",

@@ -7,7 +7,7 @@ import { accepts, answerTypes } from './accept.ts'
 import type { Reads } from '../kit/context.ts'
 import { createCursorCodec } from '../kit/cursor.ts'
 import type { FaultCode } from '../kit/fault.ts'
-import { answerGraphiQL } from '../graphiql/page.ts'
+import { answerGraphiQL, isGraphiQLPath } from '../graphiql/page.ts'
 import { type GraphQLLog, requestIds } from './masked-errors.ts'
 import type { LivePorts } from '../kit/ports.ts'
 import type { RequestLimits } from './request-limits.ts'
@@ -88,24 +88,27 @@ export function createGraphQLHandler({
     void requestIds.run(requestId, () => yoga(request, response, facts))
   }
 
+  const answerPage = (path: string, request: IncomingMessage, response: ServerResponse) => {
+    if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(response, methodNotAllowed)
+    answerGraphiQL(path, request, response).then(
+      (isFound) => isFound || refuse(response, notFound),
+      (error: unknown) => {
+        log.error({ err: error }, 'GraphiQL could not be rendered')
+        response.destroy()
+      },
+    )
+    return undefined
+  }
+
   return {
     handle(request, response) {
       const requestId = randomUUID()
       response.setHeader('x-request-id', requestId)
       setSecurityHeaders(response)
-      switch (pathOf(request)) {
-        case graphqlPath:
-          return answerGraphQL(request, response, requestId)
-        case '/':
-          if (request.method !== 'GET' && request.method !== 'HEAD') return refuse(response, methodNotAllowed)
-          answerGraphiQL(request, response).catch((error: unknown) => {
-            log.error({ err: error }, 'GraphiQL could not be rendered')
-            response.destroy()
-          })
-          return undefined
-        default:
-          return refuse(response, notFound)
-      }
+      const path = pathOf(request)
+      if (path === graphqlPath) return answerGraphQL(request, response, requestId)
+      if (isGraphiQLPath(path)) return answerPage(path, request, response)
+      return refuse(response, notFound)
     },
     upgrade(request, socket, head) {
       // An error of a socket that nobody listens to would end the process.
