@@ -33,6 +33,7 @@ async function runServe(shell: Shell): Promise<void> {
   const stop = shell.listenForStop()
   // First, and without the rest: its faults are what a first start meets.
   const { config, log } = await prepare(shell, 'stdout')
+  log.info({}, config.databaseUrl === undefined ? 'starting, with a database of its own' : 'starting')
   const [{ serve }, { readProductVersion }] = await Promise.all([
     import('../server/serve.ts'),
     import('../server/configuration/product-version.ts'),

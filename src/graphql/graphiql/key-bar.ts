@@ -1,6 +1,6 @@
 /**
  * The bar above GraphiQL that takes the key. The key stays in this tab (`sessionStorage`), is tried at once, and goes with every call to
- * this server, unless the headers editor has one of its own. Until a key is accepted, calls wait: the page begins without an error.
+ * this server, unless the headers editor has one of its own. GraphiQL begins once a key is accepted: without one its first call would fail.
  */
 export const keyBarStyle = `
   html, body { height: 100%; margin: 0; }
@@ -12,6 +12,8 @@ export const keyBarStyle = `
   #key-bar a { margin-left: auto; color: inherit; }
   #key-state[data-state="right"] { color: #8fe3a7; }
   #key-state[data-state="wrong"] { color: #ffb3ab; }
+  #key-hint { flex: none; margin: 24px; font: 16px/1.5 system-ui, sans-serif; }
+  :root { color-scheme: light dark; }
   #root { flex: 1; min-height: 0; height: auto !important; }
   .graphiql-container { height: 100% !important; }
   .graphiql-tab-button[data-name] { font-size: 0; }
@@ -27,23 +29,20 @@ export const keyBar = `
   <span id="key-state" role="status"></span>
   <a href="console">Console</a>
 </form>
+<p id="key-hint">Give the key that the first start printed; <code>npx node src/main.ts create-key</code> makes another one. Then this page
+has an example for each step of the guide, and for day two.</p>
 `
 
-/**
- * Runs before GraphiQL: it takes `fetch` in hand. On a first visit it stores the tabs as GraphiQL itself would: with tabs that it was only
- * given, it stays at the first one, whichever is clicked.
- */
-export function keyBarScript(examples: readonly { readonly query: string }[]): string {
-  return `
+/** Runs before GraphiQL: it takes `fetch` in hand. */
+export const keyBarScript = `
 (() => {
-  const examples = ${JSON.stringify(examples.map(({ query }) => query)).replaceAll('<', '\\u003c')};
   const name = 'signalbox.key';
   const field = document.getElementById('key');
   const state = document.getElementById('key-state');
   const send = window.fetch.bind(window);
   let key = '';
   let accept;
-  const accepted = new Promise((resolve) => { accept = resolve; });
+  window.signalboxKeyAccepted = new Promise((resolve) => { accept = resolve; });
   const say = (kind, text) => { state.dataset.state = kind; state.textContent = text; };
   const withKey = (headers, value) => { headers.set('authorization', 'Bearer ' + value); return headers; };
 
@@ -64,6 +63,7 @@ export function keyBarScript(examples: readonly { readonly query: string }[]): s
       key = candidate;
       sessionStorage.setItem(name, key);
       say('right', '\\u2713 ' + (label || 'Accepted') + (viewer ? ': ' + viewer.scopes.join(', ') : ''));
+      document.getElementById('key-hint').hidden = true;
       accept();
     } catch {
       say('wrong', '\\u2717 The server does not answer.');
@@ -77,29 +77,17 @@ export function keyBarScript(examples: readonly { readonly query: string }[]): s
   // GraphiQL looks for the tab that holds the last query it was typed; an example that nobody has changed was never typed,
   // and it would open an empty tab behind the examples.
   try {
-    if (!localStorage.getItem('graphiql:tabState')) {
-      const unset = { hash: null, title: '<untitled>', variables: null, headers: null, operationName: null, response: null };
-      const tabs = examples.map((query, index) => ({ ...unset, id: 'example-' + index, query }));
-      localStorage.setItem('graphiql:tabState', JSON.stringify({ tabs, activeTabIndex: 0 }));
-    }
     const { tabs, activeTabIndex } = JSON.parse(localStorage.getItem('graphiql:tabState'));
     for (const editor of ['query', 'variables'])
       localStorage.setItem('graphiql:' + editor, tabs[activeTabIndex][editor] || '');
   } catch {
-    // A browser without storage, or with something else in it.
+    // The first visit, or a browser without storage.
   }
   window.fetch = async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input, location.href);
     if (url.origin !== location.origin) return send(input, init);
     const headers = new Headers((init && init.headers) || (input instanceof Request ? input.headers : undefined));
-    if (!headers.has('authorization')) {
-      if (!key) {
-        say('none', 'Every call needs a key.');
-        field.focus();
-      }
-      await accepted;
-      withKey(headers, key);
-    }
+    if (!headers.has('authorization')) withKey(headers, key);
     return send(input, { ...init, headers });
   };
   field.value = sessionStorage.getItem(name) || '';
@@ -126,10 +114,18 @@ export function keyBarScript(examples: readonly { readonly query: string }[]): s
     });
   };
   new MutationObserver(nameTabs).observe(document.body, { childList: true, subtree: true });
+  // On a first visit GraphiQL loses the click of a pointer on a tab, and takes one that a program makes.
+  document.addEventListener('pointerup', ({ target }) => {
+    const button = target instanceof Element && target.closest('.graphiql-tab-button');
+    if (!button) return;
+    setTimeout(() => {
+      const tab = button.closest('.graphiql-tab');
+      if (tab && !tab.classList.contains('graphiql-tab-active')) button.click();
+    }, 100);
+  });
   // The page follows the system at once, and the editors only from their beginning.
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
     if (!localStorage.getItem('graphiql:theme')) location.reload();
   });
 })();
 `
-}

@@ -88,9 +88,12 @@ async function renderResources(): Promise<Resources> {
   const libraryPath = assetPath(script.slice(0, startAt), 'js')
   const page = html
     .replace(`<style>${style}</style>`, () => `<link rel="stylesheet" href="${relative(stylePath)}">`)
-    .replace(/<body[^>]*>/, (body) => `${body}${keyBar}<script>${keyBarScript(exampleTabs)}</script>`)
-    .replace(script, () => script.slice(startAt))
-    .replace(`<script>${startCall}`, () => `<script src="${relative(libraryPath)}"></script>\n<script>${startCall}`)
+    .replace(/<body[^>]*>/, (body) => `${body}${keyBar}<script>${keyBarScript}</script>`)
+    .replace(
+      `<script>${script}`,
+      () =>
+        `<script src="${relative(libraryPath)}"></script><script>signalboxKeyAccepted.then(() => {${script.slice(startAt)}})`,
+    )
   return new Map([
     [pagePath, await resourceOf(page, 'text/html', policyOf(page))],
     [stylePath, await resourceOf(`${style}${keyBarStyle}`, 'text/css')],

@@ -1,23 +1,19 @@
 import type { FirstAdministrator } from '../../control/user/first-administrator.ts'
 
 /** What the operator is told when everything runs: the addresses, and on the first start the key, which is shown this once. */
-export function welcomeText(
-  urls: { readonly apiUrl: string | null; readonly gatewayUrl: string | null },
-  administrator: FirstAdministrator,
-): string {
+export function welcomeText(urls: { apiUrl: string; gatewayUrl: string }, administrator: FirstAdministrator): string {
   const key = administrator.kind === 'made' ? administrator.secret : undefined
-  const shownKey = key ? ["  The administrator's key, shown this once:", `    ${key}`, ''] : []
+  const shownKey = key ? ["  The administrator's key, shown this once:", `    ${key}`, '  Lost it? npx node src/main.ts create-key makes another one.', ''] : []
   return [
     'Signalbox is running.',
     '',
-    ...(urls.apiUrl === null ? [] : [`  GraphiQL  ${urls.apiUrl}/`]),
-    ...(urls.gatewayUrl === null ? [] : [`  Gateway   ${urls.gatewayUrl}/v1`]),
+    `  Console   ${urls.apiUrl}/console`,
+    `  GraphiQL  ${urls.apiUrl}/`,
+    `  Gateway   ${urls.gatewayUrl}/v1`,
     '',
     ...shownKey,
-    ...(urls.gatewayUrl === null ? [] : exampleOf(urls.gatewayUrl, key)),
+    '  To try:',
+    `    curl ${urls.gatewayUrl}/v1/models -H 'authorization: Bearer ${key ?? '…'}'`,
+    '',
   ].join('\n')
-}
-
-function exampleOf(gatewayUrl: string, key: string | undefined): string[] {
-  return ['  To try:', `    curl ${gatewayUrl}/v1/models -H 'authorization: Bearer ${key ?? '…'}'`, '']
 }

@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm'
 import { parse, validate } from 'graphql'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { exampleTabs } from '../../../src/graphql/graphiql/examples.ts'
-import { keyBar } from '../../../src/graphql/graphiql/key-bar.ts'
+import { keyBarScript } from '../../../src/graphql/graphiql/key-bar.ts'
 import { schema } from '../../../src/graphql/schema/schema.ts'
 import { openTestApi, type TestApi } from '../support/open-api.ts'
 
@@ -15,6 +15,11 @@ afterAll(async () => {
   await api[Symbol.asyncDispose]()
 })
 
+/** What the page loads: paths relative to it. */
+function assetsOf(page: string): string[] {
+  return [...page.matchAll(/\b(?:src|href)="(graphiql\/[^"]*)"/g)].map(([, path]) => path!)
+}
+
 test('GraphiQL is a page at / that loads nothing from elsewhere, and whose scripts are the ones that its policy knows', async () => {
   const response = await fetch(api.url)
   expect(response.status).toBe(200)
@@ -25,12 +30,32 @@ test('GraphiQL is a page at / that loads nothing from elsewhere, and whose scrip
   expect(scripts).toHaveLength(2)
   for (const script of scripts)
     expect(policy).toContain(`'sha256-${createHash('sha256').update(script).digest('base64')}'`)
-  // Outside of its scripts the page names no other place; inside, the policy lets it reach nothing but this server.
-  const markup = page.replace(/<script>[\s\S]*?<\/script>/g, '').replace(/<style>[\s\S]*?<\/style>/g, '')
-  expect(markup.match(/\b(?:src|href)="(?!data:)[^"]*"/g)).toBeNull()
+  // Outside of its scripts the page names its own assets and the console; inside, the policy lets it reach nothing but this server.
+  const markup = page.replace(/<script>[\s\S]*?<\/script>/g, '')
+  const named = [...markup.matchAll(/\b(?:src|href)="((?!data:)[^"]*)"/g)].map(([, path]) => path)
+  expect(named).toEqual(expect.arrayContaining([...assetsOf(page), 'console']))
+  expect(named).toHaveLength(3)
   expect(policy).toContain("default-src 'none'")
   expect(policy).toContain("connect-src 'self'")
   expect(policy).not.toContain('unsafe-eval')
+})
+
+test('the page is small and asked for anew; what it loads is kept by the browser for good, and holds no key', async () => {
+  const response = await fetch(api.url)
+  const page = await response.text()
+  expect(page.length).toBeLessThan(200_000)
+  expect(response.headers.get('cache-control')).toBe('no-cache')
+  const again = await fetch(api.url, { headers: { 'if-none-match': response.headers.get('etag')! } })
+  expect([again.status, await again.text()]).toEqual([304, ''])
+  const assets = assetsOf(page)
+  expect(assets).toHaveLength(2)
+  for (const path of assets) {
+    const asset = await fetch(new URL(path, `${api.url}/`))
+    expect(asset.status).toBe(200)
+    expect(asset.headers.get('cache-control')).toBe('public, max-age=31536000, immutable')
+    expect((await asset.text()).length).toBeGreaterThan(10_000)
+  }
+  expect((await fetch(`${api.url}/graphiql/other.js`)).status).toBe(404)
 })
 
 test('it is sent compressed to who takes that, and without a body to HEAD', async () => {
@@ -44,27 +69,39 @@ test('it is sent compressed to who takes that, and without a body to HEAD', asyn
   expect((await fetch(api.url, { method: 'POST' })).status).toBe(405)
 })
 
-test('it takes the key, and opens with the things that a user does in the first hours', async () => {
+test('it takes the key, and opens with the five stories in the order of the guide, then day two, each line narrow', async () => {
   const page = await (await fetch(api.url)).text()
   expect(page).toContain('id="key-bar"')
-  expect(exampleTabs.length).toBeGreaterThanOrEqual(6)
-  for (const { query } of exampleTabs) expect(page).toContain(JSON.stringify(query).slice(1, -1))
+  const names = exampleTabs.map(({ query }) => query.split('\n')[0])
+  expect(names.slice(0, 5)).toEqual(['# 1 Deploy', '# 2 Upgrade', '# 3 Split', '# 4 Fallback', '# 5 Existing server'])
+  expect(names.slice(5)).toEqual(
+    expect.arrayContaining(['# Colleague', '# Rotate a key', '# Prices', '# Why fallback?', '# Roll back']),
+  )
+  for (const { query } of exampleTabs) {
+    expect(page).toContain(JSON.stringify(query).slice(1, -1))
+    const comments = query.split('\n').filter((line) => line.startsWith('#'))
+    for (const line of comments) expect(line.length).toBeLessThanOrEqual(50)
+  }
 })
 
 test('the tab that was open before a reload is open after it, typed in or not', () => {
-  const script = /<script>([\s\S]*)<\/script>/.exec(keyBar)![1]!
+  const script = keyBarScript
   const startWith = (stored: Record<string, string>) => {
     const items = new Map(Object.entries(stored))
     const storage = {
       getItem: (name: string) => items.get(name) ?? null,
       setItem: (name: string, value: string) => items.set(name, value),
     }
-    const element = { addEventListener: () => {} }
+    const element = { addEventListener: () => {}, dataset: {} }
     runInNewContext(script, {
       localStorage: storage,
       sessionStorage: storage,
-      document: { getElementById: () => element },
+      document: { getElementById: () => element, addEventListener: () => {}, querySelectorAll: () => [] },
       window: { fetch },
+      MutationObserver: class {
+        observe() {}
+      },
+      matchMedia: () => element,
     })
     return Object.fromEntries(items)
   }
@@ -91,7 +128,7 @@ test('the first example tells a newcomer the truth: with the id of the key that 
   const { id } = (await run('WhoAmI'))['viewer']!['actor'] as { id: string }
   const explained = await run('Explain', query.replace('ID OF YOUR KEY', id))
   expect(explained['routeExplain']).toMatchObject({ refusal: null, candidates: [{ availability: 'AVAILABLE' }] })
-  const withoutKey = await run('Explain', query.replace(', apiKeyId: "ID OF YOUR KEY"', ''))
+  const withoutKey = await run('Explain', query.replace('apiKeyId: "ID OF YOUR KEY"', ''))
   expect(withoutKey['routeExplain']).toMatchObject({ refusal: 401 })
 })
 
