@@ -407,7 +407,7 @@ query History {
     revision
     revisions(first: 10) {
       edges { node {
-        revision createdAt actorLabel reason
+        number createdAt actorLabel reason
       } }
     }
   }
