@@ -1,19 +1,24 @@
 import type { FirstAdministrator } from '../../control/user/first-administrator.ts'
 
 /** What the operator is told when everything runs: the addresses, and on the first start the key, which is shown this once. */
-export function welcomeText(urls: { apiUrl: string; gatewayUrl: string }, administrator: FirstAdministrator): string {
+export function welcomeText(
+  urls: { readonly apiUrl: string | null; readonly gatewayUrl: string | null },
+  administrator: FirstAdministrator,
+): string {
   const key = administrator.kind === 'made' ? administrator.secret : undefined
-  const shownKey = key ? ["  The administrator's key, shown this once:", `    ${key}`, '  Lost it? npx node src/main.ts create-key makes another one.', ''] : []
+  const again = '  Lost it? npx node src/main.ts create-key makes another one.'
+  const shownKey = key ? ["  The administrator's key, shown this once:", `    ${key}`, again, ''] : []
   return [
     'Signalbox is running.',
     '',
-    `  Console   ${urls.apiUrl}/console`,
-    `  GraphiQL  ${urls.apiUrl}/`,
-    `  Gateway   ${urls.gatewayUrl}/v1`,
+    ...(urls.apiUrl === null ? [] : [`  Console   ${urls.apiUrl}/console`, `  GraphiQL  ${urls.apiUrl}/`]),
+    ...(urls.gatewayUrl === null ? [] : [`  Gateway   ${urls.gatewayUrl}/v1`]),
     '',
     ...shownKey,
-    '  To try:',
-    `    curl ${urls.gatewayUrl}/v1/models -H 'authorization: Bearer ${key ?? '…'}'`,
-    '',
+    ...(urls.gatewayUrl === null ? [] : exampleOf(urls.gatewayUrl, key)),
   ].join('\n')
+}
+
+function exampleOf(gatewayUrl: string, key: string | undefined): string[] {
+  return ['  To try:', `    curl ${gatewayUrl}/v1/models -H 'authorization: Bearer ${key ?? '…'}'`, '']
 }
