@@ -10,6 +10,7 @@ import { drainSection } from './sections/drain.ts'
 import { goneSection } from './sections/gone.ts'
 import { graphqlSection } from './sections/graphql.ts'
 import { latencySection } from './sections/latency.ts'
+import { limitsSection } from './sections/limits.ts'
 import { memorySection } from './sections/memory.ts'
 import { requestSections } from './sections/requests.ts'
 import { scaleSection } from './sections/scale.ts'
@@ -32,6 +33,7 @@ const sections: readonly Section[] = [
   splitSection,
   spreadSection,
   scaleSection,
+  limitsSection,
   goneSection,
   graphqlSection,
   compileSection,

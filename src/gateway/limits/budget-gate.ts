@@ -10,6 +10,9 @@ import { monotonicMs } from '../loop/monotonic.ts'
 import { LeaseTurns, type LeaseTurnsOptions } from './lease-turns.ts'
 import { MoneyHold, type Reservation } from './money-hold.ts'
 
+/** Longer than for a rate: a request that is refused for money is not sent again. */
+const patienceMs = 2_000
+
 export type MoneyEntry = MoneyHold | BudgetBucket
 
 /** The budgets of a gateway: which of them bind an attempt, and whether all of them can pay for it. */
@@ -20,8 +23,8 @@ export class BudgetGate implements Disposable {
   /** Whose records are not in the database. */
   readonly #unstored = new Map<string, readonly BudgetBucket[]>()
 
-  constructor(options: Omit<LeaseTurnsOptions<BudgetAsk, BudgetAnswer>, 'forget'>) {
-    this.#turns = new LeaseTurns({ ...options, forget: (bucket) => this.#forget(bucket as BudgetBucket) })
+  constructor(options: Omit<LeaseTurnsOptions<BudgetAsk, BudgetAnswer>, 'forget' | 'patienceMs'>) {
+    this.#turns = new LeaseTurns({ ...options, patienceMs, forget: (bucket) => this.#forget(bucket as BudgetBucket) })
   }
 
   /** Of the installation, the caller and the route. */

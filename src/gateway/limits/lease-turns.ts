@@ -8,6 +8,8 @@ export interface LeaseTurnsOptions<Ask, Answer> {
   readonly lease: (asks: readonly Ask[]) => Promise<readonly Answer[]>
   /** How many gateways share the buckets, this one included. */
   readonly gatewayCount: () => number
+  /** Nobody waits longer for an answer: the database counts as away until it comes. */
+  readonly patienceMs: number
   readonly log: GatewayLog
   /** Told of what is about to be forgotten. */
   readonly forget: (taker: TurnTaker<Ask, Answer>) => void
@@ -23,8 +25,6 @@ interface Waiter<Taker> {
 
 /** At most one statement at a time, and one in so long. */
 const turnEveryMs = 50
-/** Nobody waits longer: the database counts as away until it answers. */
-const patienceMs = 500
 const mostRounds = 4
 const sweepEveryMs = 1_000
 
@@ -101,7 +101,7 @@ export class LeaseTurns<Ask, Answer> implements Disposable {
         () => this.#goAway('it is slow'),
         (error) => this.#logFault(error),
       ),
-      patienceMs,
+      this.#options.patienceMs,
     ).unref()
     this.#options
       .lease(turns.map(({ ask }) => ask))

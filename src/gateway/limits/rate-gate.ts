@@ -8,6 +8,9 @@ import { monotonicMs } from '../loop/monotonic.ts'
 import { LeaseTurns, type LeaseTurnsOptions } from './lease-turns.ts'
 import { RateHold } from './rate-hold.ts'
 
+/** Then the gateway goes on by its share. */
+const patienceMs = 500
+
 export type Entry = RateHold | RateShortage
 
 /** The rate limits of a gateway: which of them bind a request, and whether all of them have room for it. */
@@ -16,8 +19,8 @@ export class RateGate implements Disposable {
   /** By the limit's id, then by the part of it. */
   readonly #buckets = new Map<string, Map<string, RateBucket>>()
 
-  constructor(options: Omit<LeaseTurnsOptions<LeaseAsk, LeaseAnswer>, 'forget'>) {
-    this.#turns = new LeaseTurns({ ...options, forget: (bucket) => this.#forget(bucket as RateBucket) })
+  constructor(options: Omit<LeaseTurnsOptions<LeaseAsk, LeaseAnswer>, 'forget' | 'patienceMs'>) {
+    this.#turns = new LeaseTurns({ ...options, patienceMs, forget: (bucket) => this.#forget(bucket as RateBucket) })
   }
 
   /** Those of the installation, the caller and the route; null: nothing binds the request. */
