@@ -16,6 +16,8 @@ export interface ProductOptions {
   /** Put before the command, e.g. `['taskset', '-c', '0']`. */
   readonly wrapper?: readonly string[]
   readonly startTimeoutMs?: number
+  /** The program's first file; default: that of this checkout. */
+  readonly main?: string
 }
 
 interface LogLine {
@@ -111,7 +113,7 @@ export async function runProduct(options: ProductOptions): Promise<{ code: numbe
 }
 
 function run(options: ProductOptions, defaults: Readonly<Record<string, string>>) {
-  const words = [...(options.wrapper ?? []), process.execPath, main, ...(options.args ?? ['serve'])]
+  const words = [...(options.wrapper ?? []), process.execPath, options.main ?? main, ...(options.args ?? ['serve'])]
   const [command = '', ...args] = words
   const child = spawn(command, args, {
     env: { ...inherited(), ...defaults, ...options.env },
