@@ -91,5 +91,5 @@ async function askOnce(gatewayUrl: string, key: string, model: string): Promise<
     body: JSON.stringify({ model, messages: [{ role: 'user', content: 'Hello' }] }),
   })
   await response.arrayBuffer()
-  return response.headers.get('x-signalbox-backend') ?? String(response.status)
+  return decodeURIComponent(response.headers.get('x-signalbox-backend') ?? String(response.status))
 }

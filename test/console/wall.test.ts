@@ -1,10 +1,10 @@
 /** The first screen in a real browser: the key, the wall, a switch that is seen on it, and taking it back. */
-import axe from 'axe-core'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type BrowserWindow, hasBrowser, openBrowser } from '../support/browser.ts'
 import { until } from '../support/until.ts'
 import { openScene, type Scene } from './scene.ts'
+import { seriousFindings } from './visitor.ts'
 
 describe.runIf(hasBrowser())('the first screen', () => {
   let scene: Scene
@@ -104,13 +104,3 @@ describe.runIf(hasBrowser())('the first screen', () => {
     expect(await seriousFindings(bare.page)).toEqual([])
   })
 })
-
-async function seriousFindings(page: Page): Promise<readonly string[]> {
-  await page.evaluate(axe.source)
-  const found = await page.evaluate<{ violations: { id: string; impact: string; nodes: { html: string }[] }[] }>(
-    'axe.run()',
-  )
-  return found.violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)
-}

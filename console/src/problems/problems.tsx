@@ -1,3 +1,4 @@
+import { useState } from 'react'
 import { Link } from 'wouter'
 import { graphql, type ResultOf } from '../api/graphql.ts'
 import { useLive } from '../live/use-live.ts'
@@ -27,9 +28,13 @@ const ProblemsChanged = graphql(`
 
 type Problem = ResultOf<typeof ProblemsChanged>['problemsChanged']['problems'][number]
 
+/** The wall must stay in sight below; the worst stand first. */
+const firstShown = 4
+
 /** What is wrong and what to do, worst first. */
 export function ProblemsPanel() {
   const { data, fault } = useLive(ProblemsChanged, {})
+  const [shown, setShown] = useState(firstShown)
   const problems = data?.problemsChanged.problems
   return (
     <section className="panel problems" aria-labelledby="problems-title">
@@ -40,10 +45,15 @@ export function ProblemsPanel() {
       {fault && <Fault>{plainMessage(fault)}</Fault>}
       <div role="status">{problems?.length === 0 && <p className="all-well">All is well.</p>}</div>
       <ul className="problem-list">
-        {problems?.map((problem) => (
+        {problems?.slice(0, shown).map((problem) => (
           <ProblemItem key={problem.id} problem={problem} />
         ))}
       </ul>
+      {problems && problems.length > shown && (
+        <button type="button" className="small more" onClick={() => setShown(problems.length)}>
+          Show all {problems.length}
+        </button>
+      )}
     </section>
   )
 }
