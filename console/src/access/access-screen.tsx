@@ -1,43 +1,15 @@
 import { useState } from 'react'
-import { graphql, type ResultOf } from '../api/graphql.ts'
+import { graphql } from '../api/graphql.ts'
 import { useConfigQuery } from '../live/config-version.tsx'
 import { useSession } from '../session/session.tsx'
 import { words } from '../ui/figures.ts'
+import { Keys } from './keys-document.ts'
 import { Source } from '../ui/source.tsx'
 import { Loaded } from '../ui/state.tsx'
 import { Ago } from '../ui/time.tsx'
 import { CreateKeyDialog } from './create-key.tsx'
 import { CreateUserDialog } from './create-user.tsx'
 import { KeyActions } from './key-actions.tsx'
-
-const Keys = graphql(`
-  query Keys($first: Int!) {
-    apiKeys(first: $first, orderBy: { field: CREATED_AT, direction: DESC }) {
-      totalCount
-      edges {
-        node {
-          id
-          name
-          prefix
-          state
-          revision
-          scopes
-          expiresAt
-          lastUsedAt
-          createdAt
-          owner {
-            id
-            name
-          }
-          routes {
-            id
-            name
-          }
-        }
-      }
-    }
-  }
-`)
 
 const Users = graphql(`
   query Users {
@@ -56,8 +28,6 @@ const Users = graphql(`
     }
   }
 `)
-
-export type KeyNode = ResultOf<typeof Keys>['apiKeys']['edges'][number]['node']
 
 /** Who may call: keys and users. Who may call a certain route stands at the route. */
 export function AccessScreen() {

@@ -4,7 +4,7 @@ import { Faults } from '../change/faults.tsx'
 import { useChange } from '../change/use-change.ts'
 import { Dialog } from '../ui/dialog.tsx'
 import { Source } from '../ui/source.tsx'
-import type { KeyNode } from './access-screen.tsx'
+import type { KeyNode } from './keys-document.ts'
 import { ShownSecret } from './shown-secret.tsx'
 
 const RotateKey = graphql(`

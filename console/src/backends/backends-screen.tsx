@@ -1,5 +1,5 @@
 import { type FormEvent, useState } from 'react'
-import { graphql, type ResultOf } from '../api/graphql.ts'
+import { graphql } from '../api/graphql.ts'
 import { Faults } from '../change/faults.tsx'
 import { useChange } from '../change/use-change.ts'
 import { useConfigQuery } from '../live/config-version.tsx'
@@ -7,101 +7,11 @@ import { useSession } from '../session/session.tsx'
 import { Dialog } from '../ui/dialog.tsx'
 import { milliseconds, words } from '../ui/figures.ts'
 import { formText } from '../ui/form-text.ts'
+import { Backends, type ProviderNode } from './backends-document.ts'
 import { Source } from '../ui/source.tsx'
 import { Empty, Loaded } from '../ui/state.tsx'
 import { Circuit } from './circuit.tsx'
 import { DeploymentPanel } from './deployment-panel.tsx'
-
-export const Backends = graphql(`
-  query Backends {
-    deployments(first: 100, orderBy: { field: NAME }) {
-      edges {
-        node {
-          id
-          name
-          revision
-          engine
-          upstreamModel
-          state
-          readyEndpoints
-          health {
-            circuit
-            lastError
-          }
-          warnings {
-            code
-            message
-          }
-          routes(first: 5) {
-            totalCount
-            edges {
-              node {
-                id
-                name
-              }
-            }
-          }
-          endpoints {
-            id
-            url
-            state
-            weight
-            inFlight
-            maxInFlight
-            health {
-              circuit
-              consecutiveFailures
-              lastError
-              observedAt
-            }
-          }
-        }
-      }
-    }
-    providers(first: 100, orderBy: { field: NAME }) {
-      edges {
-        node {
-          id
-          name
-          kind
-          baseUrl
-          state
-          credentials {
-            id
-            hint
-            health {
-              circuit
-              lastError
-            }
-          }
-          models {
-            id
-            label
-            upstreamModel
-            pricing {
-              inputPerMillion
-              outputPerMillion
-            }
-            health {
-              circuit
-              lastError
-              consecutiveFailures
-            }
-            routes(first: 5) {
-              totalCount
-              edges {
-                node {
-                  id
-                  name
-                }
-              }
-            }
-          }
-        }
-      }
-    }
-  }
-`)
 
 const Probe = graphql(`
   mutation Probe($provider: ID!) {
@@ -134,9 +44,6 @@ const AddRoute = graphql(`
     }
   }
 `)
-
-export type DeploymentNode = ResultOf<typeof Backends>['deployments']['edges'][number]['node']
-type ProviderNode = ResultOf<typeof Backends>['providers']['edges'][number]['node']
 
 /** What routes can send requests to, and how it is. */
 export function BackendsScreen() {

@@ -6,7 +6,7 @@ import { useSession } from '../session/session.tsx'
 import { words } from '../ui/figures.ts'
 import { Source } from '../ui/source.tsx'
 import { Ago } from '../ui/time.tsx'
-import type { DeploymentNode } from './backends-screen.tsx'
+import type { DeploymentNode } from './backends-document.ts'
 import { Circuit } from './circuit.tsx'
 
 const SetEndpointState = graphql(`
