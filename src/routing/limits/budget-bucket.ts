@@ -91,6 +91,7 @@ export class BudgetBucket implements TurnTaker<BudgetAsk, BudgetAnswer> {
   }
 
   turn(gateways: number, nowMs: number): readonly LeaseTurn<BudgetAsk, BudgetAnswer>[] {
+    const { budget } = this
     const ask = this.share.ask(this.#waiting, this.#mostSpare(gateways), nowMs)
     return [
       {
@@ -98,6 +99,8 @@ export class BudgetBucket implements TurnTaker<BudgetAsk, BudgetAnswer> {
         answer: ({ granted, free }, askedAtMs) => {
           this.#free = free
           this.share.answer({ granted, free: Math.max(0, free) }, askedAtMs, leaseMs)
+          // It was asked of the budget as it was before it was changed.
+          if (budget !== this.budget) this.follow(this.budget)
         },
         unanswered: () => this.share.unanswered(),
       },

@@ -92,6 +92,8 @@ export class LeasedShare {
   ask(need: number, mostSpare: number, nowMs: number): ShareAsk {
     const wanted = this.#isIdle(nowMs) ? 0 : Math.min(this.#taken, mostSpare)
     const held = Math.max(this.#inUse, Math.min(this.#held, this.#inUse + wanted))
+    // What goes back is free there: what was told before is too little.
+    if (held < this.#held) this.#free = null
     this.#held = held
     this.#taken = 0
     this.#isReported = true

@@ -89,7 +89,10 @@ export class LeasedUnits {
     if (units <= 0) return
     this.#isReported = false
     if (this.#share) this.#share.level = Math.min(this.#shareBurst, this.#share.level + units)
-    else this.#returned += units
+    else {
+      this.#returned += units
+      if (this.#level !== null) this.#level += units
+    }
   }
 
   /** What was used without having been taken. */
