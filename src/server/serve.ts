@@ -99,7 +99,12 @@ async function loadApi(config: Config): Promise<Api> {
 
 function metricsSourcesOf({ persistence, store, registry }: Kept) {
   const { database, commands, reads } = persistence
-  return { snapshot: store.current, pools: { serving: database, commands, reads }, otherGateways: registry.others }
+  return {
+    snapshot: store.current,
+    pools: { serving: database, commands, reads },
+    reads,
+    otherGateways: registry.others,
+  }
 }
 
 async function drain(config: Config, dataPlane: DataPlane | null, controlPlane: ControlPlane | null): Promise<void> {

@@ -1,65 +1,21 @@
 import type { Budget } from '../../routing/limits/limit.ts'
-import { type BudgetState, budgetStateAt } from '../../routing/limits/budget-state.ts'
-import { periodAt } from '../../routing/limits/budget-period.ts'
-import { listBudgetReserved } from '../../storage/budget/lease.ts'
-import { listSpent, type Spent } from '../../storage/budget/spent.ts'
-import { noId } from '../../routing/limits/match-limits.ts'
-import { labelsOf } from '../limit/labels.ts'
+import { type BudgetPart, partKey, readBudgetStates } from '../../storage/budget/states.ts'
 import type { Db } from '../../storage/database/db.ts'
-import { builder } from '../schema/builder.ts'
+import { labelsOf } from '../limit/labels.ts'
 import { type ListedRow, placeRows } from '../limit/page-of-list.ts'
+import { builder } from '../schema/builder.ts'
 
-const dayMs = 86_400_000
-/** Of a period without an end: behind any record. */
-const farAwayMs = Date.UTC(9999, 0)
+export interface BudgetStateRow extends BudgetPart, ListedRow {}
 
-export interface BudgetStateRow extends ListedRow {
-  /** Of the dimensions, in their order; null where requests had none. */
-  readonly ids: readonly (string | null)[]
-  /** Names at the time of the requests; null where there was none, or where nothing has ended yet. */
-  readonly labels: readonly (string | null)[]
-  readonly state: BudgetState
-}
-
-/** The states of a budget at an instant, most used first. `withPace`: also when it runs out. Call it in a view of the database. */
+/** The states of a budget as rows of a list, most used first. Call it in a view of the database. */
 export async function listBudgetStates(
   db: Db,
   budget: Budget,
   nowMs: number,
-  { withPace = true } = {},
+  options: { readonly withPace?: boolean } = {},
 ): Promise<BudgetStateRow[]> {
-  const { startMs, endMs } = periodAt(budget.period, budget.timeZone, nowMs)
-  const spent = await listSpent(db, budget, { from: startMs, to: endMs ?? farAwayMs })
-  const lastDay = withPace ? await listSpent(db, budget, { from: nowMs - dayMs, to: nowMs }) : []
-  const reserved = new Map(
-    (await listBudgetReserved(db, budget.id, startMs)).map((part) => [part.ids.join(' '), part.reserved]),
-  )
-  const spentLastDay = new Map(lastDay.map(({ ids, cost }) => [keyOf(ids), cost]))
-  const parts = withReservedOnly(spent, reserved)
-  return placeRows(
-    parts.map(({ ids, labels, cost }) => {
-      const id = keyOf(ids)
-      const use = { spent: cost, reserved: reserved.get(id) ?? '0', spentLastDay: spentLastDay.get(id) ?? '0' }
-      return { id, ids, labels, state: budgetStateAt(budget, use, nowMs) }
-    }),
-  )
-}
-
-/** With the parts that something is reserved of, and nothing was spent of yet. */
-function withReservedOnly(spent: readonly Spent[], reserved: ReadonlyMap<string, string>): readonly Spent[] {
-  const known = new Set(spent.map(({ ids }) => keyOf(ids)))
-  const others = [...reserved.keys()].filter((key) => !known.has(key)).sort()
-  return [
-    ...spent,
-    ...others.map((key) => {
-      const ids = key.split(' ').map((id) => (id === noId ? null : id))
-      return { ids, labels: ids.map(() => null), cost: '0' }
-    }),
-  ]
-}
-
-function keyOf(ids: readonly (string | null)[]): string {
-  return ids.map((id) => id ?? noId).join(' ')
+  const parts = await readBudgetStates(db, budget, nowMs, options)
+  return placeRows(parts.map((part) => ({ ...part, id: partKey(part.ids) })))
 }
 
 export const BudgetStateRef = builder.objectRef<BudgetStateRow>('BudgetState').implement({

@@ -9,13 +9,13 @@ import type { MetricFamily, Sample } from './metric-family.ts'
  */
 export function createMetricsReader(
   families: readonly MetricFamily[],
-  beforeReading: () => void = () => undefined,
+  beforeReading: () => void | Promise<void> = () => undefined,
 ): MetricsReader {
   let registry: Promise<Registry> | undefined
   let reading: ReturnType<MetricsReader> | undefined
   const read = async () => {
     registry ??= createRegistry(families)
-    beforeReading()
+    await beforeReading()
     const { contentType } = await registry
     return { contentType, text: await (await registry).metrics() }
   }

@@ -7,6 +7,7 @@ import type { GatewayRow } from '../../storage/gateway/write.ts'
 import type { ApiMetrics } from './api-metrics.ts'
 import { controlFamilies } from './control-families.ts'
 import { gatewayFamilies } from './gateway-families.ts'
+import { createLimitMetrics } from './limit-families.ts'
 import { createMetricsReader } from './metrics-reader.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 
@@ -35,10 +36,12 @@ export function createMetrics(options: {
   readonly care: { readonly lostByAll: () => number | null } | null
   /** The connections to the database, by what they are for. */
   readonly pools: Readonly<Record<string, Pick<Database, 'pool'>>>
+  /** For what is read when a page is asked for. */
+  readonly reads: Pick<Database, 'db'>
   readonly version: string
   readonly otherGateways: () => readonly GatewayRow[]
 }): Metrics {
-  const { api, dataPlane, snapshot, care, pools, version, otherGateways } = options
+  const { api, dataPlane, snapshot, care, pools, reads, version, otherGateways } = options
   const ofRequests = dataPlane ? dataPlaneFamilies(dataPlane, snapshot) : []
   const sweep = dataPlane?.requestMetrics.sweep
   const installation = controlFamilies({
@@ -49,7 +52,14 @@ export function createMetrics(options: {
     lostByAll: () => care?.lostByAll() ?? null,
     pools,
   })
-  const ofAll = createMetricsReader([...ofRequests, ...installation, ...(api?.metrics.families ?? [])], sweep)
+  const limits = api && createLimitMetrics(reads.db, snapshot)
+  const ofAll = createMetricsReader(
+    [...ofRequests, ...installation, ...(api?.metrics.families ?? []), ...(limits?.families ?? [])],
+    async () => {
+      sweep?.()
+      await limits?.refresh()
+    },
+  )
   return { ofAll, ofGateway: api ? createMetricsReader(ofRequests, sweep) : ofAll }
 }
 
