@@ -13,7 +13,7 @@ const patienceMs = 2_000
 export interface LimitMetrics {
   readonly families: readonly MetricFamily[]
   /** Reads how they stand, for the page that is written next. Never rejects: without the database there are none. */
-  refresh(): Promise<void>
+  readonly refresh: () => Promise<void>
 }
 
 interface Reading<State> {
