@@ -1,4 +1,3 @@
-<<<<<<< HEAD
 /**
  * What GraphiQL opens with: the five stories of the guide in its order, then what is asked for on day two. One tab each; what is to be
  * changed is in capitals. The first line names the tab, and every line fits into the editor of a small screen.
@@ -8,10 +7,6 @@ export interface ExampleTab {
 }
 
 export const exampleTabs: readonly ExampleTab[] = [
-=======
-/** What GraphiQL opens with: what a user does in the first hour, one tab each, with what is to be changed in capitals. */
-export const exampleTabs: readonly { readonly query: string }[] = [
->>>>>>> 10437e2 (docs/limits.md, and examples of limits and a budget in GraphiQL)
   {
     query: `# 1 Deploy
 # A self-hosted model, and a route of its name
@@ -430,53 +425,6 @@ mutation TakeItBack {
       revision
       targets { backend { label } weight }
     }
-  }
-}
-`,
-  },
-  {
-    query: `# 7. Limits and a budget: who may use how much. Each is about a key, a user, a route, a backend or the whole installation.
-mutation LimitEachKey {
-  rateLimitCreate(input: { subject: { installation: true }, per: [API_KEY], requestsPerMinute: 600, tokensPerMinute: 200000 }) {
-    userErrors { code message path }
-    rateLimit { id burst states { edges { node { labels requestsLeft tokensLeft } } } }
-  }
-}
-
-# A limit on a backend refuses nobody: what has no room goes to the next target or the fallback.
-mutation SpareTheGpu {
-  rateLimitCreate(input: { subject: { id: "ID OF A DEPLOYMENT" }, inFlight: 32 }) {
-    userErrors { code message path }
-    rateLimit { id subject { ... on Deployment { name } } }
-  }
-}
-
-mutation BudgetOfTheMonth {
-  budgetCreate(input: {
-    subject: { id: "ID OF THE KEY" }
-    amount: "50"
-    period: MONTH
-    timeZone: "Europe/Berlin"
-    warnAt: [0.5, 0.8]
-    onExhausted: SKIP_PRICED
-  }) {
-    userErrors { code message path }
-    budget { id states { edges { node { spent remaining resetsAt runsOutAt } } } }
-  }
-}
-
-mutation MoreThisMonth {
-  budgetRaise(input: { id: "ID OF THE BUDGET", amount: "20", reason: "launch" }) {
-    userErrors { code message path }
-    budget { amount states { edges { node { remaining } } } }
-  }
-}
-
-subscription WatchMoney {
-  budgetChanged {
-    kind
-    budget { id amount }
-    state { labels spent remaining exhausted }
   }
 }
 `,
