@@ -1,5 +1,5 @@
 import { builder } from '../schema/builder.ts'
-import { ApiKeyScope } from '../schema/enums.ts'
+import { ApiKeyScope } from './enums.ts'
 import { createFields, editFields } from '../kit/change-fields.ts'
 
 export const ApiKeyCreateInput = builder.inputType('ApiKeyCreateInput', {

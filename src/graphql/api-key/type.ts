@@ -9,7 +9,7 @@ import { ObjectOrderInput, orderList } from '../kit/object-order.ts'
 import { connect, pageArgs, pageCost } from '../kit/connection.ts'
 import type { UserRow } from '../../storage/user/read.ts'
 import type { GraphQLContext } from '../kit/context.ts'
-import { ApiKeyScope, ApiKeyState } from '../schema/enums.ts'
+import { ApiKeyScope, ApiKeyState } from './enums.ts'
 import { fault } from '../kit/fault.ts'
 import { ApiKeyRef, NodeRef, RouteRef, UserRef, VersionedRef } from '../schema/refs.ts'
 

@@ -1,7 +1,7 @@
 import type { BackendHealthReport } from '../../routing/health/backend-health.ts'
 import { hasAnyScope, seesUpstreams } from '../kit/authorisation.ts'
 import { builder } from '../schema/builder.ts'
-import { CircuitState } from '../schema/enums.ts'
+import { CircuitState } from './enums.ts'
 import type { LivePorts } from '../kit/ports.ts'
 
 export const BackendHealthRef = builder.objectRef<BackendHealthReport>('BackendHealth').implement({

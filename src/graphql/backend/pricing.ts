@@ -1,6 +1,6 @@
 import type { Pricing, PricingTier, ServiceTierFactor } from '../../routing/config/configuration.ts'
 import { builder } from '../schema/builder.ts'
-import type { Values } from '../schema/enums.ts'
+import type { Values } from '../schema/enum-values.ts'
 
 /** Prices, and where they come from: no `catalogueAsOf` means from an operator. */
 export type ShownPricing = Pricing & { readonly catalogueAsOf?: Date }

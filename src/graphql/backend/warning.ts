@@ -3,7 +3,7 @@ import type { DeploymentRow } from '../../storage/deployment/read.ts'
 import type { ProviderRow } from '../../storage/provider/read.ts'
 import { builder } from '../schema/builder.ts'
 import type { GraphQLContext } from '../kit/context.ts'
-import { BackendWarningCode } from '../schema/enums.ts'
+import { BackendWarningCode } from './enums.ts'
 import { DeploymentEndpointRef } from '../schema/refs.ts'
 
 export const BackendWarningRef = builder.objectRef<BackendWarning>('BackendWarning').implement({

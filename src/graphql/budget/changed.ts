@@ -16,7 +16,7 @@ import { fault } from '../kit/fault.ts'
 import { openSubscription, type SubscriptionQueue, valueOfEvent } from '../kit/subscription.ts'
 import { type LimitSight, seesLimit, sightOf, visibleIds } from '../limit/visibility.ts'
 import { builder } from '../schema/builder.ts'
-import type { Values } from '../schema/enums.ts'
+import type { Values } from '../schema/enum-values.ts'
 import { BudgetRef } from '../schema/refs.ts'
 import { BudgetStateRef, type BudgetStateRow, listBudgetStates } from './state.ts'
 

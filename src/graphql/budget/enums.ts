@@ -1,6 +1,6 @@
 import type { BudgetAction as BudgetActionWord, BudgetPeriod as BudgetPeriodWord } from '../../routing/limits/limit.ts'
 import { builder } from '../schema/builder.ts'
-import type { Values } from '../schema/enums.ts'
+import type { Values } from '../schema/enum-values.ts'
 
 export const BudgetPeriod = builder.enumType('BudgetPeriod', {
   description: 'After what time a budget opens anew, by the calendar of its time zone.',

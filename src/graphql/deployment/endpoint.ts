@@ -1,6 +1,6 @@
 import { seesConfig, seesUpstreams } from '../kit/authorisation.ts'
 import { builder } from '../schema/builder.ts'
-import { ServingState } from '../schema/enums.ts'
+import { ServingState } from '../kit/enums.ts'
 import { BackendHealthRef } from '../backend/health.ts'
 import { DeploymentEndpointRef, DeploymentRef, NodeRef } from '../schema/refs.ts'
 

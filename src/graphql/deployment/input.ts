@@ -1,5 +1,7 @@
 import { builder } from '../schema/builder.ts'
-import { DeploymentEngine, LoadBalancing, ModelCategory, ServingState } from '../schema/enums.ts'
+import { DeploymentEngine, LoadBalancing } from './enums.ts'
+import { ModelCategory } from '../backend/enums.ts'
+import { ServingState } from '../kit/enums.ts'
 import { ModelPricingInput } from '../backend/pricing-input.ts'
 import { RouteAccessInput } from '../route/input.ts'
 import { passageFields } from '../backend/request-rules-input.ts'

@@ -1,7 +1,7 @@
 import type { GatewayRow } from '../../storage/gateway/write.ts'
 import { builder } from '../schema/builder.ts'
 import type { GraphQLContext } from '../kit/context.ts'
-import { GatewayState } from '../schema/enums.ts'
+import { GatewayState } from './enums.ts'
 
 export type GatewayStatus = Omit<GatewayRow, 'health' | 'endpoint_in_flight'>
 

@@ -1,7 +1,7 @@
 /** The input fields that mutations have in common. Each mutation takes one of these sets, so none can forget a field. */
 import type { InputFieldBuilder } from '@pothos/core'
 import type { SchemaTypes } from '../schema/builder.ts'
-import { Propagation } from '../schema/enums.ts'
+import { Propagation } from './enums.ts'
 
 type Fields = InputFieldBuilder<PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>, 'InputObject'>
 

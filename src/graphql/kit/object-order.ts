@@ -1,6 +1,6 @@
 import type { ObjectOrder } from '../../storage/database/page.ts'
 import { builder } from '../schema/builder.ts'
-import { ObjectOrderField, SortDirection } from '../schema/enums.ts'
+import { ObjectOrderField, SortDirection } from './enums.ts'
 
 export const ObjectOrderInput = builder.inputType('ObjectOrderInput', {
   description: 'How to order a list of objects. What is equal stands in the order of creation.',

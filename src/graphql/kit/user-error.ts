@@ -1,6 +1,6 @@
 import type { InputRefusal, InUse, Refusal, RevisionConflict } from '../../control/kit/refusal.ts'
 import { builder } from '../schema/builder.ts'
-import { UserErrorCode } from '../schema/enums.ts'
+import { UserErrorCode } from './enums.ts'
 import { fault } from './fault.ts'
 import { loadNode, loadNodes } from '../schema/node.ts'
 import { NodeRef } from '../schema/refs.ts'

@@ -3,7 +3,7 @@ import type {
   LimitEnforcement as LimitEnforcementWord,
 } from '../../routing/limits/limit.ts'
 import { builder } from '../schema/builder.ts'
-import type { Values } from '../schema/enums.ts'
+import type { Values } from '../schema/enum-values.ts'
 
 export const LimitDimension = builder.enumType('LimitDimension', {
   description: 'Counted apart for each of these.',

@@ -2,7 +2,7 @@ import type { OperationalProblem } from '../../routing/problems/operational-prob
 import { isAway } from '../../storage/database/is-away.ts'
 import { builder } from '../schema/builder.ts'
 import type { GraphQLContext } from '../kit/context.ts'
-import { ProblemCode, ProblemSeverity } from '../schema/enums.ts'
+import { ProblemCode, ProblemSeverity } from './enums.ts'
 import { loadNode } from '../schema/node.ts'
 import type { ProblemList } from '../kit/ports.ts'
 import { NodeRef } from '../schema/refs.ts'

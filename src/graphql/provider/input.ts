@@ -1,5 +1,7 @@
 import { builder } from '../schema/builder.ts'
-import { ModelCategory, ProviderKind, ServingState } from '../schema/enums.ts'
+import { ModelCategory } from '../backend/enums.ts'
+import { ProviderKind } from './enums.ts'
+import { ServingState } from '../kit/enums.ts'
 import { ModelPricingInput } from '../backend/pricing-input.ts'
 import { createFields, editFields } from '../kit/change-fields.ts'
 import { ProviderModelRefInput, ProviderRefInput } from '../kit/references-input.ts'

@@ -3,7 +3,7 @@ import { type ProviderModelTest, testProviderModel } from '../../control/provide
 import { type AvailableModel, probeProvider, type ProviderProbe } from '../../control/provider/probe.ts'
 import { writesConfig } from '../kit/authorisation.ts'
 import { builder } from '../schema/builder.ts'
-import { ModelCategory } from '../schema/enums.ts'
+import { ModelCategory } from '../backend/enums.ts'
 import { MutationPayloadRef, runCommand } from '../kit/payload.ts'
 import { ModelPricingRef } from '../backend/pricing.ts'
 import { suggestedContextTokens, suggestedPricing } from './price-suggestion.ts'

@@ -1,6 +1,6 @@
 import type { RouteRow } from '../../storage/route/write.ts'
 import { builder } from '../schema/builder.ts'
-import { AccessPolicy } from '../schema/enums.ts'
+import { AccessPolicy } from './enums.ts'
 import { ApiKeyRef, UserRef } from '../schema/refs.ts'
 
 export const RouteAccessRef = builder.objectRef<RouteRow>('RouteAccess').implement({

@@ -2,7 +2,7 @@ import { explain, type ExplainedCandidate, type Explanation } from '../../routin
 import { readsConfig } from '../kit/authorisation.ts'
 import { getBackend } from '../backend/type.ts'
 import { builder } from '../schema/builder.ts'
-import { TargetAvailability } from '../schema/enums.ts'
+import { TargetAvailability } from './enums.ts'
 import { RouteBackendRef, RouteRef, RouteTargetRef } from '../schema/refs.ts'
 import { RouteExplainInput } from './input.ts'
 

@@ -1,7 +1,7 @@
 import type { RouteRow } from '../../storage/route/write.ts'
 import { getBackend } from '../backend/type.ts'
 import { builder } from '../schema/builder.ts'
-import { FallbackTrigger } from '../schema/enums.ts'
+import { FallbackTrigger } from './enums.ts'
 import { RouteBackendRef } from '../schema/refs.ts'
 
 /** Of a route that has one. */

@@ -1,13 +1,8 @@
 import { builder } from '../schema/builder.ts'
 import { BackendRefInput, RouteRefInput } from '../kit/references-input.ts'
-import {
-  AccessPolicy,
-  FallbackTrigger,
-  ModelCategory,
-  RouteAffinity,
-  RouteBalancing,
-  ServingState,
-} from '../schema/enums.ts'
+import { AccessPolicy, FallbackTrigger, RouteAffinity, RouteBalancing } from './enums.ts'
+import { ModelCategory } from '../backend/enums.ts'
+import { ServingState } from '../kit/enums.ts'
 import { createFields, editFields } from '../kit/change-fields.ts'
 
 export const RouteFilterInput = builder.inputType('RouteFilterInput', {

@@ -4,7 +4,7 @@ import { seesConfig } from '../kit/authorisation.ts'
 import { loadBackend } from '../backend/type.ts'
 import { builder } from '../schema/builder.ts'
 import { connectionType } from '../kit/connection.ts'
-import { RouteChangeKind } from '../schema/enums.ts'
+import { RouteChangeKind } from './enums.ts'
 import { fault } from '../kit/fault.ts'
 import { NodeRef, RouteBackendRef, RouteRef, RouteRevisionRef } from '../schema/refs.ts'
 

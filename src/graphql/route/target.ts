@@ -5,7 +5,7 @@ import { seesConfig } from '../kit/authorisation.ts'
 import { getBackend } from '../backend/type.ts'
 import { builder } from '../schema/builder.ts'
 import type { GraphQLContext } from '../kit/context.ts'
-import { TargetAvailability } from '../schema/enums.ts'
+import { TargetAvailability } from './enums.ts'
 import { NodeRef, RouteBackendRef, RouteRef, RouteTargetRef } from '../schema/refs.ts'
 
 builder.objectType(RouteTargetRef, {

@@ -1,6 +1,6 @@
 import { loadBackend } from '../backend/type.ts'
 import { builder } from '../schema/builder.ts'
-import { DivergenceReason } from '../schema/enums.ts'
+import { DivergenceReason } from './enums.ts'
 import { PercentilesRef } from '../kit/percentiles.ts'
 import type { RouteTrafficReport, TargetTrafficReport } from '../../routing/traffic/window.ts'
 import { RouteBackendRef, RouteRef, RouteTargetRef } from '../schema/refs.ts'

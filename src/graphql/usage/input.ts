@@ -1,5 +1,5 @@
 import { builder } from '../schema/builder.ts'
-import { RequestOutcome } from '../schema/enums.ts'
+import { RequestOutcome } from './enums.ts'
 import { badUserInput } from '../kit/fault.ts'
 
 export const TimeRangeInput = builder.inputType('TimeRangeInput', {

@@ -9,7 +9,7 @@ import type { UsageMetrics } from '../../storage/usage/report/metrics.ts'
 import { readsUsage } from '../kit/authorisation.ts'
 import { loadBackend } from '../backend/type.ts'
 import { builder } from '../schema/builder.ts'
-import { RequestOutcome, UsageBucket, UsageDimension } from '../schema/enums.ts'
+import { RequestOutcome, UsageBucket, UsageDimension } from './enums.ts'
 import { badUserInput } from '../kit/fault.ts'
 import { PercentilesRef } from '../kit/percentiles.ts'
 import {

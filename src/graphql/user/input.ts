@@ -1,5 +1,6 @@
 import { builder } from '../schema/builder.ts'
-import { ServingState, UserRole } from '../schema/enums.ts'
+import { ServingState } from '../kit/enums.ts'
+import { UserRole } from './enums.ts'
 import { createFields, editFields } from '../kit/change-fields.ts'
 
 export const UserCreateInput = builder.inputType('UserCreateInput', {

@@ -1,7 +1,7 @@
 import { apiKeyScopes } from '../../routing/config/vocabulary.ts'
 import { ActorRef, loadActor } from '../kit/actor.ts'
 import { builder } from '../schema/builder.ts'
-import { ApiKeyScope } from '../schema/enums.ts'
+import { ApiKeyScope } from '../api-key/enums.ts'
 import { fault } from '../kit/fault.ts'
 import { ViewerRef } from '../schema/refs.ts'
 
