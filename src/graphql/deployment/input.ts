@@ -147,7 +147,8 @@ export const DeploymentUpdateInput = builder.inputType('DeploymentUpdateInput', 
     secret: t.string({ description: 'Null: none.' }),
     endpoints: t.field({
       type: [DeploymentEndpointInput],
-      description: 'The whole new list; an endpoint whose URL was there before keeps its id.',
+      description:
+        'The whole new list. An endpoint whose URL was there before keeps its id, and its `maxInFlight` if that is omitted; an omitted `weight` or `state` is its default.',
     }),
     ...editFields(t),
   }),

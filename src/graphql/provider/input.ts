@@ -84,7 +84,8 @@ export const ProviderUpdateInput = builder.inputType('ProviderUpdateInput', {
     state: t.field({ type: ServingState, description: '`DISABLED` takes all its models out of every route at once.' }),
     models: t.field({
       type: [ProviderModelInput],
-      description: 'The whole new list. A model that a route uses cannot be left out.',
+      description:
+        'The whole new list. A model that was there before keeps its id, and whatever is omitted of it. A model that a route uses cannot be left out.',
     }),
     ...editFields(t),
   }),
