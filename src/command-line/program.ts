@@ -2,6 +2,7 @@ import { Command } from 'commander'
 import { readProductVersion } from '../server/configuration/product-version.ts'
 import { addBackup } from './backup.ts'
 import { addCreateKey } from './create-key.ts'
+import { addDoctor } from './doctor.ts'
 import { addGrants } from './grants.ts'
 import { addMigrate } from './migrate.ts'
 import { addRestore } from './restore.ts'
@@ -32,6 +33,7 @@ export async function createProgram(shell: Shell): Promise<Command> {
   addServe(program, shell)
   addMigrate(program, shell)
   addCreateKey(program, shell)
+  addDoctor(program, shell)
   addGrants(program)
   addRotateEncryptionKey(program, shell)
   addBackup(program, shell)

@@ -9,16 +9,28 @@ const maxNamed = 10
  * requests to them fail from now on.
  */
 export function warnOfForbiddenUpstreams(snapshot: Snapshot, policy: UpstreamPolicy, log: Pick<Log, 'warn'>): void {
-  const forbidden = configuredUrls(snapshot).flatMap(([label, url]) => {
-    const verdict = policy.check(new URL(url))
-    return verdict.ok ? [] : [{ backend: label, url, reason: verdict.reason }]
-  })
+  const forbidden = listForbiddenUpstreams(snapshot, policy)
   if (forbidden.length === 0) return
   log.warn(
     { upstreams: forbidden.slice(0, maxNamed), count: forbidden.length },
     'the settings of this installation forbid addresses of upstreams that are configured: nothing is sent there. ' +
       'SIGNALBOX_UPSTREAM_ALLOW allows their ranges',
   )
+}
+
+export interface ForbiddenUpstream {
+  /** The name of its provider or deployment. */
+  readonly backend: string
+  readonly url: string
+  readonly reason: string
+}
+
+/** The addresses in the configuration that the settings of this installation forbid. */
+export function listForbiddenUpstreams(snapshot: Snapshot, policy: UpstreamPolicy): ForbiddenUpstream[] {
+  return configuredUrls(snapshot).flatMap(([label, url]) => {
+    const verdict = policy.check(new URL(url))
+    return verdict.ok ? [] : [{ backend: label, url, reason: verdict.reason }]
+  })
 }
 
 function configuredUrls({ providers, backends }: Snapshot): (readonly [label: string, url: string])[] {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { callbackify } from 'node:util'
 import { Client, type ClientConfig } from 'pg'
 import type { ServerChoice, Way } from './server-choice.ts'
@@ -56,6 +57,11 @@ export class ChosenClient extends Client {
     client.ssl = way.tls
     client.connection.ssl = way.tls
   }
+}
+
+/** Whether what passes over the connection is encrypted. */
+export function isEncrypted(client: ChosenClient): boolean {
+  return internalsOf(client).connection.stream instanceof TLSSocket
 }
 
 interface Internals {

@@ -65,6 +65,12 @@ export async function listMissingMigrations(db: Db, folder: string = MIGRATIONS_
   return (await readMigrations(folder)).map(({ name }) => name).filter((name) => !applied.has(name))
 }
 
+/** The names of migrations that the database has run and that this software does not know: a newer version has used it. */
+export async function listUnknownMigrations(db: Db): Promise<string[]> {
+  const known = new Set((await readMigrations()).map(({ name }) => name))
+  return [...(await listApplied(db))].filter((name) => !known.has(name)).sort()
+}
+
 async function listApplied(db: Db): Promise<ReadonlySet<string>> {
   try {
     const { rows } = await sql<{ name: string }>`select name from migration`.execute(db)
