@@ -4,7 +4,9 @@ import { addBackup } from './backup.ts'
 import { addCreateKey } from './create-key.ts'
 import { addDoctor } from './doctor.ts'
 import { addGrants } from './grants.ts'
+import { addLogs } from './logs.ts'
 import { addMigrate } from './migrate.ts'
+import { addMove } from './move.ts'
 import { addRestore } from './restore.ts'
 import { addRotateEncryptionKey } from './rotate-encryption-key.ts'
 import { addSchema } from './schema.ts'
@@ -38,6 +40,8 @@ export async function createProgram(shell: Shell): Promise<Command> {
   addRotateEncryptionKey(program, shell)
   addBackup(program, shell)
   addRestore(program, shell)
+  addMove(program, shell)
+  addLogs(program, shell)
   addSchema(program)
   addVersion(program)
   return program

@@ -97,10 +97,11 @@ async function loadApi(config: Config): Promise<Api> {
   return { metrics, open: (parts) => openControlPlane(config, { ...parts, trusted, apiMetrics: metrics }) }
 }
 
-function metricsSourcesOf({ persistence, store, registry }: Kept) {
+function metricsSourcesOf({ persistence, store, follower, registry }: Kept) {
   const { database, commands, reads } = persistence
   return {
     snapshot: store.current,
+    isRefusing: follower.isRefusing,
     pools: { serving: database, commands, reads },
     reads,
     otherGateways: registry.others,

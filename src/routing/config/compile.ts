@@ -10,6 +10,7 @@ import { compileLimits, emptyLimitTables } from '../limits/limit-tables.ts'
 import { type Problem, routeProblems } from './route-rules.ts'
 import type { Backend, DeploymentBackend, ProviderModelBackend, ProviderUpstream, Route, Snapshot } from './snapshot.ts'
 import { createTable } from './table.ts'
+import { vocabularyProblems } from './vocabulary-rules.ts'
 
 export type Compiled =
   | { readonly ok: true; readonly snapshot: Snapshot }
@@ -41,7 +42,10 @@ export function compileSnapshot(configuration: Configuration): Compiled {
 export function compileDelta(base: Snapshot, delta: ConfigurationDelta): Compiled {
   const { configuration } = delta
   const backends = base.backends.with(backendChanges(base, delta))
-  const problems = configuration.routes.flatMap((route) => routeProblems(route, (id) => backends.get(id) !== undefined))
+  const problems = [
+    ...vocabularyProblems(configuration),
+    ...configuration.routes.flatMap((route) => routeProblems(route, (id) => backends.get(id) !== undefined)),
+  ]
   const snapshot: Snapshot = {
     version: configuration.version,
     token: configuration.token,

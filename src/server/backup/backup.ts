@@ -49,12 +49,12 @@ export async function backUp(
   return report
 }
 
-/** A server that is started for nothing would leave an empty database behind. */
-async function requireDatabase({ databaseUrl, dataDir }: Config): Promise<void> {
+/** Throws `StartError` if there is none: a server that is started for nothing would leave an empty database behind. */
+export async function requireDatabase({ databaseUrl, dataDir }: Config): Promise<void> {
   if (databaseUrl === undefined && !(await pathExists(join(dataDir, 'postgres')))) throw nothingThere()
 }
 
-function nothingThere(): StartError {
+export function nothingThere(): StartError {
   return new StartError(
     'There is nothing to back up: the database is empty. Is SIGNALBOX_DATA_DIR, or DATABASE_URL, the one of the installation?',
   )

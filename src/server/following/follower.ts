@@ -4,7 +4,7 @@ import type { Snapshot } from '../../routing/config/snapshot.ts'
 import { loadConfiguration, loadDelta, type VersionId } from '../../storage/config/load.ts'
 import { getConfigVersion } from '../../storage/change/version.ts'
 import type { Db } from '../../storage/database/db.ts'
-import type { SecretBox } from '../../storage/secret/box.ts'
+import { type SecretBox, SecretBoxError } from '../../storage/secret/box.ts'
 import type { SnapshotStore } from './snapshot-store.ts'
 
 /** The part of the log that is used here. */
@@ -21,6 +21,8 @@ export interface ConfigFollower extends AsyncDisposable {
   catchUp(): Promise<void>
   /** Loads everything anew, whatever is known. With the first call the following begins. */
   reload(): Promise<void>
+  /** Whether the latest committed version was refused, and an earlier one is served in its place. */
+  readonly isRefusing: () => boolean
 }
 
 const pollMs = 1_000
@@ -44,6 +46,7 @@ export function openConfigFollower(options: {
   let isWanted = false
   /** The newest notice that was not looked at yet. */
   let heardVersion: VersionId | undefined
+  let isRefusing = false
 
   const follow = async () => {
     // Read before the database is: what this process has committed itself must not look like a step back.
@@ -52,12 +55,28 @@ export function openConfigFollower(options: {
     heardVersion = undefined
     const latest = heard && heard.version > served.version ? heard : await getConfigVersion(db)
     options.onHeard?.()
-    if (!isSameVersion(latest, served)) await loadLatest(options, served)
+    if (isSameVersion(latest, served)) isRefusing = false
+    else await load(served)
+  }
+  const load = async (served: Snapshot, how?: { readonly whole: boolean }) => {
+    try {
+      await loadLatest(options, served, how)
+      isRefusing = false
+    } catch (error) {
+      isRefusing ||= error instanceof RefusedError || error instanceof SecretBoxError
+      throw error
+    }
+  }
+  /** A refusal is told once: the same is looked at each second, until somebody mends it. */
+  let told: string | undefined
+  const tell = (error: Error) => {
+    if (!isRefusing || error.message !== told) log.error({ err: error }, 'the configuration could not be followed')
+    told = error.message
   }
   const run = async () => {
     do {
       isWanted = false
-      await follow().catch((error: unknown) => log.error({ err: error }, 'the configuration could not be followed'))
+      await follow().catch(tell)
     } while (isWanted)
     running = undefined
     schedule()
@@ -85,8 +104,9 @@ export function openConfigFollower(options: {
       await running
     },
     async reload() {
-      await loadLatest(options, store.current(), { whole: true }).finally(schedule)
+      await load(store.current(), { whole: true }).finally(schedule)
     },
+    isRefusing: () => isRefusing,
     async [Symbol.asyncDispose]() {
       isClosed = true
       isWanted = false
@@ -122,9 +142,14 @@ async function loadLatest(
     })
 }
 
+/** What is committed cannot be served by this version. */
+class RefusedError extends Error {
+  override name = 'RefusedError'
+}
+
 function notCompiled(problems: readonly Problem[]): Error {
   const texts = problems
     .slice(0, 20)
     .map(({ subjectId, path, message }) => `${subjectId} ${path.join('.')}: ${message}`)
-  return new Error(`The configuration does not compile; the last good one stays. ${texts.join(' ')}`)
+  return new RefusedError(`The configuration does not compile; the last good one stays. ${texts.join(' ')}`)
 }

@@ -8,11 +8,13 @@ export function controlFamilies(options: {
   /** Gateways of this process: 0 or 1. */
   readonly gatewaysHere: number
   readonly servedVersion: () => number
+  /** Whether this process refuses the latest configuration. */
+  readonly isRefusing: () => boolean
   readonly others: () => readonly GatewayRow[]
   readonly lostByAll: () => number | null
   readonly pools: Readonly<Record<string, { readonly pool: () => PoolState }>>
 }): MetricFamily[] {
-  const { version, gatewaysHere, servedVersion, others, lostByAll, pools } = options
+  const { version, gatewaysHere, servedVersion, isRefusing, others, lostByAll, pools } = options
   return [
     {
       name: 'signalbox_build_info',
@@ -26,6 +28,12 @@ export function controlFamilies(options: {
       'signalbox_config_applied_version',
       'Version of the configuration that every live gateway serves at least.',
       () => others().reduce((least, gateway) => Math.min(least, gateway.applied_version), servedVersion()),
+    ),
+    plainFamily(
+      'gauge',
+      'signalbox_config_refused',
+      '1 while this process cannot read the latest configuration and serves the last good one; else 0.',
+      () => (isRefusing() ? 1 : 0),
     ),
     {
       name: 'signalbox_usage_lost_requests',

@@ -32,6 +32,7 @@ export function createMetrics(options: {
   /** Null: this process has no gateway. */
   readonly dataPlane: GatewayMetricsSource | null
   readonly snapshot: () => Snapshot
+  readonly isRefusing: () => boolean
   /** Null: another process looks after the usage of all. */
   readonly care: { readonly lostByAll: () => number | null } | null
   /** The connections to the database, by what they are for. */
@@ -41,13 +42,14 @@ export function createMetrics(options: {
   readonly version: string
   readonly otherGateways: () => readonly GatewayRow[]
 }): Metrics {
-  const { api, dataPlane, snapshot, care, pools, reads, version, otherGateways } = options
+  const { api, dataPlane, snapshot, isRefusing, care, pools, reads, version, otherGateways } = options
   const ofRequests = dataPlane ? dataPlaneFamilies(dataPlane, snapshot) : []
   const sweep = dataPlane?.requestMetrics.sweep
   const installation = controlFamilies({
     version,
     gatewaysHere: dataPlane ? 1 : 0,
     servedVersion: () => snapshot().version,
+    isRefusing,
     others: otherGateways,
     lostByAll: () => care?.lostByAll() ?? null,
     pools,

@@ -1,5 +1,6 @@
 import { type Selectable, sql } from 'kysely'
 import { formatId, typeOfId } from '../../routing/config/object-id.ts'
+import type { RequestOutcome } from '../../routing/config/vocabulary.ts'
 import type { UsageFilter } from '../../routing/usage/filter.ts'
 import type { UsageRecord } from '../../routing/usage/record.ts'
 import type { Db } from '../database/db.ts'
@@ -40,6 +41,36 @@ export async function listRequestLogsByIds(db: Db, ids: readonly string[]): Prom
   if (known.length === 0) return []
   const rows = await selectRequests(db).where('usage_record.id', 'in', known).execute()
   return rows.map(toUsageRecord)
+}
+
+/** Of which requests a follower of the log wants to know: ids or names, as they were then. Undefined: any. */
+export interface RequestTailFilter {
+  readonly route?: string | undefined
+  readonly apiKey?: string | undefined
+  readonly backend?: string | undefined
+  readonly outcome?: RequestOutcome | undefined
+}
+
+/** The last requests that ended at `endedFrom` or later, at most `limit`, in the order of their ends. Those of `known` are left out. */
+export async function listEndedRequests(
+  db: Db,
+  filter: RequestTailFilter,
+  { endedFrom, known, limit }: { readonly endedFrom: Date; readonly known: readonly string[]; readonly limit: number },
+): Promise<UsageRecord[]> {
+  const isNamed = (id: 'route_id' | 'api_key_id' | 'backend_id', name: string, value: string) =>
+    sql<boolean>`${value} in (${sql.ref(`usage_dimension.${id}`)}, ${sql.ref(name)})`
+  const rows = await selectRequests(db)
+    .where('ended_at', '>=', endedFrom)
+    .$if(known.length > 0, (some) => some.where(sql<boolean>`usage_record.id <> all(${known}::text[])`))
+    .$if(filter.route !== undefined, (some) => some.where(isNamed('route_id', 'route_name', filter.route!)))
+    .$if(filter.apiKey !== undefined, (some) => some.where(isNamed('api_key_id', 'api_key_name', filter.apiKey!)))
+    .$if(filter.backend !== undefined, (some) => some.where(isNamed('backend_id', 'backend_label', filter.backend!)))
+    .$if(filter.outcome !== undefined, (some) => some.where('outcome', '=', filter.outcome!))
+    .orderBy('ended_at', 'desc')
+    .orderBy('usage_record.id', 'desc')
+    .limit(limit)
+    .execute()
+  return rows.toReversed().map(toUsageRecord)
 }
 
 function hasSome(values: readonly string[] | null | undefined): boolean {
