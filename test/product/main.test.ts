@@ -206,10 +206,10 @@ describe('an old Node', () => {
 
   test.each(['18.20.8', '20.20.2', '22.18.0'])('%s is told what is needed and what to do', async (version) => {
     const failure = await asVersion(version).catch((error: unknown) => error as { code: number; stderr: string })
-    expect(failure).toMatchObject({ code: 1, stderr: expect.stringContaining('Signalbox needs Node 22.19 or newer') })
+    expect(failure).toMatchObject({ code: 1, stderr: expect.stringContaining('Signalbox needs Node 24 or newer') })
   })
 
-  test.each(['22.19.0', '24.0.0', '26.1.0'])('%s is none', async (version) => {
+  test.each(['24.0.0', '24.21.0', '26.1.0'])('%s is none', async (version) => {
     expect(await asVersion(version)).toMatchObject({ stderr: '' })
   })
 })

@@ -65,12 +65,21 @@ export async function openLoad({ url, migrations, tables, replaces, signal }: Lo
       await client.query('set constraints all immediate')
       await makeNewVersion(client)
       const ran = await migrateInTransaction(client, files)
+      await forgetSpools(client)
       await session.commit()
       if (replaces) await endOtherConnections(client)
       return ran
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   }
+}
+
+/**
+ * Gateways that ran when the backup was made will not be heard of, unless they run on: nothing shall wait for their usage. Of one that is
+ * heard of this is taken back.
+ */
+async function forgetSpools(client: Client): Promise<void> {
+  await client.query('update usage_progress set forgotten_at = coalesce(forgotten_at, now())')
 }
 
 async function emptyDatabase(client: Client, files: readonly Migration[], replaces: boolean): Promise<void> {
