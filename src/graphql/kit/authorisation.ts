@@ -49,3 +49,8 @@ export function forbidden(scopes: readonly string[]) {
     `This key may not do that: it needs the scope ${scopes.join(' or ')}, and an owner who has it.`,
   )
 }
+
+/** Whether the id is the caller's key, or the user that owns it. */
+export function isOwnId(actor: Actor, id: string): boolean {
+  return id === actor.id || id === actor.userId
+}

@@ -1,23 +1,19 @@
-import { maySeeKeysOf } from '../../control/api-key/authority.ts'
-import type { Actor } from '../../control/kit/context.ts'
-import { installationId, type ObjectType, typeOfId } from '../../routing/config/object-id.ts'
-import { budgetOf } from '../../storage/budget/load.ts'
-import { rateLimitOf } from '../../storage/limit/load.ts'
-import { seesLimit, sightOf } from '../limit/visibility.ts'
-import {
-  administers,
-  type AnyScope,
-  managesKeys,
-  readsConfig,
-  readsUsage,
-  requireAnyScope,
-  requireAuditReader,
-} from '../kit/authorisation.ts'
-import { builder } from './builder.ts'
+import { typeOfId } from '../../routing/config/object-id.ts'
+import { apiKeyNodes } from '../api-key/nodes.ts'
+import { auditNodes } from '../audit/nodes.ts'
+import { budgetNodes } from '../budget/nodes.ts'
+import { deploymentNodes } from '../deployment/nodes.ts'
+import { isOwnId, requireAnyScope } from '../kit/authorisation.ts'
 import type { GraphQLContext } from '../kit/context.ts'
 import { badUserInput } from '../kit/fault.ts'
+import type { NodeEntries, NodeEntry, NodeType } from '../kit/node-entry.ts'
+import { limitNodes } from '../limit/nodes.ts'
+import { providerNodes } from '../provider/nodes.ts'
+import { routeNodes } from '../route/nodes.ts'
+import { usageNodes } from '../usage/nodes.ts'
+import { userNodes } from '../user/nodes.ts'
+import { builder } from './builder.ts'
 import { NodeRef, type NodeRow } from './refs.ts'
-import { maySeeUsage } from '../usage/visibility.ts'
 
 const maxNodes = 100
 
@@ -29,33 +25,27 @@ builder.interfaceType(NodeRef, {
   resolveType: ({ id }) => typeOfId(id),
 })
 
-type Load = (context: GraphQLContext, id: string) => Promise<NodeRow | null>
+/** One entry for each type: one that is forgotten does not compile. */
+const entries: NodeEntries<NodeType> = {
+  ...apiKeyNodes,
+  ...auditNodes,
+  ...budgetNodes,
+  ...deploymentNodes,
+  ...limitNodes,
+  ...providerNodes,
+  ...routeNodes,
+  ...usageNodes,
+  ...userNodes,
+}
 
-/** The types that are nodes of the schema; the rest of the ids are nobody's business. */
-const loads: Partial<Record<ObjectType, Load>> = {
-  Provider: ({ loaders }, id) => loaders.provider.load(id),
-  ProviderModel: ({ loaders }, id) => loaders.providerModel.load(id),
-  Deployment: ({ loaders }, id) => loaders.deployment.load(id),
-  DeploymentEndpoint: ({ loaders }, id) => loaders.endpoint.load(id),
-  Route: ({ loaders }, id) => loaders.route.load(id),
-  RouteTarget: ({ loaders }, id) => loaders.target.load(id),
-  RouteRevision: ({ loaders }, id) => loaders.revision.load(id),
-  User: ({ loaders }, id) => loaders.user.load(id),
-  ApiKey: ({ loaders }, id) => loaders.apiKey.load(id),
-  AuditEntry: ({ loaders }, id) => loaders.auditEntry.load(id),
-  RateLimit: ({ loaders }, id) => loaders.rateLimit.load(id),
-  Budget: ({ loaders }, id) => loaders.budget.load(id),
-  Installation: (_context, id) => Promise.resolve(id === installationId ? { id } : null),
-  RequestLog: async ({ actor, loaders }, id) => {
-    const record = await loaders.requestLog.load(id)
-    return record && maySeeUsage(actor, record) ? record : null
-  },
+function entryOf(id: string): NodeEntry | undefined {
+  const type = typeOfId(id)
+  return type && entries[type as NodeType]
 }
 
 /** The object with this id; null if there is none, or if it is no id. Whoever calls this has seen to the authorisation. */
 export async function loadNode(context: GraphQLContext, id: string): Promise<NodeRow | null> {
-  const type = typeOfId(id)
-  return (type && (await loads[type]?.(context, id))) ?? null
+  return (await entryOf(id)?.load(context, id)) ?? null
 }
 
 /** The same for a list; those that are gone are left out. */
@@ -66,42 +56,11 @@ export async function loadNodes(context: GraphQLContext, ids: readonly string[])
 
 /** The object with this id, for a caller who names it. Throws `FORBIDDEN` by what the id claims to be, before looking. */
 async function findNode(context: GraphQLContext, id: string): Promise<NodeRow | null> {
-  const type = typeOfId(id)
-  if (!type || !loads[type]) return null
-  if (type === 'ApiKey') return findApiKeyNode(context, id)
-  if (type === 'RateLimit') return findRateLimit(context, id)
-  if (type === 'Budget') return findBudget(context, id)
-  if (type === 'Installation') return loadNode(context, id)
-  if (type === 'AuditEntry') requireAuditReader(context.actor)
-  if (!isOwn(context.actor, id)) requireAnyScope(context.actor, scopesByType[type] ?? readsConfig)
-  return loadNode(context, id)
-}
-
-/** Of its owner's keys a caller sees those that `apiKeys` shows it. A foreign key looks like one that does not exist. */
-async function findApiKeyNode({ actor, loaders }: GraphQLContext, id: string): Promise<NodeRow | null> {
-  if (!isOwn(actor, id)) requireAnyScope(actor, managesKeys)
-  const key = await loaders.apiKey.load(id)
-  return key && maySeeKeysOf(actor, key.owner_id) ? key : null
-}
-
-/** A limit that the caller may not see looks like one that does not exist. */
-async function findRateLimit(context: GraphQLContext, id: string): Promise<NodeRow | null> {
-  const row = await context.loaders.rateLimit.load(id)
-  return row && seesLimit(sightOf(context), rateLimitOf(row)) ? row : null
-}
-
-async function findBudget(context: GraphQLContext, id: string): Promise<NodeRow | null> {
-  const row = await context.loaders.budget.load(id)
-  return row && seesLimit(sightOf(context), budgetOf(row)) ? row : null
-}
-
-function isOwn(actor: Actor, id: string): boolean {
-  return id === actor.id || id === actor.userId
-}
-
-const scopesByType: Partial<Record<ObjectType, AnyScope>> = {
-  User: administers,
-  RequestLog: readsUsage,
+  const entry = entryOf(id)
+  if (!entry) return null
+  if (entry.find) return entry.find(context, id)
+  if (!isOwnId(context.actor, id)) requireAnyScope(context.actor, entry.scopes)
+  return entry.load(context, id)
 }
 
 builder.queryFields((t) => ({

@@ -1,0 +1,40 @@
+import DataLoader from 'dataloader'
+import type { Db } from '../../storage/database/db.ts'
+import { listAccessApiKeys } from '../../storage/api-key/read.ts'
+import {
+  countRevisionsOfRoutes,
+  listArrowsOfRoutes,
+  listRevisionsByIds,
+  listRevisionsOfRoutes,
+  listRoutesByIds,
+  listTargetsByIds,
+  type RouteArrows,
+} from '../../storage/route/read.ts'
+import { listAccessUsers } from '../../storage/user/read.ts'
+import { byId, byParent, pagesOf, countsOf, maxBatchSize } from '../kit/batch.ts'
+
+/** What is read of routes, in batches. */
+export function routeLoaders(db: Db) {
+  return {
+    route: byId(db, listRoutesByIds),
+    target: byId(db, listTargetsByIds),
+    revision: byId(db, listRevisionsByIds),
+    arrowsOfRoute: arrowsOf(db),
+    accessUsersOfRoute: byParent(db, listAccessUsers, (row) => row.route_id),
+    accessApiKeysOfRoute: byParent(db, listAccessApiKeys, (row) => row.route_id),
+    revisionsOfRoute: pagesOf(db, listRevisionsOfRoutes),
+    revisionCountOfRoute: countsOf(db, countRevisionsOfRoutes),
+  }
+}
+
+const noArrows: RouteArrows = { targets: [], fallbackBackendIds: [] }
+
+function arrowsOf(db: Db): DataLoader<string, RouteArrows> {
+  return new DataLoader(
+    async (routeIds) => {
+      const arrows = await listArrowsOfRoutes(db, routeIds)
+      return routeIds.map((id) => arrows.get(id) ?? noArrows)
+    },
+    { maxBatchSize },
+  )
+}
