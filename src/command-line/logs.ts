@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { requestOutcomes, type RequestOutcome } from '../routing/config/vocabulary.ts'
 import type { UsageRecord } from '../routing/usage/record.ts'
+import { CommandError } from './command-error.ts'
 import { prepare } from './prepare.ts'
 import { print, printJson } from './print.ts'
 import type { Shell } from './shell.ts'
@@ -40,12 +41,16 @@ export function addLogs(program: Command, shell: Shell): void {
 }
 
 async function runLogs(shell: Shell, { route, key, backend, outcome, ...options }: Options): Promise<void> {
-  const [{ openDatabase }, { openDatabaseServer }, { tailRequests }] = await Promise.all([
-    import('../storage/database/database.ts'),
-    import('../server/database/database-server.ts'),
-    import('../server/usage/request-tail.ts'),
-  ])
+  const [{ openDatabase }, { DatabaseAwayError, isAway }, { openDatabaseServer, hasDatabase }, { tailRequests }] =
+    await Promise.all([
+      import('../storage/database/database.ts'),
+      import('../storage/database/is-away.ts'),
+      import('../server/database/database-server.ts'),
+      import('../server/usage/request-tail.ts'),
+    ])
   const { config, log } = await prepare(shell, 'stderr')
+  if (!(await hasDatabase(config)))
+    throw new CommandError('There is no log here. Is SIGNALBOX_DATA_DIR, or DATABASE_URL, the one of the installation?')
   const follow = options.follow ? shell.listenForStop().signal : undefined
   await using server = await openDatabaseServer(config, log)
   await using database = openDatabase({
@@ -60,9 +65,14 @@ async function runLogs(shell: Shell, { route, key, backend, outcome, ...options 
     limit: options.limit,
     follow,
   })
-  for await (const request of requests) {
-    if (options.json) printJson(request)
-    else print(describe(request))
+  try {
+    for await (const request of requests) {
+      if (options.json) printJson(request)
+      else print(describe(request))
+    }
+  } catch (error) {
+    if (!isAway(error)) throw error
+    throw new DatabaseAwayError(`The database cannot be reached: ${(error as Error).message}`, { cause: error })
   }
 }
 

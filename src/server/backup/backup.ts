@@ -1,13 +1,11 @@
-import { join } from 'node:path'
 import { Readable, type Writable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { constants, createZstdCompress } from 'node:zlib'
 import { type Dump, openDump } from '../../storage/backup/dump.ts'
 import type { Config } from '../configuration/config.ts'
-import { openDatabaseServer } from '../database/database-server.ts'
+import { hasDatabase, openDatabaseServer } from '../database/database-server.ts'
 import { openEncryptionKeys } from '../configuration/encryption-keys.ts'
 import type { Log } from '../log/log.ts'
-import { pathExists } from '../files/path-exists.ts'
 import { StartError } from '../start-error.ts'
 import { writeArchive } from './archive.ts'
 import { openWholeFile } from './whole-file.ts'
@@ -49,9 +47,9 @@ export async function backUp(
   return report
 }
 
-/** Throws `StartError` if there is none: a server that is started for nothing would leave an empty database behind. */
-export async function requireDatabase({ databaseUrl, dataDir }: Config): Promise<void> {
-  if (databaseUrl === undefined && !(await pathExists(join(dataDir, 'postgres')))) throw nothingThere()
+/** Throws `StartError` if there is none. */
+export async function requireDatabase(config: Config): Promise<void> {
+  if (!(await hasDatabase(config))) throw nothingThere()
 }
 
 export function nothingThere(): StartError {

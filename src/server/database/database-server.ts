@@ -1,5 +1,7 @@
+import { join } from 'node:path'
 import type { Config } from '../configuration/config.ts'
 import { openEmbeddedPostgres } from '../postgres/embedded-postgres.ts'
+import { pathExists } from '../files/path-exists.ts'
 import type { Log } from '../log/log.ts'
 import { findRunningPostgres } from '../postgres/running-postgres.ts'
 
@@ -14,4 +16,9 @@ export async function openDatabaseServer({ databaseUrl, dataDir }: Config, log: 
   const url = databaseUrl ?? (await findRunningPostgres(dataDir))
   if (url === undefined) return openEmbeddedPostgres({ dataDir, log })
   return { url, [Symbol.asyncDispose]: async () => undefined }
+}
+
+/** Whether there is one: a server that is started where there is none would leave an empty database behind. */
+export async function hasDatabase({ databaseUrl, dataDir }: Config): Promise<boolean> {
+  return databaseUrl !== undefined || pathExists(join(dataDir, 'postgres'))
 }
