@@ -1,8 +1,10 @@
 import { setFlagsFromString } from 'node:v8'
 import { type Command, Option } from 'commander'
 import type { FirstAdministrator } from '../control/user/first-administrator.ts'
+import type { Config } from '../server/configuration/config.ts'
 import type { Log } from '../server/log/log.ts'
-import type { Served } from '../server/serve.ts'
+import type { Served, ServeOptions } from '../server/serve.ts'
+import type { Variables } from '../server/workers/worker-environment.ts'
 import { prepare } from './prepare.ts'
 import type { Shell } from './shell.ts'
 
@@ -17,8 +19,10 @@ export function addServe(program: Command, shell: Shell): void {
     .addOption(
       new Option('--role <role>', 'what this process serves; SIGNALBOX_ROLE').choices(['all', 'control', 'gateway']),
     )
-    .action(({ role }: { role?: string }) => {
-      set(shell, { SIGNALBOX_ROLE: role })
+    .option('--workers <number>', 'gateways in processes of their own, which share the port; SIGNALBOX_WORKERS')
+    .option('--env-file <file>', 'NAME=value lines over the environment, read again on SIGHUP; SIGNALBOX_ENV_FILE')
+    .action(({ role, workers, envFile }: { role?: string; workers?: string; envFile?: string }) => {
+      set(shell, { SIGNALBOX_ROLE: role, SIGNALBOX_WORKERS: workers, SIGNALBOX_ENV_FILE: envFile })
       return runServe(shell)
     })
 }
@@ -30,17 +34,18 @@ function set({ environment }: Shell, settings: Readonly<Record<string, string | 
 
 async function runServe(shell: Shell): Promise<void> {
   countBuffersAsHeap()
+  const { isWorkerProcess } = await import('../server/workers/worker-process.ts')
+  if (isWorkerProcess()) return runWorker(shell)
   const stop = shell.listenForStop()
+  const before = { ...shell.environment }
+  await applyEnvFile(shell)
   // First, and without the rest: its faults are what a first start meets.
   const { config, log } = await prepare(shell, 'stdout')
   log.info({}, config.databaseUrl === undefined ? 'starting, with a database of its own' : 'starting')
-  const [{ serve }, { readProductVersion }] = await Promise.all([
-    import('../server/serve.ts'),
-    import('../server/configuration/product-version.ts'),
-  ])
+  const version = await productVersion()
   process.on('uncaughtExceptionMonitor', (error) => log.error({ err: error }, 'a fault of the program ends it'))
   try {
-    await using served = await serve(config, log, { version: readProductVersion(), signal: stop.signal })
+    await using served = await open(config, log, { version, signal: stop.signal, before })
     log.info(addressesOf(served), 'listening')
     served.firstAdministrator?.then((administrator) => welcome(served, administrator, log), ignore)
     await stop.requested
@@ -51,6 +56,46 @@ async function runServe(shell: Shell): Promise<void> {
     if (!stop.signal.aborted || (error as Error).name !== 'AbortError') throw error
   }
   log.info({}, 'stopped')
+}
+
+async function applyEnvFile({ environment }: Shell): Promise<void> {
+  const { readSettings } = await import('../server/workers/worker-environment.ts')
+  Object.assign(environment, readSettings(environment, environment['SIGNALBOX_ENV_FILE']))
+}
+
+async function productVersion(): Promise<string> {
+  const { readProductVersion } = await import('../server/configuration/product-version.ts')
+  return readProductVersion()
+}
+
+/** In this process, or the gateway in workers. `before`: the environment without the env file. */
+async function open(
+  config: Config,
+  log: Log,
+  { before, ...options }: ServeOptions & { readonly before: Variables },
+): Promise<Served> {
+  const { serve } = await import('../server/serve.ts')
+  if (config.workers === 0) return serve(config, log, options)
+  const { serveWithWorkers } = await import('../server/workers/serve-with-workers.ts')
+  return serveWithWorkers(config, log, { ...options, before, onReload: (reload) => process.on('SIGHUP', reload) })
+}
+
+/** One of several gateways: it begins and ends as its primary says. */
+async function runWorker(shell: Shell): Promise<void> {
+  const { openWorkerProcess } = await import('../server/workers/worker-process.ts')
+  using worker = openWorkerProcess()
+  const { config, log: parentLog } = await prepare(shell, 'stdout')
+  const log = parentLog.child({ pid: process.pid })
+  const { serve } = await import('../server/serve.ts')
+  process.on('uncaughtExceptionMonitor', (error) => log.error({ err: error }, 'a fault of the program ends it'))
+  try {
+    await using served = await serve(config, log, { version: await productVersion(), signal: worker.signal })
+    worker.sayReady(served.gatewayUrl ?? '')
+    await worker.stopRequested
+    await served.drain()
+  } catch (error) {
+    if (!worker.signal.aborted || (error as Error).name !== 'AbortError') throw error
+  }
 }
 
 /**

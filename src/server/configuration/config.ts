@@ -22,6 +22,8 @@ export type LogLevel = (typeof LOG_LEVELS)[number]
 /** All that can be set from outside, checked. */
 export type Config = {
   role: Role
+  /** Gateways in processes of their own; 0: the gateway is in this process. */
+  workers: number
   api: Listen
   gateway: Listen
   /** Absolute. */
@@ -77,6 +79,9 @@ const port = integer(0, 65_535, 'a port number from 0 to 65535')
 
 const variables = z.object({
   SIGNALBOX_ROLE: z.enum(roles, `must be one of ${roles.join(', ')}`).default('all'),
+  SIGNALBOX_WORKERS: integer(0, 256, 'a number of processes from 0 to 256').default(0),
+  /** Read by the command `serve`; here so that it is known. */
+  SIGNALBOX_ENV_FILE: z.string().optional(),
   SIGNALBOX_API_HOST: host().default('127.0.0.1'),
   SIGNALBOX_API_PORT: port.default(4000),
   SIGNALBOX_GATEWAY_HOST: host().default('127.0.0.1'),
@@ -144,6 +149,7 @@ export function readConfig(environment: Environment): { config: Config; warnings
 function toConfig(read: Variables): Config {
   return {
     role: read.SIGNALBOX_ROLE,
+    workers: read.SIGNALBOX_WORKERS,
     api: { host: read.SIGNALBOX_API_HOST, port: read.SIGNALBOX_API_PORT },
     gateway: { host: read.SIGNALBOX_GATEWAY_HOST, port: read.SIGNALBOX_GATEWAY_PORT },
     dataDir: resolve(read.SIGNALBOX_DATA_DIR),
@@ -182,6 +188,9 @@ function contradictions(read: Variables): string[] {
       'SIGNALBOX_ENCRYPTION_KEY must be set with DATABASE_URL: it wraps the stored secrets, and every process needs the ' +
         'same. Make one with: openssl rand -base64 32',
     )
+  }
+  if (read.SIGNALBOX_ROLE === 'control' && read.SIGNALBOX_WORKERS > 0) {
+    faults.push('SIGNALBOX_WORKERS is of no use with SIGNALBOX_ROLE=control: workers are gateways.')
   }
   if (read.SIGNALBOX_ROLE === 'gateway' && !read.DATABASE_URL) {
     faults.push(

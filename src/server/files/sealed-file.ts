@@ -4,7 +4,7 @@
  * the last there is an empty one whose place says that it is the end.
  */
 import { randomBytes } from 'node:crypto'
-import { readFile, rename, writeFile } from 'node:fs/promises'
+import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import type { SecretBox } from '../../storage/secret/box.ts'
 
 const idBytes = 16
@@ -21,8 +21,15 @@ export async function writeSealedFile(
   context: string,
 ): Promise<void> {
   // Renamed into place, or a crash would leave half a file where a whole one was.
-  await writeFile(`${path}.new`, sealAll(texts, box, context), { mode: 0o600, flush: true })
-  await rename(`${path}.new`, path)
+  // Several processes of one data folder may write at once: each has a name of its own for the unfinished file.
+  const unfinished = `${path}.new-${process.pid}`
+  try {
+    await writeFile(unfinished, sealAll(texts, box, context), { mode: 0o600, flush: true })
+    await rename(unfinished, path)
+  } catch (error) {
+    await rm(unfinished, { force: true })
+    throw error
+  }
 }
 
 /** Throws if it is not there, not whole, or was sealed with another key. */

@@ -45,6 +45,8 @@ export const gatewayTableGrants: Readonly<Record<string, TableGrants>> = {
   route_access_api_key: readOnly,
   rate_limit: readOnly,
   budget: readOnly,
+  budget_bucket: report,
+  budget_lease: report,
   gateway: report,
   limit_bucket: report,
   limit_lease: report,

@@ -1,0 +1,23 @@
+/** A worker says that it serves at this address. */
+export interface Ready {
+  readonly kind: 'ready'
+  readonly gatewayUrl: string
+}
+
+/** The primary says that a worker takes nothing new, and ends when what is in flight has ended. */
+export interface Drain {
+  readonly kind: 'drain'
+}
+
+export function isReady(message: unknown): message is Ready {
+  return kindOf(message) === 'ready'
+}
+
+export function isDrain(message: unknown): message is Drain {
+  return kindOf(message) === 'drain'
+}
+
+/** Node's own messages come the same way. */
+function kindOf(message: unknown): unknown {
+  return typeof message === 'object' && message !== null && 'kind' in message ? message.kind : undefined
+}

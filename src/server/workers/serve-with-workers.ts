@@ -1,0 +1,39 @@
+import type { Config } from '../configuration/config.ts'
+import type { Log } from '../log/log.ts'
+import { serve, type Served, type ServeOptions } from '../serve.ts'
+import { embeddedDatabaseVariables, readSettings, type Variables, workerEnvironment } from './worker-environment.ts'
+import { openWorkerPool, type WorkerPool } from './worker-pool.ts'
+
+export interface WorkersOptions extends ServeOptions {
+  /** The environment that the process was given. */
+  readonly before: Variables
+  /** Has the workers replaced whenever the function is called. */
+  readonly onReload: (reload: () => void) => void
+}
+
+/**
+ * Serves the API, if the role has one, in this process, and the gateway in `config.workers` processes on one port. A worker is a gateway
+ * among the installation's like any other.
+ */
+export async function serveWithWorkers(config: Config, log: Log, options: WorkersOptions): Promise<Served> {
+  await using opened = new AsyncDisposableStack()
+  const control = config.role === 'all' ? opened.use(await serve({ ...config, role: 'control' }, log, options)) : null
+  const database = await embeddedDatabaseVariables(config)
+  const file = options.before['SIGNALBOX_ENV_FILE']
+  const environment = () => workerEnvironment(process.env, readSettings(options.before, file), database)
+  let pool: WorkerPool | undefined
+  // From the beginning: a process that does not listen is ended by SIGHUP.
+  options.onReload(() => void pool?.replaceAll())
+  const started = opened.use(await openWorkerPool({ count: config.workers, environment, log, signal: options.signal }))
+  pool = started
+  const owned = opened.move()
+  return {
+    apiUrl: control && control.apiUrl,
+    gatewayUrl: started.gatewayUrl,
+    firstAdministrator: control && control.firstAdministrator,
+    async drain() {
+      await Promise.all([started.drain(), control?.drain()])
+    },
+    [Symbol.asyncDispose]: () => owned.disposeAsync(),
+  }
+}

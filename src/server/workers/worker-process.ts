@@ -1,0 +1,42 @@
+import cluster from 'node:cluster'
+import { isDrain, type Ready } from './messages.ts'
+
+/** The side of a worker: what its primary tells it, and what it tells its primary. */
+export interface WorkerProcess extends Disposable {
+  /** Resolves when the worker shall end in order: its primary says so, or is gone, or the process got SIGTERM. */
+  readonly stopRequested: Promise<void>
+  readonly signal: AbortSignal
+  /** From now on the worker that it replaces may go. */
+  sayReady(gatewayUrl: string): void
+}
+
+export const isWorkerProcess = (): boolean => cluster.isWorker
+
+export function openWorkerProcess(): WorkerProcess {
+  const stop = new AbortController()
+  const requested = Promise.withResolvers<void>()
+  const request = () => {
+    stop.abort()
+    requested.resolve()
+  }
+  // Without this, Node ends a worker whose primary has died at once, and cuts its streams.
+  if (cluster.worker) cluster.worker.exitedAfterDisconnect = true
+  process.on('disconnect', request)
+  process.on('message', (message) => {
+    if (isDrain(message)) request()
+  })
+  process.on('SIGTERM', request)
+  // A terminal sends Ctrl-C to all processes of a group: the primary says what to do.
+  process.on('SIGINT', ignore)
+  return {
+    stopRequested: requested.promise,
+    signal: stop.signal,
+    sayReady: (gatewayUrl) => void process.send?.({ kind: 'ready', gatewayUrl } satisfies Ready),
+    [Symbol.dispose]() {
+      // An open channel would keep the process.
+      if (process.connected) process.disconnect()
+    },
+  }
+}
+
+function ignore(): void {}
