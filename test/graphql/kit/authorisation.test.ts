@@ -53,6 +53,9 @@ const openedBy: Readonly<Record<string, Scopes>> = {
   'Query.configStatus': config,
   'Query.problems': config,
   'Query.auditLog': ['CONFIG_READ', 'ADMIN'],
+  // Anybody sees the limits that bind its own keys.
+  'Query.rateLimits': anyone,
+  'Query.budgets': anyone,
   'Mutation.providerCreate': changes,
   'Mutation.providerUpdate': changes,
   'Mutation.providerDelete': changes,
@@ -84,6 +87,13 @@ const openedBy: Readonly<Record<string, Scopes>> = {
   'Mutation.routeFallbackSet': traffic,
   'Mutation.routeAccessSet': changes,
   'Mutation.routeRollback': changes,
+  'Mutation.rateLimitCreate': changes,
+  'Mutation.rateLimitUpdate': changes,
+  'Mutation.rateLimitDelete': changes,
+  'Mutation.budgetCreate': changes,
+  'Mutation.budgetUpdate': changes,
+  'Mutation.budgetRaise': changes,
+  'Mutation.budgetDelete': changes,
   'Mutation.userCreate': admin,
   'Mutation.userUpdate': admin,
   'Mutation.userDelete': admin,
@@ -95,6 +105,7 @@ const openedBy: Readonly<Record<string, Scopes>> = {
   'Subscription.configChanged': config,
   'Subscription.problemsChanged': config,
   'Subscription.requestLogged': usage,
+  'Subscription.budgetChanged': anyone,
 }
 
 const scopesOfRole: Readonly<Record<UserRole, Scopes>> = {
@@ -405,7 +416,10 @@ function literalOf(type: GraphQLInputType): string {
   }
   switch (type.name) {
     case 'Int':
+    case 'SafeInt':
       return '1'
+    case 'Decimal':
+      return '"1"'
     case 'Boolean':
       return 'false'
     case 'DateTime':

@@ -198,7 +198,12 @@ describe('a request', () => {
 })
 
 describe('every answer', () => {
-  test.each(['/graphql', '/', '/nothing-here'])('of %s carries the security headers', async (path) => {
+  test.each([
+    ['/graphql', 'no-store'],
+    // The page of GraphiQL holds no key and no data.
+    ['/', 'no-cache'],
+    ['/nothing-here', 'no-store'],
+  ])('of %s carries the security headers', async (path, caching) => {
     const response = await fetch(api.url + path)
     await response.arrayBuffer()
     expect(Object.fromEntries(response.headers)).toMatchObject({
@@ -206,7 +211,7 @@ describe('every answer', () => {
       'x-content-type-options': 'nosniff',
       'x-frame-options': 'DENY',
       'referrer-policy': 'no-referrer',
-      'cache-control': 'no-store',
+      'cache-control': caching,
     })
   })
 
