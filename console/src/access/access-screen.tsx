@@ -1,5 +1,6 @@
 import { useState } from 'react'
 import { graphql } from '../api/graphql.ts'
+import { LimitsPanel } from '../limits/limits-panel.tsx'
 import { useConfigQuery } from '../live/config-version.tsx'
 import { useSession } from '../session/session.tsx'
 import { words } from '../ui/figures.ts'
@@ -29,12 +30,13 @@ const Users = graphql(`
   }
 `)
 
-/** Who may call: keys and users. Who may call a certain route stands at the route. */
+/** Who may call, and how fast: keys, limits and users. Who may call a certain route stands at the route. */
 export function AccessScreen() {
   const { may } = useSession()
   return (
     <>
       <KeysPanel />
+      <LimitsPanel />
       {may('ADMIN') && <UsersPanel />}
     </>
   )
@@ -61,7 +63,7 @@ function KeysPanel() {
       </header>
       <Loaded data={data} fault={fault}>
         {({ apiKeys }) => (
-          <div className="scroll">
+          <div className="scroll" tabIndex={0}>
             <table className="keys">
               <thead>
                 <tr>
@@ -127,7 +129,7 @@ function UsersPanel() {
       </header>
       <Loaded data={data} fault={fault}>
         {({ users }) => (
-          <div className="scroll">
+          <div className="scroll" tabIndex={0}>
             <table>
               <thead>
                 <tr>

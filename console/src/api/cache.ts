@@ -22,12 +22,17 @@ const embedded = [
   'DeploymentEdge',
   'DeploymentProbe',
   'HealthCheck',
+  'LimitState',
+  'LimitStateConnection',
+  'LimitStateEdge',
   'ModelPricing',
   'PageInfo',
   'Percentiles',
   'ProblemList',
   'ProviderConnection',
   'ProviderEdge',
+  'RateLimitConnection',
+  'RateLimitEdge',
   'RequestAttempt',
   'RequestLogConnection',
   'RequestLogEdge',
@@ -69,6 +74,10 @@ const listChanges = [
   'apiKeyCreate',
   'apiKeyRotate',
   'apiKeyRevoke',
+  'rateLimitCreate',
+  'rateLimitDelete',
+  'budgetCreate',
+  'budgetDelete',
 ] as const
 
 export function createCache() {

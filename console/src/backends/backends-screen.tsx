@@ -105,7 +105,7 @@ function ProviderPanel({ provider }: { readonly provider: ProviderNode }) {
         ))}
         {credentials.length === 0 && ' · without a key'}
       </p>
-      <div className="scroll">
+      <div className="scroll" tabIndex={0}>
         <table>
           <thead>
             <tr>

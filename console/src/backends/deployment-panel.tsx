@@ -60,7 +60,7 @@ export function DeploymentPanel({ deployment }: { readonly deployment: Deploymen
           {message}
         </p>
       ))}
-      <div className="scroll">
+      <div className="scroll" tabIndex={0}>
         <table>
           <thead>
             <tr>

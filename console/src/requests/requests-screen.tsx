@@ -57,7 +57,7 @@ export function RequestsScreen() {
           loaded.length === 0 ? (
             <Empty>No request yet that fits.</Empty>
           ) : (
-            <div className="scroll">
+            <div className="scroll" tabIndex={0}>
               <table className="requests">
                 <thead>
                   <tr>

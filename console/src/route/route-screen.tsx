@@ -1,4 +1,5 @@
 import { Link, useSearchParams } from 'wouter'
+import { LimitsPanel } from '../limits/limits-panel.tsx'
 import { useConfigQuery } from '../live/config-version.tsx'
 import { words } from '../ui/figures.ts'
 import { Source } from '../ui/source.tsx'
@@ -15,7 +16,7 @@ const tabs = [
   ['', 'Traffic'],
   ['history', 'History'],
   ['why', 'Why'],
-  ['access', 'Access'],
+  ['access', 'Access and limits'],
 ] as const
 
 export function RouteScreen({ id }: { readonly id: string }) {
@@ -59,7 +60,12 @@ export function RouteScreen({ id }: { readonly id: string }) {
             )}
             {tab === 'history' && <RouteHistory route={route} />}
             {tab === 'why' && <RouteWhy route={route} />}
-            {tab === 'access' && <RouteAccess route={route} />}
+            {tab === 'access' && (
+              <>
+                <RouteAccess route={route} />
+                <LimitsPanel subjectId={route.id} />
+              </>
+            )}
           </>
         ) : (
           <Empty>There is no such route any more.</Empty>

@@ -25,6 +25,11 @@ export function milliseconds(value: number): string {
   return `${value < 10 ? tenths.format(value) : whole.format(value)} ms`
 }
 
+/** `1 request`, `12 requests` */
+export function several(value: number, noun: string): string {
+  return `${count(value)} ${noun}${value === 1 ? '' : 's'}`
+}
+
 const units = [
   ['day', 86_400_000],
   ['hour', 3_600_000],
@@ -47,6 +52,7 @@ export function money(decimal: string | null | undefined): string {
   if (decimal === null || decimal === undefined) return '—'
   const value = Number(decimal)
   if (value === 0) return '$0'
+  if (value < 0) return `-${money(String(-value))}`
   return value < 0.01
     ? `$${value.toPrecision(2)}`
     : `$${new Intl.NumberFormat('en', { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(value)}`

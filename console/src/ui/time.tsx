@@ -31,3 +31,14 @@ export function Clock({ instant }: { readonly instant: string }) {
     </time>
   )
 }
+const dayFormat = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric', month: 'short' })
+
+/** The day of an instant, e.g. `Thu 4 Dec`. */
+export function Day({ instant }: { readonly instant: string }) {
+  const date = new Date(instant)
+  return (
+    <time dateTime={instant} title={date.toLocaleString()}>
+      {dayFormat.format(date).replace(',', '')}
+    </time>
+  )
+}

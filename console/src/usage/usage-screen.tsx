@@ -2,6 +2,7 @@ import { lazy, Suspense, useMemo } from 'react'
 import { useQuery } from 'urql'
 import { useSearchParams } from 'wouter'
 import { graphql, type ResultOf } from '../api/graphql.ts'
+import { BudgetsPanel } from '../limits/budgets-panel.tsx'
 import { Figure } from '../ui/figure.tsx'
 import { count, milliseconds, money, words } from '../ui/figures.ts'
 import { Source } from '../ui/source.tsx'
@@ -98,42 +99,45 @@ export function UsageScreen() {
       replace: true,
     })
   return (
-    <section className="panel" aria-labelledby="usage-title">
-      <header>
-        <h1 id="usage-title" className="grow">
-          Usage and money
-        </h1>
-        <button type="button" className="small" onClick={() => execute({ requestPolicy: 'network-only' })}>
-          Refresh
-        </button>
-        <Source of="Usage" document={Usage} variables={variables} />
-      </header>
-      <div className="filters">
-        <label>
-          Time
-          <select value={range} onChange={(event) => set('range', event.target.value)}>
-            {Object.entries(ranges).map(([key, { name }]) => (
-              <option key={key} value={key}>
-                {name}
-              </option>
-            ))}
-          </select>
-        </label>
-        <label>
-          By
-          <select value={by} onChange={(event) => set('by', event.target.value)}>
-            {dimensions.map((dimension) => (
-              <option key={dimension} value={dimension}>
-                {words(dimension)}
-              </option>
-            ))}
-          </select>
-        </label>
-      </div>
-      <Loaded data={data} fault={error?.message}>
-        {(loaded) => <Report data={loaded} by={by} from={from} stepMs={stepMs} />}
-      </Loaded>
-    </section>
+    <>
+      <section className="panel" aria-labelledby="usage-title">
+        <header>
+          <h1 id="usage-title" className="grow">
+            Usage and money
+          </h1>
+          <button type="button" className="small" onClick={() => execute({ requestPolicy: 'network-only' })}>
+            Refresh
+          </button>
+          <Source of="Usage" document={Usage} variables={variables} />
+        </header>
+        <div className="filters">
+          <label>
+            Time
+            <select value={range} onChange={(event) => set('range', event.target.value)}>
+              {Object.entries(ranges).map(([key, { name }]) => (
+                <option key={key} value={key}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </label>
+          <label>
+            By
+            <select value={by} onChange={(event) => set('by', event.target.value)}>
+              {dimensions.map((dimension) => (
+                <option key={dimension} value={dimension}>
+                  {words(dimension)}
+                </option>
+              ))}
+            </select>
+          </label>
+        </div>
+        <Loaded data={data} fault={error?.message}>
+          {(loaded) => <Report data={loaded} by={by} from={from} stepMs={stepMs} />}
+        </Loaded>
+      </section>
+      <BudgetsPanel />
+    </>
   )
 }
 
@@ -168,7 +172,7 @@ function Report({ data, by, from, stepMs }: ReportProps) {
           <Plot title="Cost, USD" times={times} series={costs} format={moneyTick} />
         </Suspense>
       </div>
-      <div className="scroll">
+      <div className="scroll" tabIndex={0}>
         <table>
           <thead>
             <tr>

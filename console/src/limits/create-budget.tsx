@@ -1,0 +1,93 @@
+import { type FormEvent, useState } from 'react'
+import type { VariablesOf } from '../api/graphql.ts'
+import { Faults } from '../change/faults.tsx'
+import { useChange } from '../change/use-change.ts'
+import { Dialog } from '../ui/dialog.tsx'
+import { formText } from '../ui/form-text.ts'
+import { Source } from '../ui/source.tsx'
+import { CreateBudget } from './budget-documents.ts'
+import { PerField, perInput } from './per-field.tsx'
+import { SubjectField, subjectInput } from './subject-field.tsx'
+
+type Variables = VariablesOf<typeof CreateBudget>
+
+const periods = ['MONTH', 'DAY', 'WEEK', 'QUARTER', 'YEAR', 'TOTAL'] as const
+const actions = ['REFUSE', 'SKIP_PRICED', 'NOTIFY'] as const
+
+export function CreateBudgetDialog({ onClose }: { readonly onClose: () => void }) {
+  const { run, faults, isRunning } = useChange(CreateBudget, 'The budget is set.')
+  const [shown, setShown] = useState<Variables>({ input: { subject: { installation: true }, amount: '100' } })
+  const submit = async (event: FormEvent<HTMLFormElement>) => {
+    event.preventDefault()
+    if (await run(readBudget(event.currentTarget))) onClose()
+  }
+  return (
+    <Dialog title="New budget" onClose={onClose}>
+      <form onSubmit={(event) => void submit(event)} onChange={(event) => setShown(readBudget(event.currentTarget))}>
+        <div className="form-grid">
+          <SubjectField />
+          <PerField />
+          <label>
+            USD
+            <input
+              name="amount"
+              inputMode="decimal"
+              pattern="[0-9]+(\.[0-9]+)?"
+              title="USD, e.g. 25 or 2.50"
+              defaultValue="100"
+              required
+            />
+          </label>
+          <label>
+            For
+            <select name="period">
+              <option value="MONTH">each month</option>
+              <option value="DAY">each day</option>
+              <option value="WEEK">each week</option>
+              <option value="QUARTER">each quarter</option>
+              <option value="YEAR">each year</option>
+              <option value="TOTAL">ever</option>
+            </select>
+          </label>
+        </div>
+        <label>
+          When it is used up
+          <select name="action">
+            <option value="REFUSE">requests are refused</option>
+            <option value="SKIP_PRICED">only backends without a price are used: one’s own</option>
+            <option value="NOTIFY">it is only told</option>
+          </select>
+        </label>
+        <label>
+          Reason
+          <input name="reason" maxLength={1_024} />
+        </label>
+        <Faults faults={faults} />
+        <footer>
+          <button className="primary" disabled={isRunning}>
+            Set the budget
+          </button>
+          <button type="button" onClick={onClose}>
+            Cancel
+          </button>
+          <Source of="Set a budget" document={CreateBudget} variables={shown} />
+        </footer>
+      </form>
+    </Dialog>
+  )
+}
+
+function readBudget(form: HTMLFormElement): Variables {
+  return {
+    input: {
+      subject: subjectInput(formText(form, 'subject')),
+      per: perInput(formText(form, 'per')),
+      amount: formText(form, 'amount'),
+      period: periods.find((period) => period === formText(form, 'period'))!,
+      // The period's days are those of the viewer: a month does not end in the middle of an afternoon.
+      timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
+      onExhausted: actions.find((action) => action === formText(form, 'action'))!,
+      reason: formText(form, 'reason') || null,
+    },
+  }
+}
