@@ -49,10 +49,10 @@ async function ask({ gatewayUrl }: Product, key: string, padding = ''): Promise<
 /** Clients that ask one after the other until they are stopped; counts what came, by status or by the error's text. */
 function openLoad(product: Product, key: string, clients: number) {
   const outcomes = new Map<string, number>()
-  let isOver = false
+  const over = new AbortController()
   const count = (outcome: string) => outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
   const client = async () => {
-    while (!isOver) {
+    while (!over.signal.aborted) {
       try {
         count(String(await ask(product, key)))
       } catch (error) {
@@ -65,7 +65,7 @@ function openLoad(product: Product, key: string, clients: number) {
     outcomes,
     answers: () => outcomes.get('200') ?? 0,
     async stop() {
-      isOver = true
+      over.abort()
       await running
     },
   }
