@@ -2,13 +2,13 @@
 import { randomBytes } from 'node:crypto'
 import { Client } from 'pg'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { clientConfig } from '../src/storage/database/database.ts'
-import { openTestDatabase } from './support/database.ts'
-import { type DatabaseProxy, openDatabaseProxy } from './support/database-proxy.ts'
-import { type Product, startProduct } from './support/product.ts'
-import { status } from './support/replies.ts'
-import { until } from './support/until.ts'
-import { openUpstream, type Upstream } from './support/upstream.ts'
+import { clientConfig } from '../../../src/storage/database/database.ts'
+import { openTestDatabase } from '../../support/database.ts'
+import { type DatabaseProxy, openDatabaseProxy } from '../../support/database-proxy.ts'
+import { type Product, startProduct } from '../../support/product.ts'
+import { status } from '../../support/replies.ts'
+import { until } from '../../support/until.ts'
+import { openUpstream, type Upstream } from '../../support/upstream.ts'
 
 let opened: AsyncDisposableStack
 let databaseUrl: string
