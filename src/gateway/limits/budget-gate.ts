@@ -87,7 +87,7 @@ export class BudgetGate implements Disposable {
     let asks = false
     for (const { bucket, nano } of reservations) {
       const judgement = bucket.judge(nano, nowMs)
-      if (judgement === 'EXHAUSTED' || (judgement === 'ASK' && isLast)) return bucket
+      if (judgement === 'EXHAUSTED' || (judgement === 'ASK' && isLast)) return this.#refuse(bucket, nowMs)
       if (judgement === 'ASK') asks = true
     }
     if (asks) return null
@@ -96,6 +96,11 @@ export class BudgetGate implements Disposable {
       this.#turns.touch(bucket)
     }
     return new MoneyHold(this, reservations)
+  }
+
+  #refuse(bucket: BudgetBucket, nowMs: number): BudgetBucket {
+    if (bucket.noteRefusal(nowMs)) this.#turns.touch(bucket)
+    return bucket
   }
 
   #wait(reservations: readonly Reservation[]): Promise<MoneyEntry> {

@@ -10,6 +10,8 @@ import { nanoOf } from './money.ts'
 const recordLostAfterMs = 600_000
 /** For the next requests a gateway keeps no more than this part of a budget, and near its end nothing. */
 const spareParts = 200
+/** Refusals are told no more often: a client that is refused may ask again at once. */
+const tellRefusalEveryMs = 1_000
 
 /** One part of a budget in one period, as this gateway knows it. Money in whole billionths of a USD. */
 export class BudgetBucket implements TurnTaker<BudgetAsk, BudgetAnswer> {
@@ -20,6 +22,8 @@ export class BudgetBucket implements TurnTaker<BudgetAsk, BudgetAnswer> {
   #waiting = 0
   #isAway = false
   #free: number | null = null
+  #hasRefused = false
+  #refusalToldAtMs = -Infinity
   /** Of ended requests, until their records are in the database: by the request's id. */
   readonly #unstored = new Map<string, { readonly nano: number; readonly atMs: number }>()
 
@@ -50,6 +54,14 @@ export class BudgetBucket implements TurnTaker<BudgetAsk, BudgetAnswer> {
   isExhausted(nowMs: number): boolean {
     if (this.budget.onExhausted === 'NOTIFY' || this.#free === null || this.#free > 0) return false
     return !this.share.has(1, nowMs)
+  }
+
+  /** A request was kept out. Returns whether that is to be told now. */
+  noteRefusal(nowMs: number): boolean {
+    if (nowMs - this.#refusalToldAtMs < tellRefusalEveryMs) return false
+    this.#refusalToldAtMs = nowMs
+    this.#hasRefused = true
+    return true
   }
 
   wait(nano: number, count: 1 | -1): void {
@@ -126,7 +138,9 @@ export class BudgetBucket implements TurnTaker<BudgetAsk, BudgetAnswer> {
 
   #told(ask: ShareAsk): BudgetAsk {
     const { budget, key, period } = this
-    return { ...ask, budget, bucket: key, periodStartMs: period.startMs, periodEndMs: period.endMs }
+    const hasRefused = this.#hasRefused
+    this.#hasRefused = false
+    return { ...ask, budget, bucket: key, periodStartMs: period.startMs, periodEndMs: period.endMs, hasRefused }
   }
 
   /** Slices become smaller towards the end; the last ones are one request each. */

@@ -14,6 +14,8 @@ export interface BudgetAsk {
   readonly inUse: number
   readonly need: number
   readonly spare: number
+  /** Whether a request was kept out since the last turn. */
+  readonly hasRefused: boolean
 }
 
 export interface BudgetAnswer {

@@ -1,5 +1,5 @@
 /** Backends that do not answer, answer with errors, or cannot answer as they are configured. */
-import type { Backend, DeploymentBackend, ProviderUpstream } from '../config/snapshot.ts'
+import type { Backend, DeploymentBackend } from '../config/snapshot.ts'
 import type { ModelCategory } from '../config/vocabulary.ts'
 import type { BackendUses } from './backend-use.ts'
 import { listNames, type ProblemDraft } from './operational-problem.ts'
@@ -201,7 +201,7 @@ export function credentialProblems({ snapshot, failing }: ProblemFacts, uses: Ba
       problems.push({
         code: 'CREDENTIAL_REFUSED',
         key: id,
-        severity: areAll ? worstOfModels(provider, uses) : 'NOTICE',
+        severity: areAll ? uses.severityWithoutProvider(provider) : 'NOTICE',
         sinceMs: failing.get(id)!.sinceMs,
         summary: `The provider ${provider.name} does not accept the credential ${hint}${areAll ? '' : '; its others are used'}.`,
         remedy:
@@ -211,11 +211,6 @@ export function credentialProblems({ snapshot, failing }: ProblemFacts, uses: Ba
     }
   }
   return problems
-}
-
-function worstOfModels({ modelIds }: ProviderUpstream, uses: BackendUses) {
-  const severities = modelIds.map((id) => uses.severityWithout(id))
-  return severities.find((it) => it === 'CRITICAL') ?? severities.find((it) => it === 'WARNING') ?? 'NOTICE'
 }
 
 // ── words ──

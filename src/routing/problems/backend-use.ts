@@ -1,7 +1,7 @@
 /** Who depends on a backend: how bad it is when it does not serve. */
 import { backendAvailability } from '../choose/availability.ts'
-import type { LiveView } from '../choose/live-view.ts'
-import type { Backend, Route, Snapshot } from '../config/snapshot.ts'
+import type { BackendLimit, LiveView } from '../choose/live-view.ts'
+import type { Backend, ProviderUpstream, Route, Snapshot } from '../config/snapshot.ts'
 import type { ProblemSeverity } from './operational-problem.ts'
 import type { ProblemFacts } from './problem-facts.ts'
 
@@ -34,8 +34,11 @@ export function usesOf(snapshot: Snapshot): ReadonlyMap<string, BackendUse> {
  * What is well, without the moments in which a trial is due: otherwise a problem would be over and begin again with each trial
  * that nobody makes.
  */
-export function steadyView({ live, failing }: Pick<ProblemFacts, 'live' | 'failing'>): LiveView {
+export function steadyView(facts: Pick<ProblemFacts, 'live' | 'failing' | 'snapshot' | 'exhaustedBudgets'>): LiveView {
+  const { live, failing } = facts
+  const unpaid = unpaidSubjects(facts)
   return {
+    limitOf: (backend) => (isUnpaid(backend, unpaid) ? outOfBudget : null),
     isHealthy: (id) => !failing.get(id)?.isEjected && live.isHealthy(id),
     hasCapacity: (id, maxInFlight) => live.hasCapacity(id, maxInFlight),
     isOperationRefused: (id, operation) => live.isOperationRefused(id, operation),
@@ -45,6 +48,24 @@ export function steadyView({ live, failing }: Pick<ProblemFacts, 'live' | 'faili
     retryAtMs: (id) => live.retryAtMs(id),
     ejectedAtMs: (id) => live.ejectedAtMs(id),
   }
+}
+
+const outOfBudget: BackendLimit = { reason: 'BUDGET_EXHAUSTED', retryAfterMs: Infinity }
+
+/** The ids of providers and backends of which nobody may have anything until more is allowed. */
+function unpaidSubjects({ snapshot, exhaustedBudgets }: Pick<ProblemFacts, 'snapshot' | 'exhaustedBudgets'>) {
+  const ids = new Set<string>()
+  for (const { budgetId, bucket, isSpent } of exhaustedBudgets) {
+    const budget = snapshot.limits.budgets.get(budgetId)
+    if (!budget || !isSpent || bucket !== '' || budget.onExhausted === 'NOTIFY') continue
+    if (budget.subject.kind !== 'INSTALLATION') ids.add(budget.subject.id)
+  }
+  return ids
+}
+
+function isUnpaid(backend: Backend, unpaid: ReadonlySet<string>): boolean {
+  if (unpaid.size === 0) return false
+  return unpaid.has(backend.id) || (backend.kind === 'providerModel' && unpaid.has(backend.provider.id))
 }
 
 /** The questions that several problems ask about backends. */
@@ -81,6 +102,12 @@ export class BackendUses {
 
   backend(backendId: string): Backend | undefined {
     return this.#snapshot.backends.get(backendId)
+  }
+
+  /** How bad it is that a provider serves nothing: as bad as for the worst of its models. */
+  severityWithoutProvider({ modelIds }: ProviderUpstream): ProblemSeverity {
+    const severities = modelIds.map((id) => this.severityWithout(id))
+    return severities.find((it) => it === 'CRITICAL') ?? severities.find((it) => it === 'WARNING') ?? 'NOTICE'
   }
 
   #hasOther({ targets, fallback }: Route, backendId: string): boolean {

@@ -3,6 +3,7 @@ import { backendProblems, credentialProblems } from './backend-problems.ts'
 import { BackendUses } from './backend-use.ts'
 import { installationProblems } from './installation-problems.ts'
 import { keyProblems } from './key-problems.ts'
+import { budgetProblems, limitProblems } from './limit-problems.ts'
 import { compareProblems, maxProblems, type OperationalProblem, type ProblemDraft } from './operational-problem.ts'
 import { priceProblems } from './price-problems.ts'
 import type { ProblemFacts } from './problem-facts.ts'
@@ -16,6 +17,8 @@ export function deriveProblems(facts: ProblemFacts): ProblemDraft[] {
     ...routeProblems(facts, uses),
     ...backendProblems(facts, uses),
     ...credentialProblems(facts, uses),
+    ...budgetProblems(facts, uses),
+    ...limitProblems(facts, uses),
     ...keyProblems(facts),
     ...priceProblems(facts, uses),
   ]

@@ -1,24 +1,48 @@
 import { createdAtMsOf } from '../config/object-id.ts'
+import type { ProviderModelBackend, Snapshot } from '../config/snapshot.ts'
+import { type Budget, installationKey } from '../limits/limit.ts'
 import type { BackendUses } from './backend-use.ts'
 import type { ProblemDraft } from './operational-problem.ts'
 import type { ProblemFacts } from './problem-facts.ts'
 
-/** Provider models that are paid for, and of which nobody knows how much. */
-export function priceProblems({ snapshot, unpricedSinceMs }: ProblemFacts, uses: BackendUses): ProblemDraft[] {
-  return [...unpricedSinceMs].flatMap(([id, sinceMs]) => {
+/** Provider models that are used, or that a budget covers, and of which nobody knows what they cost. */
+export function priceProblems(facts: ProblemFacts, uses: BackendUses): ProblemDraft[] {
+  const { snapshot, unpricedSinceMs } = facts
+  return unpricedModelIds(snapshot, maxModels).flatMap((id) => {
     const backend = snapshot.backends.get(id)
-    if (backend?.kind !== 'providerModel' || backend.pricing !== null || !uses.isUsed(id)) return []
+    if (backend?.kind !== 'providerModel') return []
+    const sinceMs = unpricedSinceMs.get(id)
+    const budgets = sinceMs === undefined ? budgetsOver(backend, snapshot, uses) : []
+    if (sinceMs === undefined && budgets.length === 0) return []
     return {
       code: 'PRICE_MISSING',
       key: id,
       severity: 'NOTICE',
       // Sums are kept by the hour, which may have begun before the model was there.
-      sinceMs: Math.max(sinceMs, createdAtMsOf(id)),
-      summary: `${backend.label} is used and has no price: its cost is unknown in reports and budgets.`,
+      sinceMs: Math.max(sinceMs ?? 0, createdAtMsOf(id)),
+      changedIds: budgets.slice(0, 1).map((budget) => budget.id),
+      summary:
+        sinceMs === undefined
+          ? `${backend.label} has no price, and a budget covers it: what it costs will not be counted.`
+          : `${backend.label} is used and has no price: its cost is unknown in reports and budgets.`,
       remedy: `Set one with providerModelUpdate(input: { model: { provider: "${backend.provider.name}", model: ${JSON.stringify(backend.upstreamModel)} }, pricing: { inputPerMillion: …, outputPerMillion: … } }).`,
       subjectId: id,
     } satisfies ProblemDraft
   })
+}
+
+export const maxModels = 200
+
+/** Of the model, its provider, the routes that use it, and the installation, which count all that it costs. */
+function budgetsOver(backend: ProviderModelBackend, { limits }: Snapshot, uses: BackendUses): readonly Budget[] {
+  const { targetedBy, fallbackOf } = uses.of(backend.id)
+  const subjects = [
+    backend.id,
+    backend.provider.id,
+    ...[...targetedBy, ...fallbackOf].map(({ id }) => id),
+    installationKey,
+  ]
+  return subjects.flatMap((key) => limits.budgetsBySubject.get(key) ?? [])
 }
 
 /** Provider models without a price that routes use: those whose traffic is worth a look. At most `limit`. */

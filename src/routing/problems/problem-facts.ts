@@ -22,6 +22,27 @@ export interface ProblemFacts {
   readonly answeredAtMs: ReadonlyMap<string, number>
   /** Provider models without a price that have had requests, with the instant of the first one. */
   readonly unpricedSinceMs: ReadonlyMap<string, number>
+  /** Rate limits that refuse requests. */
+  readonly reachedLimits: readonly ReachedLimit[]
+  readonly exhaustedBudgets: readonly ExhaustedBudget[]
+}
+
+/** A part of a rate limit that refuses requests. */
+export interface ReachedLimit {
+  readonly limitId: string
+  /** The ids of the limit's dimensions, with spaces between; see `bucketKey`. */
+  readonly bucket: string
+  readonly sinceMs: number
+}
+
+/** A part of a budget of which nothing is left, or too little for the requests that come. */
+export interface ExhaustedBudget {
+  readonly budgetId: string
+  readonly bucket: string
+  /** Null: it is not known since when. */
+  readonly sinceMs: number | null
+  /** Whether nothing is left. */
+  readonly isSpent: boolean
 }
 
 export interface FailingHealth {

@@ -93,6 +93,8 @@ function remedyFor(candidates: readonly Candidate[]): string {
     return 'Add endpoints with deploymentEndpointAdd, raise their maxInFlight, or set a fallback with routeFallbackSet.'
   if (candidates.some(({ availability }) => availability === 'UNHEALTHY'))
     return 'Repair or restart the servers, or send the route to others with routeTargetReplace or routeFallbackSet.'
+  if (candidates.some(({ availability }) => availability === 'BUDGET_EXHAUSTED'))
+    return 'Raise the budget with budgetRaise, or send the route to others with routeTargetReplace or routeFallbackSet.'
   return 'Set a backend to ACTIVE with deploymentUpdate or providerUpdate, or replace it with routeTargetReplace.'
 }
 

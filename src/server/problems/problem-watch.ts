@@ -152,6 +152,8 @@ function factsOf(
     warnings: stored.warnings,
     answeredAtMs: new Map([...stored.traffic].map(([id, { answeredAtMs }]) => [id, answeredAtMs ?? 0])),
     unpricedSinceMs: new Map(unpriced),
+    reachedLimits: stored.reachedLimits,
+    exhaustedBudgets: stored.exhaustedBudgets,
   }
 }
 

@@ -1,7 +1,13 @@
 import { deploymentWarnings, unsafeUrl } from '../../control/deployment/warnings.ts'
 import type { UpstreamPolicy } from '../../control/kit/context.ts'
-import { unpricedModelIds } from '../../routing/problems/price-problems.ts'
-import type { BackendFault, DelayedSpool, RecentAttempts } from '../../routing/problems/problem-facts.ts'
+import { maxModels, unpricedModelIds } from '../../routing/problems/price-problems.ts'
+import type {
+  BackendFault,
+  DelayedSpool,
+  ExhaustedBudget,
+  ReachedLimit,
+  RecentAttempts,
+} from '../../routing/problems/problem-facts.ts'
 import type { Backend, DeploymentBackend, Snapshot } from '../../routing/config/snapshot.ts'
 import { getConfigVersion } from '../../storage/change/version.ts'
 import type { Db } from '../../storage/database/db.ts'
@@ -9,8 +15,10 @@ import type { DeploymentProbeRow } from '../../storage/deployment/probe.ts'
 import { type BackendTraffic, listBackendTraffic } from '../../storage/problem/backend-traffic.ts'
 import { listDelayedSpools } from '../../storage/problem/delayed-usage.ts'
 import { listNextCommits } from '../../storage/problem/next-commits.ts'
+import { listReachedLimits } from '../../storage/problem/reached-limits.ts'
 import { listRecentAttempts } from '../../storage/problem/recent-attempts.ts'
 import { listSuspectProbes, readProbesMark } from '../../storage/problem/suspect-probes.ts'
+import { createBudgetLooks } from './budget-looks.ts'
 
 /** What the database knows of problems, as it was last read. */
 export interface StoredFacts {
@@ -22,6 +30,8 @@ export interface StoredFacts {
   readonly nextCommits: ReadonlyMap<number, number>
   readonly warnings: readonly BackendFault[]
   readonly traffic: ReadonlyMap<string, BackendTraffic>
+  readonly reachedLimits: readonly ReachedLimit[]
+  readonly exhaustedBudgets: readonly ExhaustedBudget[]
 }
 
 export const noStoredFacts: StoredFacts = {
@@ -31,13 +41,14 @@ export const noStoredFacts: StoredFacts = {
   nextCommits: new Map(),
   warnings: [],
   traffic: new Map(),
+  reachedLimits: [],
+  exhaustedBudgets: [],
 }
 
 /** Usage is in the database about a second after its request, and a moment later while the database is busy. */
 const usageDelayMs = 15_000
 /** Sums by the hour need no closer look. */
 const trafficEveryMs = 10_000
-const maxUnpriced = 200
 
 /** Reads what the database knows, in a few statements that do not grow with the configuration; large answers only when they changed. */
 export function createStoredFactsReader(options: {
@@ -51,6 +62,8 @@ export function createStoredFactsReader(options: {
   let probes: { mark: string; backends: Snapshot['backends']; rows: readonly DeploymentProbeRow[] } | undefined
   let warned: { key: unknown; backends: Snapshot['backends']; warnings: readonly BackendFault[] } | undefined
   let traffic: { readAtMs: number; ids: string; rows: ReadonlyMap<string, BackendTraffic> } | undefined
+
+  const readBudgets = createBudgetLooks(db, () => snapshot().limits.budgets.values())
 
   const readProbes = async (backends: Snapshot['backends']) => {
     const mark = await readProbesMark(db)
@@ -80,9 +93,12 @@ export function createStoredFactsReader(options: {
       await listDelayedSpools(db, usageDelayMs),
     ]
     const warnings = await readWarnings(served)
-    const asked = new Set([...unpricedModelIds(served, maxUnpriced), ...warnings.map(({ backendId }) => backendId)])
+    const asked = new Set([...unpricedModelIds(served, maxModels), ...warnings.map(({ backendId }) => backendId)])
     const latest = { version, committedAtMs: committedAt.getTime() }
-    return { attempts, delayedSpools, latest, nextCommits, warnings, traffic: await readTraffic([...asked].sort()) }
+    const reachedLimits = served.limits.rateLimits.size > 0 ? await listReachedLimits(db) : []
+    const exhaustedBudgets = await readBudgets()
+    const used = await readTraffic([...asked].sort())
+    return { attempts, delayedSpools, latest, nextCommits, warnings, traffic: used, reachedLimits, exhaustedBudgets }
   }
 }
 

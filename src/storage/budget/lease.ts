@@ -39,11 +39,16 @@ export async function leaseBudgets(
 async function lockBuckets(tx: Tx, asks: readonly BudgetAsk[]): Promise<void> {
   const rows = asks.map(rowOf)
   await sql`
-    INSERT INTO budget_bucket AS b (budget_id, bucket, period_start, turn_at)
-    SELECT budget_id, bucket, period_start, clock_timestamp()
-    FROM jsonb_to_recordset(${JSON.stringify(rows)}) AS a (budget_id text, bucket text, period_start timestamptz)
+    INSERT INTO budget_bucket AS b (budget_id, bucket, period_start, turn_at, refused_at, refused_since)
+    SELECT budget_id, bucket, period_start, now, refused_at, refused_at
+    FROM jsonb_to_recordset(${JSON.stringify(rows)})
+      AS a (budget_id text, bucket text, period_start timestamptz, has_refused boolean),
+      clock_timestamp() AS now, LATERAL (SELECT CASE WHEN has_refused THEN now END AS refused_at) AS refusal
     ORDER BY budget_id COLLATE "C", bucket COLLATE "C", period_start
-    ON CONFLICT (budget_id, bucket, period_start) DO UPDATE SET turn_at = excluded.turn_at`.execute(tx)
+    ON CONFLICT (budget_id, bucket, period_start) DO UPDATE SET turn_at = excluded.turn_at,
+      refused_at = coalesce(excluded.refused_at, b.refused_at),
+      refused_since = CASE WHEN excluded.refused_at IS NULL OR excluded.refused_at < b.refused_at + interval '1 minute'
+        THEN coalesce(b.refused_since, excluded.refused_since) ELSE excluded.refused_since END`.execute(tx)
 }
 
 function rowOf(ask: BudgetAsk, number: number) {
@@ -57,6 +62,7 @@ function rowOf(ask: BudgetAsk, number: number) {
     in_use: ask.inUse,
     need: ask.need,
     spare: ask.spare,
+    has_refused: ask.hasRefused,
   }
 }
 

@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import type { Db } from '../database/db.ts'
 
-const versionedTables = ['route', 'deployment', 'provider', 'api_key'] as const
+const versionedTables = ['route', 'deployment', 'provider', 'api_key', 'budget'] as const
 
-/** When these routes, deployments, providers and API keys were last changed, in milliseconds since the epoch, by id. One statement. */
+/** When these routes, deployments, providers, API keys and budgets were last changed, in milliseconds since the epoch, by id. One statement. */
 export async function listChangedAt(db: Db, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
   if (ids.length === 0) return new Map()
   const selects = versionedTables.map(

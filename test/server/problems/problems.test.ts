@@ -229,6 +229,38 @@ test('a model without a price is told once it was used, and not when it has one'
   expect(await problems()).toEqual([])
 }, 120_000)
 
+test('a budget that is too small for the next request is told, until it is raised', async () => {
+  await setUpPaid('budgeted', 'good-secret', priced)
+  const { budget } = await product.graphql.change<{ budget: { id: string } }>(
+    'mutation { budgetCreate(input: { subject: { installation: true }, amount: "0.000000001" }) { budget { id } userErrors { message code path } } }',
+  )
+  expect(await ask('budgeted')).toBeGreaterThanOrEqual(400)
+  const exhausted = await appears('BUDGET_EXHAUSTED')
+  expect(exhausted).toMatchObject({ severity: 'CRITICAL', subject: { id: budget.id } })
+  expect(exhausted.summary).toContain('The budget of the installation (0.000000001 USD a month) is used up')
+  expect(exhausted.remedy).toContain('budgetRaise')
+  await change('budgetRaise', `{ id: "${budget.id}", amount: "100" }`)
+  await goes('BUDGET_EXHAUSTED')
+  expect(await ask('budgeted')).toBe(200)
+  await change('budgetDelete', `{ id: "${budget.id}" }`)
+}, 120_000)
+
+test('a limit that refuses requests is told, until it is raised', async () => {
+  const name = await setUp()
+  const { rateLimit } = await product.graphql.change<{ rateLimit: { id: string } }>(
+    'mutation { rateLimitCreate(input: { subject: { installation: true }, requestsPerMinute: 1 }) { rateLimit { id } userErrors { message code path } } }',
+  )
+  await until(async () => (await ask(name)) === 429, waiting)
+  const reached = await appears('LIMIT_REACHED')
+  expect(reached).toMatchObject({ severity: 'CRITICAL', subject: { id: rateLimit.id } })
+  expect(reached.summary).toContain('The limit of the installation (1 requests a minute) is reached')
+  expect(reached.remedy).toContain('rateLimitUpdate')
+  await change('rateLimitUpdate', `{ id: "${rateLimit.id}", requestsPerMinute: 6000 }`)
+  await goes('LIMIT_REACHED')
+  expect(await ask(name)).toBe(200)
+  await change('rateLimitDelete', `{ id: "${rateLimit.id}" }`)
+}, 120_000)
+
 test('a key that expires soon is told to who may see it, until it has another end', async () => {
   const soon = new Date(Date.now() + 86_400_000).toISOString()
   const { apiKey } = await product.graphql.change<{ apiKey: { id: string; updatedAt: string } }>(
