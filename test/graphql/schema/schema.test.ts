@@ -21,7 +21,7 @@ const contractFile = process.env['CONTRACT_FILE'] ?? ''
 /** What is added to the contract, part by part. */
 const nextContractFile = process.env['CONTRACT_NEXT_FILE'] ?? ''
 /** The headings of the parts that are built. */
-const builtParts = ['A.']
+const builtParts = ['A.', 'F.']
 
 // Built from the text, like a client's tools do.
 const schema = buildSchema(printedSchema())
