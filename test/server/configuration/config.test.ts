@@ -28,6 +28,8 @@ describe('readConfig', () => {
     expect(readConfig({ PATH: '/bin', HOME: '/root' })).toEqual({
       warnings: [],
       config: {
+        role: 'all',
+        workers: 0,
         api: { host: '127.0.0.1', port: 4000 },
         gateway: { host: '127.0.0.1', port: 8080 },
         dataDir: resolve('data'),
@@ -56,6 +58,8 @@ describe('readConfig', () => {
 
   test('every variable is read', () => {
     const config = configOf({
+      SIGNALBOX_ROLE: 'gateway',
+      SIGNALBOX_WORKERS: '3',
       SIGNALBOX_API_HOST: '[::1]',
       SIGNALBOX_API_PORT: '0',
       SIGNALBOX_GATEWAY_HOST: '0.0.0.0',
@@ -84,6 +88,8 @@ describe('readConfig', () => {
       OTEL_TRACES_SAMPLER_ARG: '0.25',
     })
     expect(config).toEqual({
+      role: 'gateway',
+      workers: 3,
       api: { host: '::1', port: 0 },
       gateway: { host: '0.0.0.0', port: 0 },
       dataDir: '/srv/signalbox',
