@@ -30,6 +30,8 @@ import { findTextProblem } from './text-bounds.ts'
 /** Fields that an operation may ask for, with each page counted as if it were full. */
 const maxCost = 50_000
 const maxDepth = 20
+/** What the budget is charged for a document that is not run. */
+const refusedCost = 1_000
 
 /** By GraphQL over HTTP the status is 400, but 200 if the answer is `application/json`: that is what `spec` tells yoga. */
 const refused = { http: { status: 400, spec: true } }
@@ -49,7 +51,8 @@ export interface RequestLimits {
  * Bounds what one operation can ask for, and what all operations of a key can, over HTTP and over WebSocket. The cost stands in
  * `extensions.cost` of every answer.
  */
-export function useRequestLimits({ budget, report }: RequestLimits): Plugin<GraphQLContext> {
+export function useRequestLimits(limits: RequestLimits): Plugin<GraphQLContext> {
+  const { report } = limits
   return {
     onParse({ parseFn, setParseFn, context }) {
       setParseFn((source, options) => {
@@ -57,11 +60,10 @@ export function useRequestLimits({ budget, report }: RequestLimits): Plugin<Grap
           throw fault('QUERY_TOO_COMPLEX', `A document has at most ${maxNesting} brackets in one another.`)
         return parseFn(source, { ...options, maxTokens })
       })
-      return ({ result, replaceParseResult }) => {
+      return ({ result }) => {
         if (!(result instanceof GraphQLError)) return
-        const refused = refusedDocument(result)
-        reportRefused(report, operationHead(context), null, [refused])
-        replaceParseResult(refused)
+        // Thrown here: yoga would answer what it sees with 200, also a 429.
+        throw refuse(limits, operationHead(context), null, [refusedDocument(result)])[0]!
       }
     },
     onValidate({ addValidationRule, validateFn, setValidationFn, params, context }) {
@@ -70,18 +72,15 @@ export function useRequestLimits({ budget, report }: RequestLimits): Plugin<Grap
       setValidationFn((schema, document, rules, ...rest) =>
         validateFn(schema, document, rules?.map(withCodes), ...rest).map(explained),
       )
-      return ({ valid, result }) => {
-        const errors = result as readonly GraphQLError[]
-        if (!valid) reportRefused(report, operationHead(context, params.documentAST as DocumentNode), null, errors)
+      return ({ valid, result, setResult }) => {
+        const head = operationHead(context, params.documentAST as DocumentNode)
+        if (!valid) setResult([...refuse(limits, head, null, result as readonly GraphQLError[])])
       }
     },
     onExecute({ args, setResultAndStopExecution }) {
       const head = operationHead(args.contextValue, args.document, args.operationName)
-      const { cost, errors = whyTooMuch(budget, head.apiKeyId, cost) } = measure(args)
-      if (errors) {
-        reportRefused(report, head, cost, errors)
-        return setResultAndStopExecution({ errors, ...(cost && costExtensions(cost)) })
-      }
+      const { cost, errors } = admit(limits, head, measure(args))
+      if (errors) return setResultAndStopExecution({ errors, ...(cost && costExtensions(cost)) })
       const beganAtMs = performance.now()
       return {
         onExecuteDone({ result, setResult }) {
@@ -103,12 +102,9 @@ export function useRequestLimits({ budget, report }: RequestLimits): Plugin<Grap
     },
     onSubscribe({ args, setResultAndStopExecution }) {
       const head = operationHead(args.contextValue, args.document, args.operationName)
-      const { cost, errors = whyNotStreamed(args.contextValue) ?? whyTooMuch(budget, head.apiKeyId, cost) } =
-        measure(args)
-      if (errors) {
-        reportRefused(report, head, cost, errors)
-        return setResultAndStopExecution({ errors, ...(cost && costExtensions(cost)) })
-      }
+      const measured = measure(args)
+      const { cost, errors } = admit(limits, head, { errors: whyNotStreamed(args.contextValue), ...measured })
+      if (errors) return setResultAndStopExecution({ errors, ...(cost && costExtensions(cost)) })
       return {
         onSubscribeResult({ result }) {
           const isOpen = Symbol.asyncIterator in result
@@ -129,6 +125,28 @@ export function useRequestLimits({ budget, report }: RequestLimits): Plugin<Grap
   }
 }
 
+/** What is not run, or why it is, as it is reported: what passed its own bounds takes its cost from the budget. */
+function admit(limits: RequestLimits, head: OperationHead, measured: Measured): Measured {
+  const { cost, errors } = measured
+  if (errors) return { cost, errors: refuse(limits, head, cost, errors) }
+  const tooMuch = whyTooMuch(limits.budget, head.apiKeyId, cost?.complexity ?? 0)
+  if (!tooMuch) return measured
+  reportRefused(limits.report, head, cost, tooMuch)
+  return { cost, errors: tooMuch }
+}
+
+/** What is refused before it runs costs the same each time: to read it was work, and a loop of it would never end otherwise. */
+function refuse(
+  { budget, report }: RequestLimits,
+  head: OperationHead,
+  cost: Cost | null | undefined,
+  faults: readonly GraphQLError[],
+): readonly GraphQLError[] {
+  const errors = whyTooMuch(budget, head.apiKeyId, refusedCost) ?? faults
+  reportRefused(report, head, cost, errors)
+  return errors
+}
+
 function reportRefused(
   report: ReportOperation,
   head: OperationHead,
@@ -140,14 +158,13 @@ function reportRefused(
   report({ ...head, outcome: 'REFUSED', errorCodes, errorCount, cost: cost?.complexity ?? null, durationMs: null })
 }
 
-/** What was refused for its own cost takes nothing from the budget. */
-function whyTooMuch(budget: CostBudget, apiKeyId: string, cost: Cost | undefined): readonly GraphQLError[] | undefined {
-  const retryAfterMs = budget.take(apiKeyId, cost?.complexity ?? 0)
+function whyTooMuch(budget: CostBudget, apiKeyId: string, cost: number): readonly GraphQLError[] | undefined {
+  const retryAfterMs = budget.take(apiKeyId, cost)
   if (retryAfterMs === null) return undefined
   const seconds = Math.ceil(retryAfterMs / 1_000)
   const headers = { 'retry-after': String(seconds), 'retry-after-ms': String(retryAfterMs) }
   const message = `The operations of this key cost too much in a minute: go on in ${seconds} s.`
-  return [fault('RATE_LIMITED', message, { extensions: { retryAfterMs, http: { status: 429, headers } } })]
+  return [fault('RATE_LIMITED', message, { extensions: { retryAfterMs, http: { status: 429, headers, spec: false } } })]
 }
 
 function refusedDocument(error: GraphQLError): GraphQLError {
@@ -171,9 +188,9 @@ function costExtensions({ complexity }: Cost, extensions: object = {}) {
 }
 
 interface Measured {
-  readonly cost?: Cost
+  readonly cost?: Cost | undefined
   /** Why the operation is not run. */
-  readonly errors?: readonly GraphQLError[]
+  readonly errors?: readonly GraphQLError[] | undefined
 }
 
 /** What cannot be measured is not run: whatever is thrown here ends the request. */

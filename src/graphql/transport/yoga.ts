@@ -13,6 +13,9 @@ import { type TrustedDocuments, useTrustedDocuments } from './trusted-documents.
 /** Most bytes of a request's body, and of a WebSocket message. */
 export const maxBodyBytes = 1_048_576
 
+/** An error that is remembered is thrown before a plugin sees it: a broken document would be charged and reported only once. */
+const rememberNothing = { get: () => undefined, set: () => {} }
+
 /** What is known of a request before GraphQL looks at it. */
 export interface RequestFacts {
   readonly actor: Actor
@@ -40,6 +43,7 @@ export function createGraphQLEngine(
     batching: false,
     maxRequestBodySize: maxBodyBytes,
     logging: false,
+    parserAndValidationCache: { errorCache: rememberNothing },
     maskedErrors: { maskError: createErrorMask(log) },
     context: ({ actor, requestId, signal }) => {
       const view = shared.reads.openReadView()

@@ -114,6 +114,40 @@ test('a key in a loop is refused with 429 and when to go on, other keys are not,
   expect((await ask(own.adminKey)).status).toBe(200)
 })
 
+const deep = `{ ${'targets { route { '.repeat(12)} id ${'} }'.repeat(12)} }`
+
+test.each([
+  ['cannot be parsed', '{ broken', 'GRAPHQL_PARSE_FAILED'],
+  ['do not fit the schema', '{ nothing }', 'GRAPHQL_VALIDATION_FAILED'],
+  ['are too deep', `{ route(by: { name: "route" }) ${deep} }`, 'QUERY_TOO_COMPLEX'],
+  ['have brackets without end', '{ a '.repeat(5_000), 'QUERY_TOO_COMPLEX'],
+  ['lack a variable', 'query ($id: ID!) { node(id: $id) { id } }', 'BAD_USER_INPUT'],
+])('a loop of documents that %s reaches 429, each time by the same text', async (_what, query, code) => {
+  let nowMs = 0
+  await using own = await openTestApi({ costPerMinute: 20_000, nowMs: () => nowMs })
+  const other = await own.makeKey('OPERATOR', ['CONFIG_READ'])
+  const ask = async (text: string, key = own.adminKey) => {
+    const response = await fetch(`${own.url}/graphql`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${key}` },
+      body: JSON.stringify({ query: text }),
+    })
+    const { errors } = (await response.json()) as { errors?: { extensions: { code: string } }[] }
+    const retryAfterMs = Number(response.headers.get('retry-after-ms'))
+    return { status: response.status, code: errors?.[0]?.extensions.code, retryAfterMs }
+  }
+  const codes = []
+  for (let i = 0; i < 20; i++) codes.push((await ask(query)).code)
+  expect(new Set(codes)).toEqual(new Set([code]))
+  const refused = await ask(query)
+  expect(refused).toMatchObject({ status: 429, code: 'RATE_LIMITED', retryAfterMs: 3_000 })
+  expect(await ask('{ viewer { scopes } }')).toMatchObject({ status: 429 })
+  expect(await ask('{ viewer { scopes } }', other.key)).toMatchObject({ status: 200, code: undefined })
+  expect(own.reports).toHaveLength(23)
+  nowMs += refused.retryAfterMs
+  expect((await ask(query)).code).toBe(code)
+})
+
 test('over any time a key gets no more than a bucket and what flows in, and an operation is never refused for ever', () => {
   const call = fc.record({ cost: fc.integer({ min: 0, max: 50_000 }), waitMs: fc.integer({ min: 0, max: 20_000 }) })
   fc.assert(
