@@ -151,6 +151,7 @@ const mostFollowed = 100_000
 
 /** What an attempt reserves of a budget: what it costs at most, or what is stated for what has no price; null: nothing. */
 export function reservedOf({ unpricedReserve }: Budget, mostCost: number | null): number | null {
-  if (mostCost !== null) return mostCost
+  // What costs nothing has nothing to wait for.
+  if (mostCost !== null) return mostCost > 0 ? mostCost : null
   return unpricedReserve === null ? null : nanoOf(unpricedReserve)
 }

@@ -157,7 +157,8 @@ export class LeaseTurns<Ask, Answer> implements Disposable {
   #comeBack(): void {
     this.#isAway = false
     this.#options.log.info({}, 'limits are counted over all gateways again')
-    for (const taker of this.#known) taker.comeBack()
+    const nowMs = monotonicMs()
+    for (const taker of this.#known) taker.comeBack(nowMs)
   }
 
   /** What has been idle gives back what it holds; while the database is away, it is asked whether it is back. */

@@ -74,9 +74,12 @@ function outputOf({ head }: ReceivedRequest): { cap: number | null; choices: num
   return { cap: stated.length > 0 ? Math.max(...stated) : null, choices: Math.max(1, ...numbers(choices)) }
 }
 
-/** What is no whole number that could be meant is left to upstream. */
+/** More is asked for by clients that want no bound. */
+const mostMeant = 100_000_000
+
+/** What is no whole number from 1 on is left to upstream. */
 function wholeNumber(raw: Buffer | undefined): number | null {
   if (!raw || raw.length > 40) return null
   const value = Number(raw.toString('latin1').trim())
-  return Number.isSafeInteger(value) && value > 0 && value <= 100_000_000 ? value : null
+  return Number.isInteger(value) && value > 0 ? Math.min(value, mostMeant) : null
 }

@@ -17,5 +17,5 @@ export interface TurnTaker<Ask, Answer> {
   /** The database is away: this gateway goes on by its share. */
   goOn(gateways: number, nowMs: number): void
   /** The database is back. */
-  comeBack(): void
+  comeBack(nowMs: number): void
 }

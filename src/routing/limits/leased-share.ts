@@ -27,7 +27,7 @@ const idleAfterMs = 1_000
 
 export class LeasedShare {
   #held = 0
-  #inUse = 0
+  #inUse: number
   #heldUntilMs = 0
   #renewAtMs = 0
   #lastTakenMs = 0
@@ -38,6 +38,12 @@ export class LeasedShare {
   #freeAtMs = 0
   /** All that this gateway may use while the database is away; null: it is not. */
   #alone: number | null = null
+
+  /** `inUse`: of what is under way already, and was not taken from it. */
+  constructor(inUse = 0) {
+    this.#inUse = inUse
+    this.#isReported = inUse === 0
+  }
 
   get inUse(): number {
     return this.#inUse
@@ -91,7 +97,9 @@ export class LeasedShare {
   /** `need`: what requests wait for; `mostSpare`: what may be kept for the next ones. */
   ask(need: number, mostSpare: number, nowMs: number): ShareAsk {
     const wanted = this.#isIdle(nowMs) ? 0 : Math.min(this.#taken, mostSpare)
-    const held = Math.max(this.#inUse, Math.min(this.#held, this.#inUse + wanted))
+    // What was kept beyond the end of the lease may be somebody else's by now.
+    const leased = nowMs < this.#heldUntilMs ? this.#held : 0
+    const held = Math.max(this.#inUse, Math.min(leased, this.#inUse + wanted))
     // What goes back is free there: what was told before is too little.
     if (held < this.#held) this.#free = null
     this.#held = held

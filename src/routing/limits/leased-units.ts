@@ -56,7 +56,7 @@ export class LeasedUnits {
   #level: number | null = null
   #levelAtMs = 0
   /** Of this gateway's own share, while the database is away; null: it is not. */
-  #share: { level: number; atMs: number; gateways: number } | null = null
+  #share: { level: number; used: number; atMs: number; gateways: number } | null = null
 
   constructor(rate: UnitsRate) {
     this.rate = rate
@@ -80,7 +80,7 @@ export class LeasedUnits {
     this.#used += taken
     this.#lastUsedMs = nowMs
     this.#isReported = false
-    if (this.#share && taken > fromLease) this.#share.level -= taken - fromLease
+    if (this.#share) this.#useShare(taken - fromLease)
     return taken
   }
 
@@ -88,7 +88,7 @@ export class LeasedUnits {
   giveBack(units: number): void {
     if (units <= 0) return
     this.#isReported = false
-    if (this.#share) this.#share.level = Math.min(this.#shareBurst, this.#share.level + units)
+    if (this.#share) this.#useShare(-units)
     else {
       this.#returned += units
       if (this.#level !== null) this.#level += units
@@ -101,7 +101,7 @@ export class LeasedUnits {
     this.#isReported = false
     const fromLease = Math.min(units, this.#held)
     this.#held -= fromLease
-    if (this.#share) this.#share.level -= units - fromLease
+    if (this.#share) this.#useShare(units - fromLease)
     else this.#debt += units - fromLease
   }
 
@@ -170,6 +170,7 @@ export class LeasedUnits {
     this.#heldUntilMs = askedAtMs + leaseMs
     this.#level = level
     this.#levelAtMs = askedAtMs
+    this.#payDebt()
     // Whether or not somebody waits: what was granted counts as held until the database is told of its use.
     if (granted > 0) this.#lastUsedMs = Math.max(this.#lastUsedMs, askedAtMs)
   }
@@ -183,14 +184,35 @@ export class LeasedUnits {
   /** The database is away: from now on by the share of so many gateways, which is empty at first. */
   goOn(gateways: number, nowMs: number): void {
     if (this.#share) this.#share.gateways = gateways
-    else this.#share = { level: 0, atMs: nowMs, gateways }
+    else this.#share = { level: 0, used: 0, atMs: nowMs, gateways }
   }
 
-  /** The database is back: it has to be asked before anything else is used. */
-  comeBack(): void {
+  /**
+   * The database is back: it has to be asked before anything else is used. Its bucket has filled meanwhile as if nothing had been used:
+   * what is lacking of this gateway's share is owed. More than a full bucket is not, because no more was filled.
+   */
+  comeBack(nowMs: number): void {
     if (!this.#share) return
+    const lacking = Math.min(this.#share.used, this.#shareBurst - this.#shareAt(nowMs))
     this.#share = null
     this.#level = null
+    if (lacking <= 0) return
+    this.#debt += lacking
+    this.#isReported = false
+  }
+
+  #useShare(units: number): void {
+    const share = this.#share!
+    share.level = Math.min(this.#shareBurst, share.level - units)
+    share.used += units
+  }
+
+  /** With what has been granted, before anybody uses it. */
+  #payDebt(): void {
+    const paid = Math.min(this.#debt, this.#held)
+    if (paid <= 0) return
+    this.#held -= paid
+    this.#debt -= paid
   }
 
   get #perMs(): number {

@@ -49,13 +49,13 @@ export class RateBucket implements TurnTaker<LeaseAsk, LeaseAnswer> {
     return this.limit.enforcement === 'ENFORCE'
   }
 
-  /** The limit has been changed: what is held stays. */
+  /** The limit has been changed: what is held stays. Requests that are open already have places too, and give them back when they end. */
   follow(limit: RateLimit): void {
     this.limit = limit
     this.requests = following(this.requests, requestRate(limit))
     this.tokens = following(this.tokens, tokenRate(limit))
     if (limit.inFlight === null) this.places = null
-    else this.places ??= new LeasedShare()
+    else this.places ??= new LeasedShare(this.#open)
   }
 
   /** `ROOM`: it can take the request. `ASK`: only the database knows. Else what is lacking. */
@@ -92,7 +92,8 @@ export class RateBucket implements TurnTaker<LeaseAsk, LeaseAnswer> {
   /** A request begins (1), or ends (-1), to wait for the database's word. */
   wait(demand: RateDemand, count: 1 | -1): void {
     this.#waitingRequests += count
-    if (this.tokens) this.#waitingTokens += count * demand.tokens
+    // Also if tokens are not bounded: they may be when it ends.
+    this.#waitingTokens += count * demand.tokens
   }
 
   /** Takes a request in. Returns the tokens that were taken for it. */
@@ -226,9 +227,9 @@ export class RateBucket implements TurnTaker<LeaseAsk, LeaseAnswer> {
     this.places?.goOn(Math.max(1, Math.floor(this.limit.inFlight! / gateways)))
   }
 
-  comeBack(): void {
-    this.requests?.comeBack()
-    this.tokens?.comeBack()
+  comeBack(nowMs: number): void {
+    this.requests?.comeBack(nowMs)
+    this.tokens?.comeBack(nowMs)
     this.places?.comeBack()
   }
 }

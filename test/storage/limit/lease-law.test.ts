@@ -36,14 +36,23 @@ class World {
   #lives = 0
   readonly gateways: Life[]
 
-  constructor(db: Db, limit: RateLimit) {
+  constructor(db: Db, limit: RateLimit, gateways = 4) {
     this.#db = db
     this.#limit = limit
-    this.gateways = Array.from({ length: 4 }, () => this.#begin())
+    this.gateways = Array.from({ length: gateways }, () => this.#begin())
   }
 
   #begin(): Life {
     return { id: `gateway-${this.#lives++}`, bucket: new RateBucket(this.#limit, '') }
+  }
+
+  /** Of all gateways. */
+  loseDatabase(): void {
+    for (const { bucket } of this.gateways) bucket.goOn(this.gateways.length, this.#nowMs)
+  }
+
+  findDatabase(): void {
+    for (const { bucket } of this.gateways) bucket.comeBack(this.#nowMs)
   }
 
   pass(ms: number): void {
@@ -133,6 +142,26 @@ test('over any interval no more than burst + rate × t is used, whichever gatewa
     ),
     { numRuns: 60 },
   )
+})
+
+test('what a gateway uses while the database is away does not come back with it', async () => {
+  await using database = await openTestDatabase()
+  const world = new World(database.db, rateLimit({ requestsPerMinute: 600, burst: 20 }), 1)
+  await world.use(0, 20)
+  world.loseDatabase()
+  for (let i = 0; i < 50; i++) {
+    world.pass(100)
+    await world.use(0, 5)
+  }
+  expect(world.admitted.length).toBe(70)
+  world.findDatabase()
+  await world.turn(0, false)
+  await world.use(0, 30)
+  expect(mostBeyond(world.admitted, 600, 20)).toBeLessThanOrEqual(1e-6)
+  world.pass(2_000)
+  await world.use(0, 30)
+  expect(mostBeyond(world.admitted, 600, 20)).toBeLessThanOrEqual(1e-6)
+  expect(world.admitted.length).toBeGreaterThanOrEqual(88)
 })
 
 test('one gateway alone uses the whole burst, then all of the rate', async () => {
