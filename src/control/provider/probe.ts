@@ -127,7 +127,8 @@ async function probe(
     upstreamModel: name,
     categories: categories ?? guessCategories(name),
     selected: selected.has(name),
-    provider,
+    // Without its secrets: whoever gets the list needs none.
+    provider: { kind: provider.kind, baseUrl: provider.baseUrl },
   }))
   return { models, latencyMs: first.latencyMs }
 }

@@ -32,10 +32,11 @@ test('a provider that is stored is asked with its secret, its headers and throug
     }),
   )
   const { models, latencyMs } = valueOf(await probeProvider(control, { stored: { name: 'p' } }))
+  const provider = { kind: 'OPENAI_COMPATIBLE', baseUrl: upstream.baseUrl }
   expect(models).toEqual([
-    { upstreamModel: 'gpt-x', categories: ['LLM'], selected: false },
-    { upstreamModel: 'bge-m3', categories: ['EMBEDDING'], selected: true },
-    { upstreamModel: 'mystery', categories: ['UNKNOWN'], selected: false },
+    { upstreamModel: 'gpt-x', categories: ['LLM'], selected: false, provider },
+    { upstreamModel: 'bge-m3', categories: ['EMBEDDING'], selected: true, provider },
+    { upstreamModel: 'mystery', categories: ['UNKNOWN'], selected: false, provider },
   ])
   expect(latencyMs).toBeGreaterThan(0)
   expect(upstream.requests.map(({ method, path }) => `${method} ${path}`)).toEqual(['GET /v1/models'])

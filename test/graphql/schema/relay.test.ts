@@ -42,13 +42,13 @@ test('`node` finds the objects with an id', () => {
   const withId = objects.filter((type) => field(type, 'id')) as GraphQLObjectType[]
   const isNode = (type: GraphQLObjectType) => type.getInterfaces().some(({ name }) => name === 'Node')
   expect(withId.map((type) => textOf(field(type, 'id')!.type))).toEqual(withId.map(() => 'ID!'))
-  // These two are read with what they belong to, and by no id of their own.
+  // These are read with what they belong to or in a list, and by no id of their own.
   expect(
     withId
       .filter((type) => !isNode(type))
       .map(String)
       .toSorted(),
-  ).toEqual(['Gateway', 'ProviderCredential'])
+  ).toEqual(['Gateway', 'Problem', 'ProviderCredential'])
 })
 
 test('connections have edges with nodes and cursors, and a page info', () => {
