@@ -7,7 +7,7 @@ import type { Shell } from './shell.ts'
 export function addCreateKey(program: Command, shell: Shell): void {
   program
     .command('create-key')
-    .summary("make a new administrator's key, for who has lost theirs")
+    .summary("make a new administrator's key, if the old one is lost")
     .description(
       "Makes a new administrator's key and prints it, once. For who has lost theirs. Works beside a running server, too.",
     )

@@ -74,7 +74,7 @@ function isGiven(info: GraphQLResolveInfo, name: string): boolean {
 export function pageArgs(t: ArgBuilder<PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>>) {
   return {
     first: t.int({
-      description: `How many, 0 to ${maxPageSize}, from the begin or behind \`after\`.`,
+      description: `How many, 0 to ${maxPageSize}, from the beginning, or after the cursor \`after\`.`,
       defaultValue: defaultPageSize,
     }),
     after: t.string({ description: 'The cursor that the page begins behind.' }),
@@ -169,7 +169,7 @@ export function connectionType<Node extends PlacedRow>(
   options: { readonly isCounted: boolean; readonly description: string },
 ) {
   const edge = builder.objectRef<Edge<Node>>(`${name}Edge`).implement({
-    description: `A ${name} in a page.`,
+    description: 'One entry of a page: the object and its cursor.',
     fields: (t) => ({
       cursor: t.string({
         description: 'Where it stands: for `after` and `before`.',

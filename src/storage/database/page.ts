@@ -6,7 +6,7 @@ import type { Tables } from './tables.ts'
 export interface PageRequest {
   /** Most rows. */
   readonly limit: number
-  /** Only what stands behind this place (`placeOf`); null: from the begin. */
+  /** Only what stands behind this place (`placeOf`); null: from the beginning. */
   readonly after: string | null
   /** Only what stands before this place; null: to the end. */
   readonly before: string | null
