@@ -12,6 +12,8 @@ import { MoneyHold, type Reservation } from './money-hold.ts'
 
 /** Longer than for a rate: a request that is refused for money is not sent again. */
 const patienceMs = 2_000
+/** Two seconds of turns: as long as records are on their way they count twice, and to refuse then would be wrong. */
+const mostRounds = 40
 
 export type MoneyEntry = MoneyHold | BudgetBucket
 
@@ -23,8 +25,13 @@ export class BudgetGate implements Disposable {
   /** Whose records are not in the database. */
   readonly #unstored = new Map<string, readonly BudgetBucket[]>()
 
-  constructor(options: Omit<LeaseTurnsOptions<BudgetAsk, BudgetAnswer>, 'forget' | 'patienceMs'>) {
-    this.#turns = new LeaseTurns({ ...options, patienceMs, forget: (bucket) => this.#forget(bucket as BudgetBucket) })
+  constructor(options: Omit<LeaseTurnsOptions<BudgetAsk, BudgetAnswer>, 'forget' | 'patienceMs' | 'mostRounds'>) {
+    this.#turns = new LeaseTurns({
+      ...options,
+      patienceMs,
+      mostRounds,
+      forget: (bucket) => this.#forget(bucket as BudgetBucket),
+    })
   }
 
   /** Of the installation, the caller and the route. */

@@ -10,6 +10,8 @@ export interface LeaseTurnsOptions<Ask, Answer> {
   readonly gatewayCount: () => number
   /** Nobody waits longer for an answer: the database counts as away until it comes. */
   readonly patienceMs: number
+  /** After so many answers that left it open a waiter is decided by what is known then. */
+  readonly mostRounds: number
   readonly log: GatewayLog
   /** Told of what is about to be forgotten. */
   readonly forget: (taker: TurnTaker<Ask, Answer>) => void
@@ -25,7 +27,6 @@ interface Waiter<Taker> {
 
 /** At most one statement at a time, and one in so long. */
 const turnEveryMs = 50
-const mostRounds = 4
 const sweepEveryMs = 1_000
 
 /**
@@ -120,7 +121,7 @@ export class LeaseTurns<Ask, Answer> implements Disposable {
   #hear(turns: readonly LeaseTurn<Ask, Answer>[], answers: readonly Answer[], askedAtMs: number): void {
     if (this.#isAway) this.#comeBack()
     turns.forEach(({ answer }, i) => answer(answers[i]!, askedAtMs))
-    this.#decide((waiter) => ++waiter.rounds >= mostRounds)
+    this.#decide((waiter) => ++waiter.rounds >= this.#options.mostRounds)
   }
 
   #hearNothing(

@@ -10,6 +10,7 @@ import { RateHold } from './rate-hold.ts'
 
 /** Then the gateway goes on by its share. */
 const patienceMs = 500
+const mostRounds = 4
 
 export type Entry = RateHold | RateShortage
 
@@ -19,8 +20,13 @@ export class RateGate implements Disposable {
   /** By the limit's id, then by the part of it. */
   readonly #buckets = new Map<string, Map<string, RateBucket>>()
 
-  constructor(options: Omit<LeaseTurnsOptions<LeaseAsk, LeaseAnswer>, 'forget' | 'patienceMs'>) {
-    this.#turns = new LeaseTurns({ ...options, patienceMs, forget: (bucket) => this.#forget(bucket as RateBucket) })
+  constructor(options: Omit<LeaseTurnsOptions<LeaseAsk, LeaseAnswer>, 'forget' | 'patienceMs' | 'mostRounds'>) {
+    this.#turns = new LeaseTurns({
+      ...options,
+      patienceMs,
+      mostRounds,
+      forget: (bucket) => this.#forget(bucket as RateBucket),
+    })
   }
 
   /** Those of the installation, the caller and the route; null: nothing binds the request. */

@@ -24,6 +24,8 @@ export class BudgetBucket implements TurnTaker<BudgetAsk, BudgetAnswer> {
   #free: number | null = null
   #hasRefused = false
   #refusalToldAtMs = -Infinity
+  /** Records that came into the database. */
+  #storedCount = 0
   /** Of ended requests, until their records are in the database: by the request's id. */
   readonly #unstored = new Map<string, { readonly nano: number; readonly atMs: number }>()
 
@@ -90,6 +92,9 @@ export class BudgetBucket implements TurnTaker<BudgetAsk, BudgetAnswer> {
     if (!record) return false
     this.#unstored.delete(requestId)
     this.share.spend(record.nano)
+    // What was told before may have counted it twice: as spent, and as held.
+    this.#storedCount++
+    this.share.askAnew()
     return true
   }
 
@@ -104,6 +109,7 @@ export class BudgetBucket implements TurnTaker<BudgetAsk, BudgetAnswer> {
 
   turn(gateways: number, nowMs: number): readonly LeaseTurn<BudgetAsk, BudgetAnswer>[] {
     const { budget } = this
+    const storedCount = this.#storedCount
     const ask = this.share.ask(this.#waiting, this.#mostSpare(gateways), nowMs)
     return [
       {
@@ -113,6 +119,8 @@ export class BudgetBucket implements TurnTaker<BudgetAsk, BudgetAnswer> {
           this.share.answer({ granted, free: Math.max(0, free) }, askedAtMs, leaseMs)
           // It was asked of the budget as it was before it was changed.
           if (budget !== this.budget) this.follow(this.budget)
+          // A record was stored meanwhile: the answer may have counted it twice.
+          else if (storedCount !== this.#storedCount) this.share.askAnew()
         },
         unanswered: () => this.share.unanswered(),
       },
