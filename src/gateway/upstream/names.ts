@@ -53,6 +53,8 @@ interface Name {
   failedAtMs: number
   /** A connection to it failed, so that its addresses may be others by now. */
   isDoubtful: boolean
+  /** The new answer has taken longer than anybody waits for it who can have an old one. A timer may end a little early. */
+  isOverdue: boolean
   wasSlow: boolean
   state: 'known' | 'queued' | 'pending'
   /** Since when it is `queued` or `pending`. */
@@ -121,7 +123,7 @@ export class Names {
       return [null, name.addresses]
     }
     if (name.state !== 'known') {
-      if (name.addresses && ageMs < keptMs && forMs >= patienceMs) return [null, name.addresses]
+      if (name.addresses && ageMs < keptMs && (name.isOverdue || forMs >= patienceMs)) return [null, name.addresses]
       if (name.state === 'queued') return forMs >= queuedMs ? [busy(name.name), []] : null
       return forMs >= longestWaitMs ? [timedOut(name.name), []] : null
     }
@@ -132,6 +134,7 @@ export class Names {
   #begin(name: Name): void {
     if (this.#hasPlace(name)) return this.#start(name)
     name.state = 'queued'
+    name.isOverdue = false
     name.sinceMs = monotonicMs()
     this.#queue.push(name)
     this.#after(name, this.#times.patienceMs, () => this.#useOld(name))
@@ -149,6 +152,7 @@ export class Names {
     this.#running++
     if (isSlow) this.#slow++
     name.state = 'pending'
+    name.isOverdue = false
     name.sinceMs = startedAtMs
     clearTimers(name)
     this.#after(name, patienceMs, () => this.#useOld(name))
@@ -168,6 +172,7 @@ export class Names {
 
   /** A new answer takes its time: the old one has to do. */
   #useOld(name: Name): void {
+    name.isOverdue = true
     const isKept = monotonicMs() - name.answeredAtMs < this.#times.keptMs
     if (name.addresses && isKept) this.#answer(name, [null, name.addresses])
   }
@@ -210,6 +215,7 @@ function createName(name: string): Name {
     failure: null,
     failedAtMs: -Infinity,
     isDoubtful: false,
+    isOverdue: false,
     wasSlow: false,
     state: 'known',
     sinceMs: 0,
