@@ -30,6 +30,8 @@ export class PlainReading implements AnswerReading {
   readonly #protocol: StreamProtocol
   #picker: JsonPicker | null = null
   #report: Report | null = null
+  /** Undefined: it was not asked for yet. */
+  #counted: UsageTally | null | undefined
 
   constructor(kind: UsageKind, protocol: StreamProtocol) {
     this.#kind = kind
@@ -61,6 +63,11 @@ export class PlainReading implements AnswerReading {
   }
 
   #tally(): UsageTally | null {
+    if (this.#counted === undefined) this.#counted = this.#countTokens()
+    return this.#counted
+  }
+
+  #countTokens(): UsageTally | null {
     const { usage } = this.#findReport()
     if (!usage) return null
     const tally = new UsageTally(this.#kind)

@@ -54,6 +54,7 @@ function costOfTokens(tokens: TokenUsage, longTokens: number, prices: Prices): b
 /** Null: it has no price, or none was reported. */
 function addUnits(usage: BilledUsage, prices: Prices): bigint | null {
   const { perRequest, perImage, perAudioSecond, perMillionCharacters } = prices
+  if (perRequest === null && perImage === null && perAudioSecond === null && perMillionCharacters === null) return null
   let sum: bigint | null = null
   const add = (price: bigint | null, count: number | null, factor: bigint) => {
     if (price !== null && count !== null) sum = (sum ?? 0n) + price * BigInt(count) * factor

@@ -23,7 +23,8 @@ const countNames = [
   'reasoning',
 ] as const
 type CountName = (typeof countNames)[number]
-type Counts = Partial<Record<CountName, number>>
+/** Undefined: it was not reported. */
+type Counts = Record<CountName, number | undefined>
 
 export class UsageTally {
   readonly #kind: UsageKind
@@ -74,10 +75,10 @@ export class UsageTally {
 }
 
 function greater(a: Counts, b: Counts): Counts {
-  const all: Counts = {}
+  const all = { ...a }
   for (const name of countNames) {
-    const count = Math.max(a[name] ?? -1, b[name] ?? -1)
-    if (count >= 0) all[name] = count
+    const count = b[name]
+    if (count !== undefined && count > (all[name] ?? -1)) all[name] = count
   }
   return all
 }
@@ -109,50 +110,42 @@ function toCount(value: unknown): number | undefined {
   return Math.round(value)
 }
 
+/** One object with all members in one order: this is on the way of every request. */
 function readCounts(usage: Json): Counts {
-  const outputDetails = asObject(usage['completion_tokens_details']) ?? asObject(usage['output_tokens_details'])
-  return withoutGaps({
+  const input = inputDetailsOf(usage)
+  const output = asObject(usage['completion_tokens_details']) ?? asObject(usage['output_tokens_details'])
+  const lifetimes = asObject(usage['cache_creation'])
+  return {
     total: toCount(usage['total_tokens']),
     input: toCount(usage['prompt_tokens']) ?? toCount(usage['input_tokens']),
     output: toCount(usage['completion_tokens']) ?? toCount(usage['output_tokens']),
-    cached: readCached(usage),
+    cached: readCached(usage, input),
     cacheRead: toCount(usage['cache_read_input_tokens']),
-    ...readCacheWritten(usage),
-    reasoning: toCount(outputDetails?.['reasoning_tokens']) ?? toCount(usage['reasoning_tokens']),
-  })
+    cacheWritten: readCacheWritten(usage, input, lifetimes),
+    cacheWrittenLong: toCount(lifetimes?.['ephemeral_1h_input_tokens']),
+    reasoning: toCount(output?.['reasoning_tokens']) ?? toCount(usage['reasoning_tokens']),
+  }
 }
 
 /** Anthropic's names, and those of who reports such caches in OpenAI's form. */
-function readCacheWritten(usage: Json): Record<'cacheWritten' | 'cacheWrittenLong', number | undefined> {
-  const details = inputDetailsOf(usage)
-  const lifetimes = asObject(usage['cache_creation'])
-  const short = toCount(lifetimes?.['ephemeral_5m_input_tokens'])
-  const long = toCount(lifetimes?.['ephemeral_1h_input_tokens'])
-  const sum = short === undefined && long === undefined ? undefined : toCount((short ?? 0) + (long ?? 0))
-  return {
-    cacheWritten:
-      toCount(usage['cache_creation_input_tokens']) ??
-      toCount(details?.['cache_write_tokens']) ??
-      toCount(details?.['cache_creation_tokens']) ??
-      sum,
-    cacheWrittenLong: long,
-  }
-}
-
-function withoutGaps(counts: Record<CountName, number | undefined>): Counts {
-  const all: Counts = {}
-  for (const name of countNames) {
-    const count = counts[name]
-    if (count !== undefined) all[name] = count
-  }
-  return all
-}
-
-function readCached(usage: Json): number | undefined {
+function readCacheWritten(usage: Json, details: Json | null, lifetimes: Json | null): number | undefined {
   return (
-    toCount(inputDetailsOf(usage)?.['cached_tokens']) ??
-    toCount(usage['prompt_cache_hit_tokens']) ??
-    toCount(usage['cached_tokens'])
+    toCount(usage['cache_creation_input_tokens']) ??
+    toCount(details?.['cache_write_tokens']) ??
+    toCount(details?.['cache_creation_tokens']) ??
+    (lifetimes ? sumOfLifetimes(lifetimes) : undefined)
+  )
+}
+
+function sumOfLifetimes(lifetimes: Json): number | undefined {
+  const short = toCount(lifetimes['ephemeral_5m_input_tokens'])
+  const long = toCount(lifetimes['ephemeral_1h_input_tokens'])
+  return short === undefined && long === undefined ? undefined : toCount((short ?? 0) + (long ?? 0))
+}
+
+function readCached(usage: Json, details: Json | null): number | undefined {
+  return (
+    toCount(details?.['cached_tokens']) ?? toCount(usage['prompt_cache_hit_tokens']) ?? toCount(usage['cached_tokens'])
   )
 }
 
