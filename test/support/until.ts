@@ -10,13 +10,13 @@ export interface UntilOptions {
 /**
  * What `condition` returns once that is neither undefined, null nor false. A condition that throws has not come true yet.
  *
- * Throws after `timeoutMs` (10 s), with the condition's own error as cause.
+ * Throws after `timeoutMs` (30 s), with the condition's own error as cause.
  */
 export async function until<T>(
   condition: () => T | Promise<T>,
   options: UntilOptions = {},
 ): Promise<Exclude<T, undefined | null | false>> {
-  const deadline = performance.now() + (options.timeoutMs ?? 10_000)
+  const deadline = performance.now() + (options.timeoutMs ?? 30_000)
   for (;;) {
     const { value, cause } = await attempt(condition)
     if (value !== undefined && value !== null && value !== false) return value as Exclude<T, undefined | null | false>

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import packageJson from '../package.json' with { type: 'json' }
-import { runProduct, startProduct } from './support/product.ts'
+import packageJson from '../../package.json' with { type: 'json' }
+import { runProduct, startProduct } from '../support/product.ts'
 
 const run = promisify(execFile)
-const root = join(import.meta.dirname, '..')
+const root = join(import.meta.dirname, '../..')
 
 let folder: string
 let installed: string
