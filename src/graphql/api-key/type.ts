@@ -1,12 +1,12 @@
 import { scopesOfRole } from '../../control/kit/actor.ts'
 import { maySeeKeysOf } from '../../control/api-key/authority.ts'
 import { type ApiKeyRow, apiKeyStateOf, countApiKeys, listApiKeys } from '../../storage/api-key/read.ts'
-import type { PageRequest } from '../../storage/database/page.ts'
 import { ApiKeyConnection } from './connection.ts'
 import { administers, managesKeys } from '../kit/authorisation.ts'
 import { builder } from '../schema/builder.ts'
-import { ObjectOrderInput, orderList } from '../kit/object-order.ts'
-import { connect, pageArgs, pageCost } from '../kit/connection.ts'
+import { connectObjects } from '../kit/object-list.ts'
+import { ObjectOrderInput } from '../kit/object-order.ts'
+import { pageArgs, pageCost } from '../kit/connection.ts'
 import type { UserRow } from '../../storage/user/read.ts'
 import type { GraphQLContext } from '../kit/context.ts'
 import { ApiKeyScope, ApiKeyState } from './enums.ts'
@@ -100,16 +100,9 @@ builder.queryField('apiKeys', (t) =>
       state: t.arg({ type: ApiKeyState, description: 'Omitted: in any state.' }),
     },
     resolve: (_root, args, context, info) => {
-      const { db } = context
       const { actor } = context
       const filter = { state: args.state ?? null, ownerId: actor.scopes.has('ADMIN') ? null : actor.userId }
-      const { order, list } = orderList('apiKeys', args.orderBy)
-      const source = {
-        list,
-        read: (request: PageRequest) => listApiKeys(db, filter, order, request),
-        count: () => countApiKeys(db, filter),
-      }
-      return connect(context, source, args, info)
+      return connectObjects(context, { name: 'apiKeys', read: listApiKeys, count: countApiKeys }, filter, args, info)
     },
   }),
 )

@@ -1,12 +1,12 @@
 import { readyEndpoints } from '../../routing/choose/availability.ts'
 import { countDeployments, type DeploymentRow, findDeployment, listDeployments } from '../../storage/deployment/read.ts'
-import type { PageRequest } from '../../storage/database/page.ts'
 import type { DeploymentProbeRow } from '../../storage/deployment/probe.ts'
 import { readsConfig, seesConfig, seesUpstreams } from '../kit/authorisation.ts'
 import { BackendWarningRef, warningsOfDeployment } from '../backend/warning.ts'
 import { builder } from '../schema/builder.ts'
-import { ObjectOrderInput, orderList } from '../kit/object-order.ts'
-import { connect, connectionType, pageArgs, pageCost } from '../kit/connection.ts'
+import { connectObjects } from '../kit/object-list.ts'
+import { ObjectOrderInput } from '../kit/object-order.ts'
+import { connectionType, pageArgs, pageCost } from '../kit/connection.ts'
 import type { GraphQLContext } from '../kit/context.ts'
 import { DeploymentEngine, LoadBalancing } from './enums.ts'
 import { HealthCheckRef } from '../backend/health-check.ts'
@@ -130,15 +130,14 @@ builder.queryFields((t) => ({
       search: t.arg.string({ description: 'Part of the name, whatever its case.' }),
     },
     resolve: (_root, args, context, info) => {
-      const { db } = context
       const filter = { search: args.search ?? null }
-      const { order, list } = orderList('deployments', args.orderBy)
-      const source = {
-        list,
-        read: (request: PageRequest) => listDeployments(db, filter, order, request),
-        count: () => countDeployments(db, filter),
-      }
-      return connect(context, source, args, info)
+      return connectObjects(
+        context,
+        { name: 'deployments', read: listDeployments, count: countDeployments },
+        filter,
+        args,
+        info,
+      )
     },
   }),
 }))

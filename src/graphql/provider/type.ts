@@ -1,9 +1,9 @@
 import { countProviders, findProvider, listProviders } from '../../storage/provider/read.ts'
-import type { PageRequest } from '../../storage/database/page.ts'
 import { readsConfig, seesUpstreams } from '../kit/authorisation.ts'
 import { builder } from '../schema/builder.ts'
-import { ObjectOrderInput, orderList } from '../kit/object-order.ts'
-import { connect, connectionType, pageArgs, pageCost } from '../kit/connection.ts'
+import { connectObjects } from '../kit/object-list.ts'
+import { ObjectOrderInput } from '../kit/object-order.ts'
+import { connectionType, pageArgs, pageCost } from '../kit/connection.ts'
 import { ProviderKind } from './enums.ts'
 import { ServingState } from '../kit/enums.ts'
 import { BackendHealthRef, worstHealth } from '../backend/health.ts'
@@ -91,15 +91,14 @@ builder.queryFields((t) => ({
       search: t.arg.string({ description: 'Part of the name, whatever its case.' }),
     },
     resolve: (_root, args, context, info) => {
-      const { db } = context
       const filter = { search: args.search ?? null }
-      const { order, list } = orderList('providers', args.orderBy)
-      const source = {
-        list,
-        read: (request: PageRequest) => listProviders(db, filter, order, request),
-        count: () => countProviders(db, filter),
-      }
-      return connect(context, source, args, info)
+      return connectObjects(
+        context,
+        { name: 'providers', read: listProviders, count: countProviders },
+        filter,
+        args,
+        info,
+      )
     },
   }),
 }))

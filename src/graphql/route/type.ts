@@ -4,7 +4,8 @@ import type { Db } from '../../storage/database/db.ts'
 import { countRoutes, findRoute, listRoutes, type RouteFilter } from '../../storage/route/read.ts'
 import { readsConfig, seesConfig } from '../kit/authorisation.ts'
 import { builder } from '../schema/builder.ts'
-import { ObjectOrderInput, orderList } from '../kit/object-order.ts'
+import { connectObjects } from '../kit/object-list.ts'
+import { ObjectOrderInput } from '../kit/object-order.ts'
 import { connect, pageArgs, pageCost } from '../kit/connection.ts'
 import { ModelCategory } from '../backend/enums.ts'
 import { RouteAffinity, RouteBalancing } from './enums.ts'
@@ -128,13 +129,7 @@ builder.queryFields((t) => ({
     resolve: async (_root, args, context, info) => {
       const { db } = context
       const filter = await resolveFilter(db, args.filter)
-      const { order, list } = orderList('routes', args.orderBy)
-      const source = {
-        list,
-        read: (request: PageRequest) => listRoutes(db, filter, order, request),
-        count: () => countRoutes(db, filter),
-      }
-      return connect(context, source, args, info)
+      return connectObjects(context, { name: 'routes', read: listRoutes, count: countRoutes }, filter, args, info)
     },
   }),
 }))

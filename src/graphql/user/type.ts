@@ -3,7 +3,8 @@ import type { PageRequest } from '../../storage/database/page.ts'
 import { ApiKeyConnection } from '../api-key/connection.ts'
 import { administers } from '../kit/authorisation.ts'
 import { builder } from '../schema/builder.ts'
-import { ObjectOrderInput, orderList } from '../kit/object-order.ts'
+import { connectObjects } from '../kit/object-list.ts'
+import { ObjectOrderInput } from '../kit/object-order.ts'
 import { connect, connectionType, pageArgs, pageCost } from '../kit/connection.ts'
 import { ServingState } from '../kit/enums.ts'
 import { UserRole } from './enums.ts'
@@ -61,15 +62,8 @@ builder.queryField('users', (t) =>
       search: t.arg.string({ description: 'Part of the name, whatever its case.' }),
     },
     resolve: (_root, args, context, info) => {
-      const { db } = context
       const filter = { search: args.search ?? null }
-      const { order, list } = orderList('users', args.orderBy)
-      const source = {
-        list,
-        read: (request: PageRequest) => listUsers(db, filter, order, request),
-        count: () => countUsers(db, filter),
-      }
-      return connect(context, source, args, info)
+      return connectObjects(context, { name: 'users', read: listUsers, count: countUsers }, filter, args, info)
     },
   }),
 )
