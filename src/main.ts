@@ -3,7 +3,7 @@ import './thread-pool.ts'
 import { enableCompileCache } from 'node:module'
 import { constants } from 'node:os'
 import { join } from 'node:path'
-import type { Stop } from './command-line/shell.ts'
+import type { StopRequest } from './command-line/shell.ts'
 
 // In the project's own folder: the default is one in /tmp that any user of the machine could have made first.
 enableCompileCache(join(import.meta.dirname, '../node_modules/.cache/node-compile-cache'))
@@ -12,7 +12,7 @@ const sameSignalMs = 500
 let stoppedWith: number | undefined
 
 /** The first SIGTERM or SIGINT asks for an end in order, the second one gets it at once. */
-function listenForStop(): Stop {
+function listenForStop(): StopRequest {
   const asked = new AbortController()
   const requested = Promise.withResolvers<void>()
   let askedAtMs = 0

@@ -3,7 +3,7 @@ import type { GraphqlClient } from '../../test/support/graphql-client.ts'
 import { createDeployment, createKey, createRoute, gatewayAddress } from '../configure.ts'
 import { moveToLoadCore, processTree, serverCore } from '../cpu.ts'
 import { type Behaviour, behaviours } from '../upstream/behaviour.ts'
-import type { UpstreamTransport } from '../../src/gateway/upstream/transport.ts'
+import type { TransportName } from '../../src/gateway/upstream/transport.ts'
 import type { Contender, ContenderStart } from './contender.ts'
 
 /** The product with all features on: a key, a weighted route with a fallback per behaviour, circuits, usage, live counters. */
@@ -12,13 +12,13 @@ export const signalbox = signalboxOver('signalbox', 'own')
 /** The same, with undici between the gateway and its upstreams. */
 export const signalboxUndici = signalboxOver('signalbox-undici', 'undici')
 
-function signalboxOver(name: 'signalbox' | 'signalbox-undici', transport: UpstreamTransport): ContenderStart {
+function signalboxOver(name: 'signalbox' | 'signalbox-undici', transport: TransportName): ContenderStart {
   return { name, open: (upstreamPorts) => openSignalbox(name, transport, upstreamPorts) }
 }
 
 async function openSignalbox(
   name: 'signalbox' | 'signalbox-undici',
-  transport: UpstreamTransport,
+  transport: TransportName,
   upstreamPorts: Readonly<Record<Behaviour, number>>,
 ): Promise<Contender> {
   const env = { SIGNALBOX_LOG_LEVEL: 'info', SIGNALBOX_UPSTREAM_HTTP: transport }

@@ -4,7 +4,7 @@ import { RateGate } from '../../src/gateway/limits/rate-gate.ts'
 import { RateHold } from '../../src/gateway/limits/rate-hold.ts'
 import { compileSnapshot, emptySnapshot } from '../../src/routing/config/compile.ts'
 import type { Route, Snapshot } from '../../src/routing/config/snapshot.ts'
-import type { LeaseAsk } from '../../src/routing/limits/lease.ts'
+import type { LeaseRequest } from '../../src/routing/limits/lease.ts'
 import type { RateLimit } from '../../src/routing/limits/limit.ts'
 import { openBenchDatabase } from '../database.ts'
 import type { Row } from '../row.ts'
@@ -84,7 +84,7 @@ function withLimits(count: number): Snapshot {
   return compiled.snapshot
 }
 
-function grantAll(asks: readonly LeaseAsk[]) {
+function grantAll(asks: readonly LeaseRequest[]) {
   return Promise.resolve(
     asks.map(({ need, spare }) => ({ granted: need + Math.max(spare, requestsEach * 10), left: 1e12 })),
   )

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander'
 import type { FirstAdministrator } from '../control/user/first-administrator.ts'
 import type { Config } from '../server/configuration/config.ts'
 import type { Log } from '../server/log/log.ts'
-import type { Served, ServeOptions } from '../server/serve.ts'
+import type { RunningServer, ServeOptions } from '../server/serve.ts'
 import type { Variables } from '../server/workers/worker-environment.ts'
 import { prepare } from './prepare.ts'
 import type { Shell } from './shell.ts'
@@ -73,7 +73,7 @@ async function open(
   config: Config,
   log: Log,
   { before, ...options }: ServeOptions & { readonly before: Variables },
-): Promise<Served> {
+): Promise<RunningServer> {
   const { serve } = await import('../server/serve.ts')
   if (config.workers === 0) return serve(config, log, options)
   const { serveWithWorkers } = await import('../server/workers/serve-with-workers.ts')
@@ -108,12 +108,12 @@ function countBuffersAsHeap(): void {
 }
 
 /** Only what there is. */
-function addressesOf({ apiUrl, gatewayUrl }: Served): Readonly<Record<string, string>> {
+function addressesOf({ apiUrl, gatewayUrl }: RunningServer): Readonly<Record<string, string>> {
   return { ...(apiUrl !== null && { api: apiUrl }), ...(gatewayUrl !== null && { gateway: gatewayUrl }) }
 }
 
 async function welcome(
-  urls: Pick<Served, 'apiUrl' | 'gatewayUrl'>,
+  urls: Pick<RunningServer, 'apiUrl' | 'gatewayUrl'>,
   administrator: FirstAdministrator,
   log: Log,
 ): Promise<void> {

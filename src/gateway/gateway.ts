@@ -18,11 +18,11 @@ import type { GatewayPorts, MetricsReader } from './ports.ts'
 import { defaultBodyPace, SilenceWatch } from './body/request-body.ts'
 import { type Fault, messageFault } from './body/request-faults.ts'
 import { RequestLife } from './request/life.ts'
-import { Roster } from './loop/roster.ts'
+import { IndexedSet } from './loop/indexed-set.ts'
 import { StreamUsageMemory } from './answer/stream-usage-memory.ts'
 import { UpstreamConnections } from './upstream/connections.ts'
 import type { Names } from './upstream/names.ts'
-import type { UpstreamTransport } from './upstream/transport.ts'
+import type { TransportName } from './upstream/transport.ts'
 
 export interface GatewayOptions {
   readonly host: string
@@ -30,7 +30,7 @@ export interface GatewayOptions {
   readonly port: number
   readonly maxRequestBytes: number
   /** Default: `own`. */
-  readonly upstreamTransport?: UpstreamTransport
+  readonly upstreamTransport?: TransportName
   /** Who knows the addresses of names; default: those of the process. */
   readonly names?: Names
   /** How long `drain` waits for requests in flight. */
@@ -102,7 +102,7 @@ class HttpGateway implements Gateway {
       connections,
       silence: new SilenceWatch(limits.bodyPace),
       streamUsage: new StreamUsageMemory(),
-      lives: new Roster(),
+      lives: new IndexedSet(),
       bodies: new BodyBudget(limits),
       isDraining: false,
     }

@@ -1,11 +1,11 @@
 /** All that the data plane needs from outside. The gateway never sees the database: the server plugs these in. */
-import type { BudgetAnswer, BudgetAsk } from '../routing/limits/budget-lease.ts'
-import type { LeaseAnswer, LeaseAsk } from '../routing/limits/lease.ts'
+import type { BudgetAnswer, BudgetLeaseRequest } from '../routing/limits/budget-lease.ts'
+import type { LeaseAnswer, LeaseRequest } from '../routing/limits/lease.ts'
 import type { AttemptPlan } from '../routing/choose/next-attempt.ts'
 import type { Snapshot } from '../routing/config/snapshot.ts'
 import type { TokenUsage, UsageRecord } from '../routing/usage/record.ts'
 import type { DivergenceReason, RequestOutcome } from '../routing/config/vocabulary.ts'
-import type { Member } from './loop/roster.ts'
+import type { IndexedMember } from './loop/indexed-set.ts'
 
 export interface GatewayPorts {
   /** The current snapshot: one read, no wait. */
@@ -24,9 +24,9 @@ export interface GatewayPorts {
   /** Requests in flight at an endpoint or provider model in the other gateways, as they last told; without it: none. */
   readonly inFlightElsewhere?: (id: string) => number
   /** A turn at the buckets of rate limits: one statement. Rejects if the database is away. Without it there are no limits. */
-  readonly leaseLimits?: (asks: readonly LeaseAsk[]) => Promise<readonly LeaseAnswer[]>
+  readonly leaseLimits?: (asks: readonly LeaseRequest[]) => Promise<readonly LeaseAnswer[]>
   /** The same of budgets. Without it there are none. */
-  readonly leaseBudgets?: (asks: readonly BudgetAsk[]) => Promise<readonly BudgetAnswer[]>
+  readonly leaseBudgets?: (asks: readonly BudgetLeaseRequest[]) => Promise<readonly BudgetAnswer[]>
   /** What `GET /metrics` answers; without it there is no such page. */
   readonly metrics?: MetricsReader
   /** Follows requests for whoever collects traces; without it nobody does. */
@@ -65,7 +65,7 @@ export interface UsageSink {
 }
 
 /** A request in flight. Most end before anybody asks what they were. */
-export interface OpenRequest extends Member {
+export interface OpenRequest extends IndexedMember {
   readonly id: string
   /** Milliseconds since the epoch. */
   readonly startedAtMs: number

@@ -1,7 +1,7 @@
 import type { FirstAdministrator } from '../control/user/first-administrator.ts'
 import type { ControlPlane, ControlPlaneOptions } from './assembly/control-plane.ts'
 import { type DataPlane, openDataPlane } from './assembly/data-plane.ts'
-import { type Kept, openKept } from './assembly/kept.ts'
+import { type Foundation, openFoundation } from './assembly/foundation.ts'
 import { goOnline, untilServable } from './assembly/online.ts'
 import { openReporting } from './assembly/reporting.ts'
 import type { Config } from './configuration/config.ts'
@@ -10,13 +10,13 @@ import { type ApiMetrics, createApiMetrics } from './metrics/api-metrics.ts'
 import { createMetrics, type Metrics } from './metrics/metrics.ts'
 import { openTracing } from './tracing/tracing.ts'
 import { createUpstreamPolicy, isLoopbackHost } from './upstream/policy.ts'
-import { createUsageCare } from './usage/care.ts'
+import { createUsageMaintenance } from './usage/maintenance.ts'
 
 /** What is last said to the database at the end must not keep the process: it may hang. */
 const lastWordsMs = 3_000
 
 /** The running product. Disposing ends it at once; `drain` before that loses no request. */
-export interface Served extends AsyncDisposable {
+export interface RunningServer extends AsyncDisposable {
   /** Null: the process has no API. */
   readonly apiUrl: string | null
   /** Null: the process has no gateway. */
@@ -37,13 +37,13 @@ export interface ServeOptions {
  * Opens everything that the role needs, from the database to the listeners, in the order of their needs; what was opened is
  * closed in the opposite order, also if a later step fails. Throws `StartError` with what to do if it cannot start.
  */
-export async function serve(config: Config, log: Log, { version, signal }: ServeOptions): Promise<Served> {
+export async function serve(config: Config, log: Log, { version, signal }: ServeOptions): Promise<RunningServer> {
   await using opened = new AsyncDisposableStack()
   const { role } = config
   const policy = createUpstreamPolicy({ allow: config.upstreamAllow, apiIsLoopback: isLoopbackHost(config.api.host) })
   const api = role === 'gateway' ? null : await loadApi(config)
 
-  const kept = opened.use(await openKept(config, { version, log }))
+  const kept = opened.use(await openFoundation(config, { version, log }))
   // A start that was cut short has queries that nobody needs any more.
   let isServed = false
   opened.defer(() => {
@@ -55,7 +55,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
   const tracing = opened.use(await openTracing(otlpEndpoint, traceOptions))
   const gatewayParts = { kept, reporting, policy, tracing, log, readMetrics: () => metrics.ofGateway() }
   const dataPlane = opened.use(role === 'control' ? null : await openDataPlane(config, gatewayParts))
-  const care = opened.use(api && createUsageCare({ ...config, db: kept.persistence.database.db, log }))
+  const care = opened.use(api && createUsageMaintenance({ ...config, db: kept.persistence.database.db, log }))
   const metrics: Metrics = createMetrics({ ...metricsSourcesOf(kept), dataPlane, care, api, version })
   const online = opened.use(goOnline(config, { kept, reporting, dataPlane, care, policy, log, signal }))
   await untilServable(online, kept, log)
@@ -97,7 +97,7 @@ async function loadApi(config: Config): Promise<Api> {
   return { metrics, open: (parts) => openControlPlane(config, { ...parts, trusted, apiMetrics: metrics }) }
 }
 
-function metricsSourcesOf({ persistence, store, follower, registry }: Kept) {
+function metricsSourcesOf({ persistence, store, follower, registry }: Foundation) {
   const { database, commands, reads } = persistence
   return {
     snapshot: store.current,

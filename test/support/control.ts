@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { expect } from 'vitest'
-import { type Actor, type Answer, type Control, nobodyElse } from '../../src/control/kit/context.ts'
+import { type Actor, type Answer, type ControlContext, nobodyElse } from '../../src/control/kit/context.ts'
 import type { Refusal } from '../../src/control/kit/refusal.ts'
 import { compileSnapshot } from '../../src/routing/config/compile.ts'
 import type { Snapshot } from '../../src/routing/config/snapshot.ts'
@@ -20,7 +20,7 @@ export const administrator: Actor = {
   scopes: new Set(['INFERENCE', 'CONFIG_READ', 'CONFIG_WRITE', 'TRAFFIC_WRITE', 'USAGE_READ', 'ADMIN']),
 }
 
-export type TestControl = Control &
+export type TestControl = ControlContext &
   AsyncDisposable &
   Pick<Database, 'openReadView'> & { readonly url: string; readonly snapshots: SnapshotStore }
 
@@ -60,7 +60,7 @@ export function refusalOf(answer: Answer<unknown>): Refusal {
 }
 
 /** Throws unless what was compiled step by step equals the whole compiled anew. */
-export async function expectCompiledWhole(control: Control): Promise<void> {
+export async function expectCompiledWhole(control: ControlContext): Promise<void> {
   const whole = compileSnapshot(await loadConfiguration(control.db, control.box))
   if (!whole.ok) throw new Error(JSON.stringify(whole.problems))
   expect(contentOf(control.snapshots.current())).toEqual(contentOf(whole.snapshot))

@@ -1,12 +1,12 @@
 /** What goes into a spool, and reading what comes out. */
-import type { SpooledRecord } from '../../src/gateway/spool/batches-out.ts'
+import type { SpooledRecord } from '../../src/gateway/spool/batches-in-flight.ts'
 import type { OpenRequest, RequestStart } from '../../src/gateway/ports.ts'
-import type { UsageAbout, UsageEncoder } from '../../src/routing/usage/entry.ts'
+import type { UsageAttributes, UsageEncoder } from '../../src/routing/usage/entry.ts'
 import type { UsageRecord } from '../../src/routing/usage/record.ts'
 
 /** Writes records as JSON, so that they can be read again; what they are about is the name of their route. */
 export function createJsonEncoder(): UsageEncoder {
-  const abouts = new Map<string | null, UsageAbout>()
+  const abouts = new Map<string | null, UsageAttributes>()
   return {
     encode({ routeName, ...rest }) {
       let about = abouts.get(routeName)
@@ -27,5 +27,5 @@ export function readRecords(spooled: readonly SpooledRecord[]): UsageRecord[] {
 
 /** As the gateway opens it. */
 export function openRequest(start: RequestStart): OpenRequest {
-  return { rosterIndex: -1, id: start.id, startedAtMs: start.startedAtMs, start: () => start }
+  return { indexInSet: -1, id: start.id, startedAtMs: start.startedAtMs, start: () => start }
 }

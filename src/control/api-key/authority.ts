@@ -4,7 +4,7 @@ import { findApiKeyForShare, findApiKeyForUpdate } from '../../storage/api-key/w
 import type { Change } from '../change/commit.ts'
 import type { Actor } from '../kit/context.ts'
 import { findExcess, type KeyReach } from './reach.ts'
-import { type Refused, refuseInput, refuseOperation } from '../kit/refusal.ts'
+import { type RefusalError, refuseInput, refuseOperation } from '../kit/refusal.ts'
 
 /**
  * How far the keys may reach that the caller makes or manages. An administrator's are not bound; those of anybody else lie
@@ -60,7 +60,7 @@ export async function requireWithin(change: Change, key: KeyReach): Promise<void
   if (excess) throw refuseReach(excess.member, excess.index)
 }
 
-function refuseReach(member: keyof typeof memberNames, index: number | null): Refused {
+function refuseReach(member: keyof typeof memberNames, index: number | null): RefusalError {
   const path = ['input', member, ...(index === null ? [] : [String(index)])]
   const remedy = index === null ? ` Give ${member} within the calling key's.` : ''
   return refuseOperation(

@@ -17,7 +17,7 @@ import { type ApiKeySecret, createApiKeySecret, environmentPrefix } from './secr
 import { auditChanges } from '../change/audit.ts'
 import { collectEach, FaultCollector } from '../kit/collect-faults.ts'
 import { type Change, commitChange, type CreateInput, type EditInput } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { dropLimits } from '../limit/drop.ts'
 import { makeOnce } from '../change/idempotency.ts'
 import { refuseInput, refuseOperation } from '../kit/refusal.ts'
@@ -49,7 +49,11 @@ export interface CreatedApiKey {
  * Makes an API key, with no more scopes than its owner's role has. Administrators make keys for anyone; who may change the
  * configuration makes keys for itself, with no more scopes and routes and no more time than its own key has.
  */
-export function createApiKey(control: Control, actor: Actor, input: ApiKeyCreateInput): Promise<Answer<CreatedApiKey>> {
+export function createApiKey(
+  control: ControlContext,
+  actor: Actor,
+  input: ApiKeyCreateInput,
+): Promise<Answer<CreatedApiKey>> {
   return commitChange(control, { actor, action: 'apiKeyCreate', input }, async (change) => {
     const ownerId = requireOwnerId(actor, input.ownerId)
     await requireWithin(change, {
@@ -160,7 +164,7 @@ export interface ApiKeyUpdateInput extends EditInput {
 }
 
 /** Changes what is given; omitted members stay. The value is the key's id. */
-export function updateApiKey(control: Control, actor: Actor, input: ApiKeyUpdateInput): Promise<Answer<string>> {
+export function updateApiKey(control: ControlContext, actor: Actor, input: ApiKeyUpdateInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'apiKeyUpdate', input }, (change) =>
     editApiKey(change, input, ['input', 'expiresAt'], async (before) => {
       requireUnrevoked(before)
@@ -199,7 +203,7 @@ export interface ApiKeyRevokeInput extends EditInput {
 }
 
 /** Revokes a key for ever; one that is revoked already stays as it is. The value is the key's id. */
-export function revokeApiKey(control: Control, actor: Actor, input: ApiKeyRevokeInput): Promise<Answer<string>> {
+export function revokeApiKey(control: ControlContext, actor: Actor, input: ApiKeyRevokeInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'apiKeyRevoke', input }, (change) =>
     editApiKey(change, input, ['input', 'id'], (before) => ({
       ...before,
@@ -220,7 +224,11 @@ export interface ApiKeyRotateInput extends EditInput, CreateInput {
 /**
  * Gives a key another secret; its owner, scopes, routes and grants stay. Without an overlap all earlier secrets end at once.
  */
-export function rotateApiKey(control: Control, actor: Actor, input: ApiKeyRotateInput): Promise<Answer<CreatedApiKey>> {
+export function rotateApiKey(
+  control: ControlContext,
+  actor: Actor,
+  input: ApiKeyRotateInput,
+): Promise<Answer<CreatedApiKey>> {
   return commitChange(control, { actor, action: 'apiKeyRotate', input }, async (change) => {
     let secret: string | null = null
     // Whoever may not manage the key is not given an earlier answer again either.

@@ -1,7 +1,7 @@
 import { listTakenLabels } from '../../storage/backend/label.ts'
 import { lockConfigVersion } from '../../storage/change/version.ts'
 import type { Change } from '../change/commit.ts'
-import { Refused } from '../kit/refusal.ts'
+import { RefusalError } from '../kit/refusal.ts'
 
 /** A label that a change gives to a backend, and the place in the arguments that it comes from. */
 export interface GivenLabel {
@@ -23,7 +23,7 @@ export async function requireFreeLabels(change: Change, ownId: string, given: re
     ownId,
   )
   const refusals = given.filter(({ label }) => taken.has(label)).map(refusalOf)
-  if (refusals.length > 0) throw new Refused(...refusals)
+  if (refusals.length > 0) throw new RefusalError(...refusals)
 }
 
 function refusalOf({ label, path }: GivenLabel) {

@@ -3,7 +3,7 @@ import { type BudgetDraft, insertBudget } from '../../storage/budget/write.ts'
 import { createId } from '../../storage/database/create-id.ts'
 import { FaultCollector } from '../kit/collect-faults.ts'
 import { type Change, commitChange, type CreateInput } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { makeOnce } from '../change/idempotency.ts'
 import { type LimitSubjectInput, requireDimensions, resolveLimitSubject } from '../limit/subject.ts'
 import { requireAmount, requireTimeZone, requireWarnings } from './members.ts'
@@ -23,7 +23,7 @@ export interface BudgetCreateInput extends CreateInput {
 }
 
 /** Makes a budget. The value is its id. */
-export function createBudget(control: Control, actor: Actor, input: BudgetCreateInput): Promise<Answer<string>> {
+export function createBudget(control: ControlContext, actor: Actor, input: BudgetCreateInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'budgetCreate', input }, async (change) => {
     const { budgetId } = await makeOnce(change, input, 'budgetId', async () => {
       const draft = await draftBudget(change, input)

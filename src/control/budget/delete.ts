@@ -1,6 +1,6 @@
 import { deleteBudgets } from '../../storage/budget/write.ts'
 import { commitChange, type EditInput } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { requireRevision } from '../change/require-revision.ts'
 import { lockBudget } from './lock.ts'
 import { recordBudget } from './record.ts'
@@ -10,7 +10,7 @@ export interface BudgetDeleteInput extends EditInput {
 }
 
 /** Removes a budget; what was spent stays in the usage. The value is its id. */
-export function removeBudget(control: Control, actor: Actor, input: BudgetDeleteInput): Promise<Answer<string>> {
+export function removeBudget(control: ControlContext, actor: Actor, input: BudgetDeleteInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'budgetDelete', input }, async (change) => {
     const budget = await lockBudget(change, input.id)
     requireRevision(budget, input.expectedRevision)

@@ -2,7 +2,7 @@ import { addDecimals } from '../../routing/usage/decimal.ts'
 import { periodAt } from '../../routing/limits/budget-period.ts'
 import { type BudgetDraft, updateBudget } from '../../storage/budget/write.ts'
 import { type Change, commitChange, type CreateInput, type EditInput } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { makeOnce } from '../change/idempotency.ts'
 import { refuseInput } from '../kit/refusal.ts'
 import { requireRevision } from '../change/require-revision.ts'
@@ -17,7 +17,7 @@ export interface BudgetRaiseInput extends EditInput, CreateInput {
 }
 
 /** Allows more for the running period, and for no other. The value is the budget's id. */
-export function raiseBudget(control: Control, actor: Actor, input: BudgetRaiseInput): Promise<Answer<string>> {
+export function raiseBudget(control: ControlContext, actor: Actor, input: BudgetRaiseInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'budgetRaise', input }, async (change) => {
     const before = await lockBudget(change, input.id)
     await makeOnce(change, input, 'budgetId', async () => {

@@ -3,7 +3,7 @@ import type { BudgetAction, BudgetPeriod } from '../../routing/limits/limit.ts'
 import { type BudgetDraft, updateBudget as writeBudget } from '../../storage/budget/write.ts'
 import { collectMembers } from '../kit/collect-faults.ts'
 import { commitChange, type EditInput } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { requireRevision } from '../change/require-revision.ts'
 import { lockBudget } from './lock.ts'
 import { requireAmount, requireTimeZone, requireWarnings } from './members.ts'
@@ -24,7 +24,7 @@ export interface BudgetUpdateInput extends EditInput {
  * Changes what is given; its subject and its dimensions stay. With another period or time zone another period runs, and a raise of the
  * one that ran ends. The value is the budget's id.
  */
-export function updateBudget(control: Control, actor: Actor, input: BudgetUpdateInput): Promise<Answer<string>> {
+export function updateBudget(control: ControlContext, actor: Actor, input: BudgetUpdateInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'budgetUpdate', input }, async (change) => {
     const before = await lockBudget(change, input.id)
     requireRevision(before, input.expectedRevision)

@@ -13,14 +13,14 @@ import {
 import { insertRouteRevisions, type RouteRevisionDraft } from '../../storage/route/revision.ts'
 import type { AuditChange } from '../../storage/config/tables.ts'
 import type { Tx } from '../../storage/database/db.ts'
-import type { Actor, Answer, Control, Propagation } from '../kit/context.ts'
-import { type Refusal, Refused } from '../kit/refusal.ts'
+import type { Actor, Answer, ControlContext, Propagation } from '../kit/context.ts'
+import { type Refusal, RefusalError } from '../kit/refusal.ts'
 import { maxReasonLength, requireText } from '../kit/text.ts'
 
 /** A change being made: its transaction, and what it has touched so far. */
 export interface Change {
   readonly tx: Tx
-  readonly control: Control
+  readonly control: ControlContext
   readonly actor: Actor
   /** The mutation field, e.g. `routeTrafficSet`. */
   readonly action: string
@@ -67,7 +67,7 @@ export interface ChangeOptions {
  * Everything else that is thrown is a fault of this platform or its database.
  */
 export async function commitChange<T>(
-  control: Control,
+  control: ControlContext,
   options: ChangeOptions,
   work: (change: Change) => Promise<T>,
 ): Promise<Answer<T>> {
@@ -77,7 +77,7 @@ export async function commitChange<T>(
     const spread = options.input?.waitFor === 'COMMITTED' ? null : await control.propagation.wait(version)
     return { ok: true, value, version, spread }
   } catch (error) {
-    const refusals = error instanceof Refused ? error.refusals : refusalsOfConstraint(error, options.action)
+    const refusals = error instanceof RefusalError ? error.refusals : refusalsOfConstraint(error, options.action)
     if (!refusals) throw error
     return { ok: false, refusals, version: control.snapshots.current().version }
   }
@@ -98,7 +98,7 @@ interface NextSnapshot {
 }
 
 async function runChange<T>(
-  control: Control,
+  control: ControlContext,
   options: ChangeOptions,
   work: (change: Change) => Promise<T>,
 ): Promise<Committed<T>> {
@@ -159,12 +159,12 @@ async function writeHistory(
 }
 
 /** From here to the commit the version's lock is held: changes commit one after the other. */
-async function commitNext(tx: Tx, control: Control, written: Written): Promise<NextSnapshot> {
+async function commitNext(tx: Tx, control: ControlContext, written: Written): Promise<NextSnapshot> {
   const next = await advanceConfigVersion(tx, written.actor.id, [...written.touched])
   await writeHistory(tx, written, { version: next.version, at: next.committedAt })
   const base = control.snapshots.current()
   const compiled = await compileAfter(base, next, written.touched, tx, control)
-  if (!compiled.ok) throw new Refused(...compiled.problems.map((problem) => refusalOf(problem)))
+  if (!compiled.ok) throw new RefusalError(...compiled.problems.map((problem) => refusalOf(problem)))
   return { base, snapshot: compiled.snapshot }
 }
 
@@ -173,7 +173,7 @@ async function compileAfter(
   next: NextVersion,
   touched: ReadonlySet<string>,
   tx: Tx,
-  { box }: Control,
+  { box }: ControlContext,
 ): Promise<Compiled> {
   const isNextOfBase = base.version === next.version - 1 && (base.version === 0 || base.token === next.previousToken)
   // The usual case needs no look at which objects have changed since `base`.

@@ -5,7 +5,7 @@ import type { Change, CreateInput } from './commit.ts'
 import { refuseInput, refuseOperation } from '../kit/refusal.ts'
 
 /** Ids of what was made. */
-export type Made = { readonly [name: string]: string | null }
+export type CreatedIds = { readonly [name: string]: string | null }
 
 /**
  * Makes something once per caller, mutation and idempotency key: with the same key within 24 h the first result is
@@ -14,7 +14,7 @@ export type Made = { readonly [name: string]: string | null }
  * Throws `IDEMPOTENCY_KEY_REUSED` if the key came with another input, and `NOT_FOUND` if the object that is named by `main`
  * was deleted since: an answer without an object and without an error would say nothing.
  */
-export async function makeOnce<T extends Made>(
+export async function makeOnce<T extends CreatedIds>(
   change: Change,
   { waitFor: _waitFor, ...input }: CreateInput,
   main: keyof T & string,

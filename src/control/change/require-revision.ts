@@ -1,4 +1,4 @@
-import { Refused } from '../kit/refusal.ts'
+import { RefusalError } from '../kit/refusal.ts'
 
 /** Throws the conflict, with the object as it is now, unless the caller's expectation holds or there is none. */
 export function requireRevision(
@@ -7,7 +7,7 @@ export function requireRevision(
   path: readonly string[] = ['input'],
 ): void {
   if (expectedRevision == null || expectedRevision === object.revision) return
-  throw new Refused({
+  throw new RefusalError({
     kind: 'revisionConflict',
     code: 'REVISION_CONFLICT',
     path: [...path, 'expectedRevision'],

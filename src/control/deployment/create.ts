@@ -19,7 +19,7 @@ import { auditChanges } from '../change/audit.ts'
 import { requireFreeLabels } from '../backend/label.ts'
 import { collectMembers, FaultCollector } from '../kit/collect-faults.ts'
 import { type Change, commitChange, type CreateInput, type EditInput } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import {
   type EndpointChange,
   type EndpointInput,
@@ -34,7 +34,7 @@ import { dropLimits } from '../limit/drop.ts'
 import { makeOnce } from '../change/idempotency.ts'
 import { type AbilitiesInput, resolveAbilities } from '../backend/abilities.ts'
 import { type PricingInput, resolvePricing } from '../backend/pricing.ts'
-import { refuseInput, Refused } from '../kit/refusal.ts'
+import { refuseInput, RefusalError } from '../kit/refusal.ts'
 import { type PassageInput, resolvePassage } from '../backend/request-rules.ts'
 import { requireRevision } from '../change/require-revision.ts'
 import { defaultWeight, dropRoute, newRoute } from '../route/create.ts'
@@ -79,7 +79,7 @@ export interface DeploymentAndRoute {
 
 /** Makes a deployment and, unless switched off, a route of the same name, in one transaction. */
 export async function createDeployment(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: DeploymentCreateInput,
 ): Promise<Answer<DeploymentAndRoute>> {
@@ -99,13 +99,13 @@ export async function createDeployment(
 }
 
 /** Asks the endpoints as they are now, and keeps what they said. A server that is away is no reason to refuse: it may start later. */
-async function checkDeployment(control: Control, id: string): Promise<void> {
+async function checkDeployment(control: ControlContext, id: string): Promise<void> {
   const backend = control.snapshots.current().backends.get(id)
   if (backend?.kind !== 'deployment') return
   await saveDeploymentProbe(control.db, id, await probeEndpoints(control, backend))
 }
 
-function draftDeployment(control: Control, input: DeploymentCreateInput): DeploymentDraft {
+function draftDeployment(control: ControlContext, input: DeploymentCreateInput): DeploymentDraft {
   const engine = input.engine ?? 'OTHER'
   const { abilities, passage, ...members } = collectMembers({
     name: () => requireName(input.name, ['input', 'name']),
@@ -195,7 +195,7 @@ export interface DeploymentUpdateInput extends EditInput, AbilitiesInput, Passag
 
 /** Changes what is given; omitted members stay. The value is the deployment's id. */
 export async function updateDeployment(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: DeploymentUpdateInput,
 ): Promise<Answer<string>> {
@@ -210,7 +210,7 @@ export async function updateDeployment(
   return answer
 }
 
-function withUpdates(control: Control, before: DeploymentDraft, input: DeploymentUpdateInput): DeploymentDraft {
+function withUpdates(control: ControlContext, before: DeploymentDraft, input: DeploymentUpdateInput): DeploymentDraft {
   const { abilities, passage, ...members } = collectMembers({
     name: () => (input.name == null ? before.name : requireName(input.name, ['input', 'name'])),
     description: () =>
@@ -266,7 +266,7 @@ export interface DeploymentEndpointStateSetInput extends EditInput {
 
 /** Takes one replica in or out of traffic. The value is the deployment's id. */
 export function setDeploymentEndpointState(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: DeploymentEndpointStateSetInput,
 ): Promise<Answer<string>> {
@@ -282,7 +282,7 @@ export interface DeploymentEndpointAddInput extends EditInput {
 
 /** Adds a replica; the others stay as they are. The value is the deployment's id. */
 export function addDeploymentEndpoint(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: DeploymentEndpointAddInput,
 ): Promise<Answer<string>> {
@@ -304,7 +304,7 @@ export interface DeploymentEndpointUpdateInput extends EditInput, EndpointChange
 
 /** Changes what is given of one replica; what is omitted stays. The value is the deployment's id. */
 export function updateDeploymentEndpoint(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: DeploymentEndpointUpdateInput,
 ): Promise<Answer<string>> {
@@ -319,7 +319,7 @@ export interface DeploymentEndpointRemoveInput extends EditInput {
 
 /** Removes one replica. The value is the deployment's id. */
 export function removeDeploymentEndpoint(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: DeploymentEndpointRemoveInput,
 ): Promise<Answer<string>> {
@@ -344,7 +344,7 @@ async function editEndpoint(
   })
 }
 
-function noSuchEndpoint(): Refused {
+function noSuchEndpoint(): RefusalError {
   return refuseInput('NOT_FOUND', ['input', 'endpointId'], 'There is no such endpoint.')
 }
 
@@ -357,7 +357,7 @@ export interface DeploymentDeleteInput extends EditInput {
  * it. The value is the deployment's id.
  */
 export function removeDeployment(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: DeploymentDeleteInput,
 ): Promise<Answer<string>> {
@@ -379,7 +379,7 @@ async function dropOwnRoute(change: Change, deployment: DeploymentDraft): Promis
   const route = usedByIds.length === 1 ? await findRouteForUpdate(change.tx, { id: onlyId }) : undefined
   const isItsOwn = route?.createdWithId === deployment.id && route.targets.every((t) => t.backendId === deployment.id)
   if (route && isItsOwn) return dropRoute(change, route)
-  throw new Refused({
+  throw new RefusalError({
     kind: 'inUse',
     code: 'IN_USE',
     path: ['input', 'deployment'],

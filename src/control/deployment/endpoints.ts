@@ -1,7 +1,7 @@
 import type { EndpointConfiguration } from '../../routing/config/configuration.ts'
 import type { ServingState } from '../../routing/config/vocabulary.ts'
 import { createId } from '../../storage/database/create-id.ts'
-import type { UpstreamPolicy } from '../kit/context.ts'
+import type { UrlPolicy } from '../kit/context.ts'
 import { collectEach, collectMembers } from '../kit/collect-faults.ts'
 import { refuseInput } from '../kit/refusal.ts'
 import { requireUpstreamUrl } from '../kit/upstream-url.ts'
@@ -30,7 +30,7 @@ export function resolveEndpoints(
   inputs: readonly EndpointInput[],
   before: readonly EndpointConfiguration[],
   path: readonly string[],
-  policy: UpstreamPolicy,
+  policy: UrlPolicy,
   placeOf = (index: number): readonly string[] => [...path, String(index)],
 ): EndpointConfiguration[] {
   requireFewEndpoints(inputs, path)

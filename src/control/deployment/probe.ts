@@ -1,6 +1,6 @@
 import type { DeploymentBackend } from '../../routing/config/snapshot.ts'
 import type { EndpointProbe } from '../../storage/deployment/endpoint-probe.ts'
-import type { Control } from '../kit/context.ts'
+import type { ControlContext } from '../kit/context.ts'
 import { parseJson } from '../probe/parse-json.ts'
 import { readModelList } from '../probe/model-list.ts'
 import { describeFailure, describeReason, describeStatus } from '../probe/upstream-fault.ts'
@@ -15,13 +15,13 @@ type Backend = Pick<DeploymentBackend, 'secret' | 'caCertificates' | 'upstreamMo
 type Endpoint = DeploymentBackend['endpoints'][number]
 
 /** Asks all endpoints of a deployment at the same time which models they have. It ends in 2.5 s, and never throws for what they do. */
-export function probeEndpoints(control: Control, deployment: Backend): Promise<EndpointProbe[]> {
+export function probeEndpoints(control: ControlContext, deployment: Backend): Promise<EndpointProbe[]> {
   const deadlineMs = performance.now() + probeMs
   return Promise.all(deployment.endpoints.map((endpoint) => probeEndpoint(control, deployment, endpoint, deadlineMs)))
 }
 
 async function probeEndpoint(
-  control: Control,
+  control: ControlContext,
   deployment: Backend,
   endpoint: Endpoint,
   deadlineMs: number,
@@ -76,7 +76,7 @@ interface Asked {
 }
 
 async function askForModels(
-  control: Control,
+  control: ControlContext,
   { secret, caCertificates }: Backend,
   url: string,
   deadlineMs: number,

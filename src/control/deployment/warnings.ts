@@ -1,5 +1,5 @@
 import type { EndpointProbe } from '../../storage/deployment/endpoint-probe.ts'
-import type { UpstreamPolicy } from '../kit/context.ts'
+import type { UrlPolicy } from '../kit/context.ts'
 import { isListed, versionedBase } from './probe.ts'
 
 export type BackendWarningCode =
@@ -25,7 +25,7 @@ interface Endpoint {
 
 /** What is wrong with a deployment by the settings of this installation, and by what its endpoints said when they were last asked. */
 export function deploymentWarnings(
-  policy: UpstreamPolicy,
+  policy: UrlPolicy,
   upstreamModel: string,
   endpoints: readonly Endpoint[],
   probes: readonly EndpointProbe[],
@@ -38,7 +38,7 @@ export function deploymentWarnings(
 }
 
 /** Null: the address may be called. A change of the installation's settings may have forbidden what was allowed. */
-export function unsafeUrl(policy: UpstreamPolicy, url: string, endpointId: string | null): BackendWarning | null {
+export function unsafeUrl(policy: UrlPolicy, url: string, endpointId: string | null): BackendWarning | null {
   const verdict = policy.check(new URL(url))
   if (verdict.ok) return null
   const remedy = verdict.reason.includes('never an upstream')

@@ -1,7 +1,7 @@
 import { deleteGateway, findGatewayState } from '../../storage/gateway/write.ts'
 import { forgetUsageOfGateway } from '../../storage/usage/ledger/progress.ts'
 import { commitChange } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { refuseInput, refuseOperation } from '../kit/refusal.ts'
 
 export interface GatewayForgetInput {
@@ -13,7 +13,11 @@ export interface GatewayForgetInput {
  * Forgets a lost gateway that will not come back: nothing waits for it, or for its usage, any more. What it had not shipped counts as lost
  * until it is heard of again. The value is its id.
  */
-export function forgetGateway(control: Control, actor: Actor, input: GatewayForgetInput): Promise<Answer<string>> {
+export function forgetGateway(
+  control: ControlContext,
+  actor: Actor,
+  input: GatewayForgetInput,
+): Promise<Answer<string>> {
   return commitChange(
     control,
     { actor, action: 'gatewayForget', input: { ...input, waitFor: 'COMMITTED' } },

@@ -1,4 +1,4 @@
-import { type Refusal, Refused } from './refusal.ts'
+import { type Refusal, RefusalError } from './refusal.ts'
 
 /** Collects what the parts of an input are refused for, so that the caller is told of all faults at once. */
 export class FaultCollector {
@@ -25,12 +25,12 @@ export class FaultCollector {
 
   /** Throws everything that was refused; the first fault of each place only, because the others follow from it. */
   throwAny(): void {
-    if (this.#refusals.length > 0) throw new Refused(...this.#refusals)
+    if (this.#refusals.length > 0) throw new RefusalError(...this.#refusals)
   }
 
   /** Throws what is no refusal. */
   add(error: unknown): void {
-    if (!(error instanceof Refused)) throw error
+    if (!(error instanceof RefusalError)) throw error
     for (const refusal of error.refusals) if (!this.#isKnown(refusal)) this.#refusals.push(refusal)
   }
 

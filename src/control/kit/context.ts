@@ -7,11 +7,11 @@ import type { Refusal } from './refusal.ts'
 import type { UpstreamHttp } from './upstream-http.ts'
 
 /** All that commands work with; the server plugs it together once. */
-export interface Control {
+export interface ControlContext {
   readonly db: Db
   readonly box: SecretBox
   readonly snapshots: SnapshotHolder
-  readonly upstreams: UpstreamPolicy
+  readonly upstreams: UrlPolicy
   readonly upstreamHttp: UpstreamHttp
   readonly propagation: Propagator
   /** Sees a change as the last thing in its transaction, e.g. to read what it made; `touched` are the ids of what is changed. */
@@ -48,7 +48,7 @@ export interface Spread {
 }
 
 /** Which addresses upstreams may have. */
-export interface UpstreamPolicy {
+export interface UrlPolicy {
   check(url: URL): { readonly ok: true } | { readonly ok: false; readonly reason: string }
 }
 

@@ -34,17 +34,17 @@ export interface RevisionConflict extends RefusalBase {
   readonly currentId: string
 }
 
-export interface InUse extends RefusalBase {
+export interface InUseConflict extends RefusalBase {
   readonly kind: 'inUse'
   readonly code: 'IN_USE'
   /** At most 20 ids. */
   readonly usedByIds: readonly string[]
 }
 
-export type Refusal = InputRefusal | RevisionConflict | InUse
+export type Refusal = InputRefusal | RevisionConflict | InUseConflict
 
 /** Thrown inside a command to roll it back; `commitChange` turns it into a value. Never leaves control/. */
-export class Refused extends Error {
+export class RefusalError extends Error {
   override name = 'Refused'
   readonly refusals: readonly Refusal[]
 
@@ -55,8 +55,8 @@ export class Refused extends Error {
 }
 
 /** A fault in the arguments. */
-export function refuseInput(code: InputRefusal['code'], path: readonly string[], message: string): Refused {
-  return new Refused({ kind: 'input', code, path, message })
+export function refuseInput(code: InputRefusal['code'], path: readonly string[], message: string): RefusalError {
+  return new RefusalError({ kind: 'input', code, path, message })
 }
 
 /** Any other failure. */
@@ -64,6 +64,6 @@ export function refuseOperation(
   code: InputRefusal['code'],
   message: string,
   path: readonly string[] | null = null,
-): Refused {
-  return new Refused({ kind: 'operation', code, path, message })
+): RefusalError {
+  return new RefusalError({ kind: 'operation', code, path, message })
 }

@@ -1,4 +1,4 @@
-import type { UpstreamPolicy } from './context.ts'
+import type { UrlPolicy } from './context.ts'
 import { refuseInput } from './refusal.ts'
 
 export const maxUrlLength = 2_048
@@ -7,7 +7,7 @@ export const maxUrlLength = 2_048
  * The URL as it is stored: without a trailing slash. Throws `INVALID` unless it is an absolute `http` or `https` URL without
  * user info, query and fragment, and `UNSAFE_URL` if its address may not be called from this installation.
  */
-export function requireUpstreamUrl(text: string, path: readonly string[], policy: UpstreamPolicy): string {
+export function requireUpstreamUrl(text: string, path: readonly string[], policy: UrlPolicy): string {
   const url = requireHttpUrl(text, path)
   if (url.search !== '') throw refuseInput('INVALID', path, 'A base URL has no query: paths are added to it.')
   requireSafe(url, path, policy)
@@ -15,7 +15,7 @@ export function requireUpstreamUrl(text: string, path: readonly string[], policy
 }
 
 /** The same for a proxy, which has nothing but an origin. */
-export function requireProxyUrl(text: string, path: readonly string[], policy: UpstreamPolicy): string {
+export function requireProxyUrl(text: string, path: readonly string[], policy: UrlPolicy): string {
   const url = requireHttpUrl(text, path)
   if (url.pathname !== '/' || url.search !== '')
     throw refuseInput('INVALID', path, 'A proxy URL is http://host:port or https://host:port, without a path.')
@@ -35,7 +35,7 @@ function requireHttpUrl(text: string, path: readonly string[]): URL {
   return url
 }
 
-function requireSafe(url: URL, path: readonly string[], policy: UpstreamPolicy): void {
+function requireSafe(url: URL, path: readonly string[], policy: UrlPolicy): void {
   const verdict = policy.check(url)
   if (!verdict.ok) throw refuseInput('UNSAFE_URL', path, verdict.reason)
 }

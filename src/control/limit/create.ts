@@ -3,7 +3,7 @@ import { createId } from '../../storage/database/create-id.ts'
 import { insertRateLimit, type RateLimitDraft } from '../../storage/limit/write.ts'
 import { FaultCollector } from '../kit/collect-faults.ts'
 import { type Change, commitChange, type CreateInput } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { makeOnce } from '../change/idempotency.ts'
 import { type RateBounds, requireBounds } from './bounds.ts'
 import { recordRateLimit } from './record.ts'
@@ -19,7 +19,11 @@ export interface RateLimitCreateInput extends CreateInput, RateBoundsInput {
 }
 
 /** Makes a rate limit. The value is its id. */
-export function createRateLimit(control: Control, actor: Actor, input: RateLimitCreateInput): Promise<Answer<string>> {
+export function createRateLimit(
+  control: ControlContext,
+  actor: Actor,
+  input: RateLimitCreateInput,
+): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'rateLimitCreate', input }, async (change) => {
     const { rateLimitId } = await makeOnce(change, input, 'rateLimitId', async () => {
       const draft = await draftRateLimit(change, input)

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { LimitEnforcement } from '../../routing/limits/limit.ts'
 import { updateRateLimit as writeRateLimit } from '../../storage/limit/write.ts'
 import { commitChange, type EditInput } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { requireBounds } from './bounds.ts'
 import type { RateBoundsInput } from './create.ts'
 import { lockRateLimit } from './lock.ts'
@@ -15,7 +15,11 @@ export interface RateLimitUpdateInput extends EditInput, RateBoundsInput {
 }
 
 /** Changes what is given; its subject and its dimensions stay. The value is the rate limit's id. */
-export function updateRateLimit(control: Control, actor: Actor, input: RateLimitUpdateInput): Promise<Answer<string>> {
+export function updateRateLimit(
+  control: ControlContext,
+  actor: Actor,
+  input: RateLimitUpdateInput,
+): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'rateLimitUpdate', input }, async (change) => {
     const before = await lockRateLimit(change, input)
     const bounds = requireBounds({

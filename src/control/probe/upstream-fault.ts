@@ -1,6 +1,6 @@
 import { oneLine, withoutSecrets } from '../../routing/errors/shown-text.ts'
 import { readUpstreamError } from '../../routing/health/upstream-error.ts'
-import { refuseOperation, type Refused } from '../kit/refusal.ts'
+import { refuseOperation, type RefusalError } from '../kit/refusal.ts'
 import type { UpstreamFailure } from '../kit/upstream-http.ts'
 
 /** What was called, as far as it can be shown: without secrets. */
@@ -13,7 +13,11 @@ export interface UpstreamCallFacts {
 }
 
 /** An upstream that cannot be asked: what happened, and what to do about it. */
-export function refuseUpstream(call: UpstreamCallFacts, what: string, path: readonly string[] | null = null): Refused {
+export function refuseUpstream(
+  call: UpstreamCallFacts,
+  what: string,
+  path: readonly string[] | null = null,
+): RefusalError {
   return refuseOperation('UPSTREAM_FAILED', `${call.method} ${call.url} ${what}`, path)
 }
 

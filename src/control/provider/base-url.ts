@@ -1,5 +1,5 @@
 import { type ProviderKind, providerKindFacts } from '../../routing/vendors/provider-kind.ts'
-import type { UpstreamPolicy } from '../kit/context.ts'
+import type { UrlPolicy } from '../kit/context.ts'
 import { refuseInput } from '../kit/refusal.ts'
 import { requireUpstreamUrl } from '../kit/upstream-url.ts'
 
@@ -10,7 +10,7 @@ export function resolveBaseUrl(
   text: string | null | undefined,
   kind: ProviderKind,
   path: readonly string[],
-  policy: UpstreamPolicy,
+  policy: UrlPolicy,
 ): string {
   const given = text ?? providerKindFacts[kind].defaultBaseUrl
   if (given === null)

@@ -6,7 +6,7 @@ import type { RouteDraft } from '../../storage/route/write.ts'
 import type { Ref } from '../../storage/database/ref.ts'
 import { FaultCollector } from '../kit/collect-faults.ts'
 import { type Change, commitChange, type CreateInput } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { addRoute } from '../route/edit.ts'
 import { makeOnce } from '../change/idempotency.ts'
 import { refuseInput, refuseOperation } from '../kit/refusal.ts'
@@ -24,7 +24,7 @@ export interface ProviderRouteCreateInput extends CreateInput {
 
 /** Makes a route to one model of a provider, by default to its first, named after it. The value is the route's id. */
 export function createProviderRoute(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: ProviderRouteCreateInput,
 ): Promise<Answer<string>> {

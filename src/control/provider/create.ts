@@ -15,14 +15,14 @@ import { auditChanges } from '../change/audit.ts'
 import { type GivenLabel, requireFreeLabels } from '../backend/label.ts'
 import { collectMembers } from '../kit/collect-faults.ts'
 import { type Change, commitChange, type CreateInput, type EditInput } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { dropLimits } from '../limit/drop.ts'
 import { makeOnce } from '../change/idempotency.ts'
 import { resolveCredentials } from './credentials.ts'
 import { type HeaderInput, resolveHeaders } from './headers.ts'
 import { type ProviderModelInput, resolveModels } from './models.ts'
 import { resolveBaseUrl } from './base-url.ts'
-import { refuseInput, Refused } from '../kit/refusal.ts'
+import { refuseInput, RefusalError } from '../kit/refusal.ts'
 import { type PassageInput, resolvePassage } from '../backend/request-rules.ts'
 import { requireRevision } from '../change/require-revision.ts'
 import { maxDescriptionLength, requireName, requireText } from '../kit/text.ts'
@@ -42,7 +42,11 @@ export interface ProviderCreateInput extends CreateInput, PassageInput {
 }
 
 /** Makes a provider. The value is its id. */
-export function createProvider(control: Control, actor: Actor, input: ProviderCreateInput): Promise<Answer<string>> {
+export function createProvider(
+  control: ControlContext,
+  actor: Actor,
+  input: ProviderCreateInput,
+): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'providerCreate', input }, async (change) => {
     const { providerId } = await makeOnce(change, input, 'providerId', async () => {
       const draft = draftProvider(control, input)
@@ -55,7 +59,7 @@ export function createProvider(control: Control, actor: Actor, input: ProviderCr
   })
 }
 
-function draftProvider(control: Control, input: ProviderCreateInput): ProviderDraft {
+function draftProvider(control: ControlContext, input: ProviderCreateInput): ProviderDraft {
   const { kind = 'OPENAI_COMPATIBLE', description = '' } = input
   const { passage, ...members } = collectMembers({
     name: () => requireName(input.name, ['input', 'name']),
@@ -87,7 +91,11 @@ export interface ProviderUpdateInput extends EditInput, PassageInput {
 }
 
 /** Changes what is given; omitted members stay. The value is the provider's id. */
-export function updateProvider(control: Control, actor: Actor, input: ProviderUpdateInput): Promise<Answer<string>> {
+export function updateProvider(
+  control: ControlContext,
+  actor: Actor,
+  input: ProviderUpdateInput,
+): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'providerUpdate', input }, (change) =>
     editProvider(change, input.provider, input.expectedRevision, {
       edit(before) {
@@ -131,7 +139,7 @@ function placeInModels(index: number | null): readonly string[] {
   return index === null ? ['input', 'models'] : ['input', 'models', String(index), 'upstreamModel']
 }
 
-function withUpdates(control: Control, before: ProviderDraft, input: ProviderUpdateInput): ProviderDraft {
+function withUpdates(control: ControlContext, before: ProviderDraft, input: ProviderUpdateInput): ProviderDraft {
   const { kind } = before
   const { passage, ...members } = collectMembers({
     name: () => (input.name == null ? before.name : requireName(input.name, ['input', 'name'])),
@@ -153,7 +161,7 @@ function withUpdates(control: Control, before: ProviderDraft, input: ProviderUpd
   return { ...before, state: input.state ?? before.state, ...members, ...passage }
 }
 
-function resolveProxyUrl(control: Control, text: string | null): string | null {
+function resolveProxyUrl(control: ControlContext, text: string | null): string | null {
   return text === null ? null : requireProxyUrl(text, ['input', 'proxyUrl'], control.upstreams)
 }
 
@@ -202,7 +210,11 @@ export interface ProviderDeleteInput extends EditInput {
 }
 
 /** Removes a provider; refused while a route uses one of its models. The value is the provider's id. */
-export function removeProvider(control: Control, actor: Actor, input: ProviderDeleteInput): Promise<Answer<string>> {
+export function removeProvider(
+  control: ControlContext,
+  actor: Actor,
+  input: ProviderDeleteInput,
+): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'providerDelete', input }, async (change) => {
     const provider = await lockProvider(change, input.provider)
     requireRevision(provider, input.expectedRevision)
@@ -234,7 +246,7 @@ async function requireUnused(
   if (modelIds.length === 0) return
   const usedByIds = await listRouteIdsOfBackends(change.tx, modelIds, 20)
   if (usedByIds.length === 0) return
-  throw new Refused({
+  throw new RefusalError({
     kind: 'inUse',
     code: 'IN_USE',
     path,

@@ -2,7 +2,7 @@ import type { ProviderConfiguration } from '../../routing/config/configuration.t
 import { providerHeaders } from '../../routing/vendors/provider-headers.ts'
 import type { Ref } from '../../storage/database/ref.ts'
 import { answerQuestion } from '../kit/run-query.ts'
-import type { Answer, Control } from '../kit/context.ts'
+import type { Answer, ControlContext } from '../kit/context.ts'
 import { callable, requireProvider } from './probe.ts'
 import { type Refusal, refuseInput } from '../kit/refusal.ts'
 import { type ModelCall, shortCall } from '../probe/smallest-call.ts'
@@ -24,7 +24,10 @@ export interface ProviderModelTest {
 }
 
 /** Asks one model of a provider for a few tokens (or one image, or a word of speech), with the first secret. */
-export function testProviderModel(control: Control, input: ProviderModelTestInput): Promise<Answer<ProviderModelTest>> {
+export function testProviderModel(
+  control: ControlContext,
+  input: ProviderModelTestInput,
+): Promise<Answer<ProviderModelTest>> {
   return answerQuestion(control, async () => {
     const provider = await requireProvider(control, input.provider, ['input', 'provider'])
     const model = requireModel(provider, input.model)
@@ -40,7 +43,7 @@ function requireModel(provider: ProviderConfiguration, name: string): ProviderCo
 }
 
 async function testModel(
-  control: Control,
+  control: ControlContext,
   provider: ProviderConfiguration,
   { path, contentType, body }: ModelCall,
 ): Promise<ProviderModelTest> {

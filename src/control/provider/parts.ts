@@ -2,11 +2,11 @@
 import { findProviderIdOfCredential, type ProviderDraft } from '../../storage/provider/write.ts'
 import type { Ref } from '../../storage/database/ref.ts'
 import { type Change, commitChange, type EditInput } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { editProvider } from './create.ts'
 import { resolveCredentials } from './credentials.ts'
 import { type ProviderModelInput, resolveModels } from './models.ts'
-import { refuseInput, type Refused } from '../kit/refusal.ts'
+import { refuseInput, type RefusalError } from '../kit/refusal.ts'
 
 export interface ProviderModelAddInput extends EditInput {
   readonly provider: Ref
@@ -15,7 +15,7 @@ export interface ProviderModelAddInput extends EditInput {
 
 /** Adds a model behind the others. The value is the provider's id. */
 export function addProviderModel(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: ProviderModelAddInput,
 ): Promise<Answer<string>> {
@@ -44,7 +44,7 @@ export interface ProviderModelUpdateInput extends EditInput, Omit<ProviderModelI
 
 /** Changes what is given of one model; what is omitted stays. The value is the provider's id. */
 export function updateProviderModel(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: ProviderModelUpdateInput,
 ): Promise<Answer<string>> {
@@ -63,7 +63,7 @@ export interface ProviderModelRemoveInput extends EditInput {
 
 /** Removes one model; refused while a route uses it. The value is the provider's id. */
 export function removeProviderModel(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: ProviderModelRemoveInput,
 ): Promise<Answer<string>> {
@@ -98,7 +98,7 @@ export interface ProviderCredentialAddInput extends EditInput {
 
 /** Adds a secret. The value is the provider's id. */
 export function addProviderCredential(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: ProviderCredentialAddInput,
 ): Promise<Answer<string>> {
@@ -121,7 +121,7 @@ export interface ProviderCredentialRemoveInput extends EditInput {
 
 /** Removes a secret. The value is the provider's id. */
 export function removeProviderCredential(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: ProviderCredentialRemoveInput,
 ): Promise<Answer<string>> {
@@ -139,7 +139,7 @@ export function removeProviderCredential(
   })
 }
 
-function noSuchCredential(): Refused {
+function noSuchCredential(): RefusalError {
   return refuseInput('NOT_FOUND', ['input', 'id'], 'There is no such credential.')
 }
 

@@ -5,7 +5,7 @@ import type { ModelCategory } from '../../routing/config/vocabulary.ts'
 import { findProviderConfiguration } from '../../storage/provider/write.ts'
 import type { Ref } from '../../storage/database/ref.ts'
 import { answerQuestion } from '../kit/run-query.ts'
-import type { Answer, Control } from '../kit/context.ts'
+import type { Answer, ControlContext } from '../kit/context.ts'
 import { guessCategories } from '../backend/category.ts'
 import { parseJson } from '../probe/parse-json.ts'
 import { type ListedModel, type ModelListPage, readModelList } from '../probe/model-list.ts'
@@ -62,7 +62,7 @@ export type CallableProvider = Pick<
 }
 
 /** Asks a provider which models it has. Refused with `UPSTREAM_FAILED` and what to do about it if it cannot be asked. */
-export function probeProvider(control: Control, input: ProviderProbeInput): Promise<Answer<ProviderProbe>> {
+export function probeProvider(control: ControlContext, input: ProviderProbeInput): Promise<Answer<ProviderProbe>> {
   return answerQuestion(control, async () => {
     if (input.draft) {
       const path = ['input', 'draft']
@@ -77,7 +77,7 @@ export function probeProvider(control: Control, input: ProviderProbeInput): Prom
 
 /** The stored provider with its secrets. Throws `NOT_FOUND` at `path`. */
 export async function requireProvider(
-  control: Control,
+  control: ControlContext,
   ref: Ref,
   path: readonly string[],
 ): Promise<ProviderConfiguration> {
@@ -90,7 +90,7 @@ export function callable(provider: ProviderConfiguration): CallableProvider {
   return { ...provider, secrets: provider.credentials.map((credential) => credential.secret) }
 }
 
-function resolveDraft(control: Control, draft: ProviderDraftInput, path: readonly string[]): CallableProvider {
+function resolveDraft(control: ControlContext, draft: ProviderDraftInput, path: readonly string[]): CallableProvider {
   const { kind = 'OPENAI_COMPATIBLE', secret = null, proxyUrl = null } = draft
   if (secret !== null) requireSecret(secret, [...path, 'secret'])
   return {
@@ -107,7 +107,7 @@ const maxPages = 10
 const maxModels = 10_000
 
 async function probe(
-  control: Control,
+  control: ControlContext,
   provider: CallableProvider,
   selected: ReadonlySet<string>,
   path: readonly string[],
@@ -137,7 +137,11 @@ type AskedPage = { readonly page: ModelListPage; readonly latencyMs: number; rea
 type NoPage = { readonly page: null; readonly call: UpstreamCallFacts; readonly fault: string; readonly status: number }
 
 /** With the first secret that is accepted, as the gateway does it. */
-async function askFirstPage(control: Control, provider: CallableProvider, path: readonly string[]): Promise<AskedPage> {
+async function askFirstPage(
+  control: ControlContext,
+  provider: CallableProvider,
+  path: readonly string[],
+): Promise<AskedPage> {
   const [first = null, ...others] = provider.secrets
   let asked = await askForPage(control, provider, first, null)
   for (const secret of others) {
@@ -153,7 +157,7 @@ function requirePage(asked: AskedPage | NoPage, path: readonly string[]): AskedP
 }
 
 async function askForPage(
-  control: Control,
+  control: ControlContext,
   provider: CallableProvider,
   secret: string | null,
   cursor: string | null,

@@ -4,7 +4,7 @@ import type { AccessPolicy } from '../../routing/config/vocabulary.ts'
 import { listExistingApiKeyIds, listExistingUserIds } from '../../storage/database/existing-ids.ts'
 import type { FaultCollector } from '../kit/collect-faults.ts'
 import { type Change, commitChange } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { editRoute, type RouteCommandInput } from './edit.ts'
 import { refuseInput } from '../kit/refusal.ts'
 
@@ -19,7 +19,11 @@ export interface RouteAccessSetInput extends RouteCommandInput {
 }
 
 /** Says who may call a route. The value is the route's id. */
-export function setRouteAccess(control: Control, actor: Actor, input: RouteAccessSetInput): Promise<Answer<string>> {
+export function setRouteAccess(
+  control: ControlContext,
+  actor: Actor,
+  input: RouteAccessSetInput,
+): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'routeAccessSet', input }, (change) =>
     editRoute(change, {
       ...input,

@@ -9,7 +9,7 @@ import { auditChanges } from '../change/audit.ts'
 import { requireBackendIdOr } from '../backend/require-backend.ts'
 import { FaultCollector } from '../kit/collect-faults.ts'
 import { type Change, commitChange, type CreateInput } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { addRoute, auditedMembers, editRoute, lockRoute, type RouteCommandInput } from './edit.ts'
 import { dropLimits } from '../limit/drop.ts'
 import { makeOnce } from '../change/idempotency.ts'
@@ -43,7 +43,7 @@ export interface RouteCreateInput extends CreateInput {
 }
 
 /** Makes a route. The value is its id. */
-export function createRoute(control: Control, actor: Actor, input: RouteCreateInput): Promise<Answer<string>> {
+export function createRoute(control: ControlContext, actor: Actor, input: RouteCreateInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'routeCreate', input }, async (change) => {
     const { routeId } = await makeOnce(change, input, 'routeId', async () => {
       const faults = new FaultCollector()
@@ -130,7 +130,7 @@ export interface RouteUpdateInput extends RouteCommandInput {
 }
 
 /** Changes what is given; omitted and null members stay. The value is the route's id. */
-export function updateRoute(control: Control, actor: Actor, input: RouteUpdateInput): Promise<Answer<string>> {
+export function updateRoute(control: ControlContext, actor: Actor, input: RouteUpdateInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'routeUpdate', input }, (change) => {
     return editRoute(change, {
       ...input,
@@ -154,7 +154,7 @@ export function updateRoute(control: Control, actor: Actor, input: RouteUpdateIn
 }
 
 /** Removes a route; its history, usage and log stay. The value is its id. */
-export function removeRoute(control: Control, actor: Actor, input: RouteCommandInput): Promise<Answer<string>> {
+export function removeRoute(control: ControlContext, actor: Actor, input: RouteCommandInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'routeDelete', input }, async (change) => {
     const route = await lockRoute(change, input.route, ['input', 'route'])
     requireRevision(route, input.expectedRevision)

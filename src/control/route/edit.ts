@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type Problem, routeProblems } from '../../routing/config/route-rules.ts'
+import { type Problem, routeFaults } from '../../routing/config/route-rules.ts'
 import { listBackendLabels } from '../../storage/backend/read.ts'
 import type { RouteChangeKind, RouteRevisionState } from '../../storage/config/tables.ts'
 import { findRouteForUpdate, insertRoute, type RouteDraft, updateRoute } from '../../storage/route/write.ts'
@@ -7,7 +7,7 @@ import type { Ref } from '../../storage/database/ref.ts'
 import { auditChanges } from '../change/audit.ts'
 import { FaultCollector } from '../kit/collect-faults.ts'
 import type { Change, EditInput } from '../change/commit.ts'
-import { Refused, refuseInput } from '../kit/refusal.ts'
+import { RefusalError, refuseInput } from '../kit/refusal.ts'
 import { requireRevision } from '../change/require-revision.ts'
 
 /** What every command on one route takes. */
@@ -74,9 +74,9 @@ function requireSoundOr(
 /** Throws what is wrong with a route as it shall be. `pathOf` tells where in the arguments a problem lies. */
 export function requireSound(route: RouteDraft, pathOf: (problem: Problem) => readonly string[]): void {
   // Backends were looked up in this transaction; the compiler looks again.
-  const problems = routeProblems(route, () => true)
+  const problems = routeFaults(route, () => true)
   if (problems.length === 0) return
-  throw new Refused(
+  throw new RefusalError(
     ...problems.map((problem) => ({
       kind: 'input' as const,
       code: problem.code,

@@ -4,7 +4,7 @@ import type { BackendRef } from '../../storage/backend/read.ts'
 import { requireBackendIdOr } from '../backend/require-backend.ts'
 import type { FaultCollector } from '../kit/collect-faults.ts'
 import { type Change, commitChange } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { editRoute, type RouteCommandInput } from './edit.ts'
 
 export interface RouteFallbackInput {
@@ -21,7 +21,7 @@ export interface RouteFallbackSetInput extends RouteCommandInput {
 
 /** Gives a route another fallback, or none. The value is the route's id. */
 export function setRouteFallback(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: RouteFallbackSetInput,
 ): Promise<Answer<string>> {

@@ -2,7 +2,7 @@ import { listBackendLabels } from '../../storage/backend/read.ts'
 import type { RouteDraft } from '../../storage/route/write.ts'
 import { findRouteRevisionState } from '../../storage/route/revision.ts'
 import { type Change, commitChange } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { editRoute, type RouteCommandInput } from './edit.ts'
 import { refuseInput, refuseOperation } from '../kit/refusal.ts'
 
@@ -14,7 +14,11 @@ export interface RouteRollbackInput extends RouteCommandInput {
  * Restores targets, weights, fallback and timeouts of an earlier revision as a new one; the targets get their old ids. Access
  * stays as it is. The value is the route's id.
  */
-export function rollbackRoute(control: Control, actor: Actor, input: RouteRollbackInput): Promise<Answer<string>> {
+export function rollbackRoute(
+  control: ControlContext,
+  actor: Actor,
+  input: RouteRollbackInput,
+): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'routeRollback', input }, (change) =>
     editRoute(change, {
       ...input,

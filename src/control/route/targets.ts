@@ -3,7 +3,7 @@ import type { BackendRef } from '../../storage/backend/read.ts'
 import type { RouteDraft } from '../../storage/route/write.ts'
 import { requireBackendId } from '../backend/require-backend.ts'
 import { type Change, commitChange } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { editRoute, labelsOf, type RouteCommandInput } from './edit.ts'
 import { refuseInput } from '../kit/refusal.ts'
 import { resolveTargets, type RouteTargetInput } from './create.ts'
@@ -22,7 +22,11 @@ export interface RouteTargetsSetInput extends RouteCommandInput {
 }
 
 /** Replaces the list of targets; one whose backend was there before keeps its id. The value is the route's id. */
-export function setRouteTargets(control: Control, actor: Actor, input: RouteTargetsSetInput): Promise<Answer<string>> {
+export function setRouteTargets(
+  control: ControlContext,
+  actor: Actor,
+  input: RouteTargetsSetInput,
+): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'routeTargetsSet', input }, (change) => {
     // A problem's place is that in the caller's list, and the stored list has another order.
     let listed: RouteDraft['targets'] = []
@@ -69,7 +73,7 @@ export interface RouteTargetAddInput extends RouteCommandInput {
 
 /** Adds a target. */
 export async function addRouteTarget(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: RouteTargetAddInput,
 ): Promise<Answer<RouteAndTarget>> {
@@ -100,7 +104,7 @@ export interface RouteTargetReplaceInput extends RouteCommandInput {
 
 /** Puts another backend in a target's place, with its weight. The same backend again changes nothing. */
 export async function replaceRouteTarget(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: RouteTargetReplaceInput,
 ): Promise<Answer<RouteAndTarget>> {
@@ -129,7 +133,7 @@ export interface RouteTargetRemoveInput extends RouteCommandInput {
 
 /** Removes a target; refused if no weight above 0 would be left. The value is the route's id. */
 export function removeRouteTarget(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: RouteTargetRemoveInput,
 ): Promise<Answer<string>> {

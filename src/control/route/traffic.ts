@@ -3,7 +3,7 @@ import { lockRoutes, type RouteDraft, updateWeights } from '../../storage/route/
 import type { Ref } from '../../storage/database/ref.ts'
 import { collectEach } from '../kit/collect-faults.ts'
 import { type Change, type ChangeInput, commitChange } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { labelsOf, record, requireSound, type RouteCommandInput } from './edit.ts'
 import { refuseInput } from '../kit/refusal.ts'
 import { requireRevision } from '../change/require-revision.ts'
@@ -22,7 +22,11 @@ export interface RouteTrafficSetInput extends RouteCommandInput {
 }
 
 /** Sets all weights of a route at once; targets that are not listed get 0. The value is the route's id. */
-export function setRouteTraffic(control: Control, actor: Actor, input: RouteTrafficSetInput): Promise<Answer<string>> {
+export function setRouteTraffic(
+  control: ControlContext,
+  actor: Actor,
+  input: RouteTrafficSetInput,
+): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'routeTrafficSet', input }, async (change) => {
     const [id] = await setWeights(change, [{ ...input, path: ['input'] }])
     return id!
@@ -39,7 +43,7 @@ export interface RouteTrafficBulkSetInput extends ChangeInput {
 
 /** Switches many routes in one transaction, all or none. The value is the routes' ids, in the order of the changes. */
 export function setRouteTrafficBulk(
-  control: Control,
+  control: ControlContext,
   actor: Actor,
   input: RouteTrafficBulkSetInput,
 ): Promise<Answer<readonly string[]>> {

@@ -15,7 +15,7 @@ import { keepAdministration } from '../api-key/keep-administration.ts'
 import { recordApiKey } from '../api-key/create.ts'
 import { auditChanges } from '../change/audit.ts'
 import { type Change, commitChange, type CreateInput, type EditInput } from '../change/commit.ts'
-import type { Actor, Answer, Control } from '../kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { editRoute } from '../route/edit.ts'
 import { dropLimits } from '../limit/drop.ts'
 import { makeOnce } from '../change/idempotency.ts'
@@ -29,7 +29,7 @@ export interface UserCreateInput extends CreateInput {
 }
 
 /** Makes a user. The value is its id. */
-export function createUser(control: Control, actor: Actor, input: UserCreateInput): Promise<Answer<string>> {
+export function createUser(control: ControlContext, actor: Actor, input: UserCreateInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'userCreate', input }, async (change) => {
     const { userId } = await makeOnce(change, input, 'userId', async () => ({
       userId: await addUser(change, input.name, input.role ?? 'MEMBER'),
@@ -63,7 +63,7 @@ export interface UserUpdateInput extends EditInput {
  * Changes what is given; omitted and null members stay. The keys of a user that is not active are refused at once. The
  * last active administrator stays one, and so does the owner of the last key with the scope `ADMIN`. The value is the user's id.
  */
-export function updateUser(control: Control, actor: Actor, input: UserUpdateInput): Promise<Answer<string>> {
+export function updateUser(control: ControlContext, actor: Actor, input: UserUpdateInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'userUpdate', input }, async (change) => {
     let place = 'role'
     return keepAdministration(
@@ -97,7 +97,7 @@ export interface UserDeleteInput extends EditInput {
  * Removes a user with its keys, and both from the access of routes; the last active administrator and the owner of the last key
  * with the scope `ADMIN` stay. The value is the user's id.
  */
-export function removeUser(control: Control, actor: Actor, input: UserDeleteInput): Promise<Answer<string>> {
+export function removeUser(control: ControlContext, actor: Actor, input: UserDeleteInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'userDelete', input }, (change) =>
     keepAdministration(
       change,

@@ -13,7 +13,7 @@ import { hashApiKey } from '../kit/actor.ts'
 import { addApiKey, writeIfChanged } from '../api-key/create.ts'
 import { createApiKeySecret, environmentPrefix } from '../api-key/secret.ts'
 import { type Change, commitChange } from '../change/commit.ts'
-import type { Actor, Control } from '../kit/context.ts'
+import type { Actor, ControlContext } from '../kit/context.ts'
 import { addUser } from './create.ts'
 
 const administratorName = 'admin'
@@ -38,7 +38,10 @@ export type FirstAdministrator =
  *
  * Any number of processes may do this at once.
  */
-export async function ensureFirstAdministrator(control: Control, adminKey: string | null): Promise<FirstAdministrator> {
+export async function ensureFirstAdministrator(
+  control: ControlContext,
+  adminKey: string | null,
+): Promise<FirstAdministrator> {
   return bootstrap(control, 'bootstrap', async (change) => {
     if (adminKey !== null) return ensureKeyOfEnvironment(change, adminKey)
     if (await hasUsers(change.tx))
@@ -48,11 +51,11 @@ export async function ensureFirstAdministrator(control: Control, adminKey: strin
 }
 
 /** Makes a key with all scopes for an administrator, who is made too if there is none. Returns its secret. */
-export function createAdministratorKey(control: Control): Promise<string> {
+export function createAdministratorKey(control: ControlContext): Promise<string> {
   return bootstrap(control, 'create-key', (change) => makeKey(change, 'create-key'))
 }
 
-async function bootstrap<T>(control: Control, name: string, work: (change: Change) => Promise<T>): Promise<T> {
+async function bootstrap<T>(control: ControlContext, name: string, work: (change: Change) => Promise<T>): Promise<T> {
   const actor: Actor = { id: `system:${name}`, label: name, userId: null, role: 'ADMIN', scopes: new Set(apiKeyScopes) }
   const options = { actor, action: name, input: { waitFor: 'COMMITTED' } } as const
   const answer = await commitChange(control, options, async (change) => {

@@ -58,7 +58,7 @@ export class AnswerBytes {
     this.#copyPending()
     if (this.total <= this.#kept.length)
       return this.#kept.toString('latin1', Math.max(headBytes, this.total - tailBytes), this.total)
-    const begin = placeOf(this.total)
+    const begin = indexInKept(this.total)
     return this.#kept.toString('latin1', begin) + this.#kept.toString('latin1', headBytes, begin)
   }
 
@@ -87,11 +87,11 @@ export class AnswerBytes {
     const end = at + chunk.length
     if (at < headBytes) chunk.copy(this.#kept, at, 0, headBytes - at)
     for (let next = Math.max(at, headBytes, end - tailBytes); next < end;)
-      next += chunk.copy(this.#kept, placeOf(next), next - at)
+      next += chunk.copy(this.#kept, indexInKept(next), next - at)
   }
 }
 
 /** Where in what is kept the byte is that has this place in the answer, behind the head. */
-function placeOf(place: number): number {
+function indexInKept(place: number): number {
   return headBytes + ((place - headBytes) % tailBytes)
 }

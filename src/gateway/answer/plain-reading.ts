@@ -2,7 +2,7 @@ import { endOfBlock } from '../../routing/usage/answer-text.ts'
 import type { UsageKind } from '../../routing/vendors/operation.ts'
 import {
   noReportedUnits,
-  type ReportedRest,
+  type ReportedRemainder,
   type ReportedUnits,
   toServiceTier,
 } from '../../routing/usage/reported-units.ts'
@@ -57,7 +57,7 @@ export class PlainReading implements AnswerReading {
     return this.#tally()?.tokens() ?? null
   }
 
-  reportedRest(): ReportedRest {
+  reportedRest(): ReportedRemainder {
     const { serviceTier, units } = this.#findReport()
     return { ...units, serviceTier, cacheWriteLongTokens: this.#tally()?.cacheWriteLongTokens ?? 0 }
   }

@@ -38,7 +38,7 @@ export interface Relay {
  * Called exactly once, when all that will come of the answer is known and before its last byte goes out: that waits for
  * `release`.
  */
-export type BeforeLastByte = (end: RelayEnd, release: () => void) => void
+export type LastByteHook = (end: RelayEnd, release: () => void) => void
 
 /** Where an answer goes, and the head that it begins with. */
 export interface AnswerSink {
@@ -48,7 +48,7 @@ export interface AnswerSink {
   readonly headers: string[]
   /** What the client gets instead of the bytes that came; null: just those. */
   readonly rewrite: Rewrite | null
-  readonly beforeLastByte: BeforeLastByte
+  readonly beforeLastByte: LastByteHook
 }
 
 /** Writes a part of a body and holds upstream back if the client is slower. */

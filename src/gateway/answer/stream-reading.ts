@@ -1,6 +1,11 @@
 import { saysWritten } from '../../routing/usage/estimate.ts'
 import type { UsageKind } from '../../routing/vendors/operation.ts'
-import { addUnits, noReportedUnits, type ReportedRest, type ReportedUnits } from '../../routing/usage/reported-units.ts'
+import {
+  addUnits,
+  noReportedUnits,
+  type ReportedRemainder,
+  type ReportedUnits,
+} from '../../routing/usage/reported-units.ts'
 import type { TokenUsage } from '../../routing/usage/record.ts'
 import { UsageTally } from '../../routing/usage/tally.ts'
 import { AnswerBytes } from './bytes.ts'
@@ -48,7 +53,7 @@ export class StreamReading implements AnswerReading {
     return this.#tally.tokens()
   }
 
-  reportedRest(): ReportedRest {
+  reportedRest(): ReportedRemainder {
     const serviceTier = this.#serviceTier ?? this.#protocol.serviceTierOfBeginning?.(this.bytes.head()) ?? null
     return { ...this.#units, serviceTier, cacheWriteLongTokens: this.#tally.cacheWriteLongTokens }
   }

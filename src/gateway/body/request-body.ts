@@ -1,6 +1,6 @@
 import type { BodyReader, Exchange } from '../http1/server/exchange.ts'
 import { monotonicMs } from '../loop/monotonic.ts'
-import { type Member, Roster } from '../loop/roster.ts'
+import { type IndexedMember, IndexedSet } from '../loop/indexed-set.ts'
 import { failAlone } from '../loop/phases.ts'
 
 /**
@@ -53,7 +53,7 @@ const checkEveryMs = 1_000
 
 /** Looks each second for clients that have stopped in the middle of a body, or send too slowly to be worth a place. */
 export class SilenceWatch implements Disposable {
-  readonly #bodies = new Roster<RequestBody>()
+  readonly #bodies = new IndexedSet<RequestBody>()
   readonly #pace: BodyPace
   readonly #timer: NodeJS.Timeout
 
@@ -88,8 +88,8 @@ export class SilenceWatch implements Disposable {
 }
 
 /** Reads a body. Its limit counts what arrives: `content-length` may be missing. */
-export class RequestBody implements Member, BodyReader, IncomingBody {
-  rosterIndex = -1
+export class RequestBody implements IndexedMember, BodyReader, IncomingBody {
+  indexInSet = -1
   readonly beganAtMs = monotonicMs()
   #size = 0
   #lastByteAtMs = this.beganAtMs

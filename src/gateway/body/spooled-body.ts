@@ -12,7 +12,7 @@ const blockBytes = 128 * 1024
 const writeBytes = 64 * 1024
 
 /** `busy`: more is on its way to the disk than should wait; `flushed` says when it has arrived. `noRoom`: it was not taken. */
-export type Taken = 'taken' | 'busy' | 'noRoom'
+export type BodyWriteResult = 'taken' | 'busy' | 'noRoom'
 
 /**
  * A body that may be large, to be read as often as there are attempts, with little of it in memory: the rest is in a file
@@ -38,7 +38,7 @@ export class SpooledBody implements Disposable {
     this.#failed = failed
   }
 
-  push(chunk: Buffer): Taken {
+  push(chunk: Buffer): BodyWriteResult {
     this.size += chunk.length
     if (this.#fileBytes === 0 && this.#heldBytes + chunk.length <= maxMemoryBytes) return this.#hold(chunk)
     if (!this.#share.holdOnDisk(chunk.length)) return 'noRoom'
@@ -80,7 +80,7 @@ export class SpooledBody implements Disposable {
     void file?.then((handle) => handle.close()).catch(() => {})
   }
 
-  #hold(chunk: Buffer): Taken {
+  #hold(chunk: Buffer): BodyWriteResult {
     if (!this.#share.hold(chunk.length)) return 'noRoom'
     this.#heldBytes += chunk.length
     this.#pieces.add(chunk)

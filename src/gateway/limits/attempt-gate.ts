@@ -17,13 +17,13 @@ import { RateHold } from './rate-hold.ts'
 import { RequestDemand } from './request-demand.ts'
 
 /** Why an attempt may not be made. */
-export interface HeldBack {
+export interface AttemptRefusal {
   readonly reason: BackendLimit['reason']
   /** What the client is told if nothing was sent for it yet; null: the request goes on elsewhere. */
   readonly refusal: Fault | null
 }
 
-export type AttemptEntry = AttemptHold | HeldBack
+export type AttemptEntry = AttemptHold | AttemptRefusal
 
 interface GateRequest {
   readonly snapshot: Snapshot

@@ -1,6 +1,6 @@
 import type { Caller } from '../../routing/access/authorise.ts'
 import { BudgetBucket } from '../../routing/limits/budget-bucket.ts'
-import type { BudgetAnswer, BudgetAsk } from '../../routing/limits/budget-lease.ts'
+import type { BudgetAnswer, BudgetLeaseRequest } from '../../routing/limits/budget-lease.ts'
 import { periodAt } from '../../routing/limits/budget-period.ts'
 import type { Budget } from '../../routing/limits/limit.ts'
 import { bucketKey, forEachOfBackend, forEachOfCaller } from '../../routing/limits/match-limits.ts'
@@ -19,13 +19,15 @@ export type MoneyEntry = MoneyHold | BudgetBucket
 
 /** The budgets of a gateway: which of them bind an attempt, and whether all of them can pay for it. */
 export class BudgetGate implements Disposable {
-  readonly #turns: LeaseTurns<BudgetAsk, BudgetAnswer>
+  readonly #turns: LeaseTurns<BudgetLeaseRequest, BudgetAnswer>
   /** By the budget's id, then by period and part. */
   readonly #buckets = new Map<string, Map<string, BudgetBucket>>()
   /** Whose records are not in the database. */
   readonly #unstored = new Map<string, readonly BudgetBucket[]>()
 
-  constructor(options: Omit<LeaseTurnsOptions<BudgetAsk, BudgetAnswer>, 'forget' | 'patienceMs' | 'mostRounds'>) {
+  constructor(
+    options: Omit<LeaseTurnsOptions<BudgetLeaseRequest, BudgetAnswer>, 'forget' | 'patienceMs' | 'mostRounds'>,
+  ) {
     this.#turns = new LeaseTurns({
       ...options,
       patienceMs,

@@ -1,5 +1,5 @@
 import type { Caller } from '../../routing/access/authorise.ts'
-import type { LeaseAnswer, LeaseAsk } from '../../routing/limits/lease.ts'
+import type { LeaseAnswer, LeaseRequest } from '../../routing/limits/lease.ts'
 import type { RateLimit } from '../../routing/limits/limit.ts'
 import { bucketKey, forEachOfBackend, forEachOfCaller } from '../../routing/limits/match-limits.ts'
 import { RateBucket, type RateDemand, type RateShortage } from '../../routing/limits/rate-bucket.ts'
@@ -16,11 +16,11 @@ export type Entry = RateHold | RateShortage
 
 /** The rate limits of a gateway: which of them bind a request, and whether all of them have room for it. */
 export class RateGate implements Disposable {
-  readonly #turns: LeaseTurns<LeaseAsk, LeaseAnswer>
+  readonly #turns: LeaseTurns<LeaseRequest, LeaseAnswer>
   /** By the limit's id, then by the part of it. */
   readonly #buckets = new Map<string, Map<string, RateBucket>>()
 
-  constructor(options: Omit<LeaseTurnsOptions<LeaseAsk, LeaseAnswer>, 'forget' | 'patienceMs' | 'mostRounds'>) {
+  constructor(options: Omit<LeaseTurnsOptions<LeaseRequest, LeaseAnswer>, 'forget' | 'patienceMs' | 'mostRounds'>) {
     this.#turns = new LeaseTurns({
       ...options,
       patienceMs,

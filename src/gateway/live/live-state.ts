@@ -8,7 +8,7 @@ import type { AttemptPlan, WaitPlan } from '../../routing/choose/next-attempt.ts
 import { Rotations } from '../../routing/choose/rotation.ts'
 import type { Backend, Snapshot } from '../../routing/config/snapshot.ts'
 import { guarded } from '../loop/guarded.ts'
-import { Attempts } from './attempts.ts'
+import { AttemptsInFlight } from './attempts-in-flight.ts'
 import { countCheck, passingCheck } from './check-state.ts'
 import { GatewayShare } from './gateway-share.ts'
 import { LearnedOperations } from './learned-operations.ts'
@@ -50,7 +50,7 @@ export class LiveState implements LiveView, AsyncDisposable {
   readonly #log: LiveStateOptions['log']
   readonly #share: GatewayShare
   readonly #subjects = new Subjects()
-  readonly #attempts: Attempts
+  readonly #attempts: AttemptsInFlight
   readonly #rooms: WaitingRooms
   readonly #budgets: RetryBudgets
   readonly #checks: HealthChecks
@@ -71,7 +71,13 @@ export class LiveState implements LiveView, AsyncDisposable {
     this.#log = log
     this.#share = new GatewayShare(options.gatewayCount)
     this.#budgets = new RetryBudgets(now)
-    this.#attempts = new Attempts({ subjects, now, random, log, onChange: ({ ownerId }) => this.#rooms.pump(ownerId) })
+    this.#attempts = new AttemptsInFlight({
+      subjects,
+      now,
+      random,
+      log,
+      onChange: ({ ownerId }) => this.#rooms.pump(ownerId),
+    })
     const open = (plan: AttemptPlan) => this.#attempts.open(plan)
     this.#rooms = new WaitingRooms({ subjects, view: this, rotations: this.rotations, now, random, open, log })
     const noteCheck = this.#guarded<[Parameters<CheckListener>[0]]>((check) => this.#noteCheck(check))

@@ -15,7 +15,7 @@ import type { Route, Snapshot } from '../../routing/config/snapshot.ts'
 import type { FallbackTrigger } from '../../routing/config/vocabulary.ts'
 import type { LiveView } from '../../routing/choose/live-view.ts'
 import type { GatewayContext } from './context.ts'
-import type { AttemptEntry, AttemptGate, HeldBack } from '../limits/attempt-gate.ts'
+import type { AttemptEntry, AttemptGate, AttemptRefusal } from '../limits/attempt-gate.ts'
 import type { AttemptHold } from '../limits/attempt-hold.ts'
 import { openAttemptGate } from '../limits/attempt-gate.ts'
 import type { LiveState } from '../live/live-state.ts'
@@ -36,10 +36,10 @@ import { promptPrefixHash } from './prompt-prefix.ts'
 import { passedHeaders, Relaying, type RelayListener } from './relaying.ts'
 import type { KeptAnswer, Reply } from './reply.ts'
 import { answerIdIn, answerIdOf, RequestSession } from './session.ts'
-import { deciding, leaveStage, type Staged } from './stage.ts'
+import { deciding, leaveStage, type StageHolder } from './stage.ts'
 
 /** Whose attempts they are. */
-export interface AttemptsOwner extends Staged {
+export interface AttemptsOwner extends StageHolder {
   onFault(error: unknown): void
 }
 
@@ -245,7 +245,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     } else this.#send(plan, permit ?? this.#state.open(plan), entry)
   }
 
-  #holdBack(plan: AttemptPlan, { reason, refusal }: HeldBack): void {
+  #holdBack(plan: AttemptPlan, { reason, refusal }: AttemptRefusal): void {
     if (refusal && !this.attempts.some(({ wasSent }) => wasSent)) return this.#reply.refuse(refusal)
     this.#reply.usage.begin(new HeldBackAttempt(plan, reason))
     this.next()

@@ -55,7 +55,7 @@ function outcomeOfAnswer(call: UpstreamCall, route: Route): CallOutcome {
   if (!mayHoldError(body)) return good
   const object = parseObject(body.toString())
   const error = object && errorInsteadOfAnswer(object)
-  return error ? outcomeOf(error, statusNamedBy(error) ?? (speaksOfPath(error) ? 404 : 500), route) : good
+  return error ? outcomeOfNamedError(error, statusNamedBy(error) ?? (speaksOfPath(error) ? 404 : 500), route) : good
 }
 
 function outcomeOfError(call: UpstreamCall, route: Route): CallOutcome {
@@ -75,12 +75,12 @@ function outcomeOfStream({ errorEvent }: UpstreamCall, route: Route): CallOutcom
   if (!errorEvent) return { classification: 'SERVER_ERROR', meantStatus: 502, error: null, text: 'no content' }
   const data = errorEvent.data ?? ''
   const error = readUpstreamError(data)
-  if (error) return outcomeOf(error, statusNamedBy(error) ?? 500, route)
+  if (error) return outcomeOfNamedError(error, statusNamedBy(error) ?? 500, route)
   return { classification: 'SERVER_ERROR', meantStatus: 500, error: null, text: data }
 }
 
 /** By the status that the error names, as if it had come with that. */
-function outcomeOf(error: UpstreamError, meantStatus: number, route: Route): CallOutcome {
+function outcomeOfNamedError(error: UpstreamError, meantStatus: number, route: Route): CallOutcome {
   const classification = classifyStatus(meantStatus, error, watchesContextLength(route))
   return { classification, meantStatus, error, text: '' }
 }

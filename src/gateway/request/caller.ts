@@ -6,7 +6,7 @@ import {
   findApiKey,
   isOfKeyForm,
   isRefusal,
-  type Refusal,
+  type AccessRefusal,
 } from '../../routing/access/authorise.ts'
 import type { Snapshot } from '../../routing/config/snapshot.ts'
 import type { Exchange } from '../http1/server/exchange.ts'
@@ -15,7 +15,7 @@ import type { Exchange } from '../http1/server/exchange.ts'
  * Who sends the request: of several keys the first that is known counts. One that this installation cannot have made counts as
  * none: many clients insist on sending some key.
  */
-export function callerOf(snapshot: Snapshot, exchange: Exchange, nowMs: number): Caller | Refusal {
+export function callerOf(snapshot: Snapshot, exchange: Exchange, nowMs: number): Caller | AccessRefusal {
   const { key } = exchange.head
   if (key === null) return authenticateAnonymous(snapshot)
   const keyHash = keyHashOf(exchange, key)
@@ -23,7 +23,12 @@ export function callerOf(snapshot: Snapshot, exchange: Exchange, nowMs: number):
   return isRefusal(caller) ? callerByOthers(snapshot, exchange, nowMs, caller) : caller
 }
 
-function callerByOthers(snapshot: Snapshot, { head }: Exchange, nowMs: number, refusal: Refusal): Caller | Refusal {
+function callerByOthers(
+  snapshot: Snapshot,
+  { head }: Exchange,
+  nowMs: number,
+  refusal: AccessRefusal,
+): Caller | AccessRefusal {
   let mayBeAnonymous = true
   for (const key of head.keys) {
     const keyHash = hash('sha256', key, 'hex')

@@ -4,7 +4,7 @@ import type { RateGate } from '../limits/rate-gate.ts'
 import type { LiveState } from '../live/live-state.ts'
 import type { GatewayPorts } from '../ports.ts'
 import type { BodyPace, SilenceWatch } from '../body/request-body.ts'
-import type { Member, Roster } from '../loop/roster.ts'
+import type { IndexedMember, IndexedSet } from '../loop/indexed-set.ts'
 import type { StreamUsageMemory } from '../answer/stream-usage-memory.ts'
 import type { UpstreamConnections } from '../upstream/connections.ts'
 
@@ -19,7 +19,7 @@ export interface GatewayLimits extends BodyLimits {
 }
 
 /** A request whose response is not over. */
-export interface RequestInFlight extends Member {
+export interface RequestInFlight extends IndexedMember {
   /** The gateway is closing and waits no longer. Never throws. */
   expire(): void
 }
@@ -37,7 +37,7 @@ export interface GatewayContext {
   readonly silence: SilenceWatch
   readonly streamUsage: StreamUsageMemory
   /** Requests whose response is not over. */
-  readonly lives: Roster<RequestInFlight>
+  readonly lives: IndexedSet<RequestInFlight>
   readonly bodies: BodyBudget
   isDraining: boolean
 }

@@ -1,4 +1,4 @@
-import { placeOf, queryFor } from '../../routing/vendors/operation-place.ts'
+import { operationPlaceOf, queryFor } from '../../routing/vendors/operation-place.ts'
 import type { Route } from '../../routing/config/snapshot.ts'
 import type { Exchange, ExchangeWatcher } from '../http1/server/exchange.ts'
 import type { GatewayContext, RequestInFlight } from './context.ts'
@@ -17,7 +17,7 @@ import { leaveStage, over, type Stage } from './stage.ts'
  * closes, or something throws.
  */
 export class RequestLife implements RequestInFlight, AdmissionOwner, AttemptsOwner, ExchangeWatcher {
-  rosterIndex = -1
+  indexInSet = -1
   stage: Stage
   readonly id: string
   readonly #context: GatewayContext
@@ -35,7 +35,7 @@ export class RequestLife implements RequestInFlight, AdmissionOwner, AttemptsOwn
     this.#context = context
     this.#exchange = exchange
     const query = queryAt < 0 ? '' : target.slice(queryAt)
-    const place = placeOf(path)
+    const place = operationPlaceOf(path)
     this.#query = queryFor(place, query)
     const usage = new RequestUsage(context.ports, this.id, startedAtMs)
     if (context.ports.tracer) usage.trace = context.ports.tracer.begin(forwarded)

@@ -21,7 +21,7 @@ import { RequestScan } from '../body/request-scan.ts'
 import { SpooledBody } from '../body/spooled-body.ts'
 
 /** Called once, unless the client leaves before. */
-export type Received = (result: ReceivedRequest | Fault) => void
+export type ReceiveCallback = (result: ReceivedRequest | Fault) => void
 
 export interface ReceiveOptions {
   readonly exchange: Exchange
@@ -32,7 +32,7 @@ export interface ReceiveOptions {
   readonly silence: SilenceWatch
   /** Of what all bodies may hold. It is the caller's to dispose of. */
   readonly share: BodyShare
-  /** Told, instead of `Received`, of what is the gateway's own fault. */
+  /** Told, instead of `ReceiveCallback`, of what is the gateway's own fault. */
   readonly fail: (error: unknown) => void
 }
 
@@ -44,7 +44,7 @@ export interface Reception {
 }
 
 /** What `body.begin` reads; a fault if it cannot be read at all. */
-export function receiveRequest(options: ReceiveOptions, received: Received): Reception | Fault {
+export function receiveRequest(options: ReceiveOptions, received: ReceiveCallback): Reception | Fault {
   const { head } = options.exchange
   const coding = codingOf(head)
   if (coding !== null && !options.share.hold(decoderBytes[coding])) return { code: 'overloaded' }
@@ -82,12 +82,12 @@ function openBody(options: ReceiveOptions, coding: ContentCoding | null, reader:
 class JsonReception implements Reception, BoundedBodyReader {
   readonly body: IncomingBody
   readonly #options: ReceiveOptions
-  readonly #received: Received
+  readonly #received: ReceiveCallback
   readonly #scan: RequestScan
   readonly #pieces = new BodyPieces()
   #size = 0
 
-  constructor(options: ReceiveOptions, coding: ContentCoding | null, received: Received) {
+  constructor(options: ReceiveOptions, coding: ContentCoding | null, received: ReceiveCallback) {
     this.#options = options
     this.#scan = new RequestScan(options.operation.streamFlag)
     this.#received = received
@@ -131,12 +131,12 @@ class FormReception implements Reception, BoundedBodyReader {
   readonly body: IncomingBody
   readonly #options: ReceiveOptions
   readonly #boundary: string
-  readonly #received: Received
+  readonly #received: ReceiveCallback
   readonly #scan: MultipartScan
   readonly #spooled: SpooledBody
   #isOver = false
 
-  constructor(options: ReceiveOptions, coding: ContentCoding | null, boundary: string, received: Received) {
+  constructor(options: ReceiveOptions, coding: ContentCoding | null, boundary: string, received: ReceiveCallback) {
     this.#options = options
     this.#boundary = boundary
     this.#received = received

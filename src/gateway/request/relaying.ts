@@ -14,7 +14,7 @@ import type { StreamProtocol } from '../protocol/stream-protocol.ts'
 import { type AnswerSink, errorOfEnd, isBrokenEnd, type Relay, type RelayEnd } from '../answer/relay.ts'
 import { StreamRelay } from '../answer/stream-relay.ts'
 import type { SentAttempt } from './attempt.ts'
-import { isServed, outcomeOf, type Reply } from './reply.ts'
+import { isServed, requestOutcomeOf, type Reply } from './reply.ts'
 
 /** Told of the first 4 KiB of an answer, one character each byte, before its last byte goes out. */
 export type RelayListener = (head: string) => void
@@ -72,7 +72,7 @@ export class Relaying implements AnswerSink {
     }
     attempt.endedAtMs = call.endedAtMs
     const told = call.isStream && isBrokenEnd(end) ? errorOfEnd[end] : null
-    this.#end(this.#outcomeOf(end), status, told, release)
+    this.#end(this.#requestOutcomeOf(end), status, told, release)
     if (!call.isOpen) permit[Symbol.dispose]()
   }
 
@@ -86,10 +86,10 @@ export class Relaying implements AnswerSink {
     })
   }
 
-  #outcomeOf(end: RelayEnd): RequestOutcome {
+  #requestOutcomeOf(end: RelayEnd): RequestOutcome {
     const { attempt, status } = this
     // Of an error more cannot be expected than its status.
-    if (end === 'whole' || status >= 400) return outcomeOf(attempt)
+    if (end === 'whole' || status >= 400) return requestOutcomeOf(attempt)
     return end === 'refused' && attempt.call.errorEvent ? 'CLIENT_ERROR' : 'TRUNCATED'
   }
 

@@ -105,8 +105,8 @@ export class Reply {
   pass(kept: KeptAnswer): void {
     const { attempt, status, headers, body } = kept
     if (!isReadable(kept)) return this.#passInEnvelope(attempt)
-    if (this.hasBegun) return this.#endStream(outcomeOf(attempt), null, this.#asEvents(kept))
-    this.#endWith(outcomeOf(attempt), status, null, () => this.#write(status, headers, body, attempt))
+    if (this.hasBegun) return this.#endStream(requestOutcomeOf(attempt), null, this.#asEvents(kept))
+    this.#endWith(requestOutcomeOf(attempt), status, null, () => this.#write(status, headers, body, attempt))
   }
 
   /** A page, an empty body, or a redirect that nobody may follow: an error keeps its status. */
@@ -119,7 +119,7 @@ export class Reply {
     const headers = ['content-type', 'application/json']
     const { retryAfter } = attempt.call.head ?? { retryAfter: null }
     if (retryAfter !== null) headers.push('retry-after', retryAfter)
-    this.#endWith(outcomeOf(attempt), status, code, () => this.#write(status, headers, body, attempt))
+    this.#endWith(requestOutcomeOf(attempt), status, code, () => this.#write(status, headers, body, attempt))
   }
 
   #asEvents({ attempt, body }: KeptAnswer): Buffer {
@@ -195,7 +195,7 @@ export function isServed(outcome: RequestOutcome): boolean {
 }
 
 /** How a request ended that got all of this attempt's answer. */
-export function outcomeOf({ trigger, isRefused, isFallback }: SentAttempt): RequestOutcome {
+export function requestOutcomeOf({ trigger, isRefused, isFallback }: SentAttempt): RequestOutcome {
   if (trigger !== null) return trigger === 'CONTEXT_LENGTH' ? 'CLIENT_ERROR' : 'UPSTREAM_ERROR'
   if (isRefused) return 'CLIENT_ERROR'
   return isFallback ? 'OK_BY_FALLBACK' : 'OK'

@@ -19,7 +19,7 @@ export const deciding = { stage: 'deciding' } as const
 export const over = { stage: 'over' } as const
 
 /** Where the stage of a request stands. */
-export interface Staged {
+export interface StageHolder {
   stage: Stage
 }
 

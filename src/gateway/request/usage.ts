@@ -26,7 +26,7 @@ const maxNameLength = 256
 
 /** What a request leaves behind: its usage record, and its traces in the live counters. */
 export class RequestUsage implements OpenRequest {
-  rosterIndex = -1
+  indexInSet = -1
   readonly id: string
   /** Milliseconds since the epoch. */
   readonly startedAtMs: number

@@ -1,5 +1,5 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
-import type { Loss } from './loss-book.ts'
+import type { Loss } from './loss-ledger.ts'
 
 /** What dies with this process, for whoever takes the folder next. */
 export interface DeathNote {

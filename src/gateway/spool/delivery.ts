@@ -1,6 +1,6 @@
 import type { GatewayLog } from '../ports.ts'
-import type { SpoolBatch, SpooledRecord } from './batches-out.ts'
-import type { Loss } from './loss-book.ts'
+import type { SpoolBatch, SpooledRecord } from './batches-in-flight.ts'
+import type { Loss } from './loss-ledger.ts'
 import type { Spool, SpoolState } from './spool.ts'
 
 /** Which process wrote records down, and whose spool they are in. */

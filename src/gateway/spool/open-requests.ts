@@ -1,5 +1,5 @@
-import type { UsageAbout } from '../../routing/usage/entry.ts'
-import { Roster } from '../loop/roster.ts'
+import type { UsageAttributes } from '../../routing/usage/entry.ts'
+import { IndexedSet } from '../loop/indexed-set.ts'
 import type { OpenRequest } from '../ports.ts'
 import type { FrameBuffer } from './frame.ts'
 import type { LedgerClock } from './ledger-clock.ts'
@@ -9,7 +9,7 @@ import type { AddFrames } from './segment-chain.ts'
 /** Requests in flight, and the marks on disk by which the next process finds those that a crash cut off. */
 export class OpenRequests {
   /** Without a mark. */
-  readonly #unmarked = new Roster<OpenRequest>()
+  readonly #unmarked = new IndexedSet<OpenRequest>()
   readonly #markedIn = new Map<string, { readonly request: OpenRequest; readonly segment: Segment }>()
 
   get isAnyUnmarked(): boolean {
@@ -25,7 +25,7 @@ export class OpenRequests {
   }
 
   delete(request: OpenRequest): void {
-    if (request.rosterIndex >= 0) this.#unmarked.delete(request)
+    if (request.indexInSet >= 0) this.#unmarked.delete(request)
     else this.#markedIn.delete(request.id)
   }
 
@@ -52,7 +52,11 @@ export class OpenRequests {
 }
 
 /** With the times of the ledger, since nobody can tell later how wrong this machine's clock was. */
-function addMarks(frames: FrameBuffer, requests: readonly OpenRequest[], clock: LedgerClock): readonly UsageAbout[] {
+function addMarks(
+  frames: FrameBuffer,
+  requests: readonly OpenRequest[],
+  clock: LedgerClock,
+): readonly UsageAttributes[] {
   const lagMs = clock.lagMs()
   for (const request of requests) {
     const startedAtMs = lagMs === 0 ? request.startedAtMs : Math.min(request.startedAtMs + lagMs, clock.now())

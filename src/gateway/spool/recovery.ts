@@ -1,7 +1,7 @@
 import { basename, dirname } from 'node:path'
 import type { GatewayLog, RequestStart } from '../ports.ts'
 import type { Frame } from './frame.ts'
-import type { LossBook } from './loss-book.ts'
+import type { LossLedger } from './loss-ledger.ts'
 import { Segment } from './segment.ts'
 import type { SegmentChain } from './segment-chain.ts'
 import { listSegments, type SpoolFolder } from './spool-folder.ts'
@@ -9,7 +9,7 @@ import { listSegments, type SpoolFolder } from './spool-folder.ts'
 export interface RecoveryOptions {
   readonly folder: SpoolFolder
   readonly chain: SegmentChain
-  readonly losses: LossBook
+  readonly losses: LossLedger
   readonly log: GatewayLog
   /** Called for each part before its segments are read: the note that an earlier process left there. */
   readonly inheritNote: (part: string) => void

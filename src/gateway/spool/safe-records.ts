@@ -1,4 +1,4 @@
-import { BatchesOut, type SpoolBatch, type SpooledRecord } from './batches-out.ts'
+import { BatchesInFlight, type SpoolBatch, type SpooledRecord } from './batches-in-flight.ts'
 import type { Segment } from './segment.ts'
 import type { SegmentChain } from './segment-chain.ts'
 
@@ -33,7 +33,7 @@ export class SafeRecords {
   #fromDisk = false
   /** In the first segment: where the first unshipped record is, or what comes before it. */
   #shippedTo = 0
-  readonly #out = new BatchesOut()
+  readonly #out = new BatchesInFlight()
   /** What was shipped too late to be noted comes again from disk. */
   #isClosed = false
 

@@ -1,5 +1,5 @@
 import { unlink } from 'node:fs'
-import type { UsageAbout } from '../../routing/usage/entry.ts'
+import type { UsageAttributes } from '../../routing/usage/entry.ts'
 import { FrameBuffer } from './frame.ts'
 import type { LedgerClock } from './ledger-clock.ts'
 import { Segment } from './segment.ts'
@@ -16,7 +16,7 @@ export interface SegmentChainOptions {
 }
 
 /** Adds frames for the segment that they are written to; returns the abouts that are new in it. */
-export type AddFrames = (frames: FrameBuffer, into: Segment) => readonly UsageAbout[]
+export type AddFrames = (frames: FrameBuffer, into: Segment) => readonly UsageAttributes[]
 
 /** The segments of a spool, oldest first: frames are written to the last one, and the first one goes when all of it is shipped. */
 export class SegmentChain {

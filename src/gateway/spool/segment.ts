@@ -1,6 +1,6 @@
 import { closeSync, fdatasync, fstatSync, ftruncateSync, futimesSync, openSync, readSync, writeSync } from 'node:fs'
-import type { UsageAbout } from '../../routing/usage/entry.ts'
-import type { SpooledRecord } from './batches-out.ts'
+import type { UsageAttributes } from '../../routing/usage/entry.ts'
+import type { SpooledRecord } from './batches-in-flight.ts'
 import { findFrame, type Frame, isTorn, listDamaged, maxFrameBytes, mostRecordsIn } from './frame.ts'
 
 /** What recovery hears of a segment. */
@@ -38,7 +38,7 @@ export class Segment {
   /** Of whole frames. */
   bytes = 0
   /** What its records refer to, by number. */
-  readonly abouts = new Map<number, UsageAbout>()
+  readonly abouts = new Map<number, UsageAttributes>()
   /** Ended requests in it, and how many of them have been shipped. */
   records = 0
   shipped = 0

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { monotonicMs } from '../loop/monotonic.ts'
 import type { GatewayLog } from '../ports.ts'
-import type { SpoolBatch } from './batches-out.ts'
+import type { SpoolBatch } from './batches-in-flight.ts'
 import { Delivery, type UsageStore } from './delivery.ts'
 import type { Spool } from './spool.ts'
 

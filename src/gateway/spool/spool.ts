@@ -12,18 +12,18 @@
  */
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import type { UsageAbout, UsageEncoder } from '../../routing/usage/entry.ts'
+import type { UsageAttributes, UsageEncoder } from '../../routing/usage/entry.ts'
 import { endedAtMs, type UsageRecord } from '../../routing/usage/record.ts'
 import { guarded } from '../loop/guarded.ts'
 import { writeRecords } from '../loop/phases.ts'
 import type { GatewayLog, OpenRequest, RequestStart, UsageSink } from '../ports.ts'
 import { abandonedRecord } from './abandoned-record.ts'
-import type { SpoolBatch, SpooledRecord } from './batches-out.ts'
-import { Complaints } from './complaints.ts'
+import type { SpoolBatch, SpooledRecord } from './batches-in-flight.ts'
+import { SpoolErrorLog } from './spool-error-log.ts'
 import { DeathNoteFile } from './death-note.ts'
 import type { FrameBuffer } from './frame.ts'
 import { LedgerClock, toleranceMs } from './ledger-clock.ts'
-import { type Loss, LossBook } from './loss-book.ts'
+import { type Loss, LossLedger } from './loss-ledger.ts'
 import { OpenRequests } from './open-requests.ts'
 import { recoverSegments } from './recovery.ts'
 import { SafeRecords, type WaitingRecord } from './safe-records.ts'
@@ -112,9 +112,9 @@ export class Spool implements UsageSink, Disposable {
   #tookUnsafe = true
   readonly #open = new OpenRequests()
 
-  readonly #losses = new LossBook()
+  readonly #losses = new LossLedger()
   readonly #note: DeathNoteFile
-  readonly #complaints: Complaints
+  readonly #errorLog: SpoolErrorLog
   #isFailing = false
   readonly #timer: NodeJS.Timeout
   #isClosed = false
@@ -125,7 +125,7 @@ export class Spool implements UsageSink, Disposable {
     this.#folder = folder
     this.#encoder = options.encoder
     this.#log = options.log
-    this.#complaints = new Complaints(options.log, () => ({ lost: this.#losses.total, pending: this.#pending }))
+    this.#errorLog = new SpoolErrorLog(options.log, () => ({ lost: this.#losses.total, pending: this.#pending }))
     const maxInMemory = options.maxInMemory ?? 8192
     this.#unsafe = new UnsafeRecords(maxInMemory)
     this.#chain = this.#createChain(options)
@@ -268,7 +268,7 @@ export class Spool implements UsageSink, Disposable {
   }
 
   #complain(error: unknown, message: string): void {
-    this.#complaints.add(error, message)
+    this.#errorLog.add(error, message)
   }
 
   // ── what is shipped ──
@@ -322,7 +322,7 @@ export class Spool implements UsageSink, Disposable {
 
   /** What the losses would be if this record were lost too: for who has to write that down before it is so. */
   lossesWith(record: SpooledRecord): readonly Loss[] {
-    const book = new LossBook()
+    const book = new LossLedger()
     for (const loss of this.#losses.untold()) book.inherit(loss)
     book.add(this.runId, record.endMs, 1)
     return book.untold()
@@ -465,8 +465,8 @@ function notePath(folder: string): string {
 }
 
 /** Behind what they are about, unless the segment has that. Notes where each frame ends; returns the abouts that were added. */
-function addRecords(frames: FrameBuffer, into: Segment, waiting: readonly WaitingRecord[]): readonly UsageAbout[] {
-  const added: UsageAbout[] = []
+function addRecords(frames: FrameBuffer, into: Segment, waiting: readonly WaitingRecord[]): readonly UsageAttributes[] {
+  const added: UsageAttributes[] = []
   for (const one of waiting) {
     const { id, about, line, endMs, sequence } = one
     if (!into.abouts.has(about.number) && !added.includes(about)) {

@@ -1,4 +1,4 @@
-import type { SpoolBatch, SpooledRecord } from './batches-out.ts'
+import type { SpoolBatch, SpooledRecord } from './batches-in-flight.ts'
 
 /**
  * Records that could not be written to disk. They wait here in every mode of the spool, apart from those that are safe, until the disk

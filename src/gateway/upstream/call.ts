@@ -6,8 +6,8 @@ import { failAlone, maxStagedBytes, passAnswers } from '../loop/phases.ts'
 import { connectionFault } from './guarded-connector.ts'
 import type { AnswerHead } from '../http1/client/answer-head.ts'
 import { ContentDecoder, type DecodedReceiver, isDecodable } from './content-decoder.ts'
-import { DeadlineWatch, type Watched } from './deadline-watch.ts'
-import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from '../http1/client/exchange.ts'
+import { DeadlineWatch, type DeadlineHolder } from './deadline-watch.ts'
+import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamTransport } from '../http1/client/exchange.ts'
 import { beginsEventStream } from './event-stream-bytes.ts'
 import { maxErrorObjectBytes, PlainOpening } from './plain-opening.ts'
 import { StreamOpening } from './stream-opening.ts'
@@ -68,8 +68,8 @@ const maxBlankMs = 10_000
 const deadlineWatch = new DeadlineWatch()
 
 /** One call of one upstream: sends the request, keeps its deadlines, and holds the answer back until it has truly begun. */
-export class UpstreamCall implements AnswerReceiver, DecodedReceiver, Watched {
-  rosterIndex = -1
+export class UpstreamCall implements AnswerReceiver, DecodedReceiver, DeadlineHolder {
+  indexInSet = -1
   /** No later than the next deadline: that nothing is due yet costs but a look. */
   dueAtMs: number
   readonly startedAtMs = monotonicMs()
@@ -123,7 +123,7 @@ export class UpstreamCall implements AnswerReceiver, DecodedReceiver, Watched {
   }
 
   /** Makes the call; once. */
-  send(way: UpstreamWay, request: CallRequest): void {
+  send(way: UpstreamTransport, request: CallRequest): void {
     deadlineWatch.add(this)
     const exchange = way.dispatch(request, this)
     if (this.#stage !== 'over') this.#exchange = exchange

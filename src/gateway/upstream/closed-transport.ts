@@ -1,7 +1,7 @@
-import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from '../http1/client/exchange.ts'
+import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamTransport } from '../http1/client/exchange.ts'
 
 /** Leads nowhere: whatever is to take it fails like a call of an upstream that cannot be reached, so that another is asked. */
-export class ClosedWay implements UpstreamWay {
+export class ClosedTransport implements UpstreamTransport {
   readonly #error: Error
 
   constructor(error: Error) {

@@ -2,8 +2,8 @@
 import type { SecureContext } from 'node:tls'
 import { Agent, type Dispatcher, ProxyAgent } from 'undici'
 import { monotonicMs } from '../loop/monotonic.ts'
-import { ClosedWay } from './closed-transport.ts'
-import type { UpstreamWay } from '../http1/client/exchange.ts'
+import { ClosedTransport } from './closed-transport.ts'
+import type { UpstreamTransport } from '../http1/client/exchange.ts'
 import {
   assertAllowedHost,
   ForbiddenAddressError,
@@ -18,8 +18,8 @@ import {
 import { type Names, systemNames } from './names.ts'
 import { createNotedPool } from './noted-client.ts'
 import { UpstreamPool } from '../http1/client/pool.ts'
-import type { UpstreamTransport } from './transport.ts'
-import { UndiciWay } from './undici-transport.ts'
+import type { TransportName } from './transport.ts'
+import { UndiciTransport } from './undici-transport.ts'
 
 export { assertAllowedHost, ForbiddenAddressError, type IsAllowedAddress }
 
@@ -33,20 +33,20 @@ const letProxyGoAfterMs = 600_000
 const common = { pipelining: 1, allowH2: false, headersTimeout: 0, bodyTimeout: 0 } as const
 
 export interface UpstreamConnectionsOptions {
-  readonly transport?: UpstreamTransport
+  readonly transport?: TransportName
   readonly names?: Names
   readonly proxyIdleMs?: number
 }
 
 /** A way whose connections can be closed. */
 interface Pooled {
-  readonly way: UpstreamWay
+  readonly way: UpstreamTransport
   destroy(): void
 }
 
 interface Proxy {
   readonly agent: ProxyAgent
-  readonly way: UndiciWay
+  readonly way: UndiciTransport
   /** `monotonicMs`. */
   usedAtMs: number
 }
@@ -64,7 +64,7 @@ interface Trust {
 
 export class UpstreamConnections implements AsyncDisposable {
   readonly #isAllowed: IsAllowedAddress
-  readonly #transport: UpstreamTransport
+  readonly #transport: TransportName
   readonly #names: Names
   readonly #proxyIdleMs: number
   readonly #system: Trust
@@ -93,24 +93,24 @@ export class UpstreamConnections implements AsyncDisposable {
   }
 
   /** Never throws: if what it trusts cannot be read, the request fails as if the deployment could not be reached. */
-  toDeployment(origin: string, caCertificates: string | null = null): UpstreamWay {
+  toDeployment(origin: string, caCertificates: string | null = null): UpstreamTransport {
     try {
       const { deployments, connect } = this.#trust(caCertificates)
       return (deployments.get(origin) ?? this.#openPool(deployments, origin, connect, deploymentKeepAliveMs)).way
     } catch (error) {
-      return new ClosedWay(error as Error)
+      return new ClosedTransport(error as Error)
     }
   }
 
   /** Never throws: if its proxy cannot be used, the request fails as if the provider could not be reached. */
-  toProvider(origin: string, proxyUrl: string | null, caCertificates: string | null = null): UpstreamWay {
+  toProvider(origin: string, proxyUrl: string | null, caCertificates: string | null = null): UpstreamTransport {
     try {
       const trust = this.#trust(caCertificates)
       if (proxyUrl !== null) return this.#proxy(proxyUrl, trust).way
       const { providers, connect } = trust
       return (providers.get(origin) ?? this.#openPool(providers, origin, connect, providerKeepAliveMs)).way
     } catch (error) {
-      return new ClosedWay(error as Error)
+      return new ClosedTransport(error as Error)
     }
   }
 
@@ -177,7 +177,7 @@ export class UpstreamConnections implements AsyncDisposable {
       ...(secureContext && { requestTls: { secureContext } }),
       factory: createNotedPool,
     })
-    const proxy = { agent, way: new UndiciWay(agent), usedAtMs: 0 }
+    const proxy = { agent, way: new UndiciTransport(agent), usedAtMs: 0 }
     this.#closeIdleProxies(proxies)
     proxies.set(uri, proxy)
     return proxy
@@ -221,5 +221,5 @@ function openUndici(origin: string, connect: GuardedConnector, keepAliveMs: numb
   // Told before the pool counts it.
   pool.on('disconnect', () => setImmediate(closeIfEmpty))
   pool.on('connectionError', () => setImmediate(closeIfEmpty))
-  return { way: new UndiciWay(pool), destroy: () => void pool.destroy() }
+  return { way: new UndiciTransport(pool), destroy: () => void pool.destroy() }
 }

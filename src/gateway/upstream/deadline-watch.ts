@@ -1,9 +1,9 @@
 import { monotonicMs } from '../loop/monotonic.ts'
 import { failAlone } from '../loop/phases.ts'
-import { type Member, Roster } from '../loop/roster.ts'
+import { type IndexedMember, IndexedSet } from '../loop/indexed-set.ts'
 
 /** What has a deadline. */
-export interface Watched extends Member {
+export interface DeadlineHolder extends IndexedMember {
   /** The next one (`monotonicMs`); it may move while it is watched. */
   readonly dueAtMs: number
   /** It has passed. Called again at each look until it moves, or the watch ends. */
@@ -19,16 +19,16 @@ const lookEveryMs = 10
  * request, and hardly one ever fires.
  */
 export class DeadlineWatch {
-  readonly #watched = new Roster<Watched>()
+  readonly #watched = new IndexedSet<DeadlineHolder>()
   #timer: NodeJS.Timeout | null = null
   #isChecking = false
 
-  add(one: Watched): void {
+  add(one: DeadlineHolder): void {
     this.#watched.add(one)
     this.#timer ??= setInterval(() => this.#look(), lookEveryMs).unref()
   }
 
-  delete(one: Watched): void {
+  delete(one: DeadlineHolder): void {
     this.#watched.delete(one)
   }
 
@@ -61,7 +61,7 @@ export class DeadlineWatch {
   }
 }
 
-function check(one: Watched, nowMs: number): void {
+function check(one: DeadlineHolder, nowMs: number): void {
   try {
     one.checkDeadlines(nowMs)
   } catch (error) {

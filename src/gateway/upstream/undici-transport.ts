@@ -3,11 +3,11 @@ import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import { AnswerHead, type HeaderPair } from '../http1/client/answer-head.ts'
 import { maxWholeBytes, streamOf } from '../http1/client/body-stream.ts'
-import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamWay } from '../http1/client/exchange.ts'
+import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamTransport } from '../http1/client/exchange.ts'
 import type { NotedClient, NotingHandler } from './noted-client.ts'
 
 /** Carries requests by undici: through proxies, which are many things; and everywhere, where the operator prefers that. */
-export class UndiciWay implements UpstreamWay {
+export class UndiciTransport implements UpstreamTransport {
   readonly #dispatcher: Dispatcher
 
   /** Its connections should be those of a `NotedClient`: else one that dies before a byte of an answer is a failure. */

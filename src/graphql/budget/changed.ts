@@ -3,7 +3,7 @@ import {
   type BudgetChangeKind as BudgetChangeKindWord,
   changesSince,
   firstLook,
-  type ToldOfBudget,
+  type BudgetNotice,
   untold,
 } from '../../routing/limits/budget-changes.ts'
 import { budgetOf } from '../../storage/budget/load.ts'
@@ -14,7 +14,7 @@ import type { AnyScope } from '../kit/authorisation.ts'
 import type { GraphQLContext } from '../kit/context.ts'
 import { fault } from '../kit/fault.ts'
 import { openSubscription, type SubscriptionQueue, valueOfEvent } from '../kit/subscription.ts'
-import { type LimitSight, seesLimit, sightOf, visibleIds } from '../limit/visibility.ts'
+import { type LimitVisibility, seesLimit, sightOf, visibleIds } from '../limit/visibility.ts'
 import { builder } from '../schema/builder.ts'
 import type { Values } from '../schema/enum-values.ts'
 import { BudgetRef } from '../schema/refs.ts'
@@ -181,7 +181,7 @@ async function readChanges(
 async function listWatched(
   tx: Db,
   { control }: GraphQLContext,
-  sight: LimitSight,
+  sight: LimitVisibility,
   id: string | null,
 ): Promise<readonly BudgetRow[]> {
   if (id !== null) return (await listBudgetsByIds(tx, [id])).filter((row) => seesLimit(sight, budgetOf(row)))
@@ -192,12 +192,12 @@ async function listWatched(
 
 /** What one subscriber was told, by budget and part. */
 class ToldOfBudgets {
-  readonly #budgets = new Map<string, Map<string, ToldOfBudget>>()
+  readonly #budgets = new Map<string, Map<string, BudgetNotice>>()
 
   changesOf(row: BudgetRow, states: readonly BudgetStateRow[], at: Date): BudgetChange[] {
     const budget = budgetOf(row)
     const known = this.#budgets.get(row.id)
-    const parts = known ?? new Map<string, ToldOfBudget>()
+    const parts = known ?? new Map<string, BudgetNotice>()
     this.#budgets.set(row.id, parts)
     return states.flatMap((state) => {
       if (!known) {

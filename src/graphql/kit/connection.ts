@@ -1,6 +1,6 @@
 import type { ArgBuilder, ObjectRef } from '@pothos/core'
 import { type GraphQLResolveInfo, Kind } from 'graphql'
-import { type Page, type PageRequest, type PlacedRow, placeOf } from '../../storage/database/page.ts'
+import { type Page, type PageRequest, type PlacedRow, rowPlaceOf } from '../../storage/database/page.ts'
 import { builder, type SchemaTypes } from '../schema/builder.ts'
 import type { GraphQLContext } from './context.ts'
 import { badUserInput } from './fault.ts'
@@ -135,7 +135,7 @@ async function isAnyBeyond<Node extends PlacedRow>(
 }
 
 function placeOrNull(row: PlacedRow | undefined): string | null {
-  return row ? placeOf(row) : null
+  return row ? rowPlaceOf(row) : null
 }
 
 /** The row next to this place, towards a side; null: the row that is farthest from that side. */
@@ -152,7 +152,7 @@ function cursorOf<Node extends PlacedRow>(
   { source }: Connection<Node>,
   node: Node | undefined,
 ): string | null {
-  return node ? cursors.encode(source.list, placeOf(node)) : null
+  return node ? cursors.encode(source.list, rowPlaceOf(node)) : null
 }
 
 interface Edge<Node> {
@@ -173,7 +173,7 @@ export function connectionType<Node extends PlacedRow>(
     fields: (t) => ({
       cursor: t.string({
         description: 'Where it stands: for `after` and `before`.',
-        resolve: ({ connection, node }, _args, { cursors }) => cursors.encode(connection.source.list, placeOf(node)),
+        resolve: ({ connection, node }, _args, { cursors }) => cursors.encode(connection.source.list, rowPlaceOf(node)),
       }),
       node: t.field({ type: node, description: 'The object.', resolve: (self) => self.node as never }),
     }),

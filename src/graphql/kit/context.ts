@@ -1,4 +1,4 @@
-import type { Actor, Control } from '../../control/kit/context.ts'
+import type { Actor, ControlContext } from '../../control/kit/context.ts'
 import type { CursorCodec } from './cursor.ts'
 import type { Db } from '../../storage/database/db.ts'
 import type { Database } from '../../storage/database/database.ts'
@@ -11,7 +11,7 @@ export type Reads = Pick<Database, 'db' | 'openReadView'>
 
 /** What every resolver gets. */
 export interface GraphQLContext {
-  readonly control: Control
+  readonly control: ControlContext
   readonly live: LivePorts
   /** For what is read outside of an operation's view. */
   readonly reads: Reads

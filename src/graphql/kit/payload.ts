@@ -1,4 +1,4 @@
-import type { Actor, Answer, Control } from '../../control/kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../../control/kit/context.ts'
 import { builder } from '../schema/builder.ts'
 import type { GraphQLContext } from './context.ts'
 import { Gateway } from '../gateway/type.ts'
@@ -42,11 +42,11 @@ export const MutationPayloadRef = builder.interfaceRef<Answer<unknown>>('Mutatio
 /** Runs a command as the caller. What follows in the operation reads anew; the changed objects are as this command left them. */
 export async function runCommand<Input, Value>(
   context: GraphQLContext,
-  command: (control: Control, actor: Actor, input: Input) => Promise<Answer<Value>>,
+  command: (control: ControlContext, actor: Actor, input: Input) => Promise<Answer<Value>>,
   input: Input,
 ): Promise<Answer<Value>> {
   let prime: PrimeLoaders | undefined
-  const control: Control = {
+  const control: ControlContext = {
     ...context.control,
     beforeCommit: async (tx, touched) => {
       prime = await readPayloadState(tx, touched)

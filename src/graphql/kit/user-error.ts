@@ -1,4 +1,4 @@
-import type { InputRefusal, InUse, Refusal, RevisionConflict } from '../../control/kit/refusal.ts'
+import type { InputRefusal, InUseConflict, Refusal, RevisionConflict } from '../../control/kit/refusal.ts'
 import { builder } from '../schema/builder.ts'
 import { UserErrorCode } from './enums.ts'
 import { fault } from './fault.ts'
@@ -56,7 +56,7 @@ builder.objectRef<RevisionConflict>('RevisionConflictError').implement({
   }),
 })
 
-builder.objectRef<InUse>('InUseError').implement({
+builder.objectRef<InUseConflict>('InUseError').implement({
   description: 'The object cannot go because others use it.',
   interfaces: [UserErrorRef],
   fields: (t) => ({

@@ -11,20 +11,20 @@ export interface Limited {
 }
 
 /** Which limits and budgets a caller sees, and which of their states. */
-export interface LimitSight {
+export interface LimitVisibility {
   /** Null: it sees all of them. */
   readonly isOwn: ((limited: Limited) => boolean) | null
   /** `ids` are those of the dimensions, in their order. */
   seesState(limited: Limited, ids: readonly (string | null)[]): boolean
 }
 
-const seesAll: LimitSight = { isOwn: null, seesState: () => true }
+const seesAll: LimitVisibility = { isOwn: null, seesState: () => true }
 
 /**
  * Who may read the configuration sees every limit. Anybody else sees those that bind its own keys: of itself, of its keys, of the
  * routes that these may call and of the whole installation, and of what is counted apart for keys and users its own part only.
  */
-export function sightOf({ actor, control }: Pick<GraphQLContext, 'actor' | 'control'>): LimitSight {
+export function sightOf({ actor, control }: Pick<GraphQLContext, 'actor' | 'control'>): LimitVisibility {
   if (hasAnyScope(actor, readsConfig)) return seesAll
   const { userId } = actor
   const snapshot = control.snapshots.current()
@@ -51,13 +51,13 @@ export function sightOf({ actor, control }: Pick<GraphQLContext, 'actor' | 'cont
 }
 
 /** Whether the caller sees this limit or budget. */
-export function seesLimit(sight: LimitSight, limited: Limited): boolean {
+export function seesLimit(sight: LimitVisibility, limited: Limited): boolean {
   return sight.isOwn === null || sight.isOwn(limited)
 }
 
 /** The ids of a table's limits that the caller sees; null: all. */
 export function visibleIds<T extends Limited & { readonly id: string }>(
-  { isOwn }: LimitSight,
+  { isOwn }: LimitVisibility,
   limits: Iterable<T>,
 ): readonly string[] | null {
   if (isOwn === null) return null

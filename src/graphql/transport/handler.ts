@@ -2,7 +2,7 @@ import { type IncomingMessage, type ServerResponse, STATUS_CODES } from 'node:ht
 import type { Duplex } from 'node:stream'
 import { randomUUID } from 'node:crypto'
 import { actorOf, hashApiKey } from '../../control/kit/actor.ts'
-import type { Actor, Control } from '../../control/kit/context.ts'
+import type { Actor, ControlContext } from '../../control/kit/context.ts'
 import { accepts, answerTypes } from './accept.ts'
 import type { Reads } from '../kit/context.ts'
 import { createCursorCodec } from '../kit/cursor.ts'
@@ -16,7 +16,7 @@ import { createGraphQLWebSockets } from './websocket.ts'
 import { createGraphQLEngine } from './yoga.ts'
 
 export interface GraphQLHandlerOptions {
-  readonly control: Control
+  readonly control: ControlContext
   readonly live: LivePorts
   readonly reads: Reads
   readonly log: GraphQLLog
@@ -130,7 +130,7 @@ function pathOf(request: IncomingMessage): string {
   return (request.url ?? '/').split('?', 1)[0]!
 }
 
-function authenticateBearer(control: Control, authorization: unknown): Actor | undefined {
+function authenticateBearer(control: ControlContext, authorization: unknown): Actor | undefined {
   if (typeof authorization !== 'string' || authorization.length > maxKeyLength) return undefined
   const key = /^Bearer +(\S(?:.*\S)?) *$/i.exec(authorization)?.[1]
   return key === undefined ? undefined : actorOf(control.snapshots.current(), hashApiKey(key), Date.now())

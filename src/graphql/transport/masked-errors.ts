@@ -23,7 +23,7 @@ export function createErrorMask(log: GraphQLLog): (error: unknown) => Error {
     return new GraphQLError(
       `Something is wrong here, not with the request. The log has more, at request ${requestId}.`,
       {
-        ...placeOf(error),
+        ...errorPlaceOf(error),
         extensions: { code: 'INTERNAL_SERVER_ERROR', requestId, unexpected: true },
       },
     )
@@ -40,6 +40,6 @@ function causeOf(error: unknown): unknown {
   return error instanceof GraphQLError ? (error.originalError ?? error.cause ?? error) : error
 }
 
-function placeOf(error: unknown): { nodes?: GraphQLError['nodes']; path?: GraphQLError['path'] } {
+function errorPlaceOf(error: unknown): { nodes?: GraphQLError['nodes']; path?: GraphQLError['path'] } {
   return error instanceof GraphQLError ? { nodes: error.nodes, path: error.path } : {}
 }

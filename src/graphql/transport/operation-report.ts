@@ -55,7 +55,7 @@ export function errorCodesOf(
   return [...new Set(errors.map((error) => reportedCode(error, otherwise)))]
 }
 
-export function outcomeOf({ errors }: ExecutionResult): OperationReport['outcome'] {
+export function operationOutcomeOf({ errors }: ExecutionResult): OperationReport['outcome'] {
   return errors && errors.length > 0 ? 'ERROR' : 'OK'
 }
 

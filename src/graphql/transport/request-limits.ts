@@ -24,7 +24,13 @@ import {
 import { fault, type FaultCode } from '../kit/fault.ts'
 import { maskValues } from './mask-values.ts'
 import { isTooNested, maxNesting } from './nesting.ts'
-import { errorCodesOf, type OperationHead, operationHead, outcomeOf, type ReportOperation } from './operation-report.ts'
+import {
+  errorCodesOf,
+  type OperationHead,
+  operationHead,
+  operationOutcomeOf,
+  type ReportOperation,
+} from './operation-report.ts'
 import { findTextProblem } from './text-bounds.ts'
 
 /** Fields that an operation may ask for, with each page counted as if it were full. */
@@ -90,7 +96,7 @@ export function useRequestLimits(limits: RequestLimits): Plugin<GraphQLContext> 
           const errorCount = result.errors?.length ?? 0
           report({
             ...head,
-            outcome: outcomeOf(result),
+            outcome: operationOutcomeOf(result),
             errorCodes,
             errorCount,
             cost: cost?.complexity ?? null,

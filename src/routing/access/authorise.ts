@@ -19,24 +19,24 @@ export interface Caller {
 }
 
 /** Why a request gets no further, as the client will read it. */
-export interface Refusal {
+export interface AccessRefusal {
   readonly status: 401 | 403 | 404 | 503
   readonly code: GatewayErrorCode
 }
 
 export const anonymous: Caller = { apiKey: null, user: null }
 
-const invalidApiKey: Refusal = { status: 401, code: 'invalid_api_key' }
-const routeNotAllowed: Refusal = { status: 403, code: 'route_not_allowed' }
-const modelNotFound: Refusal = { status: 404, code: 'model_not_found' }
-export const noTargetAvailable: Refusal = { status: 503, code: 'no_target_available' }
+const invalidApiKey: AccessRefusal = { status: 401, code: 'invalid_api_key' }
+const routeNotAllowed: AccessRefusal = { status: 403, code: 'route_not_allowed' }
+const modelNotFound: AccessRefusal = { status: 404, code: 'model_not_found' }
+export const noTargetAvailable: AccessRefusal = { status: 503, code: 'no_target_available' }
 
-export function isRefusal(answer: Caller | Refusal): answer is Refusal {
+export function isRefusal(answer: Caller | AccessRefusal): answer is AccessRefusal {
   return 'status' in answer
 }
 
 /** The caller behind a key's SHA-256 in lower-case hex (null: no key was given), or 401. */
-export function authenticate(snapshot: Snapshot, keyHash: string | null, nowMs: number): Caller | Refusal {
+export function authenticate(snapshot: Snapshot, keyHash: string | null, nowMs: number): Caller | AccessRefusal {
   if (keyHash === null) return anonymous
   const apiKey = findApiKey(snapshot, keyHash, nowMs)
   return apiKey ? identify(snapshot, apiKey, nowMs) : invalidApiKey
@@ -61,7 +61,7 @@ export function isOfKeyForm(key: string): boolean {
 const publicTables = new WeakMap<Snapshot['routesById'], boolean>()
 
 /** Who comes without a key; 401 at once where no route could be for them. */
-export function authenticateAnonymous({ routesById }: Snapshot): Caller | Refusal {
+export function authenticateAnonymous({ routesById }: Snapshot): Caller | AccessRefusal {
   let hasPublic = publicTables.get(routesById)
   if (hasPublic === undefined) {
     hasPublic = [...routesById.values()].some(({ access, state }) => access.policy === 'PUBLIC' && state !== 'DISABLED')
@@ -71,25 +71,25 @@ export function authenticateAnonymous({ routesById }: Snapshot): Caller | Refusa
 }
 
 /** The same for a key that is known by its id. */
-export function identify(snapshot: Snapshot, apiKey: ApiKeyConfiguration, nowMs: number): Caller | Refusal {
+export function identify(snapshot: Snapshot, apiKey: ApiKeyConfiguration, nowMs: number): Caller | AccessRefusal {
   if (apiKey.expiresAtMs !== null && apiKey.expiresAtMs <= nowMs) return invalidApiKey
   const user = snapshot.users.get(apiKey.ownerId)
   return user?.state === 'ACTIVE' ? { apiKey, user } : invalidApiKey
 }
 
 /** Why `caller` may not send a request to `route` (undefined: the name is unknown) now; null if it may. */
-export function authorise(route: Route | undefined, caller: Caller): Refusal | null {
+export function authorise(route: Route | undefined, caller: Caller): AccessRefusal | null {
   if (!route || route.state === 'DISABLED') return caller.apiKey ? modelNotFound : invalidApiKey
   const refusal = caller.apiKey ? authoriseKey(route, caller.apiKey) : authoriseAnonymous(route)
   if (refusal) return refusal
   return route.state === 'ACTIVE' ? null : noTargetAvailable
 }
 
-function authoriseAnonymous(route: Route): Refusal | null {
+function authoriseAnonymous(route: Route): AccessRefusal | null {
   return route.access.policy === 'PUBLIC' ? null : invalidApiKey
 }
 
-function authoriseKey(route: Route, apiKey: ApiKeyConfiguration): Refusal | null {
+function authoriseKey(route: Route, apiKey: ApiKeyConfiguration): AccessRefusal | null {
   if (!apiKey.scopes.includes('INFERENCE')) return routeNotAllowed
   if (apiKey.routeIds !== null && !apiKey.routeIds.includes(route.id)) return routeNotAllowed
   return grants(route, apiKey) ? null : routeNotAllowed

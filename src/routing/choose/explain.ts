@@ -1,5 +1,12 @@
 /** What the gateway would do with a request now, by asking the functions that it asks. */
-import { authorise, anonymous, identify, isRefusal, noTargetAvailable, type Refusal } from '../access/authorise.ts'
+import {
+  authorise,
+  anonymous,
+  identify,
+  isRefusal,
+  noTargetAvailable,
+  type AccessRefusal,
+} from '../access/authorise.ts'
 import { backendAvailability, targetAvailability } from './availability.ts'
 import type { GatewayErrorCode } from '../errors/gateway-errors.ts'
 import type { LiveView } from './live-view.ts'
@@ -21,7 +28,7 @@ export interface ExplainRequest {
 
 export interface Explanation {
   /** Null if the request would be sent. */
-  readonly refusal: Refusal['status'] | null
+  readonly refusal: AccessRefusal['status'] | null
   readonly refusalCode: GatewayErrorCode | null
   /** Null if no route has that name. */
   readonly routeId: string | null
@@ -54,13 +61,13 @@ export function explain(snapshot: Snapshot, live: LiveView, request: ExplainRequ
   }
 }
 
-function unavailable(question: TargetQuestion | undefined): Refusal {
+function unavailable(question: TargetQuestion | undefined): AccessRefusal {
   return question && isServedByNone(question) ? operationNotServed : noTargetAvailable
 }
 
-const operationNotServed: Refusal = { status: 404, code: 'operation_not_served' }
-const unknownUrl: Refusal = { status: 404, code: 'unknown_url' }
-const invalidApiKey: Refusal = { status: 401, code: 'invalid_api_key' }
+const operationNotServed: AccessRefusal = { status: 404, code: 'operation_not_served' }
+const unknownUrl: AccessRefusal = { status: 404, code: 'unknown_url' }
+const invalidApiKey: AccessRefusal = { status: 401, code: 'invalid_api_key' }
 
 /** In the gateway's order: operation, key, route, access. A key that is not in the snapshot was revoked or never was. */
 function refusalOf(
@@ -68,7 +75,7 @@ function refusalOf(
   route: Route | undefined,
   { apiKeyId, operation }: ExplainRequest,
   nowMs: number,
-): Refusal | null {
+): AccessRefusal | null {
   if (!findOperation(operation)?.upstreamPath) return unknownUrl
   const apiKey = apiKeyId === null ? null : snapshot.apiKeysById.get(apiKeyId)
   if (apiKey === undefined) return invalidApiKey

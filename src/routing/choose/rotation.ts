@@ -24,7 +24,7 @@
  *
  * The place where a rotation starts is random, so that many of them do not all begin with the same member.
  */
-export interface Weighted {
+export interface WeightedMember {
   readonly id: string
   readonly weight: number
 }
@@ -36,7 +36,7 @@ const absentKept = 64
 const nothing = 1e-9
 
 export class Rotation {
-  #items: readonly Weighted[] = []
+  #items: readonly WeightedMember[] = []
   /** A bit for each item. */
   #open = new Uint32Array(1)
   #weighted = new Uint32Array(1)
@@ -54,7 +54,7 @@ export class Rotation {
   }
 
   /** Begins a choice among `items`, none open yet. Items with weight 0 are never chosen. */
-  begin(items: readonly Weighted[]): void {
+  begin(items: readonly WeightedMember[]): void {
     if (items !== this.#items) this.#adopt(items)
     this.#open.fill(0)
     this.#openCount = 0
@@ -83,7 +83,7 @@ export class Rotation {
     return this.#configured.choose(this.#items, this.#weighted, this.#weightedCount)
   }
 
-  #adopt(items: readonly Weighted[]): void {
+  #adopt(items: readonly WeightedMember[]): void {
     if (!haveSameWeights(this.#items, items)) {
       this.#served.follow(this.#items, items)
       this.#configured.follow(this.#items, items)
@@ -115,7 +115,7 @@ class Account {
   }
 
   /** Takes the next turn of the `count` items whose bit is set in `open`, and books it. */
-  choose(items: readonly Weighted[], open: Uint32Array, count: number): number {
+  choose(items: readonly WeightedMember[], open: Uint32Array, count: number): number {
     const total = totalWeight(items, open)
     const isFirst = this.#isFresh
     if (isFirst) this.#begin(items, open, count, total)
@@ -128,7 +128,7 @@ class Account {
   }
 
   /** Takes over the accounts of those who stay, and of those who come back. */
-  follow(before: readonly Weighted[], after: readonly Weighted[]): void {
+  follow(before: readonly WeightedMember[], after: readonly WeightedMember[]): void {
     before.forEach(({ id }, index) => this.#absent.set(id, this.#behind[index]!))
     this.#behind = Float64Array.from(after, ({ id }) => this.#absent.get(id) ?? 0)
     for (const { id } of after) this.#absent.delete(id)
@@ -139,14 +139,14 @@ class Account {
     this.#set = new Uint32Array(this.#set.length)
   }
 
-  #begin(items: readonly Weighted[], open: Uint32Array, count: number, total: number): void {
+  #begin(items: readonly WeightedMember[], open: Uint32Array, count: number, total: number): void {
     this.#isFresh = false
     this.#set = open.slice()
     if (count === 2) this.#drawPhase(items, open, total)
   }
 
   /** Of two members: where between two turns they begin. Off the places where both would be as far behind, which round. */
-  #drawPhase(items: readonly Weighted[], open: Uint32Array, total: number): void {
+  #drawPhase(items: readonly WeightedMember[], open: Uint32Array, total: number): void {
     let phase = (Math.floor(this.#seeds.next() * total) + 0.5) / total - 0.5
     for (let i = 0; i < items.length; i++) {
       if (!isSet(open, i)) continue
@@ -160,7 +160,7 @@ class Account {
     this.#hasChanged = true
   }
 
-  #choose(items: readonly Weighted[], open: Uint32Array, count: number, total: number, isFirst: boolean): number {
+  #choose(items: readonly WeightedMember[], open: Uint32Array, count: number, total: number, isFirst: boolean): number {
     // Of two: the multiples of a share, rounded, and so within one in any stretch of requests.
     if (count <= 2) return furthestBehind(this.#behind, open)
     // Any first choice keeps every window reachable; drawn by weight, many rotations together keep the shares at once.
@@ -168,7 +168,7 @@ class Account {
     return this.#earliestDeadline(items, open, total, this.#hasChanged ? (2 * total) / count : 0)
   }
 
-  #earliestDeadline(items: readonly Weighted[], open: Uint32Array, total: number, evenness: number): number {
+  #earliestDeadline(items: readonly WeightedMember[], open: Uint32Array, total: number, evenness: number): number {
     const behind = this.#behind
     let chosen = -1
     let earliest = Infinity
@@ -193,7 +193,7 @@ function furthestBehind(behind: Float64Array, open: Uint32Array): number {
 }
 
 /** `point` is in [0, total weight of the open items). */
-function drawByWeight(items: readonly Weighted[], open: Uint32Array, point: number): number {
+function drawByWeight(items: readonly WeightedMember[], open: Uint32Array, point: number): number {
   let last = -1
   let left = point
   for (let i = 0; i < items.length && left >= 0; i++) {
@@ -204,13 +204,13 @@ function drawByWeight(items: readonly Weighted[], open: Uint32Array, point: numb
   return last
 }
 
-function totalWeight(items: readonly Weighted[], open: Uint32Array): number {
+function totalWeight(items: readonly WeightedMember[], open: Uint32Array): number {
   let total = 0
   for (let i = 0; i < items.length; i++) if (isSet(open, i)) total += items[i]!.weight
   return total
 }
 
-function weightedOf(items: readonly Weighted[]): Uint32Array<ArrayBuffer> {
+function weightedOf(items: readonly WeightedMember[]): Uint32Array<ArrayBuffer> {
   const bits = bitsFor(items)
   items.forEach(({ weight }, index) => {
     if (weight > 0) bits[index >> 5]! |= 1 << (index & 31)
@@ -218,7 +218,7 @@ function weightedOf(items: readonly Weighted[]): Uint32Array<ArrayBuffer> {
   return bits
 }
 
-function bitsFor(items: readonly Weighted[]): Uint32Array<ArrayBuffer> {
+function bitsFor(items: readonly WeightedMember[]): Uint32Array<ArrayBuffer> {
   return new Uint32Array(Math.max(1, Math.ceil(items.length / 32)))
 }
 
@@ -226,7 +226,7 @@ function isSet(bits: Uint32Array, index: number): boolean {
   return (bits[index >> 5]! & (1 << (index & 31))) !== 0
 }
 
-function haveSameWeights(a: readonly Weighted[], b: readonly Weighted[]): boolean {
+function haveSameWeights(a: readonly WeightedMember[], b: readonly WeightedMember[]): boolean {
   return a.length === b.length && a.every((item, index) => item.id === b[index]!.id && item.weight === b[index]!.weight)
 }
 

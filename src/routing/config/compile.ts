@@ -6,8 +6,8 @@ import type {
   ProviderConfiguration,
   RouteConfiguration,
 } from './configuration.ts'
-import { compileLimits, emptyLimitTables } from '../limits/limit-tables.ts'
-import { type Problem, routeProblems } from './route-rules.ts'
+import { compileLimits, emptyLimitTables } from '../limits/snapshot-limits.ts'
+import { type Problem, routeFaults } from './route-rules.ts'
 import type { Backend, DeploymentBackend, ProviderModelBackend, ProviderUpstream, Route, Snapshot } from './snapshot.ts'
 import { createTable } from './table.ts'
 import { vocabularyProblems } from './vocabulary-rules.ts'
@@ -44,7 +44,7 @@ export function compileDelta(base: Snapshot, delta: ConfigurationDelta): Compile
   const backends = base.backends.with(backendChanges(base, delta))
   const problems = [
     ...vocabularyProblems(configuration),
-    ...configuration.routes.flatMap((route) => routeProblems(route, (id) => backends.get(id) !== undefined)),
+    ...configuration.routes.flatMap((route) => routeFaults(route, (id) => backends.get(id) !== undefined)),
   ]
   const snapshot: Snapshot = {
     version: configuration.version,

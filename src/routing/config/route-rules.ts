@@ -30,7 +30,7 @@ export function isRouteName(name: string): boolean {
  * All that is wrong with a route, in the order of its members; empty if it can be served. `isBackend` says whether a provider
  * model or deployment with that id exists.
  */
-export function routeProblems(route: RouteConfiguration, isBackend: (id: string) => boolean): Problem[] {
+export function routeFaults(route: RouteConfiguration, isBackend: (id: string) => boolean): Problem[] {
   const problems: Problem[] = []
   const report = (code: Problem['code'], path: readonly string[], message: string) =>
     problems.push({ subjectId: route.id, code, path, message })

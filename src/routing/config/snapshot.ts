@@ -14,7 +14,7 @@ import type {
   Timeouts,
   UserConfiguration,
 } from './configuration.ts'
-import type { LimitTables } from '../limits/limit-tables.ts'
+import type { SnapshotLimits } from '../limits/snapshot-limits.ts'
 import type { ProviderKind } from '../vendors/provider-kind.ts'
 import type { Table } from './table.ts'
 import type {
@@ -42,7 +42,7 @@ export interface Snapshot {
   readonly apiKeysById: Table<ApiKeyConfiguration>
   /** By SHA-256 in lower-case hex, also of secrets that a rotation has replaced: whether they are still good is to be asked. */
   readonly apiKeysByHash: Table<ApiKeyConfiguration>
-  readonly limits: LimitTables
+  readonly limits: SnapshotLimits
 }
 
 export interface Target {

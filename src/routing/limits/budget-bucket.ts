@@ -1,8 +1,8 @@
-import type { BudgetAnswer, BudgetAsk } from './budget-lease.ts'
+import type { BudgetAnswer, BudgetLeaseRequest } from './budget-lease.ts'
 import type { PeriodRange } from './budget-period.ts'
 import { leaseMs } from './lease.ts'
 import type { LeaseTurn, TurnTaker } from './lease-turn.ts'
-import { LeasedShare, type ShareAsk } from './leased-share.ts'
+import { LeasedShare, type ShareRequest } from './leased-share.ts'
 import type { Budget } from './limit.ts'
 import { nanoOf } from './money.ts'
 
@@ -14,7 +14,7 @@ const spareParts = 200
 const tellRefusalEveryMs = 1_000
 
 /** One part of a budget in one period, as this gateway knows it. Money in whole billionths of a USD. */
-export class BudgetBucket implements TurnTaker<BudgetAsk, BudgetAnswer> {
+export class BudgetBucket implements TurnTaker<BudgetLeaseRequest, BudgetAnswer> {
   readonly key: string
   readonly period: PeriodRange
   budget: Budget
@@ -107,7 +107,7 @@ export class BudgetBucket implements TurnTaker<BudgetAsk, BudgetAnswer> {
     return this.share.isForgettable(nowMs) && this.#unstored.size === 0
   }
 
-  turn(gateways: number, nowMs: number): readonly LeaseTurn<BudgetAsk, BudgetAnswer>[] {
+  turn(gateways: number, nowMs: number): readonly LeaseTurn<BudgetLeaseRequest, BudgetAnswer>[] {
     const { budget } = this
     const storedCount = this.#storedCount
     const ask = this.share.ask(this.#waiting, this.#mostSpare(gateways), nowMs)
@@ -144,7 +144,7 @@ export class BudgetBucket implements TurnTaker<BudgetAsk, BudgetAnswer> {
     return sum
   }
 
-  #told(ask: ShareAsk): BudgetAsk {
+  #told(ask: ShareRequest): BudgetLeaseRequest {
     const { budget, key, period } = this
     const hasRefused = this.#hasRefused
     this.#hasRefused = false

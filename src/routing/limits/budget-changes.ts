@@ -6,7 +6,7 @@ export const budgetChangeKinds = ['CURRENT', 'WARNED', 'EXHAUSTED', 'RAISED', 'R
 export type BudgetChangeKind = (typeof budgetChangeKinds)[number]
 
 /** What whoever watches a budget, or one part of it, was told. */
-export interface ToldOfBudget {
+export interface BudgetNotice {
   readonly periodStartMs: number
   readonly allowed: string
   /** Shares of `warnAt` that were told in the period. */
@@ -15,12 +15,12 @@ export interface ToldOfBudget {
 }
 
 /** What is told of the first look: the shares that are passed already are not told again. */
-export function firstLook(budget: Budget, state: BudgetState): ToldOfBudget {
+export function firstLook(budget: Budget, state: BudgetState): BudgetNotice {
   return { ...untold(state), warnedAt: new Set(passedShares(budget, state)), isExhausted: state.exhausted }
 }
 
 /** Of a part that nothing was spent of before. */
-export function untold({ period, allowed }: BudgetState): ToldOfBudget {
+export function untold({ period, allowed }: BudgetState): BudgetNotice {
   return { periodStartMs: period.startMs, allowed, warnedAt: new Set(), isExhausted: false }
 }
 
@@ -29,10 +29,10 @@ export function untold({ period, allowed }: BudgetState): ToldOfBudget {
  * period, and that all is spent once for as long as no more is allowed: money that is reserved comes and goes.
  */
 export function changesSince(
-  told: ToldOfBudget,
+  told: BudgetNotice,
   budget: Budget,
   state: BudgetState,
-): { readonly kinds: readonly BudgetChangeKind[]; readonly told: ToldOfBudget } {
+): { readonly kinds: readonly BudgetChangeKind[]; readonly told: BudgetNotice } {
   const isRenewed = state.period.startMs !== told.periodStartMs
   const isRaised = !isRenewed && !isAtLeast(told.allowed, state.allowed)
   const before = isRenewed ? untold(state) : told

@@ -1,7 +1,7 @@
 /** A gateway's turn at a budget: what it tells, and what it is granted. Money in whole billionths of a USD. */
 import type { Budget } from './limit.ts'
 
-export interface BudgetAsk {
+export interface BudgetLeaseRequest {
   readonly budget: Budget
   /** The part of the budget: see `bucketKey`. */
   readonly bucket: string

@@ -2,7 +2,7 @@
 
 export type LimitUnit = 'REQUESTS' | 'TOKENS' | 'IN_FLIGHT'
 
-export interface LeaseAsk {
+export interface LeaseRequest {
   readonly limitId: string
   /** The part of the limit: see `bucketKey`. */
   readonly bucket: string

@@ -5,7 +5,7 @@
  */
 
 /** What the database is told of a share, and asked for. */
-export interface ShareAsk {
+export interface ShareRequest {
   /** What is in use, and kept for the next requests. */
   readonly held: number
   /** The part of it that is in use. */
@@ -95,7 +95,7 @@ export class LeasedShare {
   }
 
   /** `need`: what requests wait for; `mostSpare`: what may be kept for the next ones. */
-  ask(need: number, mostSpare: number, nowMs: number): ShareAsk {
+  ask(need: number, mostSpare: number, nowMs: number): ShareRequest {
     const wanted = this.#isIdle(nowMs) ? 0 : Math.min(this.#taken, mostSpare)
     // What was kept beyond the end of the lease may be somebody else's by now.
     const leased = nowMs < this.#heldUntilMs ? this.#held : 0

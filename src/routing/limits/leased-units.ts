@@ -9,7 +9,7 @@
  */
 
 /** What the database is told of a bucket, and asked for. */
-export interface UnitsAsk {
+export interface UnitsRequest {
   /** What is held and not used. */
   readonly held: number
   /** How long ago the last unit was used, in milliseconds: the bucket refills from then on. */
@@ -142,7 +142,7 @@ export class LeasedUnits {
   }
 
   /** What to tell and to ask; `need`: what requests wait for. `gateways`: how many share the bucket. */
-  ask(need: number, gateways: number, nowMs: number): UnitsAsk {
+  ask(need: number, gateways: number, nowMs: number): UnitsRequest {
     const held = this.#heldAt(nowMs)
     const keeps = this.#isIdle(nowMs) ? 0 : held
     const spare = Math.max(0, this.#wanted(gateways) - keeps)
@@ -176,7 +176,7 @@ export class LeasedUnits {
   }
 
   /** The question may not have been heard: what was owed is told again, and nothing is given back twice. */
-  unanswered(ask: UnitsAsk): void {
+  unanswered(ask: UnitsRequest): void {
     this.#debt += ask.debt
     this.#isReported = false
   }

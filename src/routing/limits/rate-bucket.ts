@@ -1,7 +1,7 @@
-import { leaseMs, type LeaseAnswer, type LeaseAsk, type LimitUnit } from './lease.ts'
+import { leaseMs, type LeaseAnswer, type LeaseRequest, type LimitUnit } from './lease.ts'
 import type { LeaseTurn, TurnTaker } from './lease-turn.ts'
-import { LeasedShare, type ShareAsk } from './leased-share.ts'
-import { LeasedUnits, type UnitsAsk } from './leased-units.ts'
+import { LeasedShare, type ShareRequest } from './leased-share.ts'
+import { LeasedUnits, type UnitsRequest } from './leased-units.ts'
 import type { RateLimit } from './limit.ts'
 import { requestRate, tokenRate } from './rates-of.ts'
 
@@ -22,7 +22,7 @@ export interface RateShortage {
 const placeRetryMs = 1_000
 
 /** One part of a rate limit, as this gateway knows it. */
-export class RateBucket implements TurnTaker<LeaseAsk, LeaseAnswer> {
+export class RateBucket implements TurnTaker<LeaseRequest, LeaseAnswer> {
   readonly key: string
   limit: RateLimit
   requests: LeasedUnits | null = null
@@ -154,8 +154,8 @@ export class RateBucket implements TurnTaker<LeaseAsk, LeaseAnswer> {
     )
   }
 
-  turn(gateways: number, nowMs: number): readonly LeaseTurn<LeaseAsk, LeaseAnswer>[] {
-    const turns: LeaseTurn<LeaseAsk, LeaseAnswer>[] = []
+  turn(gateways: number, nowMs: number): readonly LeaseTurn<LeaseRequest, LeaseAnswer>[] {
+    const turns: LeaseTurn<LeaseRequest, LeaseAnswer>[] = []
     const { requests, tokens, places, limit } = this
     const unsure = { count: this.#unsure }
     this.#unsure = 0
@@ -173,7 +173,12 @@ export class RateBucket implements TurnTaker<LeaseAsk, LeaseAnswer> {
     return turns
   }
 
-  #unitsTurn(unit: LimitUnit, units: LeasedUnits, ask: UnitsAsk, unsure: Unsure): LeaseTurn<LeaseAsk, LeaseAnswer> {
+  #unitsTurn(
+    unit: LimitUnit,
+    units: LeasedUnits,
+    ask: UnitsRequest,
+    unsure: Unsure,
+  ): LeaseTurn<LeaseRequest, LeaseAnswer> {
     return {
       ask: { ...this.#named(unit, units.rate.perMinute, units.rate.burst), ...ask },
       answer: (answer, askedAtMs) => {
@@ -184,7 +189,7 @@ export class RateBucket implements TurnTaker<LeaseAsk, LeaseAnswer> {
     }
   }
 
-  #placesTurn(places: LeasedShare, ask: ShareAsk, unsure: Unsure): LeaseTurn<LeaseAsk, LeaseAnswer> {
+  #placesTurn(places: LeasedShare, ask: ShareRequest, unsure: Unsure): LeaseTurn<LeaseRequest, LeaseAnswer> {
     return {
       ask: { ...this.#named('IN_FLIGHT', 0, this.limit.inFlight!), ...ask },
       answer: ({ granted, left }, askedAtMs) => {

@@ -2,7 +2,7 @@
 import type { UsageRecord } from './record.ts'
 
 /** What many records have in common: the ids and names of route, backend and key, operation and outcome. */
-export interface UsageAbout {
+export interface UsageAttributes {
   /** Its entries refer to it by this, and only among entries of the same encoder. */
   readonly number: number
   readonly text: string
@@ -10,7 +10,7 @@ export interface UsageAbout {
 
 /** One record. */
 export interface UsageEntry {
-  readonly about: UsageAbout
+  readonly about: UsageAttributes
   readonly line: string
 }
 

@@ -7,7 +7,7 @@ export interface ReportedUnits {
   readonly searchUnits: number | null
 }
 
-export interface ReportedRest extends ReportedUnits {
+export interface ReportedRemainder extends ReportedUnits {
   readonly serviceTier: string | null
   /** Of the tokens written to a cache, those for an hour. */
   readonly cacheWriteLongTokens: number

@@ -27,7 +27,7 @@ const documented: ReadonlyMap<string, OperationPlace> = new Map(
 )
 
 /** The operation at a path, which is without its query string. The method is yet to be compared. */
-export function placeOf(path: string): OperationPlace {
+export function operationPlaceOf(path: string): OperationPlace {
   return documented.get(path) ?? exactly(path) ?? looksLike(path) ?? place(null, path)
 }
 

@@ -1,4 +1,4 @@
-import type { Control } from '../../control/kit/context.ts'
+import type { ControlContext } from '../../control/kit/context.ts'
 import { ensureFirstAdministrator, type FirstAdministrator } from '../../control/user/first-administrator.ts'
 import type { LivePorts } from '../../graphql/kit/ports.ts'
 import type { TrustedDocuments } from '../../graphql/transport/trusted-documents.ts'
@@ -15,8 +15,8 @@ import type { Tracing } from '../tracing/tracing.ts'
 import type { UpstreamPolicy } from '../upstream/policy.ts'
 import { readProductVersion } from '../configuration/product-version.ts'
 import type { DataPlane } from './data-plane.ts'
-import type { Kept } from './kept.ts'
-import type { Online } from './online.ts'
+import type { Foundation } from './foundation.ts'
+import type { OnlineServices } from './online.ts'
 import { openProblems } from './problems.ts'
 import type { Reporting } from './reporting.ts'
 
@@ -29,11 +29,11 @@ export interface ControlPlane extends AsyncDisposable {
 }
 
 export interface ControlPlaneOptions {
-  readonly kept: Kept
+  readonly kept: Foundation
   readonly reporting: Reporting
   /** Null: this process has no gateway. */
   readonly dataPlane: DataPlane | null
-  readonly online: Online
+  readonly online: OnlineServices
   readonly policy: UpstreamPolicy
   readonly trusted: TrustedDocuments | undefined
   readonly apiMetrics: ApiMetrics
@@ -92,7 +92,7 @@ export async function openControlPlane(config: Config, options: ControlPlaneOpti
   }
 }
 
-function createControl(kept: Kept, policy: UpstreamPolicy, opened: AsyncDisposableStack): Control {
+function createControl(kept: Foundation, policy: UpstreamPolicy, opened: AsyncDisposableStack): ControlContext {
   return {
     db: kept.persistence.commands.db,
     box: kept.persistence.box,

@@ -11,7 +11,7 @@ import { observedSink } from '../usage/observed-sink.ts'
 import type { Tracing } from '../tracing/tracing.ts'
 import type { UpstreamPolicy } from '../upstream/policy.ts'
 import { openUsage, type Usage } from '../usage/open-usage.ts'
-import type { Kept } from './kept.ts'
+import type { Foundation } from './foundation.ts'
 import type { Reporting } from './reporting.ts'
 
 /** The gateway of this process, and its usage on the way to the database. */
@@ -26,7 +26,7 @@ export interface DataPlane extends AsyncDisposable {
 }
 
 export interface DataPlaneOptions {
-  readonly kept: Kept
+  readonly kept: Foundation
   readonly reporting: Reporting
   readonly policy: UpstreamPolicy
   /** What the gateway answers a scrape with. */

@@ -8,16 +8,16 @@ import { migrateWhenReachable, explainGrants, untilMigrated, whenUsable } from '
 import { adoptEncryptionKey, changeKeyIfAlone, followEncryptionKey } from '../database/rotate-encryption-key.ts'
 import { listMissingMigrations } from '../../storage/database/migrate.ts'
 import type { UpstreamPolicy } from '../upstream/policy.ts'
-import type { UsageCare } from '../usage/care.ts'
+import type { UsageMaintenance } from '../usage/maintenance.ts'
 import type { DataPlane } from './data-plane.ts'
-import type { Kept } from './kept.ts'
+import type { Foundation } from './foundation.ts'
 import type { Reporting } from './reporting.ts'
 
 /** A gateway that knows a configuration waits no longer for its database to come with the latest one. */
 const databasePatienceMs = 2_000
 
 /** What needs the database, and comes when the database is there. */
-export interface Online extends AsyncDisposable {
+export interface OnlineServices extends AsyncDisposable {
   /** Resolves when the database is prepared and followed; rejects if it cannot be used, or if `signal` ends the wait. */
   readonly done: Promise<void>
   /** Repeats a step until the database takes it, as long as it may still come. */
@@ -27,19 +27,19 @@ export interface Online extends AsyncDisposable {
 type UntilUsable = <T>(step: () => Promise<T>) => Promise<T>
 
 export interface OnlineOptions {
-  readonly kept: Kept
+  readonly kept: Foundation
   readonly reporting: Reporting
   /** Null: this process has no gateway. */
   readonly dataPlane: DataPlane | null
   /** Null: another process looks after it. */
-  readonly care: UsageCare | null
+  readonly care: UsageMaintenance | null
   readonly policy: UpstreamPolicy
   readonly log: Log
   readonly signal: AbortSignal
 }
 
 /** Begins to prepare the database and to follow it, in the order of what needs what. */
-export function goOnline(config: Config, options: OnlineOptions): Online {
+export function goOnline(config: Config, options: OnlineOptions): OnlineServices {
   const { kept, reporting, dataPlane, care, policy, log, signal } = options
   const opened = new AsyncDisposableStack()
   const { persistence, store, follower, registry } = kept
@@ -93,7 +93,7 @@ function figuresOf(dataPlane: DataPlane | null): GatewayFigures {
 }
 
 /** What was good last may be old: a database that is there is asked before anybody is served by it. Rejects if nothing can be served. */
-export async function untilServable({ done }: Online, { isKnown }: Kept, log: Log): Promise<void> {
+export async function untilServable({ done }: OnlineServices, { isKnown }: Foundation, log: Log): Promise<void> {
   if (!isKnown) return done
   const patience = new AbortController()
   await Promise.race([

@@ -6,13 +6,13 @@ import { openProblemWatch, type ProblemWatch } from '../problems/problem-watch.t
 import { createStoredFactsReader } from '../problems/stored-facts.ts'
 import type { UpstreamPolicy } from '../upstream/policy.ts'
 import type { DataPlane } from './data-plane.ts'
-import type { Kept } from './kept.ts'
+import type { Foundation } from './foundation.ts'
 import type { Reporting } from './reporting.ts'
 
 /** Joins all that knows of problems. Nothing is asked before somebody wants to know. */
 export function openProblems(
   parts: {
-    readonly kept: Kept
+    readonly kept: Foundation
     readonly reporting: Reporting
     readonly dataPlane: DataPlane | null
     readonly policy: UpstreamPolicy

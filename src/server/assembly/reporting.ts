@@ -3,7 +3,7 @@ import { type KeyUse, openKeyUse } from '../usage/key-use.ts'
 import type { Log } from '../log/log.ts'
 import { createRequestFeed, type RequestFeed } from '../usage/request-feed.ts'
 import { openTrafficHub, type TrafficHub } from '../traffic/hub.ts'
-import type { Kept } from './kept.ts'
+import type { Foundation } from './foundation.ts'
 
 /** What the processes of an installation tell one another of their requests, through the database. */
 export interface Reporting extends AsyncDisposable {
@@ -13,7 +13,7 @@ export interface Reporting extends AsyncDisposable {
   readonly traffic: TrafficHub
 }
 
-export function openReporting({ gatewayId, persistence, store, registry }: Kept, log: Log): Reporting {
+export function openReporting({ gatewayId, persistence, store, registry }: Foundation, log: Log): Reporting {
   const { db } = persistence.database
   const feed = createRequestFeed({ gatewayId, db, hasOthers: registry.hasPeers, log })
   const counters = createTrafficCounters({ now: Date.now })

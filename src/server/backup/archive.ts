@@ -2,7 +2,15 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Dump, SequencePosition } from '../../storage/backup/dump.ts'
 import type { StoredTable } from '../../storage/backup/table-list.ts'
-import { ArchiveError, decodeFrames, encodeFrame, type Frame, type FrameKind, magic, maxContentBytes } from './frame.ts'
+import {
+  ArchiveError,
+  decodeFrames,
+  encodeFrame,
+  type ArchiveFrame,
+  type ArchiveFrameKind,
+  magic,
+  maxContentBytes,
+} from './frame.ts'
 
 const table = z.object({
   name: z.string(),
@@ -51,7 +59,7 @@ export async function* writeArchive(dump: Dump, options: ArchiveOptions): AsyncG
     digest.update(bytes)
     return bytes
   }
-  const frame = (kind: FrameKind, value: unknown) => pass(encodeFrame(kind, Buffer.from(JSON.stringify(value))))
+  const frame = (kind: ArchiveFrameKind, value: unknown) => pass(encodeFrame(kind, Buffer.from(JSON.stringify(value))))
   yield pass(magic)
   yield frame('header', headerOf(dump, options))
   if (options.encryptionKeys.length > 0) yield frame('keys', options.encryptionKeys)
@@ -84,7 +92,7 @@ function headerOf(dump: Dump, { version, now }: ArchiveOptions): ArchiveHeader {
 export async function* readArchive(bytes: AsyncIterable<Buffer>): AsyncGenerator<ArchivePart> {
   const digest = createHash('sha256').update(magic)
   const tables = new Map<string, StoredTable>()
-  let last: FrameKind | undefined
+  let last: ArchiveFrameKind | undefined
   for await (const frame of decodeFrames(bytes)) {
     if (!mayFollow(last, frame.kind)) throw new ArchiveError('It is damaged.')
     const part = partOf(frame, tables, frame.kind === 'end' ? digest.digest('hex') : '')
@@ -96,7 +104,7 @@ export async function* readArchive(bytes: AsyncIterable<Buffer>): AsyncGenerator
   if (last !== 'end') throw new ArchiveError('It breaks off.')
 }
 
-const followers: Readonly<Record<FrameKind, readonly FrameKind[]>> = {
+const followers: Readonly<Record<ArchiveFrameKind, readonly ArchiveFrameKind[]>> = {
   header: ['keys', 'table', 'sequences'],
   keys: ['table', 'sequences'],
   table: ['rows', 'table', 'sequences'],
@@ -105,11 +113,15 @@ const followers: Readonly<Record<FrameKind, readonly FrameKind[]>> = {
   end: [],
 }
 
-function mayFollow(last: FrameKind | undefined, kind: FrameKind): boolean {
+function mayFollow(last: ArchiveFrameKind | undefined, kind: ArchiveFrameKind): boolean {
   return last === undefined ? kind === 'header' : followers[last].includes(kind)
 }
 
-function partOf({ kind, content }: Frame, tables: ReadonlyMap<string, StoredTable>, sha256: string): ArchivePart {
+function partOf(
+  { kind, content }: ArchiveFrame,
+  tables: ReadonlyMap<string, StoredTable>,
+  sha256: string,
+): ArchivePart {
   switch (kind) {
     case 'header':
       return { kind, header: parse(header, content) }

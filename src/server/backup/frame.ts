@@ -7,15 +7,15 @@ export const magic = Buffer.from('signalbox backup 1\n')
 
 /** In this order: `header`, `keys` if they were asked for, of each table `table` and `rows`, `sequences`, `end`. */
 export const frameKinds = { header: 'h', keys: 'k', table: 't', rows: 'r', sequences: 's', end: 'e' } as const
-export type FrameKind = keyof typeof frameKinds
+export type ArchiveFrameKind = keyof typeof frameKinds
 
-export interface Frame {
-  readonly kind: FrameKind
+export interface ArchiveFrame {
+  readonly kind: ArchiveFrameKind
   readonly content: Buffer
 }
 
 const kindsByByte = new Map(
-  Object.entries(frameKinds).map(([kind, letter]) => [letter.charCodeAt(0), kind as FrameKind]),
+  Object.entries(frameKinds).map(([kind, letter]) => [letter.charCodeAt(0), kind as ArchiveFrameKind]),
 )
 const headBytes = 5
 /** Rows come in pieces of any size, so that no frame need be larger. */
@@ -26,7 +26,7 @@ export class ArchiveError extends Error {
   override name = 'ArchiveError'
 }
 
-export function encodeFrame(kind: FrameKind, content: Buffer): Buffer {
+export function encodeFrame(kind: ArchiveFrameKind, content: Buffer): Buffer {
   const head = Buffer.alloc(headBytes)
   head.write(frameKinds[kind], 'latin1')
   head.writeUInt32BE(content.length, 1)
@@ -34,7 +34,9 @@ export function encodeFrame(kind: FrameKind, content: Buffer): Buffer {
 }
 
 /** The frames of what comes in pieces. Throws `ArchiveError` if it is none of ours, damaged, or breaks off within a frame. */
-export async function* decodeFrames(pieces: AsyncIterable<Buffer>): AsyncGenerator<Frame & { readonly bytes: Buffer }> {
+export async function* decodeFrames(
+  pieces: AsyncIterable<Buffer>,
+): AsyncGenerator<ArchiveFrame & { readonly bytes: Buffer }> {
   const reader = createReader(pieces)
   const start = await reader.take(magic.length)
   if (!start?.equals(magic)) throw new ArchiveError('It is no backup of Signalbox.')

@@ -1,4 +1,4 @@
-import { type Control, nobodyElse } from '../../control/kit/context.ts'
+import { type ControlContext, nobodyElse } from '../../control/kit/context.ts'
 import { createAdministratorKey } from '../../control/user/first-administrator.ts'
 import type { Config } from './config.ts'
 import { openConfigFollower } from '../following/follower.ts'
@@ -21,7 +21,7 @@ export async function makeAdministratorKey(config: Config, log: Log): Promise<st
   await follower.reload()
   const upstreams = createUpstreamPolicy({ allow: config.upstreamAllow, apiIsLoopback: false })
   await using upstreamHttp = openUpstreamHttp(upstreams)
-  const control: Control = {
+  const control: ControlContext = {
     db: database.db,
     box,
     snapshots: store,

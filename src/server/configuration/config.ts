@@ -2,12 +2,12 @@ import { isIP } from 'node:net'
 import { resolve } from 'node:path'
 import ipaddr from 'ipaddr.js'
 import { z } from 'zod'
-import { type UpstreamTransport, upstreamTransports } from '../../gateway/upstream/transport.ts'
+import { type TransportName, transportNames } from '../../gateway/upstream/transport.ts'
 import { type DatabaseUrlError, parseDatabaseUrl } from '../../storage/database/address.ts'
 import { StartError } from '../start-error.ts'
 import { type TraceSampling, traceSamplers } from '../tracing/sampling.ts'
 
-export type Listen = { host: string; port: number }
+export type ListenAddress = { host: string; port: number }
 
 /** Wraps the stored secrets; earlier ones follow the one in use, for what was encrypted with them. */
 export type EncryptionKeys = readonly [Buffer, ...Buffer[]]
@@ -24,8 +24,8 @@ export type Config = {
   role: Role
   /** Gateways in processes of their own; 0: the gateway is in this process. */
   workers: number
-  api: Listen
-  gateway: Listen
+  api: ListenAddress
+  gateway: ListenAddress
   /** Absolute. */
   dataDir: string
   /** The first administrator's key; undefined: one is made. */
@@ -38,7 +38,7 @@ export type Config = {
   encryptionKeys: EncryptionKeys | undefined
   /** Address ranges that upstreams may be in, e.g. `10.0.0.0/8`; undefined: public and private ranges, and loopback while the API listens on loopback. */
   upstreamAllow: readonly string[] | undefined
-  upstreamTransport: UpstreamTransport
+  upstreamTransport: TransportName
   logLevel: LogLevel
   retentionDays: number
   drainTimeoutMs: number
@@ -96,7 +96,7 @@ const variables = z.object({
   SIGNALBOX_ENCRYPTION_KEY: encryptionKey().optional(),
   SIGNALBOX_ENCRYPTION_KEY_PREVIOUS: encryptionKey().optional(),
   SIGNALBOX_UPSTREAM_ALLOW: addressRanges().optional(),
-  SIGNALBOX_UPSTREAM_HTTP: z.enum(upstreamTransports, `must be one of ${upstreamTransports.join(', ')}`).default('own'),
+  SIGNALBOX_UPSTREAM_HTTP: z.enum(transportNames, `must be one of ${transportNames.join(', ')}`).default('own'),
   SIGNALBOX_LOG_LEVEL: z.enum(LOG_LEVELS, `must be one of ${LOG_LEVELS.join(', ')}`).default('info'),
   SIGNALBOX_RETENTION_DAYS: integer(1, 3_650, 'a number of days from 1 to 3650').default(30),
   SIGNALBOX_DRAIN_TIMEOUT_MS: integer(0, 86_400_000, 'a number of milliseconds, at most a day (86400000)').default(

@@ -2,13 +2,13 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { extname, join, relative, sep } from 'node:path'
 
-export type ContentCoding = 'br' | 'gzip' | 'identity'
+export type FileCoding = 'br' | 'gzip' | 'identity'
 
 export interface ConsoleFile {
   readonly type: string
   /** Whether its name changes with its content. */
   readonly isHashed: boolean
-  readonly bodies: Readonly<Partial<Record<ContentCoding, Buffer>>>
+  readonly bodies: Readonly<Partial<Record<FileCoding, Buffer>>>
   readonly digest: string
 }
 

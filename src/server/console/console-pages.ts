@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { type ConsoleFile, type ConsoleFiles, type ContentCoding, digestOf, readConsoleFiles } from './console-files.ts'
+import { type ConsoleFile, type ConsoleFiles, type FileCoding, digestOf, readConsoleFiles } from './console-files.ts'
 import { relayTry } from './try-relay.ts'
 
 /** The console at `/console` and below, from memory. */
@@ -110,7 +110,7 @@ function send(
 }
 
 /** The smallest form that the client takes (RFC 9110, section 12.5.3). */
-function bestCoding(acceptEncoding: string, file: ConsoleFile): ContentCoding {
+function bestCoding(acceptEncoding: string, file: ConsoleFile): FileCoding {
   const refused = new Set<string>()
   const taken = new Set<string>()
   for (const part of acceptEncoding.toLowerCase().split(',')) {

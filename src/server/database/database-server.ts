@@ -6,13 +6,13 @@ import type { Log } from '../log/log.ts'
 import { findRunningPostgres } from '../postgres/running-postgres.ts'
 
 /** The server that the configuration names. */
-export interface DatabaseServer extends AsyncDisposable {
+export interface OpenDatabaseServer extends AsyncDisposable {
   /** It may hold a password: not for logs. */
   readonly url: string
 }
 
 /** That of `DATABASE_URL`, which is not asked; or the embedded one, which is started unless another process runs it. */
-export async function openDatabaseServer({ databaseUrl, dataDir }: Config, log: Log): Promise<DatabaseServer> {
+export async function openDatabaseServer({ databaseUrl, dataDir }: Config, log: Log): Promise<OpenDatabaseServer> {
   const url = databaseUrl ?? (await findRunningPostgres(dataDir))
   if (url === undefined) return openEmbeddedPostgres({ dataDir, log })
   return { url, [Symbol.asyncDispose]: async () => undefined }

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import type { Config, Listen } from '../configuration/config.ts'
+import type { Config, ListenAddress } from '../configuration/config.ts'
 import { urlOf } from '../listeners/http.ts'
 import { fail, type Finding, ok } from './finding.ts'
 
@@ -15,7 +15,7 @@ export async function examinePorts({ role, api, gateway }: Config): Promise<Find
   return Promise.all(wanted.map(([check, listen, prefix]) => examinePort(check, listen, prefix)))
 }
 
-async function examinePort(check: string, listen: Listen, prefix: string): Promise<Finding> {
+async function examinePort(check: string, listen: ListenAddress, prefix: string): Promise<Finding> {
   const place = `${listen.host}, port ${listen.port}`
   const code = await tryListen(listen)
   if (code === undefined) return ok(check, `${place} is free.`)
@@ -31,7 +31,7 @@ async function examinePort(check: string, listen: Listen, prefix: string): Promi
 }
 
 /** The code of the error; undefined: it can be had. */
-async function tryListen({ host, port }: Listen): Promise<string | undefined> {
+async function tryListen({ host, port }: ListenAddress): Promise<string | undefined> {
   const server = createServer()
   try {
     server.listen({ host, port })

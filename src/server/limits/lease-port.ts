@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { BudgetAnswer, BudgetAsk } from '../../routing/limits/budget-lease.ts'
-import { leaseMs, type LeaseAnswer, type LeaseAsk } from '../../routing/limits/lease.ts'
+import type { BudgetAnswer, BudgetLeaseRequest } from '../../routing/limits/budget-lease.ts'
+import { leaseMs, type LeaseAnswer, type LeaseRequest } from '../../routing/limits/lease.ts'
 import type { Db } from '../../storage/database/db.ts'
 import { type BudgetLessee, leaseBudgets } from '../../storage/budget/lease.ts'
 import { leaseLimits } from '../../storage/limit/lease.ts'
@@ -9,7 +9,7 @@ import { leaseLimits } from '../../storage/limit/lease.ts'
 const patienceMs = 3_000
 
 /** How a gateway takes its turns at the buckets. Rejects if the database does not answer in time. */
-export function createLeasePort(db: Db, gatewayId: string): (asks: readonly LeaseAsk[]) => Promise<LeaseAnswer[]> {
+export function createLeasePort(db: Db, gatewayId: string): (asks: readonly LeaseRequest[]) => Promise<LeaseAnswer[]> {
   return (asks) => inTime(leaseLimits(db, gatewayId, asks, leaseMs))
 }
 
@@ -17,7 +17,7 @@ export function createLeasePort(db: Db, gatewayId: string): (asks: readonly Leas
 export function createBudgetPort(
   db: Db,
   lessee: BudgetLessee,
-): (asks: readonly BudgetAsk[]) => Promise<readonly BudgetAnswer[]> {
+): (asks: readonly BudgetLeaseRequest[]) => Promise<readonly BudgetAnswer[]> {
   return (asks) => inTime(leaseBudgets(db, lessee, asks, leaseMs))
 }
 

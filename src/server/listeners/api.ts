@@ -1,4 +1,4 @@
-import type { Control } from '../../control/kit/context.ts'
+import type { ControlContext } from '../../control/kit/context.ts'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { keysOf } from '../../gateway/http1/server/request-head.ts'
 import { isMetricsUrl, type MetricsAnswer, metricsAnswer } from '../../gateway/pages/metrics.ts'
@@ -9,14 +9,14 @@ import { createGraphQLHandler } from '../../graphql/transport/handler.ts'
 import type { OperationReport } from '../../graphql/transport/operation-report.ts'
 import type { LivePorts } from '../../graphql/kit/ports.ts'
 import type { TrustedDocuments } from '../../graphql/transport/trusted-documents.ts'
-import type { Listen } from '../configuration/config.ts'
+import type { ListenAddress } from '../configuration/config.ts'
 import { createConsolePages, isConsoleUrl } from '../console/console-pages.ts'
 import { type HttpListener, openHttpListener } from './http.ts'
 import type { Log } from '../log/log.ts'
 
 export interface ApiListenerOptions {
-  readonly listen: Listen
-  readonly control: Control
+  readonly listen: ListenAddress
+  readonly control: ControlContext
   readonly live: LivePorts
   readonly reads: Reads
   /** Undefined before the database was there. */

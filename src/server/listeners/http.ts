@@ -2,12 +2,12 @@ import { createServer, type IncomingMessage, type RequestListener, type Server, 
 import { type AddressInfo, isIPv6, Server as NetServer, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Listen } from '../configuration/config.ts'
+import type { ListenAddress } from '../configuration/config.ts'
 import { faultOfParser, faultOfSilence, findHeadFault, rawRefusal, refuse } from './http-error.ts'
 import { StartError } from '../start-error.ts'
 
 export type HttpListenerOptions = {
-  listen: Listen
+  listen: ListenAddress
   /** Named in messages, e.g. `SIGNALBOX_API`: `…_HOST` and `…_PORT` are what the operator can change. */
   variablePrefix: string
   /** Everything but `/healthz` and `/readyz`, and only requests whose head is sound. */
@@ -152,7 +152,11 @@ async function listen(server: Server, { listen: { host, port }, variablePrefix }
 }
 
 /** What the error of a `listen` means to the operator, with the variable to change: `prefix` is e.g. `SIGNALBOX_API`. */
-export function whyNotListening(error: NodeJS.ErrnoException, { host, port }: Listen, prefix: string): StartError {
+export function whyNotListening(
+  error: NodeJS.ErrnoException,
+  { host, port }: ListenAddress,
+  prefix: string,
+): StartError {
   const address = `${bracketed(host)}:${port}`
   const reasons: Readonly<Record<string, string>> = {
     EADDRINUSE: `is in use by another process. Stop it, or set ${prefix}_PORT to another port.`,

@@ -1,5 +1,5 @@
 import { deploymentWarnings, unsafeUrl } from '../../control/deployment/warnings.ts'
-import type { UpstreamPolicy } from '../../control/kit/context.ts'
+import type { UrlPolicy } from '../../control/kit/context.ts'
 import { maxModels, unpricedModelIds } from '../../routing/problems/price-problems.ts'
 import type {
   BackendFault,
@@ -54,7 +54,7 @@ const trafficEveryMs = 10_000
 export function createStoredFactsReader(options: {
   readonly db: Db
   readonly snapshot: () => Snapshot
-  readonly upstreams: UpstreamPolicy
+  readonly upstreams: UrlPolicy
   /** Versions that gateways serve. */
   readonly servedVersions: () => readonly number[]
 }): () => Promise<StoredFacts> {
@@ -106,7 +106,7 @@ export function createStoredFactsReader(options: {
 function listWarnings(
   backends: Snapshot['backends'],
   rows: readonly DeploymentProbeRow[],
-  upstreams: UpstreamPolicy,
+  upstreams: UrlPolicy,
 ): BackendFault[] {
   const probeOf = new Map(rows.map((row) => [row.deployment_id, row]))
   return [...backends.values()].flatMap((backend) => {
@@ -117,7 +117,7 @@ function listWarnings(
   })
 }
 
-function probeFaults(backend: DeploymentBackend, probe: DeploymentProbeRow, upstreams: UpstreamPolicy): BackendFault[] {
+function probeFaults(backend: DeploymentBackend, probe: DeploymentProbeRow, upstreams: UrlPolicy): BackendFault[] {
   const { id, upstreamModel, endpoints } = backend
   return deploymentWarnings(upstreams, upstreamModel, endpoints, probe.answers).map(({ code, message }) => ({
     backendId: id,
@@ -130,7 +130,7 @@ function probeFaults(backend: DeploymentBackend, probe: DeploymentProbeRow, upst
 /** Backends are replaced, never changed: each is looked at once. */
 const forbidden = new WeakMap<Backend, readonly BackendFault[]>()
 
-function forbiddenAddresses(backend: Backend, upstreams: UpstreamPolicy): readonly BackendFault[] {
+function forbiddenAddresses(backend: Backend, upstreams: UrlPolicy): readonly BackendFault[] {
   const known = forbidden.get(backend)
   if (known) return known
   const faults = addressesOf(backend).flatMap((url) => {

@@ -1,14 +1,14 @@
 import type { GatewayTraffic, PlaceInFlight, RouteSecond } from '../../routing/traffic/report.ts'
-import type { TrafficReading, TrafficWish, WrittenTraffic } from '../../storage/traffic/read.ts'
+import type { TrafficReading, TrafficQuery, WrittenTraffic } from '../../storage/traffic/read.ts'
 
 /** What the other gateways wrote of the routes that somebody wants to see. Times are those of `performance.now()`. */
 export interface TrafficCache {
   /** Whether all that was written until `sinceMs` at least is known for the window. */
   has(routeId: string, windowMs: number, sinceMs: number): boolean
   /** What must be read for the window to be known. */
-  wish(routeId: string, windowMs: number, nowMs: number): TrafficWish
+  wish(routeId: string, windowMs: number, nowMs: number): TrafficQuery
   /** The answer to these wishes, which were asked at `askedAtMs`. */
-  put(wishes: readonly TrafficWish[], reading: TrafficReading, askedAtMs: number): void
+  put(wishes: readonly TrafficQuery[], reading: TrafficReading, askedAtMs: number): void
   /** By gateway, of those with anything; `offsetS` is what the database's clock is ahead of ours by. */
   read(routeId: string, offsetS: number, nowMs: number): ReadonlyMap<string, GatewayTraffic>
 }

@@ -1,4 +1,4 @@
-import type { UpstreamPolicy } from '../../control/kit/context.ts'
+import type { UrlPolicy } from '../../control/kit/context.ts'
 import type { Snapshot } from '../../routing/config/snapshot.ts'
 import type { Log } from '../log/log.ts'
 
@@ -8,7 +8,7 @@ const maxNamed = 10
  * Says which configured upstreams the settings of this installation forbid: they were allowed when they were saved, and all
  * requests to them fail from now on.
  */
-export function warnOfForbiddenUpstreams(snapshot: Snapshot, policy: UpstreamPolicy, log: Pick<Log, 'warn'>): void {
+export function warnOfForbiddenUpstreams(snapshot: Snapshot, policy: UrlPolicy, log: Pick<Log, 'warn'>): void {
   const forbidden = listForbiddenUpstreams(snapshot, policy)
   if (forbidden.length === 0) return
   log.warn(
@@ -26,7 +26,7 @@ export interface ForbiddenUpstream {
 }
 
 /** The addresses in the configuration that the settings of this installation forbid. */
-export function listForbiddenUpstreams(snapshot: Snapshot, policy: UpstreamPolicy): ForbiddenUpstream[] {
+export function listForbiddenUpstreams(snapshot: Snapshot, policy: UrlPolicy): ForbiddenUpstream[] {
   return configuredUrls(snapshot).flatMap(([label, url]) => {
     const verdict = policy.check(new URL(url))
     return verdict.ok ? [] : [{ backend: label, url, reason: verdict.reason }]

@@ -1,6 +1,6 @@
 import type { Config } from '../configuration/config.ts'
 import type { Log } from '../log/log.ts'
-import { serve, type Served, type ServeOptions } from '../serve.ts'
+import { serve, type RunningServer, type ServeOptions } from '../serve.ts'
 import { embeddedDatabaseVariables, readSettings, type Variables, workerEnvironment } from './worker-environment.ts'
 import { openWorkerPool, type WorkerPool } from './worker-pool.ts'
 
@@ -15,7 +15,7 @@ export interface WorkersOptions extends ServeOptions {
  * Serves the API, if the role has one, in this process, and the gateway in `config.workers` processes on one port. A worker is a gateway
  * among the installation's like any other.
  */
-export async function serveWithWorkers(config: Config, log: Log, options: WorkersOptions): Promise<Served> {
+export async function serveWithWorkers(config: Config, log: Log, options: WorkersOptions): Promise<RunningServer> {
   await using opened = new AsyncDisposableStack()
   const control = config.role === 'all' ? opened.use(await serve({ ...config, role: 'control' }, log, options)) : null
   const database = await embeddedDatabaseVariables(config)

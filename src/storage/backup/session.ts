@@ -4,7 +4,7 @@ import { createConnection } from '../database/database.ts'
 import { DatabaseAwayError, isAway } from '../database/is-away.ts'
 
 /** A connection that is in one transaction from its first statement on. Disposing rolls back what was not committed. */
-export interface Session extends AsyncDisposable {
+export interface TransactionSession extends AsyncDisposable {
   readonly client: Client
   /** Ends the transaction, and what was done stays. */
   commit(): Promise<void>
@@ -14,7 +14,7 @@ export interface Session extends AsyncDisposable {
  * Opens it. Values are written and read in one form, whatever the server's settings are; nothing is cut off for its time. `signal` ends
  * the connection at once, and the server then rolls back. Throws `DatabaseAwayError` if the server does not answer.
  */
-export async function openSession(url: string, begin: string, signal?: AbortSignal): Promise<Session> {
+export async function openSession(url: string, begin: string, signal?: AbortSignal): Promise<TransactionSession> {
   signal?.throwIfAborted()
   const client = createConnection(url, 'signalbox backup')
   // The query in flight fails too; without a listener the event would end the process first.

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { BudgetAnswer, BudgetAsk } from '../../routing/limits/budget-lease.ts'
+import type { BudgetAnswer, BudgetLeaseRequest } from '../../routing/limits/budget-lease.ts'
 import { addDecimals } from '../../routing/usage/decimal.ts'
 import type { Budget } from '../../routing/limits/limit.ts'
 import type { Db, Tx } from '../database/db.ts'
@@ -23,7 +23,7 @@ export interface BudgetLessee {
 export async function leaseBudgets(
   db: Db,
   lessee: BudgetLessee,
-  asks: readonly BudgetAsk[],
+  asks: readonly BudgetLeaseRequest[],
   leaseMs: number,
 ): Promise<BudgetAnswer[]> {
   return await db.transaction().execute(async (tx) => {
@@ -36,7 +36,7 @@ export async function leaseBudgets(
 }
 
 /** In the order of their keys, so that gateways which race cannot wait in a circle. */
-async function lockBuckets(tx: Tx, asks: readonly BudgetAsk[]): Promise<void> {
+async function lockBuckets(tx: Tx, asks: readonly BudgetLeaseRequest[]): Promise<void> {
   const rows = asks.map(rowOf)
   await sql`
     INSERT INTO budget_bucket AS b (budget_id, bucket, period_start, turn_at, refused_at, refused_since)
@@ -51,7 +51,7 @@ async function lockBuckets(tx: Tx, asks: readonly BudgetAsk[]): Promise<void> {
         THEN coalesce(b.refused_since, excluded.refused_since) ELSE excluded.refused_since END`.execute(tx)
 }
 
-function rowOf(ask: BudgetAsk, number: number) {
+function rowOf(ask: BudgetLeaseRequest, number: number) {
   return {
     number,
     budget_id: ask.budget.id,

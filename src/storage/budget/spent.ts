@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { BudgetAsk } from '../../routing/limits/budget-lease.ts'
+import type { BudgetLeaseRequest } from '../../routing/limits/budget-lease.ts'
 import { noId } from '../../routing/limits/match-limits.ts'
 import type { Budget, LimitDimension, LimitSubject } from '../../routing/limits/limit.ts'
 import type { UsageFilter } from '../../routing/usage/filter.ts'
@@ -114,7 +114,7 @@ export async function spentInBucket(
     bucket,
     periodStartMs,
     periodEndMs,
-  }: Pick<BudgetAsk, 'budget' | 'bucket' | 'periodStartMs' | 'periodEndMs'>,
+  }: Pick<BudgetLeaseRequest, 'budget' | 'bucket' | 'periodStartMs' | 'periodEndMs'>,
 ): Promise<string> {
   const range = { from: periodStartMs, to: periodEndMs ?? farAwayMs }
   const ids = bucket === '' ? [] : bucket.split(' ')

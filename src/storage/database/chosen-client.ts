@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
 import { callbackify } from 'node:util'
 import { Client, type ClientConfig } from 'pg'
-import type { ServerChoice, Way } from './server-choice.ts'
+import type { ServerChoice, ReachableServer } from './server-choice.ts'
 
 export interface ChosenClientConfig extends ClientConfig {
   readonly choice: ServerChoice
@@ -13,7 +13,7 @@ type Connected = (error: Error | undefined) => void
 /** A connection to whichever server is the right one when it is made. */
 export class ChosenClient extends Client {
   readonly choice: ServerChoice
-  #way: Way | undefined
+  #way: ReachableServer | undefined
 
   constructor(config: ChosenClientConfig) {
     super(config)
@@ -48,7 +48,7 @@ export class ChosenClient extends Client {
   }
 
   /** The driver has no word for it: its client knows its server from the start. */
-  #turnTo(way: Way): void {
+  #turnTo(way: ReachableServer): void {
     this.#way = way
     const client = internalsOf(this)
     if (way.host !== undefined) client.host = way.host

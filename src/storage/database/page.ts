@@ -6,7 +6,7 @@ import type { Tables } from './tables.ts'
 export interface PageRequest {
   /** Most rows. */
   readonly limit: number
-  /** Only what stands behind this place (`placeOf`); null: from the beginning. */
+  /** Only what stands behind this place (`rowPlaceOf`); null: from the beginning. */
   readonly after: string | null
   /** Only what stands before this place; null: to the end. */
   readonly before: string | null
@@ -64,7 +64,7 @@ export interface PlacedRow {
 }
 
 /** Where a row stands in its list: for `after` and `before`. */
-export function placeOf(row: PlacedRow): string {
+export function rowPlaceOf(row: PlacedRow): string {
   return row.place ?? row.id
 }
 

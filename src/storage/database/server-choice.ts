@@ -5,16 +5,16 @@ import type { DatabaseAddress, DatabaseServer, DatabaseSession } from './address
 import { type Tls, tlsWays } from './tls.ts'
 
 /** A server, and the way to speak to it. */
-export interface Way extends DatabaseServer {
+export interface ReachableServer extends DatabaseServer {
   readonly tls: Tls | undefined
 }
 
 /** Finds the server to connect to. */
 export interface ServerChoice {
   /** Set if there is nothing to choose: then nobody has to look first. */
-  readonly only: (() => Way) | undefined
+  readonly only: (() => ReachableServer) | undefined
   /** The first server, in their order, that answers as it should. Throws `NoServerError`, or why the only one does not. */
-  choose(): Promise<Way>
+  choose(): Promise<ReachableServer>
   /** The server was the wrong one after all: the others are asked first for a while. */
   leave(way: DatabaseServer): void
   /** Nobody looks any longer. */
@@ -39,7 +39,7 @@ export function createServerChoice(
   now: () => number = () => performance.now(),
 ): ServerChoice {
   const leftAt = new Map<DatabaseServer, number>()
-  let looking: Promise<Way> | undefined
+  let looking: Promise<ReachableServer> | undefined
   const closing = new AbortController()
 
   const look = async () => {
@@ -52,7 +52,7 @@ export function createServerChoice(
     for (const server of inLine) {
       if (closing.signal.aborted) break
       try {
-        const way = await findWay(server, address, config, closing.signal)
+        const way = await findReachableServer(server, address, config, closing.signal)
         leftAt.delete(server)
         return way
       } catch (error) {
@@ -92,12 +92,12 @@ function isNegotiated({ tls }: DatabaseAddress): boolean {
 }
 
 /** The first way that the server lets us in. */
-async function findWay(
+async function findReachableServer(
   server: DatabaseServer,
   address: DatabaseAddress,
   config: ClientConfig,
   signal: AbortSignal,
-): Promise<Way> {
+): Promise<ReachableServer> {
   const ways = tlsWays(address.tls, server)
   for (const [index, tls] of ways.entries()) {
     try {
@@ -119,7 +119,12 @@ function mayBeForTls(error: unknown): boolean {
 const askSession = `select pg_is_in_recovery() as "isStandby", current_setting('transaction_read_only') = 'on' as "isReadOnly"`
 
 /** Throws why this server does not serve. */
-async function visit(way: Way, session: DatabaseSession, config: ClientConfig, signal: AbortSignal): Promise<void> {
+async function visit(
+  way: ReachableServer,
+  session: DatabaseSession,
+  config: ClientConfig,
+  signal: AbortSignal,
+): Promise<void> {
   const client = new Client({ ...config, ...wayConfig(way) })
   client.on('error', () => undefined)
   const leave = () => breakConnection(client)
@@ -143,7 +148,7 @@ async function visit(way: Way, session: DatabaseSession, config: ClientConfig, s
 }
 
 /** What is left out is the driver's default. */
-export function wayConfig({ host, port, tls }: Way): Pick<ClientConfig, 'host' | 'port' | 'ssl'> {
+export function wayConfig({ host, port, tls }: ReachableServer): Pick<ClientConfig, 'host' | 'port' | 'ssl'> {
   return {
     ...(host !== undefined && { host }),
     ...(port !== undefined && { port }),

@@ -1,5 +1,5 @@
 import { CompiledQuery } from 'kysely'
-import type { LeaseAnswer, LeaseAsk } from '../../routing/limits/lease.ts'
+import type { LeaseAnswer, LeaseRequest } from '../../routing/limits/lease.ts'
 import type { Db } from '../database/db.ts'
 import { prepared } from '../database/prepared-statement.ts'
 
@@ -17,7 +17,7 @@ type Numbered = LeaseAnswer & { readonly number: number }
 export async function leaseLimits(
   db: Db,
   gatewayId: string,
-  asks: readonly LeaseAsk[],
+  asks: readonly LeaseRequest[],
   leaseMs: number,
   at: Date | null = null,
 ): Promise<LeaseAnswer[]> {

@@ -3,7 +3,7 @@ import type { PlaceInFlight, RouteSecond } from '../../routing/traffic/report.ts
 import type { Db } from '../database/db.ts'
 
 /** The traffic of a route that was written within the last milliseconds. */
-export interface TrafficWish {
+export interface TrafficQuery {
   readonly routeId: string
   readonly withinMs: number
 }
@@ -26,7 +26,7 @@ export interface WrittenTraffic {
 }
 
 /** What all gateways but `exceptId` wrote, in one statement. */
-export async function readTraffic(db: Db, exceptId: string, wishes: readonly TrafficWish[]): Promise<TrafficReading> {
+export async function readTraffic(db: Db, exceptId: string, wishes: readonly TrafficQuery[]): Promise<TrafficReading> {
   const { rows } = await sql<TrafficReading>`
     select
       extract(epoch from clock_timestamp())::float8 * 1000 as "nowMs",

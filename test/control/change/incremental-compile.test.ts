@@ -5,7 +5,7 @@ import { createBudget } from '../../../src/control/budget/create.ts'
 import { removeBudget } from '../../../src/control/budget/delete.ts'
 import { raiseBudget } from '../../../src/control/budget/raise.ts'
 import { updateBudget } from '../../../src/control/budget/update.ts'
-import type { Answer, Control } from '../../../src/control/kit/context.ts'
+import type { Answer, ControlContext } from '../../../src/control/kit/context.ts'
 import {
   createDeployment,
   removeDeployment,
@@ -52,7 +52,7 @@ function idOf(ids: Iterable<string>, n: number): string {
   return all[n % Math.max(1, all.length)] ?? 'rte_00000000000000000000000000'
 }
 
-const commands: readonly ((control: Control, dice: Dice) => Promise<Answer<unknown>>)[] = [
+const commands: readonly ((control: ControlContext, dice: Dice) => Promise<Answer<unknown>>)[] = [
   (control, { a, b, c }) => {
     const endpoints = Array.from({ length: c % 3 }, (_, i) => ({ url: `${baseUrl}/${i}` }))
     return createDeployment(control, actor, { name: `d${a}`, endpoints, enableModelRoute: b % 2 === 0, secret: 'sk-1' })
@@ -186,32 +186,32 @@ function backend(n: number) {
   return n % 2 === 0 ? { deployment: `d${n}` } : { providerModel: { provider: `p${n}`, model: `m${n % 4}` } }
 }
 
-function firstTarget(control: Control, name: string): string {
+function firstTarget(control: ControlContext, name: string): string {
   return control.snapshots.current().routesByName.get(name)?.targets[0]?.id ?? 'tgt_00000000000000000000000000'
 }
 
-function user(control: Control, n: number): string {
+function user(control: ControlContext, n: number): string {
   return idOf(
     [...control.snapshots.current().users].map(([id]) => id),
     n,
   )
 }
 
-function apiKey(control: Control, n: number): string {
+function apiKey(control: ControlContext, n: number): string {
   return idOf(
     [...control.snapshots.current().apiKeysById].map(([id]) => id),
     n,
   )
 }
 
-function rateLimit(control: Control, n: number): string {
+function rateLimit(control: ControlContext, n: number): string {
   return idOf(
     [...control.snapshots.current().limits.rateLimits].map(([id]) => id),
     n,
   )
 }
 
-function budget(control: Control, n: number): string {
+function budget(control: ControlContext, n: number): string {
   return idOf(
     [...control.snapshots.current().limits.budgets].map(([id]) => id),
     n,
@@ -219,7 +219,7 @@ function budget(control: Control, n: number): string {
 }
 
 /** Of each kind of subject, or the installation. */
-function subject(control: Control, kind: number, n: number) {
+function subject(control: ControlContext, kind: number, n: number) {
   const { backends, providers } = control.snapshots.current()
   const ids = [
     () =>
@@ -239,7 +239,7 @@ function subject(control: Control, kind: number, n: number) {
   return n === 4 ? { installation: true } : { id: ids[kind]!() }
 }
 
-function route(control: Control, n: number): string {
+function route(control: ControlContext, n: number): string {
   return idOf(
     [...control.snapshots.current().routesById].map(([id]) => id),
     n,
@@ -256,7 +256,7 @@ const step = fc.record({
 })
 
 /** What most commands need to find something. */
-async function prepare(control: Control): Promise<void> {
+async function prepare(control: ControlContext): Promise<void> {
   for (const n of [0, 2, 4]) await commands[0]!(control, { a: n, b: n / 2, c: 2 })
   for (const n of [1, 3]) await commands[4]!(control, { a: n, b: 3, c: 0 })
   for (const n of [0, 1, 2]) await createUser(control, actor, { name: `u${n}`, role: roles[n]! })
@@ -273,7 +273,7 @@ test('whatever is done, by whichever process: what is compiled step by step equa
       const processes = [opened, { ...opened, snapshots: createSnapshotStore() }] as const
       await prepare(opened)
       const early: Snapshot = opened.snapshots.current()
-      let latest: Control = opened
+      let latest: ControlContext = opened
       for (const { command, process, ...dice } of steps) {
         const control = processes[process]!
         const before = control.snapshots.current().version
@@ -292,7 +292,7 @@ test('whatever is done, by whichever process: what is compiled step by step equa
 }, 120_000)
 
 /** A gateway that has slept since `early` catches up in one step. */
-async function expectFollowed(early: Snapshot, { db, box, snapshots }: Control): Promise<void> {
+async function expectFollowed(early: Snapshot, { db, box, snapshots }: ControlContext): Promise<void> {
   const delta = await loadDelta(db, box, early)
   const followed = compileDelta(early, delta!)
   if (!followed.ok) throw new Error(JSON.stringify(followed.problems))

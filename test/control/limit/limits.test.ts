@@ -4,7 +4,7 @@ import { createBudget } from '../../../src/control/budget/create.ts'
 import { removeBudget } from '../../../src/control/budget/delete.ts'
 import { raiseBudget } from '../../../src/control/budget/raise.ts'
 import { updateBudget } from '../../../src/control/budget/update.ts'
-import type { Answer, Control } from '../../../src/control/kit/context.ts'
+import type { Answer, ControlContext } from '../../../src/control/kit/context.ts'
 import { createDeployment, removeDeployment } from '../../../src/control/deployment/create.ts'
 import { createRateLimit } from '../../../src/control/limit/create.ts'
 import { removeRateLimit } from '../../../src/control/limit/delete.ts'
@@ -32,7 +32,7 @@ function faultsOf(answer: Answer<unknown>): string[] {
 }
 
 /** Action and changed object of the audit entries, in their order. */
-async function auditOf({ db }: Control, subjectId: string): Promise<string[]> {
+async function auditOf({ db }: ControlContext, subjectId: string): Promise<string[]> {
   const rows = await db
     .selectFrom('audit_entry')
     .select(['action', 'changes'])
@@ -54,7 +54,7 @@ interface Subjects {
   readonly deploymentId: string
 }
 
-async function prepare(control: Control): Promise<Subjects> {
+async function prepare(control: ControlContext): Promise<Subjects> {
   const userId = valueOf(await createUser(control, actor, { name: 'ada' }))
   const { apiKeyId } = valueOf(await createApiKey(control, actor, { name: 'k', ownerId: userId }))
   const models = [{ upstreamModel: 'a' }, { upstreamModel: 'b' }]
@@ -273,7 +273,7 @@ const deletions: readonly {
   readonly name: string
   readonly action: string
   readonly takes: (subjects: Subjects) => readonly string[]
-  readonly run: (control: Control, subjects: Subjects) => Promise<Answer<unknown>>
+  readonly run: (control: ControlContext, subjects: Subjects) => Promise<Answer<unknown>>
 }[] = [
   {
     name: 'a revoked key',

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import type { UpstreamTransport } from '../../../src/gateway/upstream/transport.ts'
+import type { TransportName } from '../../../src/gateway/upstream/transport.ts'
 import { UpstreamConnections } from '../../../src/gateway/upstream/connections.ts'
 import { answer, cut, cuts, damaged } from './wire-bytes.ts'
 
@@ -39,7 +39,7 @@ async function play(socket: Socket, list: readonly Buffer[]): Promise<void> {
 }
 
 /** Null: it could not be read to its end. */
-async function read(transport: UpstreamTransport): Promise<Read | null> {
+async function read(transport: TransportName): Promise<Read | null> {
   await using connections = new UpstreamConnections(() => true, { transport })
   const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   let status = 0

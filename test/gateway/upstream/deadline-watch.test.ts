@@ -1,11 +1,11 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { expect, test } from 'vitest'
-import { DeadlineWatch, type Watched } from '../../../src/gateway/upstream/deadline-watch.ts'
+import { DeadlineWatch, type DeadlineHolder } from '../../../src/gateway/upstream/deadline-watch.ts'
 import { until } from '../../support/until.ts'
 
-class Deadline implements Watched {
-  rosterIndex = -1
+class Deadline implements DeadlineHolder {
+  indexInSet = -1
   dueAtMs: number
   readonly passedAtMs: number[] = []
   readonly faults: unknown[] = []

@@ -5,7 +5,7 @@ import { Readable } from 'node:stream'
 import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
 import { UpstreamConnections } from '../../../src/gateway/upstream/connections.ts'
-import type { CallRequest, UpstreamWay } from '../../../src/gateway/http1/client/exchange.ts'
+import type { CallRequest, UpstreamTransport } from '../../../src/gateway/http1/client/exchange.ts'
 import { createSelfSigned } from '../../support/self-signed.ts'
 import { until } from '../../support/until.ts'
 
@@ -24,7 +24,7 @@ type Route = 'directly' | 'through TLS' | 'through a proxy'
 const routes: readonly Route[] = ['directly', 'through TLS', 'through a proxy']
 
 interface Refusing {
-  readonly way: UpstreamWay
+  readonly way: UpstreamTransport
   readonly sockets: readonly Socket[]
 }
 
@@ -57,7 +57,7 @@ async function listen(server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
-function wayOf(connections: UpstreamConnections, port: number, route: Route): UpstreamWay {
+function wayOf(connections: UpstreamConnections, port: number, route: Route): UpstreamTransport {
   switch (route) {
     case 'directly':
       return connections.toDeployment(`http://127.0.0.1:${port}`)
@@ -75,7 +75,7 @@ interface Exchange {
   outcome: string | null
 }
 
-function send(way: UpstreamWay, body: Pick<CallRequest, 'body' | 'length'>): Exchange {
+function send(way: UpstreamTransport, body: Pick<CallRequest, 'body' | 'length'>): Exchange {
   const exchange: Exchange = { status: 0, body: '', outcome: null }
   way.dispatch(
     { origin: 'http://a.invalid', target: '/v1/x', headers: 'host: a.invalid\r\n', ...body },

@@ -10,7 +10,7 @@ import { findOperation } from '../../../src/routing/vendors/operation.ts'
 import { streamProtocolOf } from '../../../src/gateway/protocol/protocol-of.ts'
 import { type CallOpening, UpstreamCall } from '../../../src/gateway/upstream/call.ts'
 import { UpstreamConnections } from '../../../src/gateway/upstream/connections.ts'
-import type { CallRequest, UpstreamExchange, UpstreamWay } from '../../../src/gateway/http1/client/exchange.ts'
+import type { CallRequest, UpstreamExchange, UpstreamTransport } from '../../../src/gateway/http1/client/exchange.ts'
 import { until } from '../../support/until.ts'
 
 setFlagsFromString('--expose-gc')
@@ -90,7 +90,7 @@ async function openSlowServer(length: number | null): Promise<SlowServer> {
 type Route = 'directly' | 'through a proxy'
 const routes: readonly Route[] = ['directly', 'through a proxy']
 
-function wayTo(port: number, route: Route): UpstreamWay {
+function wayTo(port: number, route: Route): UpstreamTransport {
   const connections = new UpstreamConnections(() => true)
   opened.push(connections)
   const url = `http://127.0.0.1:${port}`
@@ -108,7 +108,7 @@ interface Exchange {
   outcome: string | null
 }
 
-function send(way: UpstreamWay, body: Pick<CallRequest, 'body' | 'length'>): Exchange {
+function send(way: UpstreamTransport, body: Pick<CallRequest, 'body' | 'length'>): Exchange {
   const result = { exchange: null as unknown as UpstreamExchange, sent: 0, told: 0, status: 0 } as Exchange
   const tell = (rest: Partial<Exchange>) => void Object.assign(result, rest, { told: result.told + 1 })
   const exchange = way.dispatch(
@@ -199,7 +199,7 @@ interface Call {
 
 const firstByteMs = 800
 
-function call(way: UpstreamWay, body: Pick<CallRequest, 'body' | 'length'>): Call {
+function call(way: UpstreamTransport, body: Pick<CallRequest, 'body' | 'length'>): Call {
   const timeouts = { connectMs: 10_000, firstByteMs, answerMs: firstByteMs, idleMs: 10_000 }
   const protocol = streamProtocolOf(findOperation('/v1/chat/completions')!)
   const result: { opening: CallOpening | null } = { opening: null }

@@ -6,7 +6,7 @@ import {
   callableRoutes,
   isRefusal,
   type Caller,
-  type Refusal,
+  type AccessRefusal,
 } from '../../../src/routing/access/authorise.ts'
 import type { RouteConfiguration } from '../../../src/routing/config/configuration.ts'
 import { matchRoute } from '../../../src/routing/access/match-route.ts'
@@ -50,7 +50,7 @@ const nowMs = 1_000
 
 function answer(keyId: string | null, model: string): string {
   const caller = authenticate(snapshot, keyId && `hash-${keyId}`, nowMs)
-  const refusal: Refusal | null = isRefusal(caller) ? caller : authorise(matchRoute(snapshot, model), caller)
+  const refusal: AccessRefusal | null = isRefusal(caller) ? caller : authorise(matchRoute(snapshot, model), caller)
   return refusal ? `${refusal.status} ${refusal.code}` : 'OK'
 }
 

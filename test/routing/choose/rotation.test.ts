@@ -1,6 +1,6 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { Rotation, Rotations, type Weighted } from '../../../src/routing/choose/rotation.ts'
+import { Rotation, Rotations, type WeightedMember } from '../../../src/routing/choose/rotation.ts'
 
 const seeds = fc.integer()
 const weightLists = fc.array(
@@ -8,11 +8,15 @@ const weightLists = fc.array(
   { minLength: 1, maxLength: 40 },
 )
 
-function itemsOf(weights: readonly number[]): readonly Weighted[] {
+function itemsOf(weights: readonly number[]): readonly WeightedMember[] {
   return weights.map((weight, index) => ({ id: `t${index}`, weight }))
 }
 
-function turn(rotation: Rotation, items: readonly Weighted[], isOpen: (index: number) => boolean = () => true): number {
+function turn(
+  rotation: Rotation,
+  items: readonly WeightedMember[],
+  isOpen: (index: number) => boolean = () => true,
+): number {
   rotation.begin(items)
   for (let i = 0; i < items.length; i++) if (isOpen(i)) rotation.open(i)
   return rotation.next()
@@ -46,7 +50,7 @@ class Account {
   readonly #behind = new Map<string, number>()
 
   /** The largest distance of any member after this request. */
-  add(items: readonly Weighted[], chosen: number): number {
+  add(items: readonly WeightedMember[], chosen: number): number {
     const total = items.reduce((sum, { weight }) => sum + weight, 0)
     const distances = items.map(({ id, weight }, index) => {
       const behind = (this.#behind.get(id) ?? 0) + weight / total - (index === chosen ? 1 : 0)
@@ -58,7 +62,7 @@ class Account {
 }
 
 /** The largest distance of any member while `lists` take turns, `requests` at a time. */
-function worstOfTurns(rotation: Rotation, lists: readonly (readonly Weighted[])[], requests: number): number {
+function worstOfTurns(rotation: Rotation, lists: readonly (readonly WeightedMember[])[], requests: number): number {
   const account = new Account()
   let worst = 0
   for (let i = 0; i < 400; i++) {
@@ -75,7 +79,11 @@ interface Change {
 }
 
 /** `items` after one change; of those with weight there are always 2 to 6. */
-function changed(items: readonly Weighted[], { kind, place, weight }: Change, id: string): readonly Weighted[] {
+function changed(
+  items: readonly WeightedMember[],
+  { kind, place, weight }: Change,
+  id: string,
+): readonly WeightedMember[] {
   const active = items.filter((item) => item.weight > 0)
   const one = active[place % active.length]!
   switch (kind) {

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { sql } from 'kysely'
 import { expect, test } from 'vitest'
 import { createUser, updateUser } from '../../../src/control/user/create.ts'
-import type { Control } from '../../../src/control/kit/context.ts'
+import type { ControlContext } from '../../../src/control/kit/context.ts'
 import { type GatewayRegistry, openGatewayRegistry } from '../../../src/server/gateways/registry.ts'
 import { createSnapshotStore } from '../../../src/server/following/snapshot-store.ts'
 import { openConfigFollower } from '../../../src/server/following/follower.ts'
@@ -18,7 +18,7 @@ const log = { error: () => undefined, warn: () => undefined }
 
 const figures = () => ({ inFlight: 0, pendingUsageRecords: 0, health: {}, endpointInFlight: {} })
 
-function openRegistry(id: string, { db }: Pick<Control, 'db'>, store = createSnapshotStore()): GatewayRegistry {
+function openRegistry(id: string, { db }: Pick<ControlContext, 'db'>, store = createSnapshotStore()): GatewayRegistry {
   return openGatewayRegistry({
     id,
     role: 'all',
@@ -38,7 +38,7 @@ async function openProcess(control: TestControl, id: string) {
 }
 
 /** A gateway that serves nothing yet and says nothing more, last heard of so many seconds ago. */
-async function addSilentGateway({ db }: Pick<Control, 'db'>, id: string, seconds: number): Promise<void> {
+async function addSilentGateway({ db }: Pick<ControlContext, 'db'>, id: string, seconds: number): Promise<void> {
   const at = new Date()
   await upsertGateway(db, {
     id,

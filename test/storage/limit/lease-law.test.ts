@@ -1,7 +1,7 @@
 /** The law of rate limits: over any interval of t all gateways together use at most `burst + rate × t`, whatever becomes of them. */
 import * as fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { leaseMs, type LeaseAsk } from '../../../src/routing/limits/lease.ts'
+import { leaseMs, type LeaseRequest } from '../../../src/routing/limits/lease.ts'
 import { RateBucket } from '../../../src/routing/limits/rate-bucket.ts'
 import type { RateLimit } from '../../../src/routing/limits/limit.ts'
 import { leaseLimits } from '../../../src/storage/limit/lease.ts'
@@ -85,7 +85,7 @@ class World {
   async turn(gateway: number, isLost: boolean): Promise<void> {
     const { id, bucket } = this.gateways[gateway]!
     const turns = bucket.turn(this.gateways.length, this.#nowMs)
-    const asks: readonly LeaseAsk[] = turns.map(({ ask }) => ask)
+    const asks: readonly LeaseRequest[] = turns.map(({ ask }) => ask)
     const answers = await leaseLimits(this.#db, id, asks, leaseMs, new Date(this.#nowMs))
     turns.forEach((turn, i) => (isLost ? turn.unanswered() : turn.answer(answers[i]!, this.#nowMs)))
   }

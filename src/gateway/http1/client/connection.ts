@@ -16,7 +16,7 @@ import { readOn } from './read-on.ts'
 export type OpenSocket = (opened: (error: Error | null, socket: Socket | null) => void) => Socket | null
 
 /** Whose connection it is. */
-export interface ConnectionOwner {
+export interface UpstreamConnectionOwner {
   /** The answer has been read, and another request may follow. */
   onFree(connection: UpstreamConnection): void
   /** It had been used before, and ended before a byte of the answer to this request: that needs another connection. */
@@ -35,7 +35,7 @@ const keepAliveMarginMs = 1_000
 export class UpstreamConnection implements UpstreamExchange, AnswerEvents, UploadOwner, ArrivalsReader {
   /** How long it may be idle (`monotonicMs`); of its owner's concern. */
   idleUntilMs = 0
-  readonly #owner: ConnectionOwner
+  readonly #owner: UpstreamConnectionOwner
   readonly #parser = new AnswerParser(this)
   #socket: Socket | null = null
   #isConnected = false
@@ -58,7 +58,7 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
   /** What goes out in this turn. */
   #unsent: Buffer | null = null
 
-  constructor(owner: ConnectionOwner) {
+  constructor(owner: UpstreamConnectionOwner) {
     this.#owner = owner
   }
 

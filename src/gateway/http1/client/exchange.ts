@@ -18,7 +18,7 @@ export interface CallRequest {
 }
 
 /** What carries requests to an upstream. */
-export interface UpstreamWay {
+export interface UpstreamTransport {
   /** Sends a request. What becomes of it is told to `receiver`, maybe before this returns. */
   dispatch(request: CallRequest, receiver: AnswerReceiver): UpstreamExchange
 }

@@ -1,10 +1,10 @@
-import { type ConnectionOwner, type OpenSocket, UpstreamConnection } from './connection.ts'
+import { type UpstreamConnectionOwner, type OpenSocket, UpstreamConnection } from './connection.ts'
 import {
   type AnswerReceiver,
   type CallRequest,
   ExchangeError,
   type UpstreamExchange,
-  type UpstreamWay,
+  type UpstreamTransport,
 } from './exchange.ts'
 import { monotonicMs } from '../../loop/monotonic.ts'
 import { failAlone } from '../../loop/phases.ts'
@@ -15,7 +15,7 @@ const sweepEveryMs = 1_000
  * Connections to one origin, each with one request at a time. The one that was used last is used next, so that no more stay
  * open than are needed.
  */
-export class UpstreamPool implements UpstreamWay, ConnectionOwner {
+export class UpstreamPool implements UpstreamTransport, UpstreamConnectionOwner {
   readonly #openSocket: OpenSocket
   readonly #keepAliveMs: number
   readonly #onEmpty: () => void

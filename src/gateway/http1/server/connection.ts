@@ -5,7 +5,7 @@ import { Arrivals, type ArrivalsReader } from '../arrivals.ts'
 import { ChunkedDecoder, type ChunkedReader } from '../chunked-coding.ts'
 import { monotonicMs } from '../../loop/monotonic.ts'
 import { PendingBytes } from '../../loop/pending-bytes.ts'
-import type { Member } from '../../loop/roster.ts'
+import type { IndexedMember } from '../../loop/indexed-set.ts'
 import { maxStagedBytes, readClients, sendClients } from '../../loop/phases.ts'
 import { type ClientMemory, Exchange, type ExchangeCarrier, keepAliveSeconds } from './exchange.ts'
 import { headOfBeginning, RequestHead } from './request-head.ts'
@@ -14,7 +14,7 @@ import { headOfBeginning, RequestHead } from './request-head.ts'
 export type HeadFault = 'bad_request' | 'headers_too_large' | 'request_timeout'
 
 /** Who is told of a client's requests. */
-export interface ConnectionOwner {
+export interface DownstreamConnectionOwner {
   /** A request has begun: its head is here. */
   onExchange(exchange: Exchange): void
   /**
@@ -22,7 +22,7 @@ export interface ConnectionOwner {
    * head only method and target are known; both are empty if what came did not begin as a request.
    */
   onFault(exchange: Exchange, fault: HeadFault, detail: string): void
-  onClosed(connection: Connection): void
+  onClosed(connection: DownstreamConnection): void
   /** Something threw outside of a request. The connection is closed behind it. */
   onInternalFault(error: unknown): void
   /** Requests wait behind others in so many bytes more, or less. False: there is no room for them. */
@@ -66,11 +66,11 @@ const nothing = Buffer.alloc(0)
  */
 type Stage = 'idle' | 'head' | 'body' | 'answering' | 'lingering' | 'closed'
 
-export class Connection implements Member, ExchangeCarrier, ChunkedReader, ArrivalsReader {
-  rosterIndex = -1
+export class DownstreamConnection implements IndexedMember, ExchangeCarrier, ChunkedReader, ArrivalsReader {
+  indexInSet = -1
   readonly memory: ClientMemory = { key: null, keyHash: null }
   readonly #socket: Socket
-  readonly #owner: ConnectionOwner
+  readonly #owner: DownstreamConnectionOwner
   readonly #untakenMs: number
   #stage: Stage = 'idle'
   /** When the stage began, as far as it has a limit (`monotonicMs`). */
@@ -112,7 +112,7 @@ export class Connection implements Member, ExchangeCarrier, ChunkedReader, Arriv
    * `untakenMs`: a client for which more waits for so long is taken for gone. It is long, since a slow one that takes some all the
    * time looks the same: the system says that there is room again when a large part of its buffers, up to megabytes, has gone.
    */
-  constructor(socket: Socket, owner: ConnectionOwner, untakenMs: number) {
+  constructor(socket: Socket, owner: DownstreamConnectionOwner, untakenMs: number) {
     this.#socket = socket
     this.#owner = owner
     this.#untakenMs = untakenMs

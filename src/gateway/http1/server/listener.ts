@@ -2,14 +2,14 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
 import { guarded } from '../../loop/guarded.ts'
 import { monotonicMs } from '../../loop/monotonic.ts'
-import { Roster } from '../../loop/roster.ts'
+import { IndexedSet } from '../../loop/indexed-set.ts'
 import { failAlone } from '../../loop/phases.ts'
-import { Connection, type ConnectionOwner, type HeadFault } from './connection.ts'
+import { DownstreamConnection, type DownstreamConnectionOwner, type HeadFault } from './connection.ts'
 import type { Exchange } from './exchange.ts'
 
 export interface ListenerOptions {
   readonly onExchange: (exchange: Exchange) => void
-  readonly onFault: ConnectionOwner['onFault']
+  readonly onFault: DownstreamConnectionOwner['onFault']
   readonly untakenMs: number
   /** Something threw outside of a request: it has ended no more than its own connection. */
   readonly onInternalFault: (error: unknown) => void
@@ -29,10 +29,10 @@ const readOverBytesPerCheck = 4 * 1024 * 1024
 const checkEveryMs = 1_000
 
 /** The port that clients connect to. */
-export class Listener implements ConnectionOwner, Disposable {
+export class Listener implements DownstreamConnectionOwner, Disposable {
   readonly #options: ListenerOptions
   readonly #server: Server
-  readonly #connections = new Roster<Connection>()
+  readonly #connections = new IndexedSet<DownstreamConnection>()
   readonly #timer: NodeJS.Timeout
   #waitingBytes = 0
   #readOverBytesLeft = maxReadOverBytes
@@ -83,7 +83,7 @@ export class Listener implements ConnectionOwner, Disposable {
     return this.#readOverBytesLeft > 0
   }
 
-  onClosed(connection: Connection): void {
+  onClosed(connection: DownstreamConnection): void {
     this.#connections.delete(connection)
   }
 
@@ -95,7 +95,7 @@ export class Listener implements ConnectionOwner, Disposable {
   }
 
   #accept(socket: Socket): void {
-    this.#connections.add(new Connection(socket, this, this.#options.untakenMs))
+    this.#connections.add(new DownstreamConnection(socket, this, this.#options.untakenMs))
   }
 
   #check(): void {
@@ -105,7 +105,7 @@ export class Listener implements ConnectionOwner, Disposable {
   }
 }
 
-function check(connection: Connection, nowMs: number): void {
+function check(connection: DownstreamConnection, nowMs: number): void {
   try {
     connection.check(nowMs)
   } catch (error) {

@@ -1,5 +1,5 @@
 import { latencyBin } from '../../../routing/usage/latency-sketch.ts'
-import type { UsageAbout, UsageEncoder, UsageEntry } from '../../../routing/usage/entry.ts'
+import type { UsageAttributes, UsageEncoder, UsageEntry } from '../../../routing/usage/entry.ts'
 import { type AttemptRecord, endedAtMs, type UsageRecord } from '../../../routing/usage/record.ts'
 import { usageAboutText } from './about-text.ts'
 import { usageFormat } from './format.ts'
@@ -7,7 +7,7 @@ import { literalText } from './literal.ts'
 import { sketchOfBin } from '../report/sketch.ts'
 
 /** What a line begins with, and a record that it was made for. */
-interface KnownAbout extends UsageAbout {
+interface KnownAbout extends UsageAttributes {
   readonly head: string
   readonly example: UsageRecord
 }

@@ -3,7 +3,7 @@ import type { Db } from '../../database/db.ts'
 import type { Tables } from '../../database/tables.ts'
 import { needsRecords } from './conditions.ts'
 import { type DimensionColumn, layerFor, usageCounts, type UsageGrain, usageLevels } from './layers.ts'
-import { clipParts, listWindows, type RangePart, splitRange, type UsageKept } from './range.ts'
+import { clipParts, listWindows, type RangePart, splitRange, type UsageRetention } from './range.ts'
 import type { UsageMetrics } from './metrics.ts'
 import { keyColumns, neededColumns, selectPart, type UsageSelection } from './selection.ts'
 import { packedSketch, percentilesOfSketch } from './sketch.ts'
@@ -36,7 +36,7 @@ export async function partsOf(tx: Db, query: UsageSelection): Promise<RangePart[
 }
 
 /** From where on there are records, and sums by minute: retention has dropped what was before. */
-export async function findUsageKept(tx: Db): Promise<UsageKept> {
+export async function findUsageKept(tx: Db): Promise<UsageRetention> {
   const instantOf = (column: 'dropped_until' | 'minutes_dropped_until') =>
     sql<number>`greatest(extract(epoch from ${sql.ref(column)}) * 1000, -8.64e15)::float8`
   return await tx

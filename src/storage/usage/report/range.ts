@@ -17,7 +17,7 @@ const minuteMs = 60_000
 const fixedWidthMs = { MINUTE: minuteMs, HOUR: 60 * minuteMs, DAY: 1440 * minuteMs }
 
 /** From where on (milliseconds since the epoch) there is what is kept for a while only. */
-export interface UsageKept {
+export interface UsageRetention {
   readonly recordsFrom: number
   /** The beginning of a UTC day. */
   readonly minutesFrom: number
@@ -30,12 +30,12 @@ export interface UsageKept {
  * Where there are no records a minute belongs to the range that holds its beginning, and where there are no sums by minute an hour
  * does, so that ranges still add up.
  */
-export function splitRange(range: Range, coarsest: UsageGrain, kept: UsageKept): RangePart[] {
+export function splitRange(range: Range, coarsest: UsageGrain, kept: UsageRetention): RangePart[] {
   const whole = { from: knownEdge(range.from, kept), to: knownEdge(range.to, kept) }
   return splitBy(usageGrains.slice(0, usageGrains.indexOf(coarsest) + 1), whole)
 }
 
-function knownEdge(instant: number, { recordsFrom, minutesFrom }: UsageKept): number {
+function knownEdge(instant: number, { recordsFrom, minutesFrom }: UsageRetention): number {
   if (instant < minutesFrom) return ceilTo('HOUR', instant)
   return instant < recordsFrom ? ceilTo('MINUTE', instant) : instant
 }

@@ -2,7 +2,7 @@ import type { UsageBucket, UsageDimension, UsageFilter } from '../../../routing/
 import type { RequestOutcome } from '../../../routing/config/vocabulary.ts'
 import type { Db } from '../../database/db.ts'
 import { countLostRequests, findCompleteUntil } from '../ledger/progress.ts'
-import { type Range, countBuckets, type UsageKept } from './range.ts'
+import { type Range, countBuckets, type UsageRetention } from './range.ts'
 import { type Aggregate, findUsageKept, listAggregates } from './aggregate.ts'
 import { needsRecords } from './conditions.ts'
 import type { UsageMetrics } from './metrics.ts'
@@ -103,7 +103,7 @@ function needsFine({ filter, bucket }: UsageQuery, starts: BucketStarts | null):
 }
 
 /** Why what is asked is not known so finely any more. */
-function refuseDropped({ filter }: UsageQuery, range: Range, kept: UsageKept): UsageRefusal | null {
+function refuseDropped({ filter }: UsageQuery, range: Range, kept: UsageRetention): UsageRefusal | null {
   const [kind, from] = needsRecords(filter ?? {})
     ? (['RECORDS_DROPPED', kept.recordsFrom] as const)
     : (['MINUTES_DROPPED', kept.minutesFrom] as const)

@@ -6,7 +6,7 @@ import { createServer as createTlsServer, getCACertificates, setDefaultCACertifi
 import { afterEach, expect, test } from 'vitest'
 import type { AnswerHead } from '../../../../src/gateway/http1/client/answer-head.ts'
 import { UpstreamConnections } from '../../../../src/gateway/upstream/connections.ts'
-import type { CallRequest, UpstreamExchange, UpstreamWay } from '../../../../src/gateway/http1/client/exchange.ts'
+import type { CallRequest, UpstreamExchange, UpstreamTransport } from '../../../../src/gateway/http1/client/exchange.ts'
 import { createSelfSigned } from '../../../support/self-signed.ts'
 import { until } from '../../../support/until.ts'
 
@@ -70,7 +70,7 @@ interface Address {
   readonly isAllowed?: () => boolean
 }
 
-function wayTo(port: number, address: Address = {}): UpstreamWay {
+function wayTo(port: number, address: Address = {}): UpstreamTransport {
   const { scheme = 'http', host = '127.0.0.1', isAllowed = () => true } = address
   const connections = new UpstreamConnections(isAllowed)
   opened.push(connections)
@@ -89,7 +89,11 @@ interface Exchange {
 }
 
 /** `onEvent` is told of a head and of parts of a body. */
-function send(way: UpstreamWay, rest: Partial<CallRequest> = {}, onEvent?: (exchange: Exchange) => void): Exchange {
+function send(
+  way: UpstreamTransport,
+  rest: Partial<CallRequest> = {},
+  onEvent?: (exchange: Exchange) => void,
+): Exchange {
   const events: string[] = []
   const request = {
     origin: '',

@@ -4,7 +4,7 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 import { createServer as createTlsServer, getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { expect, test } from 'vitest'
 import { UpstreamConnections } from '../../../../src/gateway/upstream/connections.ts'
-import type { AnswerReceiver, UpstreamWay } from '../../../../src/gateway/http1/client/exchange.ts'
+import type { AnswerReceiver, UpstreamTransport } from '../../../../src/gateway/http1/client/exchange.ts'
 import { createSelfSigned } from '../../../support/self-signed.ts'
 import { until } from '../../../support/until.ts'
 
@@ -39,7 +39,7 @@ function gatheringHop(port: number, sockets: Socket[]): Server {
 }
 
 /** The bodies of requests, each made from within the end of the one before it. */
-async function bodiesOfChain(way: UpstreamWay, length: number): Promise<string[]> {
+async function bodiesOfChain(way: UpstreamTransport, length: number): Promise<string[]> {
   const outcomes: string[] = []
   const ask = () => {
     let body = ''

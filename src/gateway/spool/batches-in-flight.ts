@@ -40,7 +40,7 @@ interface Out extends Taken {
  * Batches that are on their way at the same time. Whenever each arrives, they are noted in the order in which they were
  * taken: so what is noted has no gap.
  */
-export class BatchesOut {
+export class BatchesInFlight {
   readonly #batches: Out[] = []
 
   get size(): number {

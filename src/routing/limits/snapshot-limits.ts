@@ -3,7 +3,7 @@ import { createTable, type Table } from '../config/table.ts'
 import { type Budget, type LimitSubject, type RateLimit, subjectKey } from './limit.ts'
 
 /** The limits and budgets of a snapshot. The same object for as long as none of them changes. */
-export interface LimitTables {
+export interface SnapshotLimits {
   /** By id. */
   readonly rateLimits: Table<RateLimit>
   /** By `subjectKey`, in order of id; a subject without any has no entry. */
@@ -14,7 +14,7 @@ export interface LimitTables {
   readonly budgetsBySubject: Table<readonly Budget[]>
 }
 
-export const emptyLimitTables: LimitTables = {
+export const emptyLimitTables: SnapshotLimits = {
   rateLimits: createTable(),
   rateLimitsBySubject: createTable(),
   budgets: createTable(),
@@ -22,7 +22,7 @@ export const emptyLimitTables: LimitTables = {
 }
 
 /** The tables after a change; `base` itself if it touches none of them. */
-export function compileLimits(base: LimitTables, { configuration, removed }: ConfigurationDelta): LimitTables {
+export function compileLimits(base: SnapshotLimits, { configuration, removed }: ConfigurationDelta): SnapshotLimits {
   const idsOf = (kind: string) => removed.filter((subject) => subject.kind === kind).map((subject) => subject.id)
   const rateLimits = replace(base.rateLimits, base.rateLimitsBySubject, configuration.rateLimits, idsOf('rateLimit'))
   const budgets = replace(base.budgets, base.budgetsBySubject, configuration.budgets, idsOf('budget'))

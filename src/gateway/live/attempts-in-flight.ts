@@ -22,7 +22,7 @@ const maxErrorLength = 200
  * The attempts in flight, and what they say about where they went. What began before a circuit opened, or a bench began, says
  * nothing about what came afterwards: that is told by the numbers of the attempts, since clocks can be set.
  */
-export class Attempts implements PermitKeeper {
+export class AttemptsInFlight implements PermitKeeper {
   readonly #options: AttemptsOptions
   #inFlight = 0
   #last = 0

@@ -4,7 +4,7 @@ import type { GatewayLog } from '../ports.ts'
 const everyMs = 10_000
 
 /** Errors of a spool in the log, one in ten seconds: a full disk fails ten times a second. */
-export class Complaints {
+export class SpoolErrorLog {
   readonly #log: GatewayLog
   /** What else the line says. */
   readonly #fields: () => object

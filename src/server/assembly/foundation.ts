@@ -10,7 +10,7 @@ import { openSnapshotJudge, type SnapshotJudge } from '../following/snapshot-jud
 import { createSnapshotStore, type SnapshotStore } from '../following/snapshot-store.ts'
 
 /** What is kept: the database, the configuration that is followed in it, and this process's place among the processes. */
-export interface Kept extends AsyncDisposable {
+export interface Foundation extends AsyncDisposable {
   readonly gatewayId: string
   readonly persistence: Persistence
   readonly store: SnapshotStore
@@ -22,10 +22,10 @@ export interface Kept extends AsyncDisposable {
 }
 
 /** Opens the database of the configuration, which may be away, and what follows it. Nothing is read from it yet. */
-export async function openKept(
+export async function openFoundation(
   config: Config,
   { version, log }: { readonly version: string; readonly log: Log },
-): Promise<Kept> {
+): Promise<Foundation> {
   await using opened = new AsyncDisposableStack()
   const gatewayId = `gateway-${randomUUID()}`
   const { dataDir } = config

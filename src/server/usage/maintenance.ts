@@ -5,7 +5,7 @@ import { countAllLostRequests, forgetSilentSpools, forgottenAfterMs } from '../.
 import type { Log } from '../log/log.ts'
 
 /** Looks after the usage of all gateways in the database. One process is enough; more do no harm. */
-export interface UsageCare extends Disposable {
+export interface UsageMaintenance extends Disposable {
   /** Makes and drops partitions now, and looks after the rest from now on. */
   start(): Promise<void>
   /** Records that are lost, of all gateways and since ever, as the database last said; null: it has not been asked yet. */
@@ -18,11 +18,11 @@ const lookAfterOthersEveryMs = 10_000
 const longestBreakMs = 25_000
 
 /** Begins with `start`, once the database is prepared. */
-export function createUsageCare(options: {
+export function createUsageMaintenance(options: {
   readonly db: Db
   readonly retentionDays: number
   readonly log: Log
-}): UsageCare {
+}): UsageMaintenance {
   const { db, retentionDays, log } = options
   const watch = createAnswerWatch()
   let lostByAll: number | null = null

@@ -12,7 +12,7 @@ const minuteMs = 60_000
 const maxEntries = 4_096
 
 /** What was lost, by minute, until the database knows of it. */
-export class LossBook {
+export class LossLedger {
   /** Since the process began. */
   total = 0
   readonly #losses = new Map<string, Loss>()
