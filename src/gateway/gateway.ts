@@ -21,7 +21,7 @@ import { RequestLife } from './request/life.ts'
 import { IndexedSet } from './loop/indexed-set.ts'
 import { StreamUsageMemory } from './answer/stream-usage-memory.ts'
 import { UpstreamConnections } from './upstream/connections.ts'
-import type { Names } from './upstream/names.ts'
+import type { NameResolver } from './upstream/name-resolver.ts'
 import type { TransportName } from './upstream/transport.ts'
 
 export interface GatewayOptions {
@@ -32,7 +32,7 @@ export interface GatewayOptions {
   /** Default: `own`. */
   readonly upstreamTransport?: TransportName
   /** Who knows the addresses of names; default: those of the process. */
-  readonly names?: Names
+  readonly names?: NameResolver
   /** How long `drain` waits for requests in flight. */
   readonly drainTimeoutMs: number
   readonly limits?: Partial<Omit<GatewayLimits, 'maxRequestBytes'>>

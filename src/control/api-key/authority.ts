@@ -3,14 +3,14 @@ import type { ApiKeyDraft } from '../../storage/api-key/write.ts'
 import { findApiKeyForShare, findApiKeyForUpdate } from '../../storage/api-key/write.ts'
 import type { Change } from '../change/commit.ts'
 import type { Actor } from '../kit/context.ts'
-import { findExcess, type KeyReach } from './reach.ts'
+import { findExcess, type KeyBounds } from './key-bounds.ts'
 import { type RefusalError, refuseInput, refuseOperation } from '../kit/refusal.ts'
 
 /**
  * How far the keys may reach that the caller makes or manages. An administrator's are not bound; those of anybody else lie
  * within the calling key, as it is in the database: this process may not have heard yet that it was narrowed.
  */
-export type Authority = { readonly kind: 'all' } | { readonly kind: 'within'; readonly bound: KeyReach }
+export type Authority = { readonly kind: 'all' } | { readonly kind: 'within'; readonly bound: KeyBounds }
 
 /** Throws `FORBIDDEN` for whoever manages no keys at all. */
 export async function loadAuthority(change: Change): Promise<Authority> {
@@ -54,7 +54,7 @@ export async function lockManagedKey(change: Change, id: string): Promise<ApiKey
 const memberNames = { scopes: 'scopes', routeIds: 'routes', expiresAt: 'time' } as const
 
 /** Throws `FORBIDDEN` at the place of what reaches further than the caller may grant. */
-export async function requireWithin(change: Change, key: KeyReach): Promise<void> {
+export async function requireWithin(change: Change, key: KeyBounds): Promise<void> {
   const authority = await loadAuthority(change)
   const excess = authority.kind === 'within' ? findExcess(key, authority.bound) : undefined
   if (excess) throw refuseReach(excess.member, excess.index)

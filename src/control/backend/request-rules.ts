@@ -18,9 +18,9 @@ export interface RequestRulesInput {
 }
 
 /** What may pass to a backend and back, and whom it trusts. */
-export type Passage = Pick<ProviderConfiguration, 'requestRules' | 'caCertificates'>
+export type PassthroughRules = Pick<ProviderConfiguration, 'requestRules' | 'caCertificates'>
 
-export interface PassageInput {
+export interface PassthroughRulesInput {
   /** Null: the defaults. Omitted: as before. */
   readonly requestRules?: RequestRulesInput | null | undefined
   /** PEM; null: none. Omitted: as before. */
@@ -28,8 +28,11 @@ export interface PassageInput {
 }
 
 /** Both as they are stored. Throws `INVALID` or `LIMIT_EXCEEDED` at the place of the fault. */
-export function resolvePassage({ requestRules, caCertificates }: PassageInput, before?: Passage): Passage {
-  return collectMembers<Passage>({
+export function resolvePassthroughRules(
+  { requestRules, caCertificates }: PassthroughRulesInput,
+  before?: PassthroughRules,
+): PassthroughRules {
+  return collectMembers<PassthroughRules>({
     requestRules: () =>
       requestRules === undefined
         ? (before?.requestRules ?? defaultRequestRules)

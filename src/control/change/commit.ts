@@ -1,6 +1,6 @@
 import { DatabaseError } from 'pg'
-import { type Compiled, compileDelta, compileSnapshot } from '../../routing/config/compile.ts'
-import type { Problem } from '../../routing/config/route-rules.ts'
+import { type CompileResult, compileDelta, compileSnapshot } from '../../routing/config/compile.ts'
+import type { ConfigurationFault } from '../../routing/config/route-rules.ts'
 import type { Snapshot } from '../../routing/config/snapshot.ts'
 import { type AuditDraft, insertAuditEntries } from '../../storage/audit/write.ts'
 import { loadConfiguration, loadDelta, loadObjects } from '../../storage/config/load.ts'
@@ -174,14 +174,14 @@ async function compileAfter(
   touched: ReadonlySet<string>,
   tx: Tx,
   { box }: ControlContext,
-): Promise<Compiled> {
+): Promise<CompileResult> {
   const isNextOfBase = base.version === next.version - 1 && (base.version === 0 || base.token === next.previousToken)
   // The usual case needs no look at which objects have changed since `base`.
   const delta = isNextOfBase ? await loadObjects(tx, box, next, touched) : await loadDelta(tx, box, base)
   return delta ? compileDelta(base, delta) : compileSnapshot(await loadConfiguration(tx, box))
 }
 
-function refusalOf({ code, path, message }: Problem): Refusal {
+function refusalOf({ code, path, message }: ConfigurationFault): Refusal {
   return { kind: 'input', code, path: ['input', ...path], message }
 }
 

@@ -32,10 +32,10 @@ import { probeEndpoints } from './probe.ts'
 import { type HealthCheckInput, resolveHealthCheck } from '../backend/health-check.ts'
 import { dropLimits } from '../limit/drop.ts'
 import { makeOnce } from '../change/idempotency.ts'
-import { type AbilitiesInput, resolveAbilities } from '../backend/abilities.ts'
+import { type CapabilitiesInput, resolveCapabilities } from '../backend/capabilities.ts'
 import { type PricingInput, resolvePricing } from '../backend/pricing.ts'
 import { refuseInput, RefusalError } from '../kit/refusal.ts'
-import { type PassageInput, resolvePassage } from '../backend/request-rules.ts'
+import { type PassthroughRulesInput, resolvePassthroughRules } from '../backend/request-rules.ts'
 import { requireRevision } from '../change/require-revision.ts'
 import { defaultWeight, dropRoute, newRoute } from '../route/create.ts'
 import { type RouteAccessInput, resolveAccess } from '../route/access.ts'
@@ -47,7 +47,7 @@ export interface DeploymentQueueInput {
   readonly maxWaitMs: number
 }
 
-export interface DeploymentCreateInput extends CreateInput, AbilitiesInput, PassageInput, CheckInput {
+export interface DeploymentCreateInput extends CreateInput, CapabilitiesInput, PassthroughRulesInput, CheckInput {
   readonly name: string
   readonly description?: string
   readonly engine?: DeploymentEngine
@@ -113,8 +113,8 @@ function draftDeployment(control: ControlContext, input: DeploymentCreateInput):
     upstreamModel: () => requireUpstreamModel(input.upstreamModel ?? input.name, ['input', 'upstreamModel']),
     categories: () => requireCategories(input.categories ?? ['LLM']),
     pricing: () => resolvePricing(input.pricing, ['input', 'pricing']),
-    abilities: () => resolveAbilities(input, undefined, ['input']),
-    passage: () => resolvePassage(input),
+    abilities: () => resolveCapabilities(input, undefined, ['input']),
+    passage: () => resolvePassthroughRules(input),
     healthCheck: () =>
       input.healthCheck === undefined
         ? defaultHealthCheck(engine)
@@ -174,7 +174,7 @@ async function addRouteFor(
   return route.id
 }
 
-export interface DeploymentUpdateInput extends EditInput, AbilitiesInput, PassageInput, CheckInput {
+export interface DeploymentUpdateInput extends EditInput, CapabilitiesInput, PassthroughRulesInput, CheckInput {
   readonly deployment: Ref
   readonly name?: string | null | undefined
   readonly description?: string | null | undefined
@@ -218,8 +218,8 @@ function withUpdates(control: ControlContext, before: DeploymentDraft, input: De
     upstreamModel: () => requireUpstreamModel(input.upstreamModel ?? before.upstreamModel, ['input', 'upstreamModel']),
     categories: () => requireCategories(input.categories ?? before.categories),
     pricing: () => (input.pricing === undefined ? before.pricing : resolvePricing(input.pricing, ['input', 'pricing'])),
-    abilities: () => resolveAbilities(input, before, ['input']),
-    passage: () => resolvePassage(input, before),
+    abilities: () => resolveCapabilities(input, before, ['input']),
+    passage: () => resolvePassthroughRules(input, before),
     healthCheck: () =>
       input.healthCheck === undefined
         ? before.healthCheck

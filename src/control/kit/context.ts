@@ -34,13 +34,13 @@ export interface SnapshotHolder {
 /** Which gateways serve a version. Neither throws: what was committed is answered as committed, whatever the database does then. */
 export interface Propagator {
   /** Resolves when every live gateway serves `version` at least, or after 5 s. */
-  wait(version: number): Promise<Spread>
+  wait(version: number): Promise<VersionSpread>
   /** How far it is now. */
-  look(version: number): Promise<Spread>
+  look(version: number): Promise<VersionSpread>
 }
 
 /** How far a version has spread. */
-export interface Spread {
+export interface VersionSpread {
   /** Whether every gateway that may still be serving serves it. */
   readonly applied: boolean
   /** Those that do not serve it yet, lost ones included. */
@@ -72,5 +72,5 @@ export type Propagation = 'COMMITTED' | 'APPLIED'
  * for.
  */
 export type Answer<T> =
-  | { readonly ok: true; readonly value: T; readonly version: number; readonly spread: Spread | null }
+  | { readonly ok: true; readonly value: T; readonly version: number; readonly spread: VersionSpread | null }
   | { readonly ok: false; readonly refusals: readonly Refusal[]; readonly version: number }

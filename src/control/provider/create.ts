@@ -23,12 +23,12 @@ import { type HeaderInput, resolveHeaders } from './headers.ts'
 import { type ProviderModelInput, resolveModels } from './models.ts'
 import { resolveBaseUrl } from './base-url.ts'
 import { refuseInput, RefusalError } from '../kit/refusal.ts'
-import { type PassageInput, resolvePassage } from '../backend/request-rules.ts'
+import { type PassthroughRulesInput, resolvePassthroughRules } from '../backend/request-rules.ts'
 import { requireRevision } from '../change/require-revision.ts'
 import { maxDescriptionLength, requireName, requireText } from '../kit/text.ts'
 import { requireProxyUrl } from '../kit/upstream-url.ts'
 
-export interface ProviderCreateInput extends CreateInput, PassageInput {
+export interface ProviderCreateInput extends CreateInput, PassthroughRulesInput {
   readonly name: string
   readonly description?: string
   readonly kind?: ProviderKind
@@ -66,7 +66,7 @@ function draftProvider(control: ControlContext, input: ProviderCreateInput): Pro
     description: () => requireText(description, ['input', 'description'], maxDescriptionLength),
     baseUrl: () => resolveBaseUrl(input.baseUrl, kind, ['input', 'baseUrl'], control.upstreams),
     proxyUrl: () => resolveProxyUrl(control, input.proxyUrl ?? null),
-    passage: () => resolvePassage(input),
+    passage: () => resolvePassthroughRules(input),
     credentials: () => resolveCredentials(input.secrets ?? [], [], ['input', 'secrets']),
     headers: () => resolveHeaders(input.headers ?? [], kind, ['input', 'headers']),
     models: () => resolveModels(input.models ?? [], [], ['input', 'models']),
@@ -74,7 +74,7 @@ function draftProvider(control: ControlContext, input: ProviderCreateInput): Pro
   return { id: createId('Provider'), revision: 1, kind, state: 'ACTIVE', ...members, ...passage }
 }
 
-export interface ProviderUpdateInput extends EditInput, PassageInput {
+export interface ProviderUpdateInput extends EditInput, PassthroughRulesInput {
   readonly provider: Ref
   readonly name?: string | null | undefined
   readonly description?: string | null | undefined
@@ -152,7 +152,7 @@ function withUpdates(control: ControlContext, before: ProviderDraft, input: Prov
         ? before.baseUrl
         : resolveBaseUrl(input.baseUrl, kind, ['input', 'baseUrl'], control.upstreams),
     proxyUrl: () => (input.proxyUrl === undefined ? before.proxyUrl : resolveProxyUrl(control, input.proxyUrl)),
-    passage: () => resolvePassage(input, before),
+    passage: () => resolvePassthroughRules(input, before),
     credentials: () =>
       input.secrets ? resolveCredentials(input.secrets, before.credentials, ['input', 'secrets']) : before.credentials,
     headers: () => (input.headers ? resolveHeaders(input.headers, kind, ['input', 'headers']) : before.headers),

@@ -4,7 +4,7 @@ import { createId } from '../../storage/database/create-id.ts'
 import { collectEach, collectMembers } from '../kit/collect-faults.ts'
 import { guessCategories } from '../backend/category.ts'
 import { type PricingInput, resolvePricing } from '../backend/pricing.ts'
-import { resolveAbilities } from '../backend/abilities.ts'
+import { resolveCapabilities } from '../backend/capabilities.ts'
 import { refuseInput } from '../kit/refusal.ts'
 import { requireUpstreamModel } from '../kit/text.ts'
 
@@ -52,7 +52,7 @@ export function resolveModels(
       categories: () => resolveCategories(input, old, [...at, 'categories']),
       pricing: () =>
         input.pricing === undefined ? (old?.pricing ?? null) : resolvePricing(input.pricing, [...at, 'pricing']),
-      abilities: () => resolveAbilities(input, old, at),
+      abilities: () => resolveCapabilities(input, old, at),
     })
     return { id: old?.id ?? createId('ProviderModel'), ...model, ...abilities }
   })

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { type Problem, routeFaults } from '../../routing/config/route-rules.ts'
+import { type ConfigurationFault, routeFaults } from '../../routing/config/route-rules.ts'
 import { listBackendLabels } from '../../storage/backend/read.ts'
 import type { RouteChangeKind, RouteRevisionState } from '../../storage/config/tables.ts'
 import { findRouteForUpdate, insertRoute, type RouteDraft, updateRoute } from '../../storage/route/write.ts'
@@ -20,7 +20,7 @@ export interface RouteEdit extends RouteCommandInput {
   /** Where the members of this route stand in the arguments; by default `['input']`. */
   readonly path?: readonly string[]
   /** Where in the arguments a problem of the edited route lies; by default at the same place under `path`. */
-  readonly pathOf?: (problem: Problem, after: RouteDraft) => readonly string[]
+  readonly pathOf?: (problem: ConfigurationFault, after: RouteDraft) => readonly string[]
   /** The route as it shall be. What is put into `faults` is told together with what is wrong with that route. */
   readonly edit: (before: RouteDraft, faults: FaultCollector) => RouteDraft | Promise<RouteDraft>
 }
@@ -46,7 +46,7 @@ export async function editRoute(change: Change, edit: RouteEdit): Promise<string
 export async function addRoute(
   change: Change,
   draft: RouteDraft,
-  pathOf: (problem: Problem) => readonly string[] = ({ path }) => ['input', ...path],
+  pathOf: (problem: ConfigurationFault) => readonly string[] = ({ path }) => ['input', ...path],
   faults = new FaultCollector(),
 ): Promise<void> {
   requireSoundOr(faults, draft, pathOf)
@@ -65,14 +65,14 @@ export async function lockRoute(change: Change, ref: Ref, path: readonly string[
 function requireSoundOr(
   faults: FaultCollector,
   route: RouteDraft,
-  pathOf: (problem: Problem) => readonly string[],
+  pathOf: (problem: ConfigurationFault) => readonly string[],
 ): void {
   faults.attempt(() => requireSound(route, pathOf))
   faults.throwAny()
 }
 
 /** Throws what is wrong with a route as it shall be. `pathOf` tells where in the arguments a problem lies. */
-export function requireSound(route: RouteDraft, pathOf: (problem: Problem) => readonly string[]): void {
+export function requireSound(route: RouteDraft, pathOf: (problem: ConfigurationFault) => readonly string[]): void {
   // Backends were looked up in this transaction; the compiler looks again.
   const problems = routeFaults(route, () => true)
   if (problems.length === 0) return

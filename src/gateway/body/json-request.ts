@@ -3,7 +3,7 @@ import type { Backend } from '../../routing/config/snapshot.ts'
 import { backendFacts } from './backend-facts.ts'
 import type { ReceivedRequest } from './received.ts'
 import type { ScannedRequest } from './request-scan.ts'
-import { beginning, type Edit, splice, usageEdit } from './splice.ts'
+import { beginning, type ByteEdit, splice, usageEdit } from './splice.ts'
 
 /** Of a longer body, no more than its beginning is kept while the answer passes. */
 const keptBytes = 64 * 1024
@@ -16,7 +16,7 @@ export class JsonRequest implements ReceivedRequest {
   readonly lacksUsage: boolean
   #chunks: readonly Buffer[]
   readonly #scanned: ScannedRequest
-  readonly #usageEdit: Edit | null
+  readonly #usageEdit: ByteEdit | null
 
   constructor(operation: Operation, scanned: ScannedRequest, chunks: readonly Buffer[], size: number) {
     this.model = scanned.model

@@ -1,7 +1,7 @@
 import type { ScannedRequest, Span } from './request-scan.ts'
 
 /** Bytes to stand in place of a range of the body. */
-export interface Edit extends Span {
+export interface ByteEdit extends Span {
   readonly bytes: Buffer
 }
 
@@ -9,7 +9,7 @@ export interface Edit extends Span {
  * The body with the edits made, in parts of the chunks, so that nothing is copied before it is sent; all other bytes are as they
  * came. `edits` are in order and do not overlap; their ranges count from the beginning of the first chunk.
  */
-export function splice(chunks: readonly Buffer[], edits: readonly Edit[]): Buffer[] {
+export function splice(chunks: readonly Buffer[], edits: readonly ByteEdit[]): Buffer[] {
   const parts: Buffer[] = []
   let at = 0
   for (const edit of edits) {
@@ -48,7 +48,7 @@ const trueWord = Buffer.from('true')
  * The edit that makes a streamed completion report its usage in a last chunk; null if the client itself asks for that, or
  * if its `stream_options`, or what they say of it, are not what they should be, which is upstream's to judge.
  */
-export function usageEdit(request: ScannedRequest): Edit | null {
+export function usageEdit(request: ScannedRequest): ByteEdit | null {
   const options = request.streamOptions
   if (options === 'unusable') return null
   if (!options) return { start: request.membersStart, end: request.membersStart, bytes: wholeMember }

@@ -10,7 +10,7 @@ import type { Reply } from '../request/reply.ts'
 import { AttemptHold } from './attempt-hold.ts'
 import { reservedOf, untilNextMs } from './budget-gate.ts'
 import { budgetText } from './limit-texts.ts'
-import { LimitedView } from './limited-view.ts'
+import { LimitedLiveView } from './limited-live-view.ts'
 import { MoneyHold, type Reservation } from './money-hold.ts'
 import type { Entry as RateEntry } from './rate-gate.ts'
 import { RateHold } from './rate-hold.ts'
@@ -53,7 +53,7 @@ export class AttemptGate {
     this.#context = context
     this.#request = request
     this.#demand = new RequestDemand(request.received, request.reply.operation)
-    this.view = new LimitedView(context.live, (backend) => this.#limitOf(backend))
+    this.view = new LimitedLiveView(context.live, (backend) => this.#limitOf(backend))
   }
 
   /** Takes what the attempt may use; null: nothing binds it. A promise: the database has to be asked. */

@@ -7,7 +7,7 @@ import { bucketKey, forEachOfBackend, forEachOfCaller } from '../../routing/limi
 import { nanoOf } from '../../routing/limits/money.ts'
 import type { Backend, Route, Snapshot } from '../../routing/config/snapshot.ts'
 import { monotonicMs } from '../loop/monotonic.ts'
-import { LeaseTurns, type LeaseTurnsOptions } from './lease-turns.ts'
+import { LeaseRounds, type LeaseRoundsOptions } from './lease-rounds.ts'
 import { MoneyHold, type Reservation } from './money-hold.ts'
 
 /** Longer than for a rate: a request that is refused for money is not sent again. */
@@ -19,16 +19,16 @@ export type MoneyEntry = MoneyHold | BudgetBucket
 
 /** The budgets of a gateway: which of them bind an attempt, and whether all of them can pay for it. */
 export class BudgetGate implements Disposable {
-  readonly #turns: LeaseTurns<BudgetLeaseRequest, BudgetAnswer>
+  readonly #turns: LeaseRounds<BudgetLeaseRequest, BudgetAnswer>
   /** By the budget's id, then by period and part. */
   readonly #buckets = new Map<string, Map<string, BudgetBucket>>()
   /** Whose records are not in the database. */
   readonly #unstored = new Map<string, readonly BudgetBucket[]>()
 
   constructor(
-    options: Omit<LeaseTurnsOptions<BudgetLeaseRequest, BudgetAnswer>, 'forget' | 'patienceMs' | 'mostRounds'>,
+    options: Omit<LeaseRoundsOptions<BudgetLeaseRequest, BudgetAnswer>, 'forget' | 'patienceMs' | 'mostRounds'>,
   ) {
-    this.#turns = new LeaseTurns({
+    this.#turns = new LeaseRounds({
       ...options,
       patienceMs,
       mostRounds,

@@ -5,7 +5,7 @@ import { bucketKey, forEachOfBackend, forEachOfCaller } from '../../routing/limi
 import { RateBucket, type RateDemand, type RateShortage } from '../../routing/limits/rate-bucket.ts'
 import type { Backend, Route, Snapshot } from '../../routing/config/snapshot.ts'
 import { monotonicMs } from '../loop/monotonic.ts'
-import { LeaseTurns, type LeaseTurnsOptions } from './lease-turns.ts'
+import { LeaseRounds, type LeaseRoundsOptions } from './lease-rounds.ts'
 import { RateHold } from './rate-hold.ts'
 
 /** Then the gateway goes on by its share. */
@@ -16,12 +16,12 @@ export type Entry = RateHold | RateShortage
 
 /** The rate limits of a gateway: which of them bind a request, and whether all of them have room for it. */
 export class RateGate implements Disposable {
-  readonly #turns: LeaseTurns<LeaseRequest, LeaseAnswer>
+  readonly #turns: LeaseRounds<LeaseRequest, LeaseAnswer>
   /** By the limit's id, then by the part of it. */
   readonly #buckets = new Map<string, Map<string, RateBucket>>()
 
-  constructor(options: Omit<LeaseTurnsOptions<LeaseRequest, LeaseAnswer>, 'forget' | 'patienceMs' | 'mostRounds'>) {
-    this.#turns = new LeaseTurns({
+  constructor(options: Omit<LeaseRoundsOptions<LeaseRequest, LeaseAnswer>, 'forget' | 'patienceMs' | 'mostRounds'>) {
+    this.#turns = new LeaseRounds({
       ...options,
       patienceMs,
       mostRounds,

@@ -11,28 +11,28 @@ import { monotonicMs } from '../loop/monotonic.ts'
 export const lowerCountHoldsAfterMs = 5_000
 
 export class GatewayShare {
-  readonly #told: () => number
+  readonly #liveGateways: () => number
   readonly #now: () => number
   #count = 0
   /** The largest count that was told since `#lowerSinceMs`. */
   #lower = 0
   #lowerSinceMs = 0
 
-  /** `told`: what the registry knows now, this gateway included. `now`: milliseconds that no clock can put back. */
-  constructor(told: () => number, now: () => number = monotonicMs) {
-    this.#told = told
+  /** `liveGateways`: what the registry knows now, this gateway included. `now`: milliseconds that no clock can put back. */
+  constructor(liveGateways: () => number, now: () => number = monotonicMs) {
+    this.#liveGateways = liveGateways
     this.#now = now
   }
 
   /** At least 1. */
   get count(): number {
-    const told = Math.max(1, this.#told())
-    if (told >= this.#count) {
-      this.#count = told
+    const liveGateways = Math.max(1, this.#liveGateways())
+    if (liveGateways >= this.#count) {
+      this.#count = liveGateways
       this.#lower = 0
-      return told
+      return liveGateways
     }
-    return this.#lowered(told)
+    return this.#lowered(liveGateways)
   }
 
   /** Rounded down, so that the gateways together stay within the bound; where it is smaller than their number, 1. */
@@ -40,11 +40,11 @@ export class GatewayShare {
     return Math.max(1, Math.floor(maxInFlight / this.count))
   }
 
-  #lowered(told: number): number {
+  #lowered(liveGateways: number): number {
     const nowMs = this.#now()
     if (this.#lower === 0) this.#lowerSinceMs = nowMs
-    if (told > this.#lower) {
-      this.#lower = told
+    if (liveGateways > this.#lower) {
+      this.#lower = liveGateways
       return this.#count
     }
     if (nowMs - this.#lowerSinceMs < lowerCountHoldsAfterMs) return this.#count

@@ -4,7 +4,7 @@ import type { Dispatcher } from 'undici'
 import type { EndpointConfiguration, HealthCheck } from '../../routing/config/configuration.ts'
 import type { DeploymentBackend, Snapshot } from '../../routing/config/snapshot.ts'
 import { monotonicMs } from '../loop/monotonic.ts'
-import { isOwnShortage } from '../upstream/own-shortage.ts'
+import { isLocalShortage } from '../upstream/local-shortage.ts'
 
 /** The connections that requests use as well, with their guard against forbidden addresses. */
 export interface ProbeConnections {
@@ -179,7 +179,7 @@ class EndpointChecks {
     const isUpToDate = asksTheSame(asked, this.#settings)
     const nextInMs = isUpToDate ? healthCheck.intervalMs * (1 - jitter + 2 * jitter * this.#random()) : 0
     // Where the gateway has no room for a connection, nothing was asked.
-    if (isUpToDate && !isOwnShortage(error))
+    if (isUpToDate && !isLocalShortage(error))
       this.#listener({ endpointId, endpointUrl, deploymentId, healthCheck, error, nextInMs })
     this.#timer = this.#schedule(nextInMs)
   }

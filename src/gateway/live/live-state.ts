@@ -241,10 +241,10 @@ export class LiveState implements LiveView, AsyncDisposable {
     }
   }
 
-  #noteCheck(told: Parameters<CheckListener>[0]): void {
-    const { endpointId, deploymentId, healthCheck, error, nextInMs } = told
+  #noteCheck(check: Parameters<CheckListener>[0]): void {
+    const { endpointId, deploymentId, healthCheck, error, nextInMs } = check
     const subject = this.#subjects.of(endpointId, deploymentId)
-    if ((subject.address ??= told.endpointUrl) !== told.endpointUrl) return
+    if ((subject.address ??= check.endpointUrl) !== check.endpointUrl) return
     const before = subject.check
     const nowMs = this.#now()
     subject.observedAtMs = nowMs

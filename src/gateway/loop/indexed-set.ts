@@ -1,6 +1,6 @@
-/** What is on a roster knows its own place there. */
+/** A member knows its own index in the set. */
 export interface IndexedMember {
-  /** Written by the roster alone; -1: not on it. */
+  /** Written by the set alone; -1: not a member. */
   indexInSet: number
 }
 
@@ -30,7 +30,7 @@ export class IndexedSet<T extends IndexedMember> {
     last.indexInSet = index
   }
 
-  /** Those that are on it now; it may change meanwhile. */
+  /** A copy of the members: the set may change meanwhile. */
   list(): T[] {
     return this.#members.slice()
   }

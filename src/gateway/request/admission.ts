@@ -13,7 +13,7 @@ import { RateHold } from '../limits/rate-hold.ts'
 import { RequestDemand } from '../limits/request-demand.ts'
 import { modelBody, modelNameOf, modelsBody } from '../pages/models.ts'
 import { monotonicMs } from '../loop/monotonic.ts'
-import { isFault, type Reception, receiveRequest } from './receive.ts'
+import { isFault, type IncomingRequest, receiveRequest } from './receive.ts'
 import type { ReceivedRequest } from '../body/received.ts'
 import { bodyFault, type Fault, messageFault, takesMethod } from '../body/request-faults.ts'
 import type { RequestUsage } from './usage.ts'
@@ -41,7 +41,7 @@ export class Admission implements Disposable {
   readonly #usage: RequestUsage
   readonly #reply: Reply
   readonly #owner: AdmissionOwner
-  #reception: Reception | null = null
+  #reception: IncomingRequest | null = null
   #received: ReceivedRequest | null = null
   #share: BodyShare | null = null
 

@@ -13,7 +13,7 @@ import type { CallOutcome } from './call-outcome.ts'
 import { errorText } from './error-text.ts'
 
 /** What a request tried: it sent something, it only waited for a place, or a limit kept it back. */
-export type RequestAttempt = SentAttempt | WaitAttempt | HeldBackAttempt
+export type RequestAttempt = SentAttempt | WaitAttempt | RefusedAttempt
 
 /** Who made an attempt. */
 export interface AttemptOwner {
@@ -183,7 +183,7 @@ export class WaitAttempt implements Attempt {
 }
 
 /** A limit of the backend, or a budget, had no room: an attempt that was not sent. */
-export class HeldBackAttempt implements Attempt {
+export class RefusedAttempt implements Attempt {
   readonly wasSent = false
   readonly status = null
   readonly endpointId = null

@@ -21,7 +21,7 @@ import { openAttemptGate } from '../limits/attempt-gate.ts'
 import type { LiveState } from '../live/live-state.ts'
 import type { Permit } from '../live/permit.ts'
 import type { WaitResult } from '../live/waiting-room.ts'
-import { isOwnShortage } from '../upstream/own-shortage.ts'
+import { isLocalShortage } from '../upstream/local-shortage.ts'
 import { streamProtocolOf } from '../protocol/protocol-of.ts'
 import type { ReceivedRequest } from '../body/received.ts'
 import { join } from '../answer/relay.ts'
@@ -30,10 +30,10 @@ import { wholeEventsOf } from '../answer/stream-end.ts'
 import type { CallExpectation, CallOpening } from '../upstream/call.ts'
 import { upstreamRequest } from '../upstream/request.ts'
 import type { Admission } from './admission.ts'
-import { type AttemptOwner, HeldBackAttempt, type RequestAttempt, SentAttempt, WaitAttempt } from './attempt.ts'
+import { type AttemptOwner, RefusedAttempt, type RequestAttempt, SentAttempt, WaitAttempt } from './attempt.ts'
 import { type CallOutcome, outcomeOfCall } from './call-outcome.ts'
 import { promptPrefixHash } from './prompt-prefix.ts'
-import { passedHeaders, Relaying, type RelayListener } from './relaying.ts'
+import { passedHeaders, AttemptRelay, type RelayListener } from './attempt-relay.ts'
 import type { KeptAnswer, Reply } from './reply.ts'
 import { answerIdIn, answerIdOf, RequestSession } from './session.ts'
 import { deciding, leaveStage, type StageHolder } from './stage.ts'
@@ -247,7 +247,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
 
   #holdBack(plan: AttemptPlan, { reason, refusal }: AttemptRefusal): void {
     if (refusal && !this.attempts.some(({ wasSent }) => wasSent)) return this.#reply.refuse(refusal)
-    this.#reply.usage.begin(new HeldBackAttempt(plan, reason))
+    this.#reply.usage.begin(new RefusedAttempt(plan, reason))
     this.next()
   }
 
@@ -320,7 +320,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     const { call } = attempt
     const outcome = this.#withSession(outcomeOfCall(call, opening, this.route))
     attempt.note(outcome)
-    if (opening === 'unreachable' && isOwnShortage(call.failure)) return this.#turnAway(attempt)
+    if (opening === 'unreachable' && isLocalShortage(call.failure)) return this.#turnAway(attempt)
     if (this.#isRefusedForUsage(attempt, outcome)) return this.#sendAsItCame(attempt)
     // A request that had hardly any time left says nothing about its upstream.
     if (opening !== 'expired') attempt.observe(outcome.classification)
@@ -394,7 +394,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     this.#reply.stopKeepAlive()
     if (this.#reply.hasBegun && !attempt.call.isStream) return this.#tellInStream(attempt)
     const onEnd = this.#noteSession(attempt)
-    this.#owner.stage = new Relaying(attempt, this.#reply, this.#received, onEnd)
+    this.#owner.stage = new AttemptRelay(attempt, this.#reply, this.#received, onEnd)
     this.#admission.releaseBody()
   }
 

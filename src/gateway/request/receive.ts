@@ -37,14 +37,14 @@ export interface ReceiveOptions {
 }
 
 /** A request on its way in. */
-export interface Reception {
+export interface IncomingRequest {
   readonly body: IncomingBody
   /** Nothing of it is needed any more. */
   [Symbol.dispose](): void
 }
 
 /** What `body.begin` reads; a fault if it cannot be read at all. */
-export function receiveRequest(options: ReceiveOptions, received: ReceiveCallback): Reception | Fault {
+export function receiveRequest(options: ReceiveOptions, received: ReceiveCallback): IncomingRequest | Fault {
   const { head } = options.exchange
   const coding = codingOf(head)
   if (coding !== null && !options.share.hold(decoderBytes[coding])) return { code: 'overloaded' }
@@ -79,7 +79,7 @@ function openBody(options: ReceiveOptions, coding: ContentCoding | null, reader:
   return new DecodedBody({ exchange, coding, maxBytes: maxRequestBytes, silence }, reader)
 }
 
-class JsonReception implements Reception, BoundedBodyReader {
+class JsonReception implements IncomingRequest, BoundedBodyReader {
   readonly body: IncomingBody
   readonly #options: ReceiveOptions
   readonly #received: ReceiveCallback
@@ -127,7 +127,7 @@ class JsonReception implements Reception, BoundedBodyReader {
   }
 }
 
-class FormReception implements Reception, BoundedBodyReader {
+class FormReception implements IncomingRequest, BoundedBodyReader {
   readonly body: IncomingBody
   readonly #options: ReceiveOptions
   readonly #boundary: string

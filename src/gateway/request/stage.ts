@@ -1,6 +1,6 @@
 import type { Admission } from './admission.ts'
 import type { SentAttempt, WaitAttempt } from './attempt.ts'
-import type { Relaying } from './relaying.ts'
+import type { AttemptRelay } from './attempt-relay.ts'
 
 /**
  * Where a request is. `receiving`: its head and body are read. `deciding`: between two attempts. `waiting`: for a place at a
@@ -11,7 +11,7 @@ export type Stage =
   | Admission
   | WaitAttempt
   | SentAttempt
-  | Relaying
+  | AttemptRelay
   | { readonly stage: 'deciding' }
   | { readonly stage: 'over' }
 

@@ -1,6 +1,6 @@
 import type { GatewayLog } from '../ports.ts'
 import type { SpoolBatch, SpooledRecord } from './batches-in-flight.ts'
-import type { Loss } from './loss-ledger.ts'
+import type { RecordLoss } from './loss-ledger.ts'
 import type { Spool, SpoolState } from './spool.ts'
 
 /** Which process wrote records down, and whose spool they are in. */
@@ -20,7 +20,7 @@ export interface UsageStore {
   /**
    * Notes that it will never have this record, and with it what is lost then. False: that had been noted before, by an earlier process.
    */
-  refuse(record: SpooledRecord, origin: Origin, losses: readonly Loss[]): Promise<boolean>
+  refuse(record: SpooledRecord, origin: Origin, losses: readonly RecordLoss[]): Promise<boolean>
   /** Takes note of how far the spool has been shipped; resolves to the store's time, in milliseconds since the epoch. */
   report(spoolId: string, state: SpoolState): Promise<number>
 }

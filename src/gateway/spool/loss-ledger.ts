@@ -1,5 +1,5 @@
 /** Requests whose records are lost. */
-export interface Loss {
+export interface RecordLoss {
   /** What counted them. Of one source and minute the greatest count is right: so it can be told any number of times. */
   readonly source: string
   /** The minute in which the requests ended, as far as that is known; milliseconds since the epoch. */
@@ -15,8 +15,8 @@ const maxEntries = 4_096
 export class LossLedger {
   /** Since the process began. */
   total = 0
-  readonly #losses = new Map<string, Loss>()
-  readonly #untold = new Set<string>()
+  readonly #losses = new Map<string, RecordLoss>()
+  readonly #unreported = new Set<string>()
 
   /** Of requests that ended about `endMs`. */
   add(source: string, endMs: number, requests: number): void {
@@ -36,26 +36,26 @@ export class LossLedger {
   }
 
   /** What an earlier process counted and could not tell. It is no loss of this one. */
-  inherit(loss: Loss): void {
+  inherit(loss: RecordLoss): void {
     this.#put(`${loss.source} ${loss.minuteMs}`, loss)
   }
 
   /** What the database has not been told. */
-  untold(): Loss[] {
-    return [...this.#untold].map((key) => this.#losses.get(key)!)
+  unreported(): RecordLoss[] {
+    return [...this.#unreported].map((key) => this.#losses.get(key)!)
   }
 
   /** The database knows of these; what was added meanwhile is yet to be told. */
-  told(losses: readonly Loss[]): void {
+  noteReported(losses: readonly RecordLoss[]): void {
     for (const loss of losses) {
       const key = `${loss.source} ${loss.minuteMs}`
-      if (this.#losses.get(key) === loss) this.#untold.delete(key)
+      if (this.#losses.get(key) === loss) this.#unreported.delete(key)
     }
   }
 
-  #put(key: string, loss: Loss): void {
+  #put(key: string, loss: RecordLoss): void {
     this.#losses.set(key, loss)
-    this.#untold.add(key)
+    this.#unreported.add(key)
   }
 
   #keyOf(source: string, endMs: number): string {

@@ -16,7 +16,7 @@ export interface RecoveryOptions {
 }
 
 /** What earlier processes left. */
-export interface Recovered {
+export interface RecoveredState {
   readonly records: number
   /** Requests that had begun, and of which nothing says that they ended. */
   readonly open: readonly RequestStart[]
@@ -25,7 +25,7 @@ export interface Recovered {
 }
 
 /** Reads all segments of a folder and of those that it adopted into the chain. */
-export function recoverSegments(options: RecoveryOptions): Recovered {
+export function recoverSegments(options: RecoveryOptions): RecoveredState {
   const { folder, chain, inheritNote } = options
   const open = new Map<string, RequestStart>()
   let lastAliveMs = 0

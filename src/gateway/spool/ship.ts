@@ -143,8 +143,8 @@ export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
       await isInTime(done, deadlineMs)
       clearInterval(reportTimer)
       // Behind one that is under way: it would arrive after the caller has said that nobody need wait for this spool.
-      const isTold = await isInTime(report(), deadlineMs)
-      return isTold && spool.state().pending === 0
+      const isReported = await isInTime(report(), deadlineMs)
+      return isReported && spool.state().pending === 0
     },
   }
 }

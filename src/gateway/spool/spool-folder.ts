@@ -138,11 +138,11 @@ function listParts(folder: string): string[] {
 
 function listAdoptedIds(folder: string): string[] {
   const parts = listParts(folder)
-  const ids = parts.filter(isUntold).map((path) => basename(path).slice(partPrefix.length))
+  const ids = parts.filter(isRemembered).map((path) => basename(path).slice(partPrefix.length))
   return [...ids, ...[...parts, folder].flatMap(listAdoptedFiles).map((name) => name.slice(adoptedPrefix.length))]
 }
 
-function isUntold(part: string): boolean {
+function isRemembered(part: string): boolean {
   return !existsSync(join(part, forgottenMark))
 }
 
@@ -153,7 +153,7 @@ function listAdoptedFiles(folder: string): string[] {
 function forgetAdopted(folder: string): void {
   for (const part of [...listParts(folder), folder]) {
     for (const name of listAdoptedFiles(part)) unlinkSync(join(part, name))
-    if (part !== folder && isUntold(part)) markForgotten(part)
+    if (part !== folder && isRemembered(part)) markForgotten(part)
   }
   removeEmptyParts(folder)
 }

@@ -20,10 +20,10 @@ import type { GatewayLog, OpenRequest, RequestStart, UsageSink } from '../ports.
 import { abandonedRecord } from './abandoned-record.ts'
 import type { SpoolBatch, SpooledRecord } from './batches-in-flight.ts'
 import { SpoolErrorLog } from './spool-error-log.ts'
-import { DeathNoteFile } from './death-note.ts'
+import { CrashReportFile } from './crash-report.ts'
 import type { FrameBuffer } from './frame.ts'
 import { LedgerClock, toleranceMs } from './ledger-clock.ts'
-import { type Loss, LossLedger } from './loss-ledger.ts'
+import { type RecordLoss, LossLedger } from './loss-ledger.ts'
 import { OpenRequests } from './open-requests.ts'
 import { recoverSegments } from './recovery.ts'
 import { SafeRecords, type WaitingRecord } from './safe-records.ts'
@@ -59,7 +59,7 @@ export interface SpoolState {
   /** Records that could be kept nowhere, since the process began. */
   readonly lost: number
   /** What of the lost ones the database has not been told: see `noteReported`. */
-  readonly losses: readonly Loss[]
+  readonly losses: readonly RecordLoss[]
   /** The processes whose records may still come from here. */
   readonly runIds: readonly string[]
   readonly bytes: number
@@ -113,7 +113,7 @@ export class Spool implements UsageSink, Disposable {
   readonly #open = new OpenRequests()
 
   readonly #losses = new LossLedger()
-  readonly #note: DeathNoteFile
+  readonly #note: CrashReportFile
   readonly #errorLog: SpoolErrorLog
   #isFailing = false
   readonly #timer: NodeJS.Timeout
@@ -136,7 +136,7 @@ export class Spool implements UsageSink, Disposable {
       lose: (endMs, count) => this.#loseUnreadable(endMs, count),
       drop: (segment) => this.#drop(segment),
     })
-    this.#note = new DeathNoteFile(notePath(folder.path))
+    this.#note = new CrashReportFile(notePath(folder.path))
     this.#recover()
     const failed = (error: unknown) => this.#complain(error, 'the spool failed in its regular work')
     this.#timer = setInterval(
@@ -261,7 +261,7 @@ export class Spool implements UsageSink, Disposable {
     const unsafe = this.#unsafe.size
     try {
       const unsafeEndMs = unsafe > 0 ? this.#unsafe.firstEndMs() : 0
-      this.#note.write({ runId: this.runId, unsafe, unsafeEndMs, losses: this.#losses.untold() })
+      this.#note.write({ runId: this.runId, unsafe, unsafeEndMs, losses: this.#losses.unreported() })
     } catch (error) {
       this.#complain(error, 'what is in memory alone could not be noted: after a crash nobody would know of it')
     }
@@ -321,11 +321,11 @@ export class Spool implements UsageSink, Disposable {
   }
 
   /** What the losses would be if this record were lost too: for who has to write that down before it is so. */
-  lossesWith(record: SpooledRecord): readonly Loss[] {
-    const book = new LossLedger()
-    for (const loss of this.#losses.untold()) book.inherit(loss)
-    book.add(this.runId, record.endMs, 1)
-    return book.untold()
+  lossesWith(record: SpooledRecord): readonly RecordLoss[] {
+    const ledger = new LossLedger()
+    for (const loss of this.#losses.unreported()) ledger.inherit(loss)
+    ledger.add(this.runId, record.endMs, 1)
+    return ledger.unreported()
   }
 
   /** A record that was taken can be stored nowhere. */
@@ -335,10 +335,10 @@ export class Spool implements UsageSink, Disposable {
   }
 
   /** The database knows of these losses; and what time it is (milliseconds since the epoch), when it was asked at `askedAtMs` (`monotonicMs`). */
-  noteReported(losses: readonly Loss[], databaseMs: number, askedAtMs: number): void {
+  noteReported(losses: readonly RecordLoss[], databaseMs: number, askedAtMs: number): void {
     this.clock.follow(databaseMs, askedAtMs)
     if (losses.length === 0 || this.#isClosed) return
-    this.#losses.told(losses)
+    this.#losses.noteReported(losses)
     this.#writeNote()
   }
 
@@ -373,7 +373,7 @@ export class Spool implements UsageSink, Disposable {
       pending: this.#pending + this.#turn.length,
       unsafe: this.#unsafe.size,
       lost: this.#losses.total,
-      losses: this.#losses.untold(),
+      losses: this.#losses.unreported(),
       runIds: this.#chain.listRunIds(),
       bytes: this.#chain.bytes,
     }
@@ -404,7 +404,7 @@ export class Spool implements UsageSink, Disposable {
 
   /** What was in an earlier process's memory alone died with it. */
   #inheritNote(part: string): void {
-    using file = new DeathNoteFile(notePath(part))
+    using file = new CrashReportFile(notePath(part))
     const note = file.read()
     if (!note) return
     for (const loss of note.losses) this.#losses.inherit(loss)

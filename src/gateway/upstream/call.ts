@@ -123,9 +123,9 @@ export class UpstreamCall implements AnswerReceiver, DecodedReceiver, DeadlineHo
   }
 
   /** Makes the call; once. */
-  send(way: UpstreamTransport, request: CallRequest): void {
+  send(transport: UpstreamTransport, request: CallRequest): void {
     deadlineWatch.add(this)
-    const exchange = way.dispatch(request, this)
+    const exchange = transport.dispatch(request, this)
     if (this.#stage !== 'over') this.#exchange = exchange
   }
 

@@ -15,8 +15,8 @@ import {
   socketsTo,
   trustOf,
 } from './guarded-connector.ts'
-import { type Names, systemNames } from './names.ts'
-import { createNotedPool } from './noted-client.ts'
+import { type NameResolver, systemNameResolver } from './name-resolver.ts'
+import { createObservedPool } from './observed-client.ts'
 import { UpstreamPool } from '../http1/client/pool.ts'
 import type { TransportName } from './transport.ts'
 import { UndiciTransport } from './undici-transport.ts'
@@ -34,19 +34,19 @@ const common = { pipelining: 1, allowH2: false, headersTimeout: 0, bodyTimeout: 
 
 export interface UpstreamConnectionsOptions {
   readonly transport?: TransportName
-  readonly names?: Names
+  readonly names?: NameResolver
   readonly proxyIdleMs?: number
 }
 
 /** A way whose connections can be closed. */
 interface Pooled {
-  readonly way: UpstreamTransport
+  readonly transport: UpstreamTransport
   destroy(): void
 }
 
 interface Proxy {
   readonly agent: ProxyAgent
-  readonly way: UndiciTransport
+  readonly transport: UndiciTransport
   /** `monotonicMs`. */
   usedAtMs: number
 }
@@ -65,7 +65,7 @@ interface Trust {
 export class UpstreamConnections implements AsyncDisposable {
   readonly #isAllowed: IsAllowedAddress
   readonly #transport: TransportName
-  readonly #names: Names
+  readonly #names: NameResolver
   readonly #proxyIdleMs: number
   readonly #system: Trust
   /** By the PEM of what they trust besides. */
@@ -74,7 +74,7 @@ export class UpstreamConnections implements AsyncDisposable {
   constructor(isAllowed: IsAllowedAddress, options: UpstreamConnectionsOptions = {}) {
     this.#isAllowed = isAllowed
     this.#transport = options.transport ?? 'own'
-    this.#names = options.names ?? systemNames
+    this.#names = options.names ?? systemNameResolver
     this.#proxyIdleMs = options.proxyIdleMs ?? letProxyGoAfterMs
     this.#system = this.#openTrust(null)
   }
@@ -96,7 +96,7 @@ export class UpstreamConnections implements AsyncDisposable {
   toDeployment(origin: string, caCertificates: string | null = null): UpstreamTransport {
     try {
       const { deployments, connect } = this.#trust(caCertificates)
-      return (deployments.get(origin) ?? this.#openPool(deployments, origin, connect, deploymentKeepAliveMs)).way
+      return (deployments.get(origin) ?? this.#openPool(deployments, origin, connect, deploymentKeepAliveMs)).transport
     } catch (error) {
       return new ClosedTransport(error as Error)
     }
@@ -106,9 +106,9 @@ export class UpstreamConnections implements AsyncDisposable {
   toProvider(origin: string, proxyUrl: string | null, caCertificates: string | null = null): UpstreamTransport {
     try {
       const trust = this.#trust(caCertificates)
-      if (proxyUrl !== null) return this.#proxy(proxyUrl, trust).way
+      if (proxyUrl !== null) return this.#proxy(proxyUrl, trust).transport
       const { providers, connect } = trust
-      return (providers.get(origin) ?? this.#openPool(providers, origin, connect, providerKeepAliveMs)).way
+      return (providers.get(origin) ?? this.#openPool(providers, origin, connect, providerKeepAliveMs)).transport
     } catch (error) {
       return new ClosedTransport(error as Error)
     }
@@ -175,9 +175,9 @@ export class UpstreamConnections implements AsyncDisposable {
       keepAliveMaxTimeout: providerKeepAliveMs,
       proxyTls: { lookup: guardedLookup(this.#isAllowed, this.#names) },
       ...(secureContext && { requestTls: { secureContext } }),
-      factory: createNotedPool,
+      factory: createObservedPool,
     })
-    const proxy = { agent, way: new UndiciTransport(agent), usedAtMs: 0 }
+    const proxy = { agent, transport: new UndiciTransport(agent), usedAtMs: 0 }
     this.#closeIdleProxies(proxies)
     proxies.set(uri, proxy)
     return proxy
@@ -200,12 +200,12 @@ async function closeTrust({ deployments, providers, proxies, probes }: Trust): P
 }
 
 function openOwn(origin: string, connect: GuardedConnector, keepAliveMs: number, onEmpty: () => void): Pooled {
-  const way = new UpstreamPool(socketsTo(origin, connect), keepAliveMs, onEmpty)
-  return { way, destroy: () => way.destroy() }
+  const transport = new UpstreamPool(socketsTo(origin, connect), keepAliveMs, onEmpty)
+  return { transport, destroy: () => transport.destroy() }
 }
 
 function openUndici(origin: string, connect: GuardedConnector, keepAliveMs: number, onEmpty: () => void): Pooled {
-  const pool = createNotedPool(origin, {
+  const pool = createObservedPool(origin, {
     ...common,
     connect,
     keepAliveTimeout: keepAliveMs,
@@ -221,5 +221,5 @@ function openUndici(origin: string, connect: GuardedConnector, keepAliveMs: numb
   // Told before the pool counts it.
   pool.on('disconnect', () => setImmediate(closeIfEmpty))
   pool.on('connectionError', () => setImmediate(closeIfEmpty))
-  return { way: new UndiciTransport(pool), destroy: () => void pool.destroy() }
+  return { transport: new UndiciTransport(pool), destroy: () => void pool.destroy() }
 }

@@ -5,7 +5,7 @@ import { createSecureContext, getCACertificates, type SecureContext } from 'node
 import { buildConnector } from 'undici'
 import { guarded } from '../loop/guarded.ts'
 import type { OpenSocket } from '../http1/client/connection.ts'
-import { answerLookup, type LookupCallback, type Names } from './names.ts'
+import { answerLookup, type LookupCallback, type NameResolver } from './name-resolver.ts'
 
 export type IsAllowedAddress = (address: string) => boolean
 
@@ -48,7 +48,7 @@ export function trustOf(pem: string | null): SecureContext | undefined {
 /** `trusted`: what certificates of upstreams are checked against; undefined: the system's authorities. */
 export function guardedConnector(
   isAllowed: IsAllowedAddress,
-  names: Names,
+  names: NameResolver,
   trusted: SecureContext | undefined,
 ): GuardedConnector {
   const connect = buildConnector({
@@ -79,7 +79,7 @@ export function guardedConnector(
 }
 
 /** A server that moved is found at its new address by the next attempt. */
-function doubting(names: Names, hostname: string, callback: buildConnector.Callback): buildConnector.Callback {
+function doubting(names: NameResolver, hostname: string, callback: buildConnector.Callback): buildConnector.Callback {
   return (...result) => {
     if (result[0]) names.doubt(hostname)
     callback(...result)
@@ -87,7 +87,7 @@ function doubting(names: Names, hostname: string, callback: buildConnector.Callb
 }
 
 /** Resolves a name to those of its addresses that may be called, so that others are not even knocked at. */
-export function guardedLookup(isAllowed: IsAllowedAddress, names: Names) {
+export function guardedLookup(isAllowed: IsAllowedAddress, names: NameResolver) {
   return (hostname: string, options: LookupOptions, callback: LookupCallback): void => {
     names.lookUp(hostname, (error, addresses) => {
       if (error) return callback(error, [])

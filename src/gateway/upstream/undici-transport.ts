@@ -4,13 +4,13 @@ import type { Dispatcher } from 'undici'
 import { AnswerHead, type HeaderPair } from '../http1/client/answer-head.ts'
 import { maxWholeBytes, streamOf } from '../http1/client/body-stream.ts'
 import type { AnswerReceiver, CallRequest, UpstreamExchange, UpstreamTransport } from '../http1/client/exchange.ts'
-import type { NotedClient, NotingHandler } from './noted-client.ts'
+import type { ObservedClient, ConnectionObserver } from './observed-client.ts'
 
 /** Carries requests by undici: through proxies, which are many things; and everywhere, where the operator prefers that. */
 export class UndiciTransport implements UpstreamTransport {
   readonly #dispatcher: Dispatcher
 
-  /** Its connections should be those of a `NotedClient`: else one that dies before a byte of an answer is a failure. */
+  /** Its connections should be those of a `ObservedClient`: else one that dies before a byte of an answer is a failure. */
   constructor(dispatcher: Dispatcher) {
     this.#dispatcher = dispatcher
   }
@@ -83,7 +83,7 @@ function pairsOf(lines: string): string[] {
 const endCodes = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
 
 /** One request on one connection. */
-class Sending implements NotingHandler {
+class Sending implements ConnectionObserver {
   isAborted = false
   /** What carries it was used before: as long as no byte of an answer has come, it may be sent once more. */
   isResendable = false
@@ -91,7 +91,7 @@ class Sending implements NotingHandler {
   readonly #body: Readable | null
   readonly #sendAgain: () => void
   #controller: Dispatcher.DispatchController | null = null
-  #client: NotedClient | null = null
+  #client: ObservedClient | null = null
   /** The end of the connection is the end of the body. */
   #endsWithConnection = false
 
@@ -115,7 +115,7 @@ class Sending implements NotingHandler {
     this.#body?.destroy()
   }
 
-  onClient(client: NotedClient, isReused: boolean): void {
+  onClient(client: ObservedClient, isReused: boolean): void {
     this.#client = client
     this.isResendable = isReused
   }

@@ -2,9 +2,9 @@ import { periodAt } from '../../routing/limits/budget-period.ts'
 import {
   type BudgetChangeKind as BudgetChangeKindWord,
   changesSince,
-  firstLook,
+  firstNotice,
   type BudgetNotice,
-  untold,
+  withoutNotice,
 } from '../../routing/limits/budget-changes.ts'
 import { budgetOf } from '../../storage/budget/load.ts'
 import { type BudgetRow, listBudgets, listBudgetsByIds } from '../../storage/budget/read.ts'
@@ -14,7 +14,7 @@ import type { AnyScope } from '../kit/authorisation.ts'
 import type { GraphQLContext } from '../kit/context.ts'
 import { fault } from '../kit/fault.ts'
 import { openSubscription, type SubscriptionQueue, valueOfEvent } from '../kit/subscription.ts'
-import { type LimitVisibility, seesLimit, sightOf, visibleIds } from '../limit/visibility.ts'
+import { type LimitVisibility, seesLimit, limitVisibilityOf, visibleIds } from '../limit/visibility.ts'
 import { builder } from '../schema/builder.ts'
 import type { Values } from '../schema/enum-values.ts'
 import { BudgetRef } from '../schema/refs.ts'
@@ -78,7 +78,8 @@ anew. Without \`id\`: the first 100 that the caller sees.`,
 
 async function requireVisible(context: GraphQLContext, id: string): Promise<void> {
   const [row] = await listBudgetsByIds(context.reads.db, [id])
-  if (!row || !seesLimit(sightOf(context), budgetOf(row))) throw fault('NOT_FOUND', 'There is no such budget.')
+  if (!row || !seesLimit(limitVisibilityOf(context), budgetOf(row)))
+    throw fault('NOT_FOUND', 'There is no such budget.')
 }
 
 const maxBudgets = 100
@@ -95,7 +96,7 @@ function watchBudgets(context: GraphQLContext, id: string | null): SubscriptionQ
     capacity: maxQueued,
     overflow: 'DROP_OLDEST',
   })
-  const told = new ToldOfBudgets()
+  const notices = new BudgetNotices()
   let timer: NodeJS.Timeout | undefined
   let looking: Promise<void> | undefined
   let isWanted = false
@@ -105,7 +106,7 @@ function watchBudgets(context: GraphQLContext, id: string | null): SubscriptionQ
   const look = async () => {
     isWanted = false
     const nowMs = Date.now()
-    const { changes, periodEndMs } = await readChanges(context, id, told, nowMs)
+    const { changes, periodEndMs } = await readChanges(context, id, notices, nowMs)
     nextPeriodMs = periodEndMs
     for (const change of changes) queue.push({ value: change })
   }
@@ -154,26 +155,26 @@ interface Changes {
 async function readChanges(
   context: GraphQLContext,
   id: string | null,
-  told: ToldOfBudgets,
+  notices: BudgetNotices,
   nowMs: number,
 ): Promise<Changes> {
-  const sight = sightOf(context)
+  const visibility = limitVisibilityOf(context)
   return await context.reads.db
     .transaction()
     .setIsolationLevel('repeatable read')
     .setAccessMode('read only')
     .execute(async (tx) => {
-      const rows = await listWatched(tx, context, sight, id)
+      const rows = await listWatched(tx, context, visibility, id)
       const changes: BudgetChange[] = []
       let periodEndMs = Infinity
       for (const row of rows) {
         const budget = budgetOf(row)
         periodEndMs = Math.min(periodEndMs, periodAt(budget.period, budget.timeZone, nowMs).endMs ?? Infinity)
         const states = await listBudgetStates(tx, budget, nowMs)
-        const visible = states.filter(({ ids }) => sight.seesState(budget, ids))
-        changes.push(...told.changesOf(row, visible, new Date(nowMs)))
+        const visible = states.filter(({ ids }) => visibility.seesState(budget, ids))
+        changes.push(...notices.changesOf(row, visible, new Date(nowMs)))
       }
-      told.forgetOthers(rows)
+      notices.forgetOthers(rows)
       return { changes, periodEndMs }
     })
 }
@@ -181,17 +182,17 @@ async function readChanges(
 async function listWatched(
   tx: Db,
   { control }: GraphQLContext,
-  sight: LimitVisibility,
+  visibility: LimitVisibility,
   id: string | null,
 ): Promise<readonly BudgetRow[]> {
-  if (id !== null) return (await listBudgetsByIds(tx, [id])).filter((row) => seesLimit(sight, budgetOf(row)))
-  const ids = visibleIds(sight, control.snapshots.current().limits.budgets.values())
+  if (id !== null) return (await listBudgetsByIds(tx, [id])).filter((row) => seesLimit(visibility, budgetOf(row)))
+  const ids = visibleIds(visibility, control.snapshots.current().limits.budgets.values())
   const request = { limit: maxBudgets, after: null, before: null, fromEnd: false }
   return (await listBudgets(tx, { subjectId: null, ids }, request)).rows
 }
 
 /** What one subscriber was told, by budget and part. */
-class ToldOfBudgets {
+class BudgetNotices {
   readonly #budgets = new Map<string, Map<string, BudgetNotice>>()
 
   changesOf(row: BudgetRow, states: readonly BudgetStateRow[], at: Date): BudgetChange[] {
@@ -201,11 +202,11 @@ class ToldOfBudgets {
     this.#budgets.set(row.id, parts)
     return states.flatMap((state) => {
       if (!known) {
-        parts.set(state.id, firstLook(budget, state.state))
+        parts.set(state.id, firstNotice(budget, state.state))
         return [{ budget: row, state, kind: 'CURRENT' as const, at }]
       }
-      const { kinds, told } = changesSince(parts.get(state.id) ?? untold(state.state), budget, state.state)
-      parts.set(state.id, told)
+      const { kinds, notice } = changesSince(parts.get(state.id) ?? withoutNotice(state.state), budget, state.state)
+      parts.set(state.id, notice)
       return kinds.map((kind) => ({ budget: row, state, kind, at }))
     })
   }

@@ -1,7 +1,7 @@
 import { budgetOf } from '../../storage/budget/load.ts'
 import { readsConfig } from '../kit/authorisation.ts'
 import type { NodeEntries } from '../kit/node-entry.ts'
-import { seesLimit, sightOf } from '../limit/visibility.ts'
+import { seesLimit, limitVisibilityOf } from '../limit/visibility.ts'
 
 export const budgetNodes: NodeEntries<'Budget'> = {
   Budget: {
@@ -10,7 +10,7 @@ export const budgetNodes: NodeEntries<'Budget'> = {
     /** A budget that the caller may not see looks like one that does not exist. */
     find: async (context, id) => {
       const row = await context.loaders.budget.load(id)
-      return row && seesLimit(sightOf(context), budgetOf(row)) ? row : null
+      return row && seesLimit(limitVisibilityOf(context), budgetOf(row)) ? row : null
     },
   },
 }

@@ -9,7 +9,7 @@ import type { GraphQLContext } from '../kit/context.ts'
 import { LimitDimension } from '../limit/enums.ts'
 import { pageOfList } from '../limit/page-of-list.ts'
 import { LimitSubjectRef, loadLimitSubject } from '../limit/subject.ts'
-import { seesLimit, sightOf, visibleIds } from '../limit/visibility.ts'
+import { seesLimit, limitVisibilityOf, visibleIds } from '../limit/visibility.ts'
 import { BudgetRef, NodeRef, VersionedRef } from '../schema/refs.ts'
 import { isAnySelected } from '../kit/selected-fields.ts'
 import { BudgetAction, BudgetPeriod } from './enums.ts'
@@ -23,7 +23,7 @@ const BudgetStateConnection = connectionType<BudgetStateRow>('BudgetState', Budg
 builder.objectType(BudgetRef, {
   description: 'Money for a period. Checked before each attempt, also before a paid fallback.',
   interfaces: [NodeRef, VersionedRef],
-  authScopes: (row, context) => (seesLimit(sightOf(context), budgetOf(row)) ? true : seesConfig),
+  authScopes: (row, context) => (seesLimit(limitVisibilityOf(context), budgetOf(row)) ? true : seesConfig),
   fields: (t) => ({
     subject: t.field({
       type: LimitSubjectRef,
@@ -65,7 +65,7 @@ builder.objectType(BudgetRef, {
 function statesOf(context: GraphQLContext, budget: Budget, withPace: boolean) {
   let rows: Promise<BudgetStateRow[]> | undefined
   const list = async () => {
-    const sight = sightOf(context)
+    const sight = limitVisibilityOf(context)
     const all = await listBudgetStates(context.db, budget, Date.now(), { withPace })
     return all.filter(({ ids }) => sight.seesState(budget, ids))
   }
@@ -89,7 +89,7 @@ the routes that these may call, and the installation.`,
     },
     resolve: (_root, { subjectId = null, ...args }, context, info) => {
       const { db, control } = context
-      const ids = visibleIds(sightOf(context), control.snapshots.current().limits.budgets.values())
+      const ids = visibleIds(limitVisibilityOf(context), control.snapshots.current().limits.budgets.values())
       const filter = { subjectId, ids }
       const source = {
         list: 'budgets',

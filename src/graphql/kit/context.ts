@@ -7,14 +7,14 @@ import type { Loaders } from './loaders.ts'
 import type { LivePorts } from './ports.ts'
 
 /** The database for reading: connections of its own, so that a slow report starves nobody else. */
-export type Reads = Pick<Database, 'db' | 'openReadView'>
+export type ReadDatabase = Pick<Database, 'db' | 'openReadView'>
 
 /** What every resolver gets. */
 export interface GraphQLContext {
   readonly control: ControlContext
   readonly live: LivePorts
   /** For what is read outside of an operation's view. */
-  readonly reads: Reads
+  readonly reads: ReadDatabase
   /** What the operation sees of the database: one state. */
   readonly view: ReadView
   /** Of `view`. */

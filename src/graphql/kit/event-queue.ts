@@ -1,7 +1,7 @@
 import type { Unsubscribe } from './ports.ts'
 
 /** What happens to an event that a slow reader leaves no room for. */
-export type Overflow = 'DROP_OLDEST' | 'DROP_NEWEST'
+export type OverflowPolicy = 'DROP_OLDEST' | 'DROP_NEWEST'
 
 /**
  * The events of one subscription, from whoever calls `push` to whoever reads. Its memory is bounded; what found no room is
@@ -11,13 +11,13 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
   /** Events that found no room since this was last set to 0. */
   dropped = 0
   readonly #capacity: number
-  readonly #overflow: Overflow
+  readonly #overflow: OverflowPolicy
   readonly #events: Event[] = []
   readonly #cleanUps = new Set<Unsubscribe>()
   #waiting: PromiseWithResolvers<IteratorResult<Event>> | undefined
   #isOver = false
 
-  constructor(capacity: number, overflow: Overflow) {
+  constructor(capacity: number, overflow: OverflowPolicy) {
     this.#capacity = capacity
     this.#overflow = overflow
   }

@@ -12,7 +12,7 @@ const partsByType: Partial<Record<ObjectType, readonly ((loaders: Loaders) => Da
     ({ headerNamesOfProvider }) => headerNamesOfProvider,
   ],
   Deployment: [({ deployment }) => deployment, ({ endpointsOfDeployment }) => endpointsOfDeployment],
-  Route: [({ route }) => route, ({ arrowsOfRoute }) => arrowsOfRoute],
+  Route: [({ route }) => route, ({ destinationsOfRoute }) => destinationsOfRoute],
   User: [({ user }) => user],
   RateLimit: [({ rateLimit }) => rateLimit],
   Budget: [({ budget }) => budget],

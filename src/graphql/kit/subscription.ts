@@ -3,7 +3,7 @@ import { currentActor, expiryOf } from '../../control/kit/actor.ts'
 import { type AnyScope, hasAnyScope } from './authorisation.ts'
 import { builder } from '../schema/builder.ts'
 import type { GraphQLContext } from './context.ts'
-import { EventQueue, type Overflow } from './event-queue.ts'
+import { EventQueue, type OverflowPolicy } from './event-queue.ts'
 import { fault } from './fault.ts'
 import { readAnew } from './read-anew.ts'
 
@@ -17,7 +17,7 @@ export interface SubscriptionOptions {
   readonly scopes: AnyScope
   /** Events that wait for a slow reader. */
   readonly capacity: number
-  readonly overflow: Overflow
+  readonly overflow: OverflowPolicy
 }
 
 /** The queue of a new subscription: it ends when the server stops, and when its key is not good for it any more. */

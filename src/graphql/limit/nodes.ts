@@ -4,7 +4,7 @@ import { readsConfig } from '../kit/authorisation.ts'
 import type { GraphQLContext } from '../kit/context.ts'
 import type { NodeEntries } from '../kit/node-entry.ts'
 import type { NodeRow } from '../schema/refs.ts'
-import { seesLimit, sightOf } from './visibility.ts'
+import { seesLimit, limitVisibilityOf } from './visibility.ts'
 
 export const limitNodes: NodeEntries<'RateLimit' | 'Installation'> = {
   RateLimit: {
@@ -13,7 +13,7 @@ export const limitNodes: NodeEntries<'RateLimit' | 'Installation'> = {
     /** A limit that the caller may not see looks like one that does not exist. */
     find: async (context, id) => {
       const row = await context.loaders.rateLimit.load(id)
-      return row && seesLimit(sightOf(context), rateLimitOf(row)) ? row : null
+      return row && seesLimit(limitVisibilityOf(context), rateLimitOf(row)) ? row : null
     },
   },
   Installation: { load: findInstallation, scopes: readsConfig, find: findInstallation },

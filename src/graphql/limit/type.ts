@@ -13,7 +13,7 @@ import { LimitDimension, LimitEnforcement } from './enums.ts'
 import { labelsOf } from './labels.ts'
 import { type ListedRow, pageOfList, placeRows } from './page-of-list.ts'
 import { LimitSubjectRef, loadLimitSubject } from './subject.ts'
-import { seesLimit, sightOf, visibleIds } from './visibility.ts'
+import { seesLimit, limitVisibilityOf, visibleIds } from './visibility.ts'
 
 interface StateRow extends ListedRow {
   readonly state: RateLimitState
@@ -73,7 +73,7 @@ Over any interval of t minutes at most \`burst + t × rate\` is admitted, over a
 with its share. A new bucket is full. Tokens used beyond what was reserved become debt: the bucket goes below 0, and it is waited until it is
 above. A refusal takes nothing from any limit.`,
   interfaces: [NodeRef, VersionedRef],
-  authScopes: (row, context) => (seesLimit(sightOf(context), rateLimitOf(row)) ? true : seesConfig),
+  authScopes: (row, context) => (seesLimit(limitVisibilityOf(context), rateLimitOf(row)) ? true : seesConfig),
   fields: (t) => ({
     subject: t.field({
       type: LimitSubjectRef,
@@ -121,7 +121,7 @@ function statesOf(context: GraphQLContext, limit: RateLimit) {
 }
 
 async function listStates(context: GraphQLContext, limit: RateLimit): Promise<StateRow[]> {
-  const sight = sightOf(context)
+  const sight = limitVisibilityOf(context)
   const used = await readRateLimitStates(context.db, limit.id)
   const states = used.length === 0 && limit.per.length === 0 ? [unused] : used
   const visible = states.filter(({ ids }) => sight.seesState(limit, ids))
@@ -166,7 +166,7 @@ the routes that these may call, and the installation.`,
     },
     resolve: (_root, { subjectId = null, ...args }, context, info) => {
       const { db, control } = context
-      const ids = visibleIds(sightOf(context), control.snapshots.current().limits.rateLimits.values())
+      const ids = visibleIds(limitVisibilityOf(context), control.snapshots.current().limits.rateLimits.values())
       const filter = { subjectId, ids }
       const source = {
         list: 'rateLimits',

@@ -5,7 +5,7 @@ import { hasAnyScope, readsConfig } from '../kit/authorisation.ts'
 import type { GraphQLContext } from '../kit/context.ts'
 
 /** The part of a limit or a budget that decides who sees it. */
-export interface Limited {
+export interface VisibilitySubject {
   readonly subject: LimitSubject
   readonly per: readonly LimitDimension[]
 }
@@ -13,9 +13,9 @@ export interface Limited {
 /** Which limits and budgets a caller sees, and which of their states. */
 export interface LimitVisibility {
   /** Null: it sees all of them. */
-  readonly isOwn: ((limited: Limited) => boolean) | null
+  readonly isOwn: ((limited: VisibilitySubject) => boolean) | null
   /** `ids` are those of the dimensions, in their order. */
-  seesState(limited: Limited, ids: readonly (string | null)[]): boolean
+  seesState(limited: VisibilitySubject, ids: readonly (string | null)[]): boolean
 }
 
 const seesAll: LimitVisibility = { isOwn: null, seesState: () => true }
@@ -24,7 +24,7 @@ const seesAll: LimitVisibility = { isOwn: null, seesState: () => true }
  * Who may read the configuration sees every limit. Anybody else sees those that bind its own keys: of itself, of its keys, of the
  * routes that these may call and of the whole installation, and of what is counted apart for keys and users its own part only.
  */
-export function sightOf({ actor, control }: Pick<GraphQLContext, 'actor' | 'control'>): LimitVisibility {
+export function limitVisibilityOf({ actor, control }: Pick<GraphQLContext, 'actor' | 'control'>): LimitVisibility {
   if (hasAnyScope(actor, readsConfig)) return seesAll
   const { userId } = actor
   const snapshot = control.snapshots.current()
@@ -51,12 +51,12 @@ export function sightOf({ actor, control }: Pick<GraphQLContext, 'actor' | 'cont
 }
 
 /** Whether the caller sees this limit or budget. */
-export function seesLimit(sight: LimitVisibility, limited: Limited): boolean {
+export function seesLimit(sight: LimitVisibility, limited: VisibilitySubject): boolean {
   return sight.isOwn === null || sight.isOwn(limited)
 }
 
 /** The ids of a table's limits that the caller sees; null: all. */
-export function visibleIds<T extends Limited & { readonly id: string }>(
+export function visibleIds<T extends VisibilitySubject & { readonly id: string }>(
   { isOwn }: LimitVisibility,
   limits: Iterable<T>,
 ): readonly string[] | null {

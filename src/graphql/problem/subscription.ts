@@ -23,12 +23,12 @@ function watchProblems(context: GraphQLContext): SubscriptionQueue<ProblemList> 
     capacity: 1,
     overflow: 'DROP_OLDEST',
   })
-  let told: string | undefined
+  let lastSent: string | undefined
   const tell = ({ atMs, problems }: ProblemList) => {
     const visible = visibleProblems(context, problems)
     const text = JSON.stringify(visible)
-    if (text === told) return
-    told = text
+    if (text === lastSent) return
+    lastSent = text
     queue.push({ value: { atMs, problems: [...visible] } })
   }
   queue.onEnd(context.live.problems.watch(tell))

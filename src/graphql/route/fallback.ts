@@ -13,7 +13,7 @@ export const RouteFallbackRef = builder.objectRef<RouteRow>('RouteFallback').imp
       type: [RouteBackendRef],
       description: '1 to 8, tried in order.',
       resolve: async ({ id }, _args, context) => {
-        const { fallbackBackendIds } = await context.loaders.arrowsOfRoute.load(id)
+        const { fallbackBackendIds } = await context.loaders.destinationsOfRoute.load(id)
         return Promise.all(fallbackBackendIds.map((backendId) => getBackend(context, backendId)))
       },
     }),

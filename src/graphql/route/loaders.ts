@@ -3,12 +3,12 @@ import type { Db } from '../../storage/database/db.ts'
 import { listAccessApiKeys } from '../../storage/api-key/read.ts'
 import {
   countRevisionsOfRoutes,
-  listArrowsOfRoutes,
+  listDestinationsOfRoutes,
   listRevisionsByIds,
   listRevisionsOfRoutes,
   listRoutesByIds,
   listTargetsByIds,
-  type RouteArrows,
+  type RouteDestinations,
 } from '../../storage/route/read.ts'
 import { listAccessUsers } from '../../storage/user/read.ts'
 import { byId, byParent, pagesOf, countsOf, maxBatchSize } from '../kit/batch.ts'
@@ -19,7 +19,7 @@ export function routeLoaders(db: Db) {
     route: byId(db, listRoutesByIds),
     target: byId(db, listTargetsByIds),
     revision: byId(db, listRevisionsByIds),
-    arrowsOfRoute: arrowsOf(db),
+    destinationsOfRoute: destinationsOf(db),
     accessUsersOfRoute: byParent(db, listAccessUsers, (row) => row.route_id),
     accessApiKeysOfRoute: byParent(db, listAccessApiKeys, (row) => row.route_id),
     revisionsOfRoute: pagesOf(db, listRevisionsOfRoutes),
@@ -27,13 +27,13 @@ export function routeLoaders(db: Db) {
   }
 }
 
-const noArrows: RouteArrows = { targets: [], fallbackBackendIds: [] }
+const noDestinations: RouteDestinations = { targets: [], fallbackBackendIds: [] }
 
-function arrowsOf(db: Db): DataLoader<string, RouteArrows> {
+function destinationsOf(db: Db): DataLoader<string, RouteDestinations> {
   return new DataLoader(
     async (routeIds) => {
-      const arrows = await listArrowsOfRoutes(db, routeIds)
-      return routeIds.map((id) => arrows.get(id) ?? noArrows)
+      const arrows = await listDestinationsOfRoutes(db, routeIds)
+      return routeIds.map((id) => arrows.get(id) ?? noDestinations)
     },
     { maxBatchSize },
   )

@@ -30,7 +30,7 @@ builder.objectType(RouteTargetRef, {
     share: t.float({
       description: '`weight` divided by the sum of all weights of the route, 0 to 1.',
       resolve: async (target, _args, { loaders }) => {
-        const { targets } = await loaders.arrowsOfRoute.load(target.route_id)
+        const { targets } = await loaders.destinationsOfRoute.load(target.route_id)
         const total = targets.reduce((sum, other) => sum + other.weight, 0)
         return total === 0 ? 0 : target.weight / total
       },

@@ -43,14 +43,14 @@ builder.objectType(RouteRef, {
     targets: t.field({
       type: [RouteTargetRef],
       description: 'At most 64, in order of creation.',
-      resolve: async ({ id }, _args, { loaders }) => (await loaders.arrowsOfRoute.load(id)).targets,
+      resolve: async ({ id }, _args, { loaders }) => (await loaders.destinationsOfRoute.load(id)).targets,
     }),
     readyTargets: t.int({
       description: 'Targets that could take a request now; 0 if the route takes none.',
       resolve: async ({ id, state }, _args, context) =>
         state !== 'ACTIVE'
           ? 0
-          : (await context.loaders.arrowsOfRoute.load(id)).targets.filter(
+          : (await context.loaders.destinationsOfRoute.load(id)).targets.filter(
               (target) => availabilityOf(context, target) === 'AVAILABLE',
             ).length,
     }),

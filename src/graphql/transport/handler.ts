@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { actorOf, hashApiKey } from '../../control/kit/actor.ts'
 import type { Actor, ControlContext } from '../../control/kit/context.ts'
 import { accepts, answerTypes } from './accept.ts'
-import type { Reads } from '../kit/context.ts'
+import type { ReadDatabase } from '../kit/context.ts'
 import { createCursorCodec } from '../kit/cursor.ts'
 import type { FaultCode } from '../kit/fault.ts'
 import { answerGraphiQL, isGraphiQLPath } from '../graphiql/page.ts'
@@ -18,7 +18,7 @@ import { createGraphQLEngine } from './yoga.ts'
 export interface GraphQLHandlerOptions {
   readonly control: ControlContext
   readonly live: LivePorts
-  readonly reads: Reads
+  readonly reads: ReadDatabase
   readonly log: GraphQLLog
   /**
    * 32 bytes that are the same in all processes of an installation, and after a restart: cursors are signed with them. Undefined before

@@ -7,14 +7,14 @@ import type {
   RouteConfiguration,
 } from './configuration.ts'
 import { compileLimits, emptyLimitTables } from '../limits/snapshot-limits.ts'
-import { type Problem, routeFaults } from './route-rules.ts'
+import { type ConfigurationFault, routeFaults } from './route-rules.ts'
 import type { Backend, DeploymentBackend, ProviderModelBackend, ProviderUpstream, Route, Snapshot } from './snapshot.ts'
 import { createTable } from './table.ts'
-import { vocabularyProblems } from './vocabulary-rules.ts'
+import { vocabularyFaults } from './vocabulary-rules.ts'
 
-export type Compiled =
+export type CompileResult =
   | { readonly ok: true; readonly snapshot: Snapshot }
-  | { readonly ok: false; readonly problems: readonly Problem[] }
+  | { readonly ok: false; readonly problems: readonly ConfigurationFault[] }
 
 /** The state before anything is configured. */
 export const emptySnapshot: Snapshot = {
@@ -31,7 +31,7 @@ export const emptySnapshot: Snapshot = {
 }
 
 /** The snapshot of a whole configuration, or all that is wrong with it. */
-export function compileSnapshot(configuration: Configuration): Compiled {
+export function compileSnapshot(configuration: Configuration): CompileResult {
   return compileDelta(emptySnapshot, { configuration, removed: [] })
 }
 
@@ -39,11 +39,11 @@ export function compileSnapshot(configuration: Configuration): Compiled {
  * The snapshot after a change, or all that is wrong with it. It reads only what the change touches, and its result equals
  * the snapshot of the whole configuration.
  */
-export function compileDelta(base: Snapshot, delta: ConfigurationDelta): Compiled {
+export function compileDelta(base: Snapshot, delta: ConfigurationDelta): CompileResult {
   const { configuration } = delta
   const backends = base.backends.with(backendChanges(base, delta))
   const problems = [
-    ...vocabularyProblems(configuration),
+    ...vocabularyFaults(configuration),
     ...configuration.routes.flatMap((route) => routeFaults(route, (id) => backends.get(id) !== undefined)),
   ]
   const snapshot: Snapshot = {
@@ -116,7 +116,7 @@ function compileDeployment(deployment: DeploymentConfiguration): DeploymentBacke
 function compileRoutes(
   base: Snapshot,
   delta: ConfigurationDelta,
-  problems: Problem[],
+  problems: ConfigurationFault[],
 ): Pick<Snapshot, 'routesById' | 'routesByName'> {
   const removed = removedOf(delta, 'route')
   const compiled = delta.configuration.routes.map(compileRoute)

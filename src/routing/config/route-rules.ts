@@ -1,7 +1,7 @@
 /** What a route must be to be served. The rules stand here once: `compile` refuses what breaks them, and so nothing that does is committed. */
 import type { RouteConfiguration, Timeouts } from './configuration.ts'
 
-export interface Problem {
+export interface ConfigurationFault {
   /** The id of the object that is at fault. */
   readonly subjectId: string
   readonly code: 'INVALID' | 'TAKEN' | 'NOT_FOUND' | 'LIMIT_EXCEEDED' | 'FAILED_PRECONDITION'
@@ -30,9 +30,9 @@ export function isRouteName(name: string): boolean {
  * All that is wrong with a route, in the order of its members; empty if it can be served. `isBackend` says whether a provider
  * model or deployment with that id exists.
  */
-export function routeFaults(route: RouteConfiguration, isBackend: (id: string) => boolean): Problem[] {
-  const problems: Problem[] = []
-  const report = (code: Problem['code'], path: readonly string[], message: string) =>
+export function routeFaults(route: RouteConfiguration, isBackend: (id: string) => boolean): ConfigurationFault[] {
+  const problems: ConfigurationFault[] = []
+  const report = (code: ConfigurationFault['code'], path: readonly string[], message: string) =>
     problems.push({ subjectId: route.id, code, path, message })
   checkName(route, report)
   checkTargets(route, isBackend, report)
@@ -42,7 +42,7 @@ export function routeFaults(route: RouteConfiguration, isBackend: (id: string) =
   return problems
 }
 
-type Report = (code: Problem['code'], path: readonly string[], message: string) => void
+type Report = (code: ConfigurationFault['code'], path: readonly string[], message: string) => void
 
 function checkName(route: RouteConfiguration, report: Report): void {
   if (isRouteName(route.name)) return

@@ -2,7 +2,7 @@
 import { budgetActions, budgetPeriods, limitDimensions, limitEnforcements } from '../limits/limit.ts'
 import { providerKinds } from '../vendors/provider-kind.ts'
 import type { Configuration } from './configuration.ts'
-import type { Problem } from './route-rules.ts'
+import type { ConfigurationFault } from './route-rules.ts'
 import {
   accessPolicies,
   apiKeyScopes,
@@ -21,8 +21,8 @@ type Words = readonly string[]
 const longestShown = 60
 
 /** One for each place in the configuration that has an unknown word. What it means cannot be guessed, so that nothing may be served by it. */
-export function vocabularyProblems(configuration: Configuration): Problem[] {
-  const problems: Problem[] = []
+export function vocabularyFaults(configuration: Configuration): ConfigurationFault[] {
+  const problems: ConfigurationFault[] = []
   const check = (subjectId: string, path: readonly string[], known: Words, words: Words) => {
     for (const word of words) if (!known.includes(word)) problems.push(unknownWord(subjectId, path, word))
   }
@@ -63,7 +63,7 @@ export function vocabularyProblems(configuration: Configuration): Problem[] {
   return problems
 }
 
-function unknownWord(subjectId: string, path: readonly string[], word: string): Problem {
+function unknownWord(subjectId: string, path: readonly string[], word: string): ConfigurationFault {
   const message = `${JSON.stringify(word.slice(0, longestShown))} is not known to this version.`
   return { subjectId, code: 'INVALID', path, message }
 }

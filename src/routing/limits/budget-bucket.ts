@@ -1,7 +1,7 @@
 import type { BudgetAnswer, BudgetLeaseRequest } from './budget-lease.ts'
 import type { PeriodRange } from './budget-period.ts'
 import { leaseMs } from './lease.ts'
-import type { LeaseTurn, TurnTaker } from './lease-turn.ts'
+import type { LeaseRound, LeaseHolder } from './lease-round.ts'
 import { LeasedShare, type ShareRequest } from './leased-share.ts'
 import type { Budget } from './limit.ts'
 import { nanoOf } from './money.ts'
@@ -14,7 +14,7 @@ const spareParts = 200
 const tellRefusalEveryMs = 1_000
 
 /** One part of a budget in one period, as this gateway knows it. Money in whole billionths of a USD. */
-export class BudgetBucket implements TurnTaker<BudgetLeaseRequest, BudgetAnswer> {
+export class BudgetBucket implements LeaseHolder<BudgetLeaseRequest, BudgetAnswer> {
   readonly key: string
   readonly period: PeriodRange
   budget: Budget
@@ -98,16 +98,16 @@ export class BudgetBucket implements TurnTaker<BudgetLeaseRequest, BudgetAnswer>
     return true
   }
 
-  wantsTurn(nowMs: number): boolean {
+  wantsRound(nowMs: number): boolean {
     if (!this.#isAway) this.#dropLost(nowMs)
-    return this.share.wantsTurn(nowMs)
+    return this.share.wantsRound(nowMs)
   }
 
   isForgettable(nowMs: number): boolean {
     return this.share.isForgettable(nowMs) && this.#unstored.size === 0
   }
 
-  turn(gateways: number, nowMs: number): readonly LeaseTurn<BudgetLeaseRequest, BudgetAnswer>[] {
+  turn(gateways: number, nowMs: number): readonly LeaseRound<BudgetLeaseRequest, BudgetAnswer>[] {
     const { budget } = this
     const storedCount = this.#storedCount
     const ask = this.share.ask(this.#waiting, this.#mostSpare(gateways), nowMs)

@@ -15,12 +15,12 @@ export interface BudgetNotice {
 }
 
 /** What is told of the first look: the shares that are passed already are not told again. */
-export function firstLook(budget: Budget, state: BudgetState): BudgetNotice {
-  return { ...untold(state), warnedAt: new Set(passedShares(budget, state)), isExhausted: state.exhausted }
+export function firstNotice(budget: Budget, state: BudgetState): BudgetNotice {
+  return { ...withoutNotice(state), warnedAt: new Set(passedShares(budget, state)), isExhausted: state.exhausted }
 }
 
 /** Of a part that nothing was spent of before. */
-export function untold({ period, allowed }: BudgetState): BudgetNotice {
+export function withoutNotice({ period, allowed }: BudgetState): BudgetNotice {
   return { periodStartMs: period.startMs, allowed, warnedAt: new Set(), isExhausted: false }
 }
 
@@ -29,13 +29,13 @@ export function untold({ period, allowed }: BudgetState): BudgetNotice {
  * period, and that all is spent once for as long as no more is allowed: money that is reserved comes and goes.
  */
 export function changesSince(
-  told: BudgetNotice,
+  notice: BudgetNotice,
   budget: Budget,
   state: BudgetState,
-): { readonly kinds: readonly BudgetChangeKind[]; readonly told: BudgetNotice } {
-  const isRenewed = state.period.startMs !== told.periodStartMs
-  const isRaised = !isRenewed && !isAtLeast(told.allowed, state.allowed)
-  const before = isRenewed ? untold(state) : told
+): { readonly kinds: readonly BudgetChangeKind[]; readonly notice: BudgetNotice } {
+  const isRenewed = state.period.startMs !== notice.periodStartMs
+  const isRaised = !isRenewed && !isAtLeast(notice.allowed, state.allowed)
+  const before = isRenewed ? withoutNotice(state) : notice
   const passed = passedShares(budget, state).filter((share) => !before.warnedAt.has(share))
   const isExhausted = state.exhausted || (before.isExhausted && !isRaised)
   const isNewlyExhausted = state.exhausted && (!before.isExhausted || isRaised)
@@ -46,7 +46,7 @@ export function changesSince(
       ...passed.map(() => 'WARNED' as const),
       ...(isNewlyExhausted ? (['EXHAUSTED'] as const) : []),
     ],
-    told: {
+    notice: {
       periodStartMs: state.period.startMs,
       allowed: state.allowed,
       warnedAt: new Set([...before.warnedAt, ...passed]),

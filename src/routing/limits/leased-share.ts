@@ -85,7 +85,7 @@ export class LeasedShare {
     return Math.max(0, own + (this.#alone === null ? (this.#free ?? 0) : 0))
   }
 
-  wantsTurn(nowMs: number): boolean {
+  wantsRound(nowMs: number): boolean {
     if (!this.#isReported) return true
     return this.#held > 0 && (nowMs >= this.#renewAtMs || (this.#held > this.#inUse && this.#isIdle(nowMs)))
   }

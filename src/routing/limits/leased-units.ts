@@ -132,7 +132,7 @@ export class LeasedUnits {
   }
 
   /** Whether the database has to hear of it. */
-  wantsTurn(nowMs: number): boolean {
+  wantsRound(nowMs: number): boolean {
     return !this.#isReported || (this.#held > 0 && this.#isIdle(nowMs))
   }
 

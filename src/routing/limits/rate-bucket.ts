@@ -1,5 +1,5 @@
 import { leaseMs, type LeaseAnswer, type LeaseRequest, type LimitUnit } from './lease.ts'
-import type { LeaseTurn, TurnTaker } from './lease-turn.ts'
+import type { LeaseRound, LeaseHolder } from './lease-round.ts'
 import { LeasedShare, type ShareRequest } from './leased-share.ts'
 import { LeasedUnits, type UnitsRequest } from './leased-units.ts'
 import type { RateLimit } from './limit.ts'
@@ -22,7 +22,7 @@ export interface RateShortage {
 const placeRetryMs = 1_000
 
 /** One part of a rate limit, as this gateway knows it. */
-export class RateBucket implements TurnTaker<LeaseRequest, LeaseAnswer> {
+export class RateBucket implements LeaseHolder<LeaseRequest, LeaseAnswer> {
   readonly key: string
   limit: RateLimit
   requests: LeasedUnits | null = null
@@ -135,10 +135,10 @@ export class RateBucket implements TurnTaker<LeaseRequest, LeaseAnswer> {
     this.settle(taken, 0)
   }
 
-  wantsTurn(nowMs: number): boolean {
+  wantsRound(nowMs: number): boolean {
     const { requests, tokens, places } = this
     if (this.refused > 0 || this.wouldRefuse > 0) return true
-    return Boolean(requests?.wantsTurn(nowMs) || tokens?.wantsTurn(nowMs) || places?.wantsTurn(nowMs))
+    return Boolean(requests?.wantsRound(nowMs) || tokens?.wantsRound(nowMs) || places?.wantsRound(nowMs))
   }
 
   isForgettable(nowMs: number): boolean {
@@ -154,17 +154,17 @@ export class RateBucket implements TurnTaker<LeaseRequest, LeaseAnswer> {
     )
   }
 
-  turn(gateways: number, nowMs: number): readonly LeaseTurn<LeaseRequest, LeaseAnswer>[] {
-    const turns: LeaseTurn<LeaseRequest, LeaseAnswer>[] = []
+  turn(gateways: number, nowMs: number): readonly LeaseRound<LeaseRequest, LeaseAnswer>[] {
+    const turns: LeaseRound<LeaseRequest, LeaseAnswer>[] = []
     const { requests, tokens, places, limit } = this
     const unsure = { count: this.#unsure }
     this.#unsure = 0
     if (requests)
-      turns.push(this.#unitsTurn('REQUESTS', requests, requests.ask(this.#waitingRequests, gateways, nowMs), unsure))
-    if (tokens) turns.push(this.#unitsTurn('TOKENS', tokens, tokens.ask(this.#waitingTokens, gateways, nowMs), unsure))
+      turns.push(this.#unitsRound('REQUESTS', requests, requests.ask(this.#waitingRequests, gateways, nowMs), unsure))
+    if (tokens) turns.push(this.#unitsRound('TOKENS', tokens, tokens.ask(this.#waitingTokens, gateways, nowMs), unsure))
     if (places) {
       const mostSpare = Math.floor(limit.inFlight! / (2 * gateways))
-      turns.push(this.#placesTurn(places, places.ask(this.#waitingRequests, mostSpare, nowMs), unsure))
+      turns.push(this.#placesRound(places, places.ask(this.#waitingRequests, mostSpare, nowMs), unsure))
     }
     const [first] = turns
     if (first) turns[0] = { ...first, ask: { ...first.ask, refused: this.refused, wouldRefuse: this.wouldRefuse } }
@@ -173,12 +173,12 @@ export class RateBucket implements TurnTaker<LeaseRequest, LeaseAnswer> {
     return turns
   }
 
-  #unitsTurn(
+  #unitsRound(
     unit: LimitUnit,
     units: LeasedUnits,
     ask: UnitsRequest,
     unsure: Unsure,
-  ): LeaseTurn<LeaseRequest, LeaseAnswer> {
+  ): LeaseRound<LeaseRequest, LeaseAnswer> {
     return {
       ask: { ...this.#named(unit, units.rate.perMinute, units.rate.burst), ...ask },
       answer: (answer, askedAtMs) => {
@@ -189,7 +189,7 @@ export class RateBucket implements TurnTaker<LeaseRequest, LeaseAnswer> {
     }
   }
 
-  #placesTurn(places: LeasedShare, ask: ShareRequest, unsure: Unsure): LeaseTurn<LeaseRequest, LeaseAnswer> {
+  #placesRound(places: LeasedShare, ask: ShareRequest, unsure: Unsure): LeaseRound<LeaseRequest, LeaseAnswer> {
     return {
       ask: { ...this.#named('IN_FLIGHT', 0, this.limit.inFlight!), ...ask },
       answer: ({ granted, left }, askedAtMs) => {

@@ -35,7 +35,7 @@ export function compileLimits(base: SnapshotLimits, { configuration, removed }: 
   }
 }
 
-interface Limited {
+interface VisibilitySubject {
   readonly id: string
   readonly subject: LimitSubject
 }
@@ -46,7 +46,7 @@ interface Replaced<T> {
 }
 
 /** Undefined if there is nothing to replace. */
-function replace<T extends Limited>(
+function replace<T extends VisibilitySubject>(
   byId: Table<T>,
   bySubject: Table<readonly T[]>,
   changed: readonly T[],
@@ -78,6 +78,6 @@ function replace<T extends Limited>(
   }
 }
 
-function byOrderOfId(a: Limited, b: Limited): number {
+function byOrderOfId(a: VisibilitySubject, b: VisibilitySubject): number {
   return a.id < b.id ? -1 : 1
 }

@@ -12,8 +12,10 @@ export function backendProblems(facts: ProblemFacts, uses: BackendUses): Problem
   return [...suspects].flatMap((id) => {
     const backend = facts.snapshot.backends.get(id)
     if (backend?.state !== 'ACTIVE') return []
-    const told = { facts, uses, backend, attempts: facts.attempts.get(id), warnings: warnings.get(id) ?? [] }
-    return [unhealthy(told), misconfigured(told), refused(told), failing(told)].filter((problem) => problem !== null)
+    const subject = { facts, uses, backend, attempts: facts.attempts.get(id), warnings: warnings.get(id) ?? [] }
+    return [unhealthy(subject), misconfigured(subject), refused(subject), failing(subject)].filter(
+      (problem) => problem !== null,
+    )
   })
 }
 

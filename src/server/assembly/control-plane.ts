@@ -18,7 +18,7 @@ import type { DataPlane } from './data-plane.ts'
 import type { Foundation } from './foundation.ts'
 import type { OnlineServices } from './online.ts'
 import { openProblems } from './problems.ts'
-import type { Reporting } from './reporting.ts'
+import type { ReportingServices } from './reporting.ts'
 
 /** The API on its port. */
 export interface ControlPlane extends AsyncDisposable {
@@ -30,7 +30,7 @@ export interface ControlPlane extends AsyncDisposable {
 
 export interface ControlPlaneOptions {
   readonly kept: Foundation
-  readonly reporting: Reporting
+  readonly reporting: ReportingServices
   /** Null: this process has no gateway. */
   readonly dataPlane: DataPlane | null
   readonly online: OnlineServices

@@ -12,7 +12,7 @@ import type { Tracing } from '../tracing/tracing.ts'
 import type { UpstreamPolicy } from '../upstream/policy.ts'
 import { openUsage, type Usage } from '../usage/open-usage.ts'
 import type { Foundation } from './foundation.ts'
-import type { Reporting } from './reporting.ts'
+import type { ReportingServices } from './reporting.ts'
 
 /** The gateway of this process, and its usage on the way to the database. */
 export interface DataPlane extends AsyncDisposable {
@@ -27,7 +27,7 @@ export interface DataPlane extends AsyncDisposable {
 
 export interface DataPlaneOptions {
   readonly kept: Foundation
-  readonly reporting: Reporting
+  readonly reporting: ReportingServices
   readonly policy: UpstreamPolicy
   /** What the gateway answers a scrape with. */
   readonly readMetrics: MetricsReader

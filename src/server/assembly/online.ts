@@ -11,7 +11,7 @@ import type { UpstreamPolicy } from '../upstream/policy.ts'
 import type { UsageMaintenance } from '../usage/maintenance.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { Foundation } from './foundation.ts'
-import type { Reporting } from './reporting.ts'
+import type { ReportingServices } from './reporting.ts'
 
 /** A gateway that knows a configuration waits no longer for its database to come with the latest one. */
 const databasePatienceMs = 2_000
@@ -28,7 +28,7 @@ type UntilUsable = <T>(step: () => Promise<T>) => Promise<T>
 
 export interface OnlineOptions {
   readonly kept: Foundation
-  readonly reporting: Reporting
+  readonly reporting: ReportingServices
   /** Null: this process has no gateway. */
   readonly dataPlane: DataPlane | null
   /** Null: another process looks after it. */

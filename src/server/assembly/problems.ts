@@ -7,13 +7,13 @@ import { createStoredFactsReader } from '../problems/stored-facts.ts'
 import type { UpstreamPolicy } from '../upstream/policy.ts'
 import type { DataPlane } from './data-plane.ts'
 import type { Foundation } from './foundation.ts'
-import type { Reporting } from './reporting.ts'
+import type { ReportingServices } from './reporting.ts'
 
 /** Joins all that knows of problems. Nothing is asked before somebody wants to know. */
 export function openProblems(
   parts: {
     readonly kept: Foundation
-    readonly reporting: Reporting
+    readonly reporting: ReportingServices
     readonly dataPlane: DataPlane | null
     readonly policy: UpstreamPolicy
     readonly log: Log

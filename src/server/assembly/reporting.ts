@@ -6,14 +6,14 @@ import { openTrafficHub, type TrafficHub } from '../traffic/hub.ts'
 import type { Foundation } from './foundation.ts'
 
 /** What the processes of an installation tell one another of their requests, through the database. */
-export interface Reporting extends AsyncDisposable {
+export interface ReportingServices extends AsyncDisposable {
   readonly counters: TrafficCounters
   readonly feed: RequestFeed
   readonly keyUse: KeyUse
   readonly traffic: TrafficHub
 }
 
-export function openReporting({ gatewayId, persistence, store, registry }: Foundation, log: Log): Reporting {
+export function openReporting({ gatewayId, persistence, store, registry }: Foundation, log: Log): ReportingServices {
   const { db } = persistence.database
   const feed = createRequestFeed({ gatewayId, db, hasOthers: registry.hasPeers, log })
   const counters = createTrafficCounters({ now: Date.now })

@@ -90,7 +90,7 @@ export async function openPersistence(
 export async function migrateWhenReachable(
   url: string,
   log: Log,
-  waiting: Omit<Waiting, 'always'> = {},
+  waiting: Omit<DatabaseWait, 'always'> = {},
 ): Promise<string[]> {
   const run = async () => {
     const ran = await migrate({ url, signal: waiting.signal })
@@ -105,7 +105,7 @@ function explainRefusal(error: unknown): never {
   throw why ? new StartError(why, { cause: error }) : error
 }
 
-export interface Waiting {
+export interface DatabaseWait {
   /** Goes on whatever is wrong, not only while the server is away. */
   readonly always?: boolean
   readonly isEmbedded?: boolean
@@ -147,9 +147,9 @@ export function explainGrants(error: unknown): never {
 export async function whenUsable<T>(
   step: () => Promise<T>,
   log: Log,
-  { always = false, isEmbedded = false, signal }: Waiting = {},
+  { always = false, isEmbedded = false, signal }: DatabaseWait = {},
 ): Promise<T> {
-  const told = new Set<string>()
+  const loggedMessages = new Set<string>()
   for (;;) {
     try {
       return await untilAborted(step(), signal)
@@ -157,8 +157,8 @@ export async function whenUsable<T>(
       signal?.throwIfAborted()
       if (!always && !isAway(error)) throw error
       const message = describeWait(error, isEmbedded)
-      if (!told.has(message)) log.warn({}, message)
-      told.add(message)
+      if (!loggedMessages.has(message)) log.warn({}, message)
+      loggedMessages.add(message)
       await sleep(RETRY_MS, undefined, { signal })
     }
   }

@@ -1,5 +1,5 @@
 import { compileDelta, compileSnapshot } from '../../routing/config/compile.ts'
-import type { Problem } from '../../routing/config/route-rules.ts'
+import type { ConfigurationFault } from '../../routing/config/route-rules.ts'
 import type { Snapshot } from '../../routing/config/snapshot.ts'
 import { loadConfiguration, loadDelta, type VersionId } from '../../storage/config/load.ts'
 import { getConfigVersion } from '../../storage/change/version.ts'
@@ -68,10 +68,11 @@ export function openConfigFollower(options: {
     }
   }
   /** A refusal is told once: the same is looked at each second, until somebody mends it. */
-  let told: string | undefined
+  let loggedFault: string | undefined
   const tell = (error: Error) => {
-    if (!isRefusing || error.message !== told) log.error({ err: error }, 'the configuration could not be followed')
-    told = error.message
+    if (!isRefusing || error.message !== loggedFault)
+      log.error({ err: error }, 'the configuration could not be followed')
+    loggedFault = error.message
   }
   const run = async () => {
     do {
@@ -147,7 +148,7 @@ class RefusedError extends Error {
   override name = 'RefusedError'
 }
 
-function notCompiled(problems: readonly Problem[]): Error {
+function notCompiled(problems: readonly ConfigurationFault[]): Error {
   const texts = problems
     .slice(0, 20)
     .map(({ subjectId, path, message }) => `${subjectId} ${path.join('.')}: ${message}`)

@@ -6,7 +6,7 @@ const settledAfterMs = 5_000
 const mostRemembered = 10_000
 
 /** The other gateways, as the database last told. */
-export interface Census {
+export interface GatewayCensus {
   readonly live: number
   /** Not heard of lately: they may be cut off from the database, and still serve. */
   readonly lost: number
@@ -37,7 +37,7 @@ export class GatewayCount {
     return this.#count
   }
 
-  tell({ live, lost }: Census): void {
+  tell({ live, lost }: GatewayCensus): void {
     this.#firstToldAtMs ??= this.#now()
     const isSettled = this.#now() - this.#firstToldAtMs >= settledAfterMs
     const count = 1 + live + (isSettled ? 0 : lost)

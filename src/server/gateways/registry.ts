@@ -1,6 +1,6 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Propagator, Spread } from '../../control/kit/context.ts'
+import type { Propagator, VersionSpread } from '../../control/kit/context.ts'
 import type { DatabaseContact } from '../../routing/problems/problem-facts.ts'
 import type { VersionId } from '../../storage/config/load.ts'
 import type { Db } from '../../storage/database/db.ts'
@@ -134,7 +134,7 @@ export function openGatewayRegistry(options: {
   let looking: Promise<readonly GatewayRow[]> | undefined
   /** What the database says of all gateways; those who ask at the same time share one statement. */
   const lookOnce = () => (looking ??= listGateways(db).finally(() => (looking = undefined)))
-  const spreadOf = async (version: number): Promise<Spread & { readonly isSettled: boolean }> => {
+  const spreadOf = async (version: number): Promise<VersionSpread & { readonly isSettled: boolean }> => {
     const isServedHere = store.current().version >= version
     try {
       lastSeen = await lookOnce()

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { keysOf } from '../../gateway/http1/server/request-head.ts'
 import { isMetricsUrl, type MetricsAnswer, metricsAnswer } from '../../gateway/pages/metrics.ts'
 import type { MetricsReader } from '../../gateway/ports.ts'
-import type { Reads } from '../../graphql/kit/context.ts'
+import type { ReadDatabase } from '../../graphql/kit/context.ts'
 import { createCostBudget } from '../../graphql/transport/cost-budget.ts'
 import { createGraphQLHandler } from '../../graphql/transport/handler.ts'
 import type { OperationReport } from '../../graphql/transport/operation-report.ts'
@@ -18,7 +18,7 @@ export interface ApiListenerOptions {
   readonly listen: ListenAddress
   readonly control: ControlContext
   readonly live: LivePorts
-  readonly reads: Reads
+  readonly reads: ReadDatabase
   /** Undefined before the database was there. */
   readonly cursorKey: () => Buffer | undefined
   /** Told of the key of each call. */

@@ -91,10 +91,10 @@ async function readAll(db: Db, snapshot: Snapshot): Promise<Readings> {
     }))
 }
 
-async function readEach<Limited extends RateLimit | Budget, State>(
-  all: Iterable<Limited>,
+async function readEach<VisibilitySubject extends RateLimit | Budget, State>(
+  all: Iterable<VisibilitySubject>,
   snapshot: Snapshot,
-  read: (limited: Limited) => Promise<readonly State[]>,
+  read: (limited: VisibilitySubject) => Promise<readonly State[]>,
 ): Promise<Reading<State>[]> {
   const first = [...all].sort((a, b) => (a.id < b.id ? -1 : 1)).slice(0, maxSeries)
   const readings: Reading<State>[] = []

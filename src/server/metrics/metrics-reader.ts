@@ -30,9 +30,9 @@ async function createRegistry(families: readonly MetricFamily[]): Promise<Regist
   const { Registry, collectDefaultMetrics } = await import('prom-client')
   const registry = new Registry()
   // Requests have their turn between the families: a large page is a lot of work.
-  let turn = Promise.resolve()
-  const nextTurn = () => (turn = turn.then(() => setImmediate()))
-  for (const family of families) registry.registerMetric(new FamilyMetric(family, nextTurn) as unknown as Metric)
+  let afterPrevious = Promise.resolve()
+  const untilNextFamily = () => (afterPrevious = afterPrevious.then(() => setImmediate()))
+  for (const family of families) registry.registerMetric(new FamilyMetric(family, untilNextFamily) as unknown as Metric)
   if (!ofProcess) {
     ofProcess = new Registry()
     collectDefaultMetrics({ register: ofProcess })
@@ -44,16 +44,16 @@ async function createRegistry(families: readonly MetricFamily[]): Promise<Regist
 class FamilyMetric {
   readonly name: string
   readonly #family: MetricFamily
-  readonly #nextTurn: () => Promise<void>
+  readonly #untilNextFamily: () => Promise<void>
 
-  constructor(family: MetricFamily, nextTurn: () => Promise<void>) {
+  constructor(family: MetricFamily, untilNextFamily: () => Promise<void>) {
     this.name = family.name
     this.#family = family
-    this.#nextTurn = nextTurn
+    this.#untilNextFamily = untilNextFamily
   }
 
   async get() {
-    await this.#nextTurn()
+    await this.#untilNextFamily()
     const { name, help, type, read } = this.#family
     return { name, help, type, values: Array.from(read(), (sample) => toValue(name, sample)) }
   }

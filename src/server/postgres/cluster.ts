@@ -7,7 +7,7 @@ import { syncFolder } from '../files/sync-folder.ts'
 import { type Account, mayEnter } from './account.ts'
 import type { Binaries } from './binaries.ts'
 import { type GuardedCommand, type ProcessExit, spawnGuarded } from './guarded-process.ts'
-import { inWaysToHaveAName, isForWantOfAName } from './nameless-account.ts'
+import { tryAccountNames, isForWantOfAName } from './nameless-account.ts'
 import { findProcess } from './process-table.ts'
 
 /** A database cluster on disk: what PostgreSQL calls its data directory. */
@@ -78,7 +78,7 @@ async function createCluster(cluster: Cluster): Promise<void> {
 }
 
 async function initialise(cluster: Cluster, folder: string): Promise<void> {
-  const { code, stderr } = await inWaysToHaveAName(folder, cluster.account, (way) => runInitdb(cluster, folder, way))
+  const { code, stderr } = await tryAccountNames(folder, cluster.account, (way) => runInitdb(cluster, folder, way))
   if (code !== 0) throw whyNotInitialised(cluster, stderr)
   // Only through the socket, whose folder nobody else may enter: initdb would also trust whoever comes over TCP.
   await writeFile(join(folder, 'pg_hba.conf'), 'local all all trust\n')

@@ -8,20 +8,20 @@ import type { ProcessExit } from './guarded-process.ts'
  * (https://cwrap.org/nss_wrapper.html; containers need it, since they may make no user namespaces), and then in a user namespace
  * where the same uid is seen as that of `nobody`. Returns the first exit that is not for want of a name, or the very first.
  *
- * `way` are the words to put before the command, which `env` runs. Files are made beside `folder`.
+ * `prefix` are the words to put before the command, which `env` runs. Files are made beside `folder`.
  */
-export async function inWaysToHaveAName(
+export async function tryAccountNames(
   folder: string,
   account: Account,
-  run: (way: readonly string[]) => Promise<ProcessExit>,
+  run: (prefix: readonly string[]) => Promise<ProcessExit>,
 ): Promise<ProcessExit> {
   const plain = await run([])
   if (plain.code === 0 || !isForWantOfAName(plain.stderr)) return plain
   const passwd = `${folder}.passwd`
   try {
     await writeFile(passwd, `signalbox:x:${account.uid}:${account.gid}::/:/bin/false\n`)
-    for (const way of waysToHaveAName(passwd)) {
-      const exit = await run(way)
+    for (const prefix of accountNamePrefixes(passwd)) {
+      const exit = await run(prefix)
       if (exit.code === 0) return exit
     }
     return plain
@@ -34,7 +34,7 @@ export function isForWantOfAName(stderr: string): boolean {
   return stderr.includes('could not look up effective user ID')
 }
 
-function waysToHaveAName(passwd: string): readonly (readonly string[])[] {
+function accountNamePrefixes(passwd: string): readonly (readonly string[])[] {
   return [
     ['LD_PRELOAD=libnss_wrapper.so', `NSS_WRAPPER_PASSWD=${passwd}`, 'NSS_WRAPPER_GROUP=/etc/group'],
     ['unshare', '--user', '--map-user=65534'],

@@ -22,11 +22,11 @@ function failingOf({ circuit, failingSinceMs, ejectedAtMs, lastError }: BackendH
   return sinceMs === null || sinceMs === undefined ? null : { sinceMs, isEjected, lastError }
 }
 
-function worseOf(known: FailingHealth | undefined, told: FailingHealth): FailingHealth {
-  if (!known) return told
+function worseOf(known: FailingHealth | undefined, reported: FailingHealth): FailingHealth {
+  if (!known) return reported
   return {
-    sinceMs: Math.min(known.sinceMs, told.sinceMs),
-    isEjected: known.isEjected || told.isEjected,
-    lastError: known.lastError ?? told.lastError,
+    sinceMs: Math.min(known.sinceMs, reported.sinceMs),
+    isEjected: known.isEjected || reported.isEjected,
+    lastError: known.lastError ?? reported.lastError,
   }
 }

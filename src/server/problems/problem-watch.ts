@@ -9,7 +9,7 @@ import type { GatewayTraffic } from '../../routing/traffic/report.ts'
 import type { GatewayRow } from '../../storage/gateway/write.ts'
 import { isAway } from '../../storage/database/is-away.ts'
 import type { SnapshotStore } from '../following/snapshot-store.ts'
-import { type Refreshed, refreshed } from './refreshed.ts'
+import { type RefreshedValue, refreshed } from './refreshed-value.ts'
 import { noStoredFacts, type StoredFacts } from './stored-facts.ts'
 
 export interface ProblemWatchOptions {
@@ -47,7 +47,7 @@ export function openProblemWatch(options: ProblemWatchOptions): ProblemWatch {
   const onError = (error: unknown) => {
     if (!isAway(error)) log.warn({ err: error }, 'what is wrong could not be read')
   }
-  const stored: Refreshed<StoredFacts> = refreshed(noStoredFacts, options.readStored, { canRead: canAsk, onError })
+  const stored: RefreshedValue<StoredFacts> = refreshed(noStoredFacts, options.readStored, { canRead: canAsk, onError })
   const readTraffic = () => options.readTraffic(trafficWindowMs)
   const traffic = refreshed<ProblemFacts['traffic']>(new Map(), readTraffic, { canRead: () => true, onError })
   const changes = createChangeTimes(options.readChangedAt, canAsk)

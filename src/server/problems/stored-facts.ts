@@ -18,7 +18,7 @@ import { listNextCommits } from '../../storage/problem/next-commits.ts'
 import { listReachedLimits } from '../../storage/problem/reached-limits.ts'
 import { listRecentAttempts } from '../../storage/problem/recent-attempts.ts'
 import { listSuspectProbes, readProbesMark } from '../../storage/problem/suspect-probes.ts'
-import { createBudgetLooks } from './budget-looks.ts'
+import { createExhaustedBudgetsReader } from './exhausted-budgets.ts'
 
 /** What the database knows of problems, as it was last read. */
 export interface StoredFacts {
@@ -63,7 +63,7 @@ export function createStoredFactsReader(options: {
   let warned: { key: unknown; backends: Snapshot['backends']; warnings: readonly BackendFault[] } | undefined
   let traffic: { readAtMs: number; ids: string; rows: ReadonlyMap<string, BackendTraffic> } | undefined
 
-  const readBudgets = createBudgetLooks(db, () => snapshot().limits.budgets.values())
+  const readBudgets = createExhaustedBudgetsReader(db, () => snapshot().limits.budgets.values())
 
   const readProbes = async (backends: Snapshot['backends']) => {
     const mark = await readProbesMark(db)

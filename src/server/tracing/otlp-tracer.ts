@@ -20,7 +20,7 @@ import {
   TracerProvider,
 } from '@opentelemetry/sdk-trace'
 import type { RequestTrace, RequestTracer } from '../../gateway/ports.ts'
-import { lookupBy, systemNames } from '../../gateway/upstream/names.ts'
+import { lookupBy, systemNameResolver } from '../../gateway/upstream/name-resolver.ts'
 import type { UsageRecord } from '../../routing/usage/record.ts'
 import { makeOperationSpan } from './operation-span.ts'
 import { ReportingExporter } from './reporting-exporter.ts'
@@ -42,7 +42,7 @@ export function openOtlpTracing(endpoint: string, options: TracingOptions): Trac
     url: tracesUrl(endpoint),
     timeoutMillis: exportTimeoutMs,
     // A collector whose name hangs must not take the threads that other names are looked up by.
-    httpAgentOptions: { keepAlive: true, lookup: lookupBy(systemNames) },
+    httpAgentOptions: { keepAlive: true, lookup: lookupBy(systemNameResolver) },
   })
   const provider = new TracerProvider({
     resource: describeProcess(options),

@@ -6,7 +6,7 @@ export interface TrafficCache {
   /** Whether all that was written until `sinceMs` at least is known for the window. */
   has(routeId: string, windowMs: number, sinceMs: number): boolean
   /** What must be read for the window to be known. */
-  wish(routeId: string, windowMs: number, nowMs: number): TrafficQuery
+  queryFor(routeId: string, windowMs: number, nowMs: number): TrafficQuery
   /** The answer to these wishes, which were asked at `askedAtMs`. */
   put(wishes: readonly TrafficQuery[], reading: TrafficReading, askedAtMs: number): void
   /** By gateway, of those with anything; `offsetS` is what the database's clock is ahead of ours by. */
@@ -45,7 +45,7 @@ export function createTrafficCache(): TrafficCache {
       const route = routes.get(routeId)
       return route !== undefined && route.coversMs >= windowMs && route.readAtMs >= sinceMs
     },
-    wish(routeId, windowMs, nowMs) {
+    queryFor(routeId, windowMs, nowMs) {
       const route = routes.get(routeId)
       if (!route || route.coversMs < windowMs) return { routeId, withinMs: windowMs + overlapMs }
       return { routeId, withinMs: Math.min(route.coversMs, nowMs - route.readAtMs) + overlapMs }

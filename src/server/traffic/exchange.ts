@@ -54,12 +54,12 @@ export function openTrafficExchange(options: TrafficExchangeOptions): TrafficExc
   }
   const readWanted = async () => {
     const askedAtMs = performance.now()
-    const wishes = Array.from(wanted, ([routeId, windowMs]) => cache.wish(routeId, windowMs, askedAtMs))
+    const queries = Array.from(wanted, ([routeId, windowMs]) => cache.queryFor(routeId, windowMs, askedAtMs))
     wanted = new Map()
     const sentMs = options.now()
-    const answer = await readTraffic(db, gatewayId, wishes)
+    const answer = await readTraffic(db, gatewayId, queries)
     clock.observe(answer.nowMs, sentMs, options.now())
-    cache.put(wishes, answer, askedAtMs)
+    cache.put(queries, answer, askedAtMs)
     return 'asked' as const
   }
   const readNext = async () => {

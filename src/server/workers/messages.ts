@@ -1,19 +1,19 @@
 /** A worker says that it serves at this address. */
-export interface Ready {
+export interface ReadyMessage {
   readonly kind: 'ready'
   readonly gatewayUrl: string
 }
 
 /** The primary says that a worker takes nothing new, and ends when what is in flight has ended. */
-export interface Drain {
+export interface DrainMessage {
   readonly kind: 'drain'
 }
 
-export function isReady(message: unknown): message is Ready {
+export function isReady(message: unknown): message is ReadyMessage {
   return kindOf(message) === 'ready'
 }
 
-export function isDrain(message: unknown): message is Drain {
+export function isDrain(message: unknown): message is DrainMessage {
   return kindOf(message) === 'drain'
 }
 

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../log/log.ts'
 import { BackOff } from './back-off.ts'
-import { type Drain, isReady } from './messages.ts'
+import { type DrainMessage, isReady } from './messages.ts'
 
 export interface WorkerPoolOptions {
   readonly count: number
@@ -138,7 +138,7 @@ export async function openWorkerPool(options: WorkerPoolOptions): Promise<Worker
 }
 
 function sayDrain(worker: Worker): void {
-  if (worker.isConnected()) worker.send({ kind: 'drain' } satisfies Drain, () => undefined)
+  if (worker.isConnected()) worker.send({ kind: 'drain' } satisfies DrainMessage, () => undefined)
 }
 
 /** Rejects if it ends before. */

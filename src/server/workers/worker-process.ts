@@ -1,5 +1,5 @@
 import cluster from 'node:cluster'
-import { isDrain, type Ready } from './messages.ts'
+import { isDrain, type ReadyMessage } from './messages.ts'
 
 /** The side of a worker: what its primary tells it, and what it tells its primary. */
 export interface WorkerProcess extends Disposable {
@@ -31,7 +31,7 @@ export function openWorkerProcess(): WorkerProcess {
   return {
     stopRequested: requested.promise,
     signal: stop.signal,
-    sayReady: (gatewayUrl) => void process.send?.({ kind: 'ready', gatewayUrl } satisfies Ready),
+    sayReady: (gatewayUrl) => void process.send?.({ kind: 'ready', gatewayUrl } satisfies ReadyMessage),
     [Symbol.dispose]() {
       // An open channel would keep the process.
       if (process.connected) process.disconnect()

@@ -110,7 +110,7 @@ const isHeld = sql<boolean>`(l.expires_at > clock_timestamp() OR (
     WHERE p.spool_id = l.spool_id AND p.forgotten_at IS NULL AND p.complete_until <= l.expires_at)))`
 
 /** What is reserved for requests under way, of one part of a budget. */
-export interface BudgetReserved {
+export interface BudgetReservations {
   /** The ids of the budget's dimensions, in their order; `-` where requests had none. Empty: it has no dimensions. */
   readonly ids: readonly string[]
   /** USD, an exact decimal. */
@@ -118,7 +118,11 @@ export interface BudgetReserved {
 }
 
 /** What gateways hold of a budget in the period that begins at `periodStartMs`, where they hold anything. */
-export async function listBudgetReserved(db: Db, budgetId: string, periodStartMs: number): Promise<BudgetReserved[]> {
+export async function listBudgetReserved(
+  db: Db,
+  budgetId: string,
+  periodStartMs: number,
+): Promise<BudgetReservations[]> {
   const { rows } = await sql<{ bucket: string; reserved: string }>`
     SELECT l.bucket, trim_scale(sum(l.in_use) / 1e9)::text AS reserved FROM budget_lease AS l
     WHERE l.budget_id = ${budgetId} AND l.period_start = ${new Date(periodStartMs)} AND l.in_use > 0 AND ${isHeld}

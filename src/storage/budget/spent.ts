@@ -10,7 +10,7 @@ import type { Range } from '../usage/report/range.ts'
 import { selectPart, type UsageSelection } from '../usage/report/selection.ts'
 
 /** What finished requests have cost, for one value of each dimension. */
-export interface Spent {
+export interface SpentAmount {
   /** In the order of the dimensions; null where requests had none, e.g. no key. */
   readonly ids: readonly (string | null)[]
   /** The last names in the range. */
@@ -25,7 +25,7 @@ const maxGroups = 10_000
 /** Of ids alone. */
 type IdFilter = { -readonly [K in keyof UsageFilter as K extends `${string}Ids` ? K : never]: UsageFilter[K] }
 
-const nothing: Spent[] = [{ ids: [], labels: [], cost: '0' }]
+const nothing: SpentAmount[] = [{ ids: [], labels: [], cost: '0' }]
 
 const columnsOf = {
   API_KEY: { id: 'api_key_id', name: 'api_key_name' },
@@ -43,7 +43,7 @@ export async function listSpent(
   db: Db,
   { subject, per }: Pick<Budget, 'subject' | 'per'>,
   range: Range,
-): Promise<Spent[]> {
+): Promise<SpentAmount[]> {
   return await listSpentBy(db, per, filterOf(subject), range)
 }
 
@@ -52,7 +52,7 @@ async function listSpentBy(
   per: readonly LimitDimension[],
   filter: UsageFilter,
   range: Range,
-): Promise<Spent[]> {
+): Promise<SpentAmount[]> {
   const query: UsageSelection = {
     range,
     bucket: 'ALL',
@@ -71,7 +71,7 @@ async function listSpentBy(
     sql.ref('r.last_ended_ms'),
     sql.ref('r.cost'),
   ]
-  const { rows } = await sql<Spent>`
+  const { rows } = await sql<SpentAmount>`
     with part as (${sql.join(
       parts.map((part) => selectPart(query, part, columns)),
       sql` union all `,

@@ -4,7 +4,7 @@ import type { Budget } from '../../routing/limits/limit.ts'
 import { noId } from '../../routing/limits/match-limits.ts'
 import type { Db } from '../database/db.ts'
 import { listBudgetReserved } from './lease.ts'
-import { listSpent, type Spent } from './spent.ts'
+import { listSpent, type SpentAmount } from './spent.ts'
 
 const dayMs = 86_400_000
 /** Of a period without an end: behind any record. */
@@ -49,7 +49,10 @@ export function partKey(ids: readonly (string | null)[]): string {
 }
 
 /** With the parts that something is reserved of, and nothing was spent of yet. */
-function withReservedOnly(spent: readonly Spent[], reserved: ReadonlyMap<string, string>): readonly Spent[] {
+function withReservedOnly(
+  spent: readonly SpentAmount[],
+  reserved: ReadonlyMap<string, string>,
+): readonly SpentAmount[] {
   const known = new Set(spent.map(({ ids }) => partKey(ids)))
   const others = [...reserved.keys()].filter((key) => !known.has(key)).sort()
   return [

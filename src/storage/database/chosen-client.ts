@@ -13,7 +13,7 @@ type Connected = (error: Error | undefined) => void
 /** A connection to whichever server is the right one when it is made. */
 export class ChosenClient extends Client {
   readonly choice: ServerChoice
-  #way: ReachableServer | undefined
+  #server: ReachableServer | undefined
 
   constructor(config: ChosenClientConfig) {
     super(config)
@@ -22,7 +22,7 @@ export class ChosenClient extends Client {
 
   /** This server is not the right one any more. */
   leaveServer(): void {
-    if (this.#way) this.choice.leave(this.#way)
+    if (this.#server) this.choice.leave(this.#server)
   }
 
   override connect(): Promise<this>
@@ -34,28 +34,28 @@ export class ChosenClient extends Client {
 
   async #connect(): Promise<void> {
     const { only } = this.choice
-    const way = only ? only() : await this.choice.choose()
-    this.#turnTo(way)
+    const server = only ? only() : await this.choice.choose()
+    this.#pointAt(server)
     if (internalsOf(this)._ending) throw new Error('Connection terminated')
     try {
       await super.connect()
     } catch (error) {
       // A server that asks for a password would wait for it, for a minute.
       internalsOf(this).connection.stream.destroy()
-      if (!only) this.choice.leave(way)
+      if (!only) this.choice.leave(server)
       throw error
     }
   }
 
   /** The driver has no word for it: its client knows its server from the start. */
-  #turnTo(way: ReachableServer): void {
-    this.#way = way
+  #pointAt(server: ReachableServer): void {
+    this.#server = server
     const client = internalsOf(this)
-    if (way.host !== undefined) client.host = way.host
-    if (way.port !== undefined) client.port = way.port
-    if (way.tls === undefined) return
-    client.ssl = way.tls
-    client.connection.ssl = way.tls
+    if (server.host !== undefined) client.host = server.host
+    if (server.port !== undefined) client.port = server.port
+    if (server.tls === undefined) return
+    client.ssl = server.tls
+    client.connection.ssl = server.tls
   }
 }
 

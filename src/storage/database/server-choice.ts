@@ -2,7 +2,7 @@ import { Client, type ClientConfig } from 'pg'
 import { breakConnection } from './break-connection.ts'
 import { isAway } from './is-away.ts'
 import type { DatabaseAddress, DatabaseServer, DatabaseSession } from './address.ts'
-import { type Tls, tlsWays } from './tls.ts'
+import { type Tls, tlsChoices } from './tls.ts'
 
 /** A server, and the way to speak to it. */
 export interface ReachableServer extends DatabaseServer {
@@ -16,7 +16,7 @@ export interface ServerChoice {
   /** The first server, in their order, that answers as it should. Throws `NoServerError`, or why the only one does not. */
   choose(): Promise<ReachableServer>
   /** The server was the wrong one after all: the others are asked first for a while. */
-  leave(way: DatabaseServer): void
+  leave(reachable: DatabaseServer): void
   /** Nobody looks any longer. */
   close(): void
 }
@@ -52,9 +52,9 @@ export function createServerChoice(
     for (const server of inLine) {
       if (closing.signal.aborted) break
       try {
-        const way = await findReachableServer(server, address, config, closing.signal)
+        const reachable = await findReachableServer(server, address, config, closing.signal)
         leftAt.delete(server)
-        return way
+        return reachable
       } catch (error) {
         leftAt.set(server, now())
         faults.push({ server, error: error as Error })
@@ -66,7 +66,7 @@ export function createServerChoice(
   const isSimple = address.servers.length === 1 && address.session === 'any' && !isNegotiated(address)
   const [first] = address.servers as [DatabaseServer]
   return {
-    only: isSimple ? () => ({ ...first, tls: tlsWays(address.tls, first)[0] }) : undefined,
+    only: isSimple ? () => ({ ...first, tls: tlsChoices(address.tls, first)[0] }) : undefined,
     choose() {
       if (looking) return looking
       const found = look()
@@ -98,13 +98,13 @@ async function findReachableServer(
   config: ClientConfig,
   signal: AbortSignal,
 ): Promise<ReachableServer> {
-  const ways = tlsWays(address.tls, server)
-  for (const [index, tls] of ways.entries()) {
+  const choices = tlsChoices(address.tls, server)
+  for (const [index, tls] of choices.entries()) {
     try {
       await visit({ ...server, tls }, address.session, config, signal)
       return { ...server, tls }
     } catch (error) {
-      if (index === ways.length - 1 || !mayBeForTls(error)) throw error
+      if (index === choices.length - 1 || !mayBeForTls(error)) throw error
     }
   }
   throw new Error('a server without any way to it')
@@ -120,12 +120,12 @@ const askSession = `select pg_is_in_recovery() as "isStandby", current_setting('
 
 /** Throws why this server does not serve. */
 async function visit(
-  way: ReachableServer,
+  reachable: ReachableServer,
   session: DatabaseSession,
   config: ClientConfig,
   signal: AbortSignal,
 ): Promise<void> {
-  const client = new Client({ ...config, ...wayConfig(way) })
+  const client = new Client({ ...config, ...wayConfig(reachable) })
   client.on('error', () => undefined)
   const leave = () => breakConnection(client)
   signal.addEventListener('abort', leave)

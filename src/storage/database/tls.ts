@@ -9,7 +9,7 @@ export type Tls = ConnectionOptions | false
  * In which ways a server is spoken to, in the order in which they are tried; `undefined` leaves it to the driver. Files are read
  * each time: certificates are replaced while a process runs. Throws `DatabaseUrlError` if one cannot be read.
  */
-export function tlsWays(parameters: TlsParameters, { host }: DatabaseServer): readonly (Tls | undefined)[] {
+export function tlsChoices(parameters: TlsParameters, { host }: DatabaseServer): readonly (Tls | undefined)[] {
   if (parameters.mode === undefined) return [undefined]
   // Nobody is between the two ends of a Unix socket, and its server offers no TLS.
   if (parameters.mode === 'disable' || host?.startsWith('/')) return [false]

@@ -104,7 +104,7 @@ export function listTargetsByIds(db: Db, ids: readonly string[]): Promise<RouteT
 }
 
 /** Where a route sends requests. */
-export interface RouteArrows {
+export interface RouteDestinations {
   /** In order of creation. */
   readonly targets: readonly RouteTargetRow[]
   /** The fallback's, in the order in which they are tried. */
@@ -112,7 +112,10 @@ export interface RouteArrows {
 }
 
 /** The targets and fallbacks of these routes, in one statement: most who ask for one ask for both. */
-export async function listArrowsOfRoutes(db: Db, routeIds: readonly string[]): Promise<Map<string, RouteArrows>> {
+export async function listDestinationsOfRoutes(
+  db: Db,
+  routeIds: readonly string[],
+): Promise<Map<string, RouteDestinations>> {
   const rows = await db
     .selectFrom('route_target')
     .select(['route_id', 'provider_model_id', 'deployment_id', 'backend_id', 'weight'])

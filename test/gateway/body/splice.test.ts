@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import * as fc from 'fast-check'
 import { RequestScan, type ScanResult } from '../../../src/gateway/body/request-scan.ts'
-import { type Edit, splice, usageEdit } from '../../../src/gateway/body/splice.ts'
+import { type ByteEdit, splice, usageEdit } from '../../../src/gateway/body/splice.ts'
 import { operations } from '../../../src/routing/vendors/operation.ts'
 
 const streamTrue = { name: 'stream', value: 'true' }
@@ -26,7 +26,7 @@ function cut(bytes: Buffer, places: readonly number[]): Buffer[] {
   return [0, ...ends].map((start, i) => bytes.subarray(start, ends[i] ?? bytes.length))
 }
 
-function spliced(chunks: readonly Buffer[], edits: readonly Edit[]): Buffer {
+function spliced(chunks: readonly Buffer[], edits: readonly ByteEdit[]): Buffer {
   return Buffer.concat(splice(chunks, edits))
 }
 

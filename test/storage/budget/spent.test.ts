@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addDecimals } from '../../../src/routing/usage/decimal.ts'
 import { type LimitDimension, limitDimensions, type LimitSubject } from '../../../src/routing/limits/limit.ts'
 import { endedAtMs, type UsageRecord } from '../../../src/routing/usage/record.ts'
-import { listSpent, type Spent } from '../../../src/storage/budget/spent.ts'
+import { listSpent, type SpentAmount } from '../../../src/storage/budget/spent.ts'
 import type { Database } from '../../../src/storage/database/database.ts'
 import { insertUsageRecords } from '../../../src/storage/usage/ledger/insert.ts'
 import { openTestDatabase } from '../../support/database.ts'
@@ -78,7 +78,7 @@ function listInView(...args: Parameters<typeof listSpent> extends [unknown, ...i
   return database.db
     .transaction()
     .setIsolationLevel('repeatable read')
-    .execute((tx): Promise<Spent[]> => listSpent(tx, ...args))
+    .execute((tx): Promise<SpentAmount[]> => listSpent(tx, ...args))
 }
 
 test('what was spent is the sum of the records to the last digit, whatever the range, the subject and the dimensions', async () => {

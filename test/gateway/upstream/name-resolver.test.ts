@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createSocket } from 'node:dgram'
 import { type LookupAddress, promises as dns } from 'node:dns'
 import { expect, test } from 'vitest'
-import { type NameAnswer, Names, type NameTimes } from '../../../src/gateway/upstream/names.ts'
+import { type NameAnswer, NameResolver, type NameTimes } from '../../../src/gateway/upstream/name-resolver.ts'
 import { openUpstream } from '../../support/upstream.ts'
 import { until } from '../../support/until.ts'
 import { deployment, openTestGateway, provider, route } from '../support/open-test-gateway.ts'
@@ -14,7 +14,7 @@ const address = (last: number) => [{ address: `127.0.0.${last}`, family: 4 }]
 function openResolver(times: Partial<NameTimes> = {}, maxAtOnce = 4) {
   const asked: string[] = []
   const pending = new Map<string, NameAnswer>()
-  const names = new Names(
+  const names = new NameResolver(
     (name, answer) => {
       asked.push(name)
       pending.set(name, answer)
@@ -31,7 +31,7 @@ function openResolver(times: Partial<NameTimes> = {}, maxAtOnce = 4) {
 }
 
 /** The last number of the address, or the code of the failure. */
-function ask(names: Names, name: string): Promise<number | string> {
+function ask(names: NameResolver, name: string): Promise<number | string> {
   return new Promise((resolve) => {
     names.lookUp(name, (error, addresses) =>
       resolve(error ? error.code! : Number(addresses[0]!.address.split('.').at(-1))),
@@ -159,7 +159,7 @@ test('names that hang fail by themselves, and a healthy deployment with a name n
   using silent = await openSilentServer()
   await using upstream = await openUpstream()
   const hanging = Array.from({ length: 6 }, (_, i) => `h${i}`)
-  const names = new Names(silent.resolve, 8)
+  const names = new NameResolver(silent.resolve, 8)
   await using gateway = await openTestGateway(
     {
       providers: hanging.map((name) => provider(name, `http://${name}.hanging.test/v1`)),
@@ -187,7 +187,7 @@ test('names that hang fail by themselves, and a healthy deployment with a name n
 test('who waits behind names that hang is turned away, and its circuit stays closed', async () => {
   using silent = await openSilentServer()
   await using upstream = await openUpstream()
-  const names = new Names(silent.resolve, 1, { queuedMs: 50 })
+  const names = new NameResolver(silent.resolve, 1, { queuedMs: 50 })
   await using gateway = await openTestGateway(
     {
       providers: [provider('h', 'http://h.hanging.test/v1')],

@@ -41,7 +41,7 @@ const defaultTimes: NameTimes = {
 /** More names are looked up as well, but those that nobody asked for are forgotten. */
 const maxNames = 4_096
 
-/** A look-up that never began, since all places were taken: it says nothing about the name. See `isOwnShortage`. */
+/** A look-up that never began, since all places were taken: it says nothing about the name. See `isLocalShortage`. */
 export const resolverBusy = 'ERR_RESOLVER_BUSY'
 
 interface Name {
@@ -67,7 +67,7 @@ interface Name {
  * One look-up of a name at a time, for all who ask. Answers are kept, and used while new ones are awaited. A look-up may hang for
  * half a minute and holds a thread meanwhile: so many may run at once, and never so many that no thread is left for others.
  */
-export class Names {
+export class NameResolver {
   readonly #resolve: Resolve
   readonly #maxAtOnce: number
   readonly #times: NameTimes
@@ -237,7 +237,7 @@ function busy(name: string): Failure {
 }
 
 /** The same as `dns.lookup` for whoever opens sockets. */
-export function lookupBy(names: Names) {
+export function lookupBy(names: NameResolver) {
   return (hostname: string, options: LookupOptions, callback: LookupCallback): void => {
     names.lookUp(hostname, (error, addresses) => {
       if (error) return callback(error, [])
@@ -282,4 +282,4 @@ function maxLookups(): number {
 }
 
 /** Of the process: its threads are shared, and so are the answers. */
-export const systemNames = new Names(resolveBySystem, maxLookups())
+export const systemNameResolver = new NameResolver(resolveBySystem, maxLookups())

@@ -20,7 +20,7 @@ import { isServed, requestOutcomeOf, type Reply } from './reply.ts'
 export type RelayListener = (head: string) => void
 
 /** An attempt's answer on its way to the client. */
-export class Relaying implements AnswerSink {
+export class AttemptRelay implements AnswerSink {
   readonly stage = 'relaying'
   readonly attempt: SentAttempt
   readonly status: number
@@ -71,8 +71,8 @@ export class Relaying implements AnswerSink {
       attempt.error ??= call.failure ?? 'the answer broke off'
     }
     attempt.endedAtMs = call.endedAtMs
-    const told = call.isStream && isBrokenEnd(end) ? errorOfEnd[end] : null
-    this.#end(this.#requestOutcomeOf(end), status, told, release)
+    const tokenEnd = call.isStream && isBrokenEnd(end) ? errorOfEnd[end] : null
+    this.#end(this.#requestOutcomeOf(end), status, tokenEnd, release)
     if (!call.isOpen) permit[Symbol.dispose]()
   }
 

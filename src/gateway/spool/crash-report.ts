@@ -1,14 +1,14 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
-import type { Loss } from './loss-ledger.ts'
+import type { RecordLoss } from './loss-ledger.ts'
 
 /** What dies with this process, for whoever takes the folder next. */
-export interface DeathNote {
+export interface CrashReport {
   readonly runId: string
   /** Records that are in memory alone, and when the first of their requests ended. */
   readonly unsafe: number
   readonly unsafeEndMs: number
   /** Lost ones that the database has not been told of. */
-  readonly losses: readonly Loss[]
+  readonly losses: readonly RecordLoss[]
 }
 
 const noteBytes = 4096
@@ -19,7 +19,7 @@ const maxLosses = 24
  * A file whose room was taken when the disk had some, and that is overwritten in place: so it can be written when the disk is full. That is
  * when records are in memory alone, and after `kill -9` somebody has to know that there were some.
  */
-export class DeathNoteFile implements Disposable {
+export class CrashReportFile implements Disposable {
   readonly #path: string
   #descriptor: number | null = null
   #written = ''
@@ -29,10 +29,10 @@ export class DeathNoteFile implements Disposable {
   }
 
   /** What an earlier process left; null: nothing. */
-  read(): DeathNote | null {
+  read(): CrashReport | null {
     try {
       const text = readFileSync(this.#path, 'utf8').trim()
-      return text === '' ? null : (JSON.parse(text) as DeathNote)
+      return text === '' ? null : (JSON.parse(text) as CrashReport)
     } catch {
       // There is none, or a machine died while it was written.
       return null
@@ -40,7 +40,7 @@ export class DeathNoteFile implements Disposable {
   }
 
   /** Throws what the file system says. */
-  write(note: DeathNote): void {
+  write(note: CrashReport): void {
     const text = isEmpty(note) ? '' : JSON.stringify({ ...note, losses: shorten(note.losses) })
     if (this.#descriptor !== null && text === this.#written) return
     this.#descriptor ??= openSync(this.#path, 'r+')
@@ -65,12 +65,12 @@ export class DeathNoteFile implements Disposable {
   }
 }
 
-function isEmpty({ unsafe, losses }: DeathNote): boolean {
+function isEmpty({ unsafe, losses }: CrashReport): boolean {
   return unsafe === 0 && losses.length === 0
 }
 
 /** What does not fit is counted with the last that does: the number stays right. */
-function shorten(losses: readonly Loss[]): readonly Loss[] {
+function shorten(losses: readonly RecordLoss[]): readonly RecordLoss[] {
   if (losses.length <= maxLosses) return losses
   const last = losses[maxLosses - 1]!
   const requests = losses.slice(maxLosses - 1).reduce((sum, loss) => sum + loss.requests, 0)

@@ -2,7 +2,7 @@ import type { BackendLimit, LiveView } from '../../routing/choose/live-view.ts'
 import type { Backend } from '../../routing/config/snapshot.ts'
 
 /** The live state as one request sees it: with the limits and budgets that bind this caller. */
-export class LimitedView implements LiveView {
+export class LimitedLiveView implements LiveView {
   readonly #state: LiveView
   readonly limitOf: (backend: Backend) => BackendLimit | null
 

@@ -23,7 +23,10 @@ const sooner = 3_000
  * Which parts of budgets are exhausted. What is spent is added up from the usage records; in an installation with more than 50 budgets it
  * takes a few readings until each of them was looked at. What gateways refuse for is known at once.
  */
-export function createBudgetLooks(db: Db, budgets: () => Iterable<Budget>): () => Promise<readonly ExhaustedBudget[]> {
+export function createExhaustedBudgetsReader(
+  db: Db,
+  budgets: () => Iterable<Budget>,
+): () => Promise<readonly ExhaustedBudget[]> {
   let looks = new Map<string, Look>()
   return async () => {
     const current = [...budgets()]

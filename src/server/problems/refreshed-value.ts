@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /** A value that is read anew when somebody wants it and it is old. */
-export interface Refreshed<Value> {
+export interface RefreshedValue<Value> {
   /**
    * The value as it was at most two seconds ago, or with `isStale` as it is now. A source that takes longer than a second, or fails, is
    * not waited for: then it is the one before. Never rejects.
@@ -20,7 +20,7 @@ export function refreshed<Value>(
     readonly canRead: () => boolean
     readonly onError: (error: unknown) => void
   },
-): Refreshed<Value> {
+): RefreshedValue<Value> {
   let value = initial
   let readAtMs = -Infinity
   let reading: Promise<void> | undefined

@@ -1,9 +1,9 @@
-import type { LeaseTurn, TurnTaker } from '../../routing/limits/lease-turn.ts'
+import type { LeaseRound, LeaseHolder } from '../../routing/limits/lease-round.ts'
 import { guarded } from '../loop/guarded.ts'
 import { monotonicMs } from '../loop/monotonic.ts'
 import type { GatewayLog } from '../ports.ts'
 
-export interface LeaseTurnsOptions<Ask, Answer> {
+export interface LeaseRoundsOptions<Ask, Answer> {
   /** One statement for all questions. Rejects if the database is away. */
   readonly lease: (asks: readonly Ask[]) => Promise<readonly Answer[]>
   /** How many gateways share the buckets, this one included. */
@@ -14,7 +14,7 @@ export interface LeaseTurnsOptions<Ask, Answer> {
   readonly mostRounds: number
   readonly log: GatewayLog
   /** Told of what is about to be forgotten. */
-  readonly forget: (taker: TurnTaker<Ask, Answer>) => void
+  readonly forget: (taker: LeaseHolder<Ask, Answer>) => void
 }
 
 /** A request that waits for the database's word. */
@@ -33,11 +33,11 @@ const sweepEveryMs = 1_000
  * A gateway's turns at the buckets in the database: all that has to be told, asked and given back, in one statement per 50 ms, and none
  * while there is nothing. Requests wait for it only if what this gateway holds does not suffice and the bucket may have more.
  */
-export class LeaseTurns<Ask, Answer> implements Disposable {
-  readonly #options: LeaseTurnsOptions<Ask, Answer>
-  readonly #known = new Set<TurnTaker<Ask, Answer>>()
-  #due = new Set<TurnTaker<Ask, Answer>>()
-  #waiters: Waiter<TurnTaker<Ask, Answer>>[] = []
+export class LeaseRounds<Ask, Answer> implements Disposable {
+  readonly #options: LeaseRoundsOptions<Ask, Answer>
+  readonly #known = new Set<LeaseHolder<Ask, Answer>>()
+  #due = new Set<LeaseHolder<Ask, Answer>>()
+  #waiters: Waiter<LeaseHolder<Ask, Answer>>[] = []
   #timer: NodeJS.Timeout | null = null
   #isAsking = false
   #isAway = false
@@ -45,7 +45,7 @@ export class LeaseTurns<Ask, Answer> implements Disposable {
   readonly #sweepTimer: NodeJS.Timeout
   readonly #step: () => void
 
-  constructor(options: LeaseTurnsOptions<Ask, Answer>) {
+  constructor(options: LeaseRoundsOptions<Ask, Answer>) {
     this.#options = options
     const onFault = (error: unknown) => this.#logFault(error)
     this.#step = guarded(() => this.#take(), onFault)
@@ -54,19 +54,19 @@ export class LeaseTurns<Ask, Answer> implements Disposable {
   }
 
   /** A new bucket. */
-  add(taker: TurnTaker<Ask, Answer>): void {
+  add(taker: LeaseHolder<Ask, Answer>): void {
     this.#known.add(taker)
     if (this.#isAway) taker.goOn(this.#options.gatewayCount(), monotonicMs())
   }
 
   /** It has something to tell or to ask. */
-  touch(taker: TurnTaker<Ask, Answer>): void {
+  touch(taker: LeaseHolder<Ask, Answer>): void {
     this.#due.add(taker)
     if (!this.#timer && !this.#isAsking && !this.#isAway) this.#schedule()
   }
 
   /** Waits until `decide` has decided, by what the database says of `takers`. */
-  wait(takers: readonly TurnTaker<Ask, Answer>[], decide: (isLast: boolean) => boolean): void {
+  wait(takers: readonly LeaseHolder<Ask, Answer>[], decide: (isLast: boolean) => boolean): void {
     this.#waiters.push({ takers, decide, rounds: 0 })
     for (const taker of takers) this.touch(taker)
   }
@@ -95,7 +95,7 @@ export class LeaseTurns<Ask, Answer> implements Disposable {
     if (turns.length > 0) this.#ask(turns, due, nowMs)
   }
 
-  #ask(turns: readonly LeaseTurn<Ask, Answer>[], due: ReadonlySet<TurnTaker<Ask, Answer>>, askedAtMs: number): void {
+  #ask(turns: readonly LeaseRound<Ask, Answer>[], due: ReadonlySet<LeaseHolder<Ask, Answer>>, askedAtMs: number): void {
     this.#isAsking = true
     const patience = setTimeout(
       guarded(
@@ -118,15 +118,15 @@ export class LeaseTurns<Ask, Answer> implements Disposable {
       })
   }
 
-  #hear(turns: readonly LeaseTurn<Ask, Answer>[], answers: readonly Answer[], askedAtMs: number): void {
+  #hear(turns: readonly LeaseRound<Ask, Answer>[], answers: readonly Answer[], askedAtMs: number): void {
     if (this.#isAway) this.#comeBack()
     turns.forEach(({ answer }, i) => answer(answers[i]!, askedAtMs))
     this.#decide((waiter) => ++waiter.rounds >= this.#options.mostRounds)
   }
 
   #hearNothing(
-    turns: readonly LeaseTurn<Ask, Answer>[],
-    due: ReadonlySet<TurnTaker<Ask, Answer>>,
+    turns: readonly LeaseRound<Ask, Answer>[],
+    due: ReadonlySet<LeaseHolder<Ask, Answer>>,
     error: unknown,
   ): void {
     for (const { unanswered } of turns) unanswered()
@@ -135,7 +135,7 @@ export class LeaseTurns<Ask, Answer> implements Disposable {
   }
 
   /** Each waiter decides, or waits for the next turn. */
-  #decide(isLast: (waiter: Waiter<TurnTaker<Ask, Answer>>) => boolean): void {
+  #decide(isLast: (waiter: Waiter<LeaseHolder<Ask, Answer>>) => boolean): void {
     const waiters = this.#waiters
     this.#waiters = []
     for (const waiter of waiters) {
@@ -166,7 +166,7 @@ export class LeaseTurns<Ask, Answer> implements Disposable {
   #sweep(): void {
     const nowMs = monotonicMs()
     for (const taker of this.#known) {
-      if (taker.wantsTurn(nowMs)) this.#due.add(taker)
+      if (taker.wantsRound(nowMs)) this.#due.add(taker)
       else if (!this.#due.has(taker) && taker.isForgettable(nowMs)) {
         this.#known.delete(taker)
         this.#options.forget(taker)

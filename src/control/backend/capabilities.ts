@@ -1,21 +1,21 @@
 import { collectEach, collectMembers } from '../kit/collect-faults.ts'
 import { refuseInput } from '../kit/refusal.ts'
 
-export interface Abilities {
+export interface Capabilities {
   readonly operations: readonly string[] | null
   readonly contextTokens: number | null
 }
 
 /** Null: not stated. Omitted: as before. */
-export type AbilitiesInput = { readonly [Name in keyof Abilities]?: Abilities[Name] | undefined }
+export type CapabilitiesInput = { readonly [Name in keyof Capabilities]?: Capabilities[Name] | undefined }
 
 /** What a model serves, as it is stored. Throws `INVALID` or `LIMIT_EXCEEDED` at the place of the fault. */
-export function resolveAbilities(
-  { operations, contextTokens }: AbilitiesInput,
-  before: Abilities | undefined,
+export function resolveCapabilities(
+  { operations, contextTokens }: CapabilitiesInput,
+  before: Capabilities | undefined,
   path: readonly string[],
-): Abilities {
-  return collectMembers<Abilities>({
+): Capabilities {
+  return collectMembers<Capabilities>({
     operations: () =>
       operations === undefined ? (before?.operations ?? null) : resolveOperations(operations, [...path, 'operations']),
     contextTokens: () =>

@@ -4,13 +4,13 @@ import { InterimFilter } from './interim-filter.ts'
 import { readOn } from '../http1/client/read-on.ts'
 
 /** A handler that wants to know which connection carries its request. */
-export interface NotingHandler extends Dispatcher.DispatchHandler {
+export interface ConnectionObserver extends Dispatcher.DispatchHandler {
   /** `isReused`: it has carried others before. */
-  onClient(client: NotedClient, isReused: boolean): void
+  onClient(client: ObservedClient, isReused: boolean): void
 }
 
 /** Undici's client, of one connection at a time, that tells what undici keeps to itself. */
-export class NotedClient extends Client {
+export class ObservedClient extends Client {
   readonly #filter: InterimFilter
   readonly #connection: { socket: Socket | null }
 
@@ -43,7 +43,7 @@ export class NotedClient extends Client {
 
   override dispatch(options: Dispatcher.DispatchOptions, handler: Dispatcher.DispatchHandler): boolean {
     this.#filter.expectAnswer()
-    if ('onClient' in handler) (handler as NotingHandler).onClient(this, this.stats.connected)
+    if ('onClient' in handler) (handler as ConnectionObserver).onClient(this, this.stats.connected)
     return super.dispatch(options, handler)
   }
 }
@@ -62,6 +62,6 @@ function prepare(socket: Socket, filter: InterimFilter): void {
 }
 
 /** A pool whose connections are told to handlers. Its `connect` has to be a function. */
-export function createNotedPool(origin: string | URL, options: Pool.Options): Pool {
-  return new Pool(origin, { ...options, factory: (to, one) => new NotedClient(to, one) })
+export function createObservedPool(origin: string | URL, options: Pool.Options): Pool {
+  return new Pool(origin, { ...options, factory: (to, one) => new ObservedClient(to, one) })
 }

@@ -1,5 +1,5 @@
 /** What a bucket tells and asks at a turn. */
-export interface LeaseTurn<Ask, Answer> {
+export interface LeaseRound<Ask, Answer> {
   readonly ask: Ask
   /** `askedAtMs`: when the question was sent. */
   readonly answer: (answer: Answer, askedAtMs: number) => void
@@ -8,12 +8,12 @@ export interface LeaseTurn<Ask, Answer> {
 }
 
 /** A bucket, as the turns at the database see it. */
-export interface TurnTaker<Ask, Answer> {
+export interface LeaseHolder<Ask, Answer> {
   /** Whether it has something to tell or to give back. */
-  wantsTurn(nowMs: number): boolean
+  wantsRound(nowMs: number): boolean
   isForgettable(nowMs: number): boolean
   /** `gateways`: how many share it. */
-  turn(gateways: number, nowMs: number): readonly LeaseTurn<Ask, Answer>[]
+  turn(gateways: number, nowMs: number): readonly LeaseRound<Ask, Answer>[]
   /** The database is away: this gateway goes on by its share. */
   goOn(gateways: number, nowMs: number): void
   /** The database is back. */

@@ -1,7 +1,7 @@
 import type { ApiKeyScope } from '../../routing/config/vocabulary.ts'
 
 /** How far a key reaches. */
-export interface KeyReach {
+export interface KeyBounds {
   readonly scopes: readonly ApiKeyScope[]
   /** Null: all that its owner may. */
   readonly routeIds: readonly string[] | null
@@ -10,26 +10,26 @@ export interface KeyReach {
 }
 
 /** Where a key reaches further than another one; `index` is the place in the list, null if the whole member is the fault. */
-export interface Excess {
+export interface ExcessBound {
   readonly member: 'scopes' | 'routeIds' | 'expiresAt'
   readonly index: number | null
 }
 
 /** The first member by which `key` reaches further than `bound`; undefined if it lies within. */
-export function findExcess(key: KeyReach, bound: KeyReach): Excess | undefined {
+export function findExcess(key: KeyBounds, bound: KeyBounds): ExcessBound | undefined {
   const scope = key.scopes.findIndex((each) => !bound.scopes.includes(each))
   if (scope >= 0) return { member: 'scopes', index: scope }
   return excessOfRoutes(key.routeIds, bound.routeIds) ?? excessOfExpiry(key.expiresAt, bound.expiresAt)
 }
 
-function excessOfRoutes(routeIds: KeyReach['routeIds'], bound: KeyReach['routeIds']): Excess | undefined {
+function excessOfRoutes(routeIds: KeyBounds['routeIds'], bound: KeyBounds['routeIds']): ExcessBound | undefined {
   if (bound === null) return undefined
   if (routeIds === null) return { member: 'routeIds', index: null }
   const index = routeIds.findIndex((each) => !bound.includes(each))
   return index < 0 ? undefined : { member: 'routeIds', index }
 }
 
-function excessOfExpiry(expiresAt: Date | null, bound: Date | null): Excess | undefined {
+function excessOfExpiry(expiresAt: Date | null, bound: Date | null): ExcessBound | undefined {
   if (bound === null || (expiresAt !== null && expiresAt <= bound)) return undefined
   return { member: 'expiresAt', index: null }
 }
