@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { AuditChange } from '../../storage/config/tables.ts'
+import type { AuditChange } from '../../storage/audit/tables.ts'
 
 /**
  * The fields that differ, for the audit log. Of a field in `secretFields` only that it changed is shown: what stands here is

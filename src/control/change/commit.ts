@@ -11,7 +11,7 @@ import {
   type NextVersion,
 } from '../../storage/change/version.ts'
 import { insertRouteRevisions, type RouteRevisionDraft } from '../../storage/route/revision.ts'
-import type { AuditChange } from '../../storage/config/tables.ts'
+import type { AuditChange } from '../../storage/audit/tables.ts'
 import type { Tx } from '../../storage/database/db.ts'
 import type { Actor, Answer, ControlContext, Propagation } from '../kit/context.ts'
 import { type Refusal, RefusalError } from '../kit/refusal.ts'

@@ -10,7 +10,8 @@ import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { addRoute } from '../route/edit.ts'
 import { makeOnce } from '../change/idempotency.ts'
 import { refuseInput, refuseOperation } from '../kit/refusal.ts'
-import { defaultWeight, newRoute } from '../route/create.ts'
+import { defaultWeight } from '../route/members.ts'
+import { newRoute } from '../route/create.ts'
 import { type RouteAccessInput, resolveAccess } from '../route/access.ts'
 
 export interface ProviderRouteCreateInput extends CreateInput {

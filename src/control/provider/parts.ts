@@ -3,7 +3,7 @@ import { findProviderIdOfCredential, type ProviderDraft } from '../../storage/pr
 import type { Ref } from '../../storage/database/ref.ts'
 import { type Change, commitChange, type EditInput } from '../change/commit.ts'
 import type { Actor, Answer, ControlContext } from '../kit/context.ts'
-import { editProvider } from './create.ts'
+import { editProvider } from './edit.ts'
 import { resolveCredentials } from './credentials.ts'
 import { type ProviderModelInput, resolveModels } from './models.ts'
 import { refuseInput, type RefusalError } from '../kit/refusal.ts'

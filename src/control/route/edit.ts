@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import { type ConfigurationFault, routeFaults } from '../../routing/config/route-rules.ts'
 import { listBackendLabels } from '../../storage/backend/read.ts'
-import type { RouteChangeKind, RouteRevisionState } from '../../storage/config/tables.ts'
+import type { RouteChangeKind, RouteRevisionState } from '../../storage/route/tables.ts'
 import { findRouteForUpdate, insertRoute, type RouteDraft, updateRoute } from '../../storage/route/write.ts'
 import type { Ref } from '../../storage/database/ref.ts'
 import { auditChanges } from '../change/audit.ts'

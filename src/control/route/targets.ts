@@ -6,7 +6,7 @@ import { type Change, commitChange } from '../change/commit.ts'
 import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { editRoute, labelsOf, type RouteCommandInput } from './edit.ts'
 import { refuseInput } from '../kit/refusal.ts'
-import { resolveTargets, type RouteTargetInput } from './create.ts'
+import { resolveTargets, type RouteTargetInput } from './members.ts'
 
 /** A target of a route: by its id, or by its backend. */
 export type TargetRef = BackendRef

@@ -1,10 +1,7 @@
-import {
-  createApiKey,
-  type CreatedApiKey,
-  revokeApiKey,
-  rotateApiKey,
-  updateApiKey,
-} from '../../control/api-key/create.ts'
+import { createApiKey, type CreatedApiKey } from '../../control/api-key/create.ts'
+import { revokeApiKey } from '../../control/api-key/revoke.ts'
+import { rotateApiKey } from '../../control/api-key/rotate.ts'
+import { updateApiKey } from '../../control/api-key/update.ts'
 import type { Answer } from '../../control/kit/context.ts'
 import { ApiKeyCreateInput, ApiKeyRevokeInput, ApiKeyRotateInput, ApiKeyUpdateInput } from './input.ts'
 import { managesKeys } from '../kit/authorisation.ts'

@@ -1,4 +1,4 @@
-import type { AuditChange } from '../../storage/config/tables.ts'
+import type { AuditChange } from '../../storage/audit/tables.ts'
 import { listAuditEntries } from '../../storage/audit/read.ts'
 import { ActorRef, loadActor } from '../kit/actor.ts'
 import { administers, mayReadAudit, readsAudit, requireAuditReader } from '../kit/authorisation.ts'

@@ -1,5 +1,5 @@
 import { requestRulesOf } from '../../storage/config/load.ts'
-import type { RequestRulesColumns } from '../../storage/config/tables.ts'
+import type { RequestRulesColumns } from '../../storage/backend/tables.ts'
 import { builder } from '../schema/builder.ts'
 
 export const BackendRequestRulesRef = builder.objectRef<RequestRulesColumns>('BackendRequestRules').implement({

@@ -1,14 +1,13 @@
 import type { Answer } from '../../control/kit/context.ts'
 import {
   addDeploymentEndpoint,
-  createDeployment,
-  type DeploymentAndRoute,
-  removeDeployment,
   removeDeploymentEndpoint,
   setDeploymentEndpointState,
-  updateDeployment,
   updateDeploymentEndpoint,
-} from '../../control/deployment/create.ts'
+} from '../../control/deployment/endpoint-changes.ts'
+import { createDeployment, type DeploymentAndRoute } from '../../control/deployment/create.ts'
+import { removeDeployment } from '../../control/deployment/delete.ts'
+import { updateDeployment } from '../../control/deployment/update.ts'
 import { writesConfig } from '../kit/authorisation.ts'
 import { builder } from '../schema/builder.ts'
 import {

@@ -1,4 +1,6 @@
-import { createProvider, removeProvider, updateProvider } from '../../control/provider/create.ts'
+import { createProvider } from '../../control/provider/create.ts'
+import { removeProvider } from '../../control/provider/delete.ts'
+import { updateProvider } from '../../control/provider/update.ts'
 import {
   addProviderCredential,
   addProviderModel,

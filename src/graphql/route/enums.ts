@@ -6,7 +6,7 @@ import type {
   RouteBalancing as RouteBalancingWord,
   TargetAvailability as TargetAvailabilityWord,
 } from '../../routing/config/vocabulary.ts'
-import type { RouteChangeKind as RouteChangeKindWord } from '../../storage/config/tables.ts'
+import type { RouteChangeKind as RouteChangeKindWord } from '../../storage/route/tables.ts'
 import type { Values } from '../schema/enum-values.ts'
 import { builder } from '../schema/builder.ts'
 

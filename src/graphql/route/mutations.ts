@@ -1,4 +1,6 @@
-import { createRoute, removeRoute, updateRoute } from '../../control/route/create.ts'
+import { createRoute } from '../../control/route/create.ts'
+import { removeRoute } from '../../control/route/delete.ts'
+import { updateRoute } from '../../control/route/update.ts'
 import { setRouteAccess } from '../../control/route/access.ts'
 import { setRouteFallback } from '../../control/route/fallback.ts'
 import { rollbackRoute } from '../../control/route/rollback.ts'

@@ -1,4 +1,4 @@
-import type { RouteRevisionState } from '../../storage/config/tables.ts'
+import type { RouteRevisionState } from '../../storage/route/tables.ts'
 import { ActorRef, loadActor } from '../kit/actor.ts'
 import { seesConfig } from '../kit/authorisation.ts'
 import { loadBackend } from '../backend/type.ts'

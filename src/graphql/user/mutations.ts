@@ -1,5 +1,7 @@
 import type { Answer } from '../../control/kit/context.ts'
-import { createUser, removeUser, updateUser } from '../../control/user/create.ts'
+import { createUser } from '../../control/user/create.ts'
+import { removeUser } from '../../control/user/delete.ts'
+import { updateUser } from '../../control/user/update.ts'
 import { administers } from '../kit/authorisation.ts'
 import { builder } from '../schema/builder.ts'
 import { DeletePayload, MutationPayloadRef, runCommand } from '../kit/payload.ts'

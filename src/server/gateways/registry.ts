@@ -18,7 +18,7 @@ import {
 import { HeartbeatContact } from '../heartbeat-contact.ts'
 import { GatewayCount } from './census.ts'
 import { getEncryptionKeyId } from '../../storage/secret/installation.ts'
-import type { ProcessRole } from '../../storage/config/tables.ts'
+import type { ProcessRole } from '../../storage/gateway/tables.ts'
 import type { SecretBox } from '../../storage/secret/box.ts'
 import type { SnapshotStore } from '../following/snapshot-store.ts'
 

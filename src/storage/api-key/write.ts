@@ -3,7 +3,7 @@ import { type Expression, type Selectable, sql, type SqlBool } from 'kysely'
 import type { EarlierSecret } from '../../routing/config/configuration.ts'
 import type { ApiKeyScope } from '../../routing/config/vocabulary.ts'
 import { isAmong } from '../database/among.ts'
-import type { ApiKeyTable } from '../config/tables.ts'
+import type { ApiKeyTable } from './tables.ts'
 import type { Db, Tx } from '../database/db.ts'
 
 /** What an operator can change of an API key, and what stays as it was made. */

@@ -1,4 +1,4 @@
-import type { AuditChange } from '../config/tables.ts'
+import type { AuditChange } from './tables.ts'
 import { createId } from '../database/create-id.ts'
 import type { Tx } from '../database/db.ts'
 

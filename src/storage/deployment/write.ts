@@ -1,7 +1,7 @@
 import type { DeploymentConfiguration } from '../../routing/config/configuration.ts'
 import { pricingColumns } from '../config/pricing-columns.ts'
 import { loadDeployments } from '../config/load.ts'
-import type { RequestRulesColumns } from '../config/tables.ts'
+import type { RequestRulesColumns } from '../backend/tables.ts'
 import type { Tx } from '../database/db.ts'
 import { isRef, type Ref } from '../database/ref.ts'
 import type { SecretBox } from '../secret/box.ts'

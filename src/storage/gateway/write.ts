@@ -1,7 +1,7 @@
 import type { Selectable } from 'kysely'
 import { sql } from 'kysely'
 import type { BackendHealthReport } from '../../routing/health/backend-health.ts'
-import type { GatewayTable, ProcessRole } from '../config/tables.ts'
+import type { GatewayTable, ProcessRole } from './tables.ts'
 import type { VersionId } from '../config/load.ts'
 import type { Db, Tx } from '../database/db.ts'
 

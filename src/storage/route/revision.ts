@@ -1,5 +1,5 @@
 import type { HistoryOrigin } from '../audit/write.ts'
-import type { RouteChangeKind, RouteRevisionState } from '../config/tables.ts'
+import type { RouteChangeKind, RouteRevisionState } from './tables.ts'
 import { createId } from '../database/create-id.ts'
 import type { Db, Tx } from '../database/db.ts'
 

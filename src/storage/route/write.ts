@@ -4,7 +4,7 @@ import { type Selectable, sql } from 'kysely'
 import type { RouteConfiguration } from '../../routing/config/configuration.ts'
 import { typeOfId } from '../../routing/config/object-id.ts'
 import { loadRoutes } from '../config/load.ts'
-import type { RouteTable } from '../config/tables.ts'
+import type { RouteTable } from './tables.ts'
 import type { Db, Tx } from '../database/db.ts'
 
 export type RouteRow = Selectable<RouteTable>

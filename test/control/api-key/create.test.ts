@@ -1,12 +1,15 @@
 import { crc32 } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { actorOf, hashApiKey } from '../../../src/control/kit/actor.ts'
-import { createApiKey, revokeApiKey, updateApiKey } from '../../../src/control/api-key/create.ts'
+import { createApiKey } from '../../../src/control/api-key/create.ts'
+import { revokeApiKey } from '../../../src/control/api-key/revoke.ts'
+import { updateApiKey } from '../../../src/control/api-key/update.ts'
 import { createApiKeySecret } from '../../../src/control/api-key/secret.ts'
 import type { Actor } from '../../../src/control/kit/context.ts'
 import { createDeployment } from '../../../src/control/deployment/create.ts'
-import { removeRoute } from '../../../src/control/route/create.ts'
-import { createUser, updateUser } from '../../../src/control/user/create.ts'
+import { removeRoute } from '../../../src/control/route/delete.ts'
+import { createUser } from '../../../src/control/user/create.ts'
+import { updateUser } from '../../../src/control/user/update.ts'
 import { updateLastUsed } from '../../../src/storage/api-key/write.ts'
 import {
   administrator,

@@ -1,12 +1,11 @@
 /** What a backend serves and lets through, whom it trusts, and how a route keeps requests together: from the command to the snapshot. */
 import { expect, test } from 'vitest'
-import {
-  createDeployment,
-  type DeploymentCreateInput,
-  updateDeployment,
-} from '../../../src/control/deployment/create.ts'
-import { createProvider, type ProviderCreateInput, updateProvider } from '../../../src/control/provider/create.ts'
-import { createRoute, updateRoute } from '../../../src/control/route/create.ts'
+import { createDeployment, type DeploymentCreateInput } from '../../../src/control/deployment/create.ts'
+import { updateDeployment } from '../../../src/control/deployment/update.ts'
+import { createProvider, type ProviderCreateInput } from '../../../src/control/provider/create.ts'
+import { updateProvider } from '../../../src/control/provider/update.ts'
+import { createRoute } from '../../../src/control/route/create.ts'
+import { updateRoute } from '../../../src/control/route/update.ts'
 import { rollbackRoute } from '../../../src/control/route/rollback.ts'
 import { defaultRequestRules, defaultTimeouts } from '../../../src/routing/config/configuration.ts'
 import {

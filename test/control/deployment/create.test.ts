@@ -1,11 +1,8 @@
 import { expect, test } from 'vitest'
-import {
-  createDeployment,
-  type DeploymentCreateInput,
-  removeDeployment,
-  setDeploymentEndpointState,
-  updateDeployment,
-} from '../../../src/control/deployment/create.ts'
+import { createDeployment, type DeploymentCreateInput } from '../../../src/control/deployment/create.ts'
+import { removeDeployment } from '../../../src/control/deployment/delete.ts'
+import { setDeploymentEndpointState } from '../../../src/control/deployment/endpoint-changes.ts'
+import { updateDeployment } from '../../../src/control/deployment/update.ts'
 import { createRoute } from '../../../src/control/route/create.ts'
 import { setRouteFallback } from '../../../src/control/route/fallback.ts'
 import { addRouteTarget, replaceRouteTarget } from '../../../src/control/route/targets.ts'

@@ -1,6 +1,9 @@
 import { expect, test } from 'vitest'
-import { createProvider, removeProvider, updateProvider } from '../../../src/control/provider/create.ts'
-import { createRoute, removeRoute } from '../../../src/control/route/create.ts'
+import { createProvider } from '../../../src/control/provider/create.ts'
+import { removeProvider } from '../../../src/control/provider/delete.ts'
+import { updateProvider } from '../../../src/control/provider/update.ts'
+import { createRoute } from '../../../src/control/route/create.ts'
+import { removeRoute } from '../../../src/control/route/delete.ts'
 import {
   administrator,
   expectCompiledWhole,

@@ -1,0 +1,50 @@
+import { isDeepStrictEqual } from 'node:util'
+import { type ApiKeyDraft, findApiKeyScopes, updateApiKey as writeApiKey } from '../../storage/api-key/write.ts'
+import { keepAdministration } from './keep-administration.ts'
+import { lockManagedKey } from './authority.ts'
+import type { Change, EditInput } from '../change/commit.ts'
+import { dropLimits } from '../limit/drop.ts'
+import { refuseOperation } from '../kit/refusal.ts'
+import { requireRevision } from '../change/require-revision.ts'
+import { recordApiKey } from './record.ts'
+
+export function requireUnrevoked(key: ApiKeyDraft): void {
+  if (key.revokedAt)
+    throw refuseOperation('FAILED_PRECONDITION', 'The key is revoked: it stays so. Make a new one.', ['input', 'id'])
+}
+
+/** Locks a key that the caller may manage, compares the revision, and writes what `edit` makes of it. Returns its id. */
+export function editApiKey(
+  change: Change,
+  input: EditInput & { readonly id: string },
+  place: readonly string[],
+  edit: (before: ApiKeyDraft) => ApiKeyDraft | Promise<ApiKeyDraft>,
+): Promise<string> {
+  return manageKey(change, input.id, place, async (before) => {
+    requireRevision(before, input.expectedRevision)
+    await writeIfChanged(change, before, await edit(before))
+    return before.id
+  })
+}
+
+/** Does something with a locked key that the caller may manage; `place` is at fault if no administrator would be left. */
+export async function manageKey<T>(
+  change: Change,
+  id: string,
+  place: readonly string[],
+  work: (before: ApiKeyDraft) => Promise<T>,
+): Promise<T> {
+  const manage = async () => work(await lockManagedKey(change, id))
+  // The scopes of a key never change.
+  const scopes = await findApiKeyScopes(change.tx, id)
+  return scopes?.includes('ADMIN') ? keepAdministration(change, () => place, manage) : manage()
+}
+
+/** Writes a locked key within a change, unless it is as it shall be. */
+export async function writeIfChanged(change: Change, before: ApiKeyDraft, after: ApiKeyDraft): Promise<void> {
+  if (isDeepStrictEqual(before, after)) return
+  await writeApiKey(change.tx, before, after)
+  // It stays revoked, so nothing can be used under its limits any more.
+  if (after.revokedAt && !before.revokedAt) await dropLimits(change, [after.id])
+  recordApiKey(change, before, after)
+}

@@ -1,0 +1,15 @@
+import { saveDeploymentProbe } from '../../storage/deployment/probe.ts'
+import type { ControlContext } from '../kit/context.ts'
+import { probeEndpoints } from './probe.ts'
+
+/** Whether the endpoints are asked for their models before the answer; off by default, but on in the API. */
+export interface CheckInput {
+  readonly check?: boolean
+}
+
+/** Asks the endpoints as they are now, and keeps what they said. A server that is away is no reason to refuse: it may start later. */
+export async function checkDeployment(control: ControlContext, id: string): Promise<void> {
+  const backend = control.snapshots.current().backends.get(id)
+  if (backend?.kind !== 'deployment') return
+  await saveDeploymentProbe(control.db, id, await probeEndpoints(control, backend))
+}
