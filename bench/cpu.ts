@@ -46,7 +46,16 @@ export const serverCore: readonly string[] = canPin ? ['taskset', '-c', '0'] : [
 
 /** Puts processes, and what they fork from now on, on the other core. */
 export function moveToLoadCore(pids: readonly number[]): void {
-  if (canPin) for (const pid of pids) spawnSync('taskset', ['-a', '-c', '-p', '1', String(pid)])
+  moveTo(1, pids)
+}
+
+/** The same with the core of the server under test. */
+export function moveToServerCore(pids: readonly number[]): void {
+  moveTo(0, pids)
+}
+
+function moveTo(core: number, pids: readonly number[]): void {
+  if (canPin) for (const pid of pids) spawnSync('taskset', ['-a', '-c', '-p', String(core), String(pid)])
 }
 
 // The fields of /proc/<pid>/stat behind the command's name, which may contain anything: index 0 is the state.

@@ -6,6 +6,7 @@ import { nginx } from './contenders/nginx.ts'
 import { portkey } from './contenders/portkey.ts'
 import { signalbox, signalboxUndici } from './contenders/signalbox.ts'
 import { compileSection } from './sections/compile.ts'
+import { databaseSection } from './sections/database.ts'
 import { drainSection } from './sections/drain.ts'
 import { goneSection } from './sections/gone.ts'
 import { graphqlSection } from './sections/graphql.ts'
@@ -38,6 +39,7 @@ const sections: readonly Section[] = [
   graphqlSection,
   compileSection,
   usageSection,
+  databaseSection,
   drainSection,
 ]
 const starts: readonly ContenderStart[] = [direct, nginx, portkey, signalbox, signalboxUndici]
