@@ -14,8 +14,8 @@ import { createUsageEncoder } from '../../src/storage/usage/ledger/encoder.ts'
 import { insertUsageEntries } from '../../src/storage/usage/ledger/insert.ts'
 import { createUsagePartitions } from '../../src/storage/usage/ledger/partitions.ts'
 import type { UsageEntry } from '../../src/routing/usage/entry.ts'
-import { leaseMs, type LeaseAsk } from '../../src/routing/limits/lease.ts'
-import type { BudgetAsk } from '../../src/routing/limits/budget-lease.ts'
+import { leaseMs, type LeaseRequest } from '../../src/routing/limits/lease.ts'
+import type { BudgetLeaseRequest } from '../../src/routing/limits/budget-lease.ts'
 import type { Budget } from '../../src/routing/limits/limit.ts'
 import { startProduct } from '../../test/support/product.ts'
 import { usageRecord } from '../../test/support/usage-record.ts'
@@ -87,7 +87,7 @@ async function measureRecords({ db }: Database, count: number): Promise<Row[]> {
 
 /** As gateways take turns: all of them at the same buckets. */
 async function measureLimits(db: Db, forMs: number, buckets: number): Promise<Row> {
-  const asks = Array.from({ length: buckets }, (_, i): LeaseAsk => ({
+  const asks = Array.from({ length: buckets }, (_, i): LeaseRequest => ({
     limitId: `lim_bench_${i}`,
     bucket: '',
     unit: 'REQUESTS',
@@ -121,7 +121,7 @@ async function measureBudgets(db: Db, forMs: number): Promise<Row> {
     unpricedReserve: null,
     raise: null,
   }
-  const ask: BudgetAsk = {
+  const ask: BudgetLeaseRequest = {
     budget,
     bucket: '',
     periodStartMs,
