@@ -39,6 +39,7 @@ export class BudgetBucket implements LeaseHolder<BudgetLeaseRequest, BudgetAnswe
   follow(budget: Budget): void {
     this.budget = budget
     this.#free = null
+    this.#hasRefused = false
     this.share.askAnew()
   }
 

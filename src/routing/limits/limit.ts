@@ -39,6 +39,8 @@ export interface RateLimit {
 
 export interface Budget {
   readonly id: string
+  /** Grows with each change of it. */
+  readonly revision: number
   readonly subject: LimitSubject
   readonly per: readonly LimitDimension[]
   /** USD, an exact decimal. */

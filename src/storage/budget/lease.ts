@@ -39,16 +39,18 @@ export async function leaseBudgets(
 async function lockBuckets(tx: Tx, asks: readonly BudgetLeaseRequest[]): Promise<void> {
   const rows = asks.map(rowOf)
   await sql`
-    INSERT INTO budget_bucket AS b (budget_id, bucket, period_start, turn_at, refused_at, refused_since)
-    SELECT budget_id, bucket, period_start, now, refused_at, refused_at
+    INSERT INTO budget_bucket AS b (budget_id, bucket, period_start, turn_at, refused_at, refused_since, refused_revision)
+    SELECT budget_id, bucket, period_start, now, refused_at, refused_at, CASE WHEN has_refused THEN revision END
     FROM jsonb_to_recordset(${JSON.stringify(rows)})
-      AS a (budget_id text, bucket text, period_start timestamptz, has_refused boolean),
+      AS a (budget_id text, bucket text, period_start timestamptz, revision integer, has_refused boolean),
       clock_timestamp() AS now, LATERAL (SELECT CASE WHEN has_refused THEN now END AS refused_at) AS refusal
     ORDER BY budget_id COLLATE "C", bucket COLLATE "C", period_start
     ON CONFLICT (budget_id, bucket, period_start) DO UPDATE SET turn_at = excluded.turn_at,
       refused_at = coalesce(excluded.refused_at, b.refused_at),
       refused_since = CASE WHEN excluded.refused_at IS NULL OR excluded.refused_at < b.refused_at + interval '1 minute'
-        THEN coalesce(b.refused_since, excluded.refused_since) ELSE excluded.refused_since END`.execute(tx)
+        THEN coalesce(b.refused_since, excluded.refused_since) ELSE excluded.refused_since END,
+      -- A gateway that has not heard of a change yet says nothing of the budget as it is now.
+      refused_revision = greatest(b.refused_revision, excluded.refused_revision)`.execute(tx)
 }
 
 function rowOf(ask: BudgetLeaseRequest, number: number) {
@@ -57,6 +59,7 @@ function rowOf(ask: BudgetLeaseRequest, number: number) {
     budget_id: ask.budget.id,
     bucket: ask.bucket,
     period_start: new Date(ask.periodStartMs),
+    revision: ask.budget.revision,
     allowed: allowedIn(ask.budget, ask.periodStartMs),
     held: ask.held,
     in_use: ask.inUse,

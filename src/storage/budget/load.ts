@@ -21,6 +21,7 @@ export async function loadBudgets(db: Db, ids?: readonly string[]): Promise<Budg
 export function budgetOf(row: Selectable<BudgetTable>): Budget {
   return {
     id: row.id,
+    revision: row.revision,
     subject: subjectOf(row),
     per: row.per,
     amount: canonicalDecimal(row.amount),

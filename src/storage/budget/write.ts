@@ -4,15 +4,13 @@ import type { Tx } from '../database/db.ts'
 import { subjectColumns } from '../limit/subject.ts'
 import { budgetOf } from './load.ts'
 
-/** What an operator can change of a budget. */
-export interface BudgetDraft extends Budget {
-  readonly revision: number
-}
+/** A budget as it is, or shall be. */
+export type BudgetDraft = Budget
 
 /** The budget, locked until the end of the transaction. */
 export async function findBudgetForUpdate(tx: Tx, id: string): Promise<BudgetDraft | undefined> {
   const row = await tx.selectFrom('budget').selectAll().where('id', '=', id).forUpdate().executeTakeFirst()
-  return row && { ...budgetOf(row), revision: row.revision }
+  return row && budgetOf(row)
 }
 
 /** The budgets of these subjects, locked until the end of the transaction. */
@@ -24,7 +22,7 @@ export async function lockBudgetsOf(tx: Tx, subjectIds: readonly string[]): Prom
     .orderBy('id')
     .forUpdate()
     .execute()
-  return rows.map((row) => ({ ...budgetOf(row), revision: row.revision }))
+  return rows.map(budgetOf)
 }
 
 /** Writes a new budget. */

@@ -225,6 +225,7 @@ test('a raise is added to the running period, once for each idempotency key, and
   const budget = () => control.snapshots.current().limits.budgets.get(id)!
   expect(budget()).toEqual({
     id,
+    revision: 1,
     subject: { kind: 'INSTALLATION' },
     per: [],
     amount: '10.5',

@@ -39,6 +39,7 @@ function rateLimit(rest: Partial<RateLimit>): RateLimit {
 function budget(rest: Partial<Budget>): Budget {
   return {
     id: 'bud_test',
+    revision: 1,
     subject: { kind: 'INSTALLATION' },
     per: [],
     amount: '1',

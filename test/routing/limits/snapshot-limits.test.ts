@@ -21,7 +21,7 @@ function rateLimit(id: string, subject: LimitSubject, requestsPerMinute = 60): R
 
 function budget(id: string, subject: LimitSubject, amount = '1'): Budget {
   const rest = { per: [], period: 'MONTH', timeZone: 'UTC', warnAt: [], onExhausted: 'REFUSE' } as const
-  return { id, subject, amount, ...rest, unpricedReserve: null, raise: null }
+  return { id, revision: 1, subject, amount, ...rest, unpricedReserve: null, raise: null }
 }
 
 const empty: Configuration = joinConfiguration([...configurationParts(emptySnapshot)])
