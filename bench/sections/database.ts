@@ -110,6 +110,7 @@ async function measureLimits(db: Db, forMs: number, buckets: number): Promise<Ro
 async function measureBudgets(db: Db, forMs: number): Promise<Row> {
   const periodStartMs = Math.floor(Date.now() / 86_400_000) * 86_400_000
   const budget: Budget = {
+    revision: 1,
     id: 'bgt_bench',
     subject: { kind: 'INSTALLATION' },
     per: [],
