@@ -6,17 +6,18 @@ import { useLive } from './use-live.ts'
 const ConfigChanged = graphql(`
   subscription ConfigChanged {
     configChanged {
-      version
+      token
     }
   }
 `)
 
-const VersionContext = createContext(0)
+/** The token of the version: a number comes again after a failover that lost changes. Empty: not known yet. */
+const VersionContext = createContext('')
 
 /** Tells everything below of each change of the configuration, whoever made it. */
 export function ConfigVersionProvider({ children }: { readonly children: ReactNode }) {
   const { data } = useLive(ConfigChanged, {})
-  return <VersionContext value={data?.configChanged.version ?? 0}>{children}</VersionContext>
+  return <VersionContext value={data?.configChanged.token ?? ''}>{children}</VersionContext>
 }
 
 export interface ConfigQuery<Data> {
@@ -38,7 +39,7 @@ export function useConfigQuery<Data, Variables extends AnyVariables>(
     (options: { requestPolicy: 'network-only' }) => void,
   ]
   useEffect(() => {
-    const isNews = seen.current !== 0 && seen.current !== version
+    const isNews = seen.current !== '' && seen.current !== version
     seen.current = version
     if (isNews && isWanted) execute({ requestPolicy: 'network-only' })
   }, [version, isWanted, execute])

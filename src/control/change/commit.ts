@@ -72,9 +72,9 @@ export async function commitChange<T>(
   work: (change: Change) => Promise<T>,
 ): Promise<Answer<T>> {
   try {
-    const { value, version, compiled } = await retryDeadlocks(() => runChange(control, options, work))
+    const { value, version, token, compiled } = await retryDeadlocks(() => runChange(control, options, work))
     if (compiled) control.snapshots.publish(compiled.snapshot, compiled.base)
-    const spread = options.input?.waitFor === 'COMMITTED' ? null : await control.propagation.wait(version)
+    const spread = options.input?.waitFor === 'COMMITTED' ? null : await control.propagation.wait(version, token)
     return { ok: true, value, version, spread }
   } catch (error) {
     const refusals = error instanceof RefusalError ? error.refusals : refusalsOfConstraint(error, options.action)
@@ -87,6 +87,8 @@ export async function commitChange<T>(
 interface Committed<T> {
   readonly value: T
   readonly version: number
+  /** Null: not known, because an earlier call made the version. */
+  readonly token: string | null
   /** Undefined: nothing was changed. */
   readonly compiled?: NextSnapshot
 }
@@ -125,13 +127,15 @@ async function runChange<T>(
     const written = { ...options, reason, touched, entries, revisions }
     if (touched.size === 0) {
       if (entries.length > 0) await writeHistory(tx, written, await lockConfigVersion(tx))
-      return { value, version: answeredVersion ?? (await getConfigVersion(tx)).version }
+      if (answeredVersion !== undefined) return { value, version: answeredVersion, token: null }
+      const { version, token } = await getConfigVersion(tx)
+      return { value, version, token }
     }
     const compiled = await commitNext(tx, control, written)
-    const { version } = compiled.snapshot
+    const { version, token } = compiled.snapshot
     for (const record of records) await record(version)
     await control.beforeCommit?.(tx, [...touched])
-    return { value, version, compiled }
+    return { value, version, token, compiled }
   })
 }
 

@@ -33,8 +33,11 @@ export interface SnapshotHolder {
 
 /** Which gateways serve a version. Neither throws: what was committed is answered as committed, whatever the database does then. */
 export interface Propagator {
-  /** Resolves when every live gateway serves `version` at least, or after 5 s. */
-  wait(version: number): Promise<VersionSpread>
+  /**
+   * Resolves when every live gateway serves `version` at least, or after 5 s. With its token also when a failover has lost it: then it is
+   * not applied, though the number may be served.
+   */
+  wait(version: number, token: string | null): Promise<VersionSpread>
   /** How far it is now. */
   look(version: number): Promise<VersionSpread>
 }

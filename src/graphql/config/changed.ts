@@ -1,8 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Actor } from '../../control/kit/context.ts'
 import { typeOfId } from '../../routing/config/object-id.ts'
-import { findConfigChange, listConfigChanges } from '../../storage/change/read.ts'
-import { getConfigVersion } from '../../storage/change/version.ts'
+import {
+  type ChangeBase,
+  type ConfigChangeRow,
+  findVersion,
+  getLatestChange,
+  listChangesAfter,
+} from '../../storage/change/read.ts'
 import { isAway } from '../../storage/database/is-away.ts'
 import { ActorRef, loadActor } from '../kit/actor.ts'
 import { readsConfig } from '../kit/authorisation.ts'
@@ -13,18 +18,22 @@ import { loadNodes } from '../schema/node.ts'
 import { NodeRef } from '../schema/refs.ts'
 import { openSubscription, type SubscriptionEvent, valueOfEvent } from '../kit/subscription.ts'
 
-interface ConfigChange {
-  readonly version: number
-  readonly committedAt: Date
-  /** Null: nobody, because nothing was ever changed. */
-  readonly actorId: string | null
-  readonly subjectIds: readonly string[]
+interface ConfigChange extends ConfigChangeRow {
+  readonly resync: boolean
 }
 
 const ConfigChangeRef = builder.objectRef<ConfigChange>('ConfigChange').implement({
   description: 'A committed change of the configuration.',
   fields: (t) => ({
     version: t.expose('version', { type: 'SafeInt', description: 'The version that it made.' }),
+    token: t.exposeString('token', {
+      description:
+        'Tells the version from one with the same number that a restore or a failover of the database has undone.',
+    }),
+    resync: t.exposeBoolean('resync', {
+      description:
+        'Whether the database has lost what was told before, by a restore or a failover. `version` is what it has now, and may be lower than before or the same: read what you need anew.',
+    }),
     committedAt: t.field({
       type: 'DateTime',
       description: 'When it was committed.',
@@ -39,7 +48,7 @@ const ConfigChangeRef = builder.objectRef<ConfigChange>('ConfigChange').implemen
     changed: t.field({
       type: [NodeRef],
       description:
-        'The changed objects that still exist and that the caller may see: users and keys only with `ADMIN`. Empty in the first event.',
+        'The changed objects that still exist and that the caller may see: users and keys only with `ADMIN`. Empty in the first event without `since`, and with `resync`.',
       resolve: ({ subjectIds }, _args, context) =>
         loadNodes(
           context,
@@ -57,8 +66,8 @@ function maySeeSubject(actor: Actor, id: string): boolean {
 builder.subscriptionField('configChanged', (t) =>
   t.field({
     type: ConfigChangeRef,
-    description:
-      'Changes of the configuration. The first event is the current version, or with `since` the first change after that one; after it none is left out.',
+    description: `Changes of the configuration. The first event is the current version, or with \`since\` the first change after that one; after it none is left out.
+If the database loses changes that were told, by a restore or a failover, the next event has \`resync\` and the version that it has then.`,
     authScopes: readsConfig,
     args: {
       since: t.arg({
@@ -66,10 +75,13 @@ builder.subscriptionField('configChanged', (t) =>
         description:
           'First the changes after this version, e.g. the last one that was seen. One that is too old is an error.',
       }),
+      sinceToken: t.arg.string({
+        description: 'The `token` of `since`: if the database has lost that version, the first event has `resync`.',
+      }),
     },
-    subscribe: async (_root, { since }, context) => {
-      if (since != null) await requireKept(context.reads.db, since)
-      return watchChanges(context, since ?? undefined)
+    subscribe: async (_root, { since, sinceToken }, context) => {
+      if (since == null) return watchChanges(context)
+      return watchChanges(context, await requireBase(context.reads.db, since, sinceToken ?? undefined))
     },
     resolve: (event, _args, context) => valueOfEvent(event, context),
   }),
@@ -80,16 +92,20 @@ const batchSize = 100
 /** Until a database that is away is asked again. */
 const awayPauseMs = 1_000
 
-/** Throws unless all changes after this version can be told. */
-async function requireKept(db: GraphQLContext['db'], since: number): Promise<void> {
-  const { version } = await getConfigVersion(db)
-  if (since < 0 || since > version)
-    throw badUserInput(`\`since\` is a version from 0 to the current one, which is ${version}.`)
-  const [next] = await listConfigChanges(db, since, 1)
-  if (since < version && next?.version !== since + 1)
+/** The version to go on from. Throws unless all changes after it can be told, or its token says that it is lost. */
+async function requireBase(db: GraphQLContext['db'], version: number, knownToken?: string): Promise<ChangeBase> {
+  const latest = await getLatestChange(db)
+  const kept = version === latest.version ? latest : await findVersion(db, version)
+  const isLost = knownToken !== undefined && (kept ? kept.token !== knownToken : version > latest.version)
+  if (isLost) return { version, token: knownToken }
+  if (version < 0 || version > latest.version)
+    throw badUserInput(`\`since\` is a version from 0 to the current one, which is ${latest.version}.`)
+  const base = { version, token: kept?.token ?? null }
+  if (!(await listChangesAfter(db, base, 1)))
     throw badUserInput(
-      `The changes after version ${since} are not kept any more. Read what you need anew, and follow from version ${version}.`,
+      `The changes after version ${version} are not kept any more. Read what you need anew, and follow from version ${latest.version}.`,
     )
+  return base
 }
 
 /**
@@ -98,23 +114,18 @@ async function requireKept(db: GraphQLContext['db'], since: number): Promise<voi
  */
 function watchChanges(
   context: GraphQLContext,
-  since: number | undefined,
+  since?: ChangeBase,
 ): AsyncIterableIterator<SubscriptionEvent<ConfigChange>> {
   const { db } = context.reads
   const wakeUps = openSubscription<void>(context, { scopes: readsConfig, capacity: 1, overflow: 'DROP_OLDEST' })
   wakeUps.onEnd(context.live.onSnapshot(() => wakeUps.push({ value: undefined })))
-  let version = since
+  let told = since
   let pending: ConfigChange[] = []
 
-  const read = async () => {
-    if (version === undefined) return [await currentVersion(db)]
-    const rows = await listConfigChanges(db, version, batchSize)
-    return rows.map((row) => ({
-      version: row.version,
-      committedAt: row.committed_at,
-      actorId: row.actor_id,
-      subjectIds: row.subject_ids,
-    }))
+  const read = async (): Promise<ConfigChange[]> => {
+    const changes = told && (await listChangesAfter(db, told, batchSize))
+    if (changes) return changes.map((change) => ({ ...change, resync: false }))
+    return [{ ...(await getLatestChange(db)), subjectIds: [], resync: told !== undefined }]
   }
   /** A database that is away is awaited: its restart ends no subscription. Empty once this one is over. */
   const readWhenThere = async (): Promise<ConfigChange[]> => {
@@ -137,7 +148,7 @@ function watchChanges(
       if ('fault' in wakeUp.value) return { done: false, value: wakeUp.value }
     }
     const value = pending.shift()!
-    version = value.version
+    told = value
     return { done: false, value: { value } }
   }
   // A source that throws is asked nothing more, and not told that it is over: it would listen for ever.
@@ -160,10 +171,4 @@ function watchChanges(
       return this
     },
   }
-}
-
-async function currentVersion(db: GraphQLContext['db']): Promise<ConfigChange> {
-  const { version, committed_at: committedAt } = await getConfigVersion(db)
-  const change = await findConfigChange(db, version)
-  return { version, committedAt, actorId: change?.actor_id ?? null, subjectIds: [] }
 }

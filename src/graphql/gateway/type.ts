@@ -36,8 +36,5 @@ export const Gateway = builder.objectRef<GatewayStatus>('Gateway').implement({
 
 /** This process's own gateway as it is now, and not as it said last. */
 export function asItIs({ control, live }: GraphQLContext, gateway: GatewayRow): GatewayRow {
-  const { version } = control.snapshots.current()
-  return gateway.id === live.gatewayId && gateway.applied_version < version
-    ? { ...gateway, applied_version: version }
-    : gateway
+  return gateway.id === live.gatewayId ? { ...gateway, applied_version: control.snapshots.current().version } : gateway
 }

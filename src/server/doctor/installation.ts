@@ -4,7 +4,7 @@ import { getConfigVersion } from '../../storage/change/version.ts'
 import { loadConfiguration } from '../../storage/config/load.ts'
 import type { Db } from '../../storage/database/db.ts'
 import { listMissingMigrations, listUnknownMigrations } from '../../storage/database/migrate.ts'
-import { type GatewayRow, listProcesses } from '../../storage/gateway/write.ts'
+import { type GatewayRow, isGateway, listProcesses, serves } from '../../storage/gateway/write.ts'
 import { type SecretBox, SecretBoxError } from '../../storage/secret/box.ts'
 import { getEncryptionKeyId } from '../../storage/secret/installation.ts'
 import { listForbiddenUpstreams } from '../upstream/forbidden-upstreams.ts'
@@ -129,7 +129,7 @@ async function examineProcesses(db: Db, version: string): Promise<Finding> {
       `${text} Lost: ${shortList(lost.map(nameOf))}.`,
       'Look after them, or forget them with `gatewayForget`: they may still serve what they knew last.',
     )
-  const behind = live.filter(({ role, applied_version }) => role !== 'control' && applied_version < latest.version)
+  const behind = live.filter((row) => isGateway(row) && !serves(row, latest.version))
   if (behind.length > 0)
     return warn(
       check,

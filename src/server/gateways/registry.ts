@@ -1,7 +1,9 @@
 import { hostname } from 'node:os'
 import { setTimeout as sleep } from 'node:timers/promises'
+import DataLoader from 'dataloader'
 import type { Propagator, VersionSpread } from '../../control/kit/context.ts'
 import type { DatabaseContact } from '../../routing/problems/problem-facts.ts'
+import { areVersionsKept } from '../../storage/change/read.ts'
 import type { VersionId } from '../../storage/config/load.ts'
 import type { Db } from '../../storage/database/db.ts'
 import {
@@ -149,6 +151,18 @@ export function openGatewayRegistry(options: {
     return { applied: isServedHere && pending.length === 0, pendingGateways: pending, isSettled }
   }
 
+  /** Those who ask in the same turn share one statement. */
+  const keptVersions = new DataLoader((versions: readonly VersionId[]) => areVersionsKept(db, versions), {
+    cache: false,
+  })
+  /** Serving the number is not enough: a failover may have lost the version, and another one have its number. */
+  const spreadOfKept = async (version: number, token: string | null) => {
+    const spread = await spreadOf(version)
+    if (!spread.isSettled || token === null) return spread
+    const isKept = await keptVersions.load({ version, token }).catch(() => undefined)
+    return isKept ? spread : { ...spread, applied: false, isSettled: isKept === false }
+  }
+
   const nextNotice = (limitMs: number) => {
     const { promise, resolve } = Promise.withResolvers<void>()
     const step = setTimeout(resolve, Math.min(waitStepMs, limitMs))
@@ -173,10 +187,10 @@ export function openGatewayRegistry(options: {
     noticeApplied: wakeWaiters,
     propagation: {
       look: spreadOf,
-      async wait(version) {
+      async wait(version, token) {
         const deadline = performance.now() + waitLimitMs
         for (;;) {
-          const { isSettled, ...spread } = await spreadOf(version)
+          const { isSettled, ...spread } = await spreadOfKept(version, token)
           const leftMs = deadline - performance.now()
           if (isSettled || leftMs <= 0) return spread
           await nextNotice(leftMs)

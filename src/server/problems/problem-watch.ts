@@ -163,7 +163,7 @@ function gatewayFact(
   snapshot: Snapshot,
   { latest, nextCommits }: StoredFacts,
 ): GatewayFact {
-  const appliedVersion = row.id === ownId ? Math.max(row.applied_version, snapshot.version) : row.applied_version
+  const appliedVersion = row.id === ownId ? snapshot.version : row.applied_version
   const isBehind = latest !== null && (appliedVersion < latest.version || !row.follows)
   return {
     id: row.id,

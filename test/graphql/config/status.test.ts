@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { findConfigChange } from '../../../src/storage/change/read.ts'
+import { findVersion } from '../../../src/storage/change/read.ts'
 import { upsertGateway } from '../../../src/storage/gateway/write.ts'
 import { addDeployment } from '../support/objects.ts'
 import { openTestApi, type TestApi } from '../support/open-api.ts'
@@ -27,7 +27,7 @@ async function status(): Promise<ConfigStatus> {
 }
 
 const tokenOf = async (version: number) =>
-  (await findConfigChange(api.control.db, version))?.token ?? `no version ${version}`
+  (await findVersion(api.control.db, version))?.token ?? `no version ${version}`
 
 const report = async (id: string, version: number, token?: string) =>
   upsertGateway(api.control.db, {

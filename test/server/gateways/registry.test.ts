@@ -13,6 +13,7 @@ import { createSecretBox } from '../../../src/storage/secret/box.ts'
 import { deleteGateway, upsertGateway } from '../../../src/storage/gateway/write.ts'
 import { openDatabaseProxy } from '../../support/database-proxy.ts'
 import { administrator, openTestControl, type TestControl, valueOf } from '../../support/control.ts'
+import { loseCommitsAfter } from '../../support/failover.ts'
 import { until } from '../../support/until.ts'
 
 const log = { error: () => undefined, warn: () => undefined }
@@ -111,9 +112,9 @@ test('what was committed is answered as committed, though the database goes away
   let waits = 0
   const propagation = {
     ...registry.propagation,
-    wait: (version: number) => {
+    wait: (version: number, token: string | null) => {
       waits++
-      return registry.propagation.wait(version)
+      return registry.propagation.wait(version, token)
     },
   }
   const answer = createUser({ ...control, propagation }, administrator, { name: 'ada' })
@@ -124,6 +125,27 @@ test('what was committed is answered as committed, though the database goes away
     spread: { applied: false, pendingGateways: [{ id: 'gateway-behind' }] },
   })
   proxy.restore()
+})
+
+test('a change that a failover loses during the wait is not applied, though its number is served', async () => {
+  await using control = await openTestControl()
+  await createUser(control, administrator, { name: 'ada' })
+  const own = await openProcess(control, 'gateway-own')
+  await using _own = own.registry
+  // Pending for ever, so that the wait is on when the database fails over.
+  await addSilentGateway(control, 'gateway-behind', -60)
+  await using follower = openConfigFollower({ db: control.db, box: control.box, store: control.snapshots, log })
+  const { version } = control.snapshots.current()
+
+  const answer = createUser(own.control, administrator, { name: 'lost' })
+  await until(() => control.snapshots.current().version === version + 1)
+  await loseCommitsAfter(control.db, version)
+  for (const name of ['instead', 'more'])
+    await createUser({ ...control, snapshots: createSnapshotStore() }, administrator, { name })
+  await deleteGateway(control.db, 'gateway-behind')
+  await follower.catchUp()
+  expect(await answer).toMatchObject({ ok: true, version: version + 1, spread: { applied: false } })
+  expect(control.snapshots.current().version).toBe(version + 2)
 })
 
 test('a process that serves what the database has lost serves what it has, at once', async () => {
@@ -137,11 +159,7 @@ test('a process that serves what the database has lost serves what it has, at on
 
   // A failover that loses the last commit, and another change in its place: the same number, another token.
   await sql`delete from app_user where name = 'lost'`.execute(control.db)
-  await sql`delete from config_change where version = ${served.version}`.execute(control.db)
-  await sql`update config_version set version = version - 1`.execute(control.db)
-  await sql`update config_version set token = (select token from config_change order by version desc limit 1)`.execute(
-    control.db,
-  )
+  await loseCommitsAfter(control.db, served.version - 1)
   const elsewhere = { ...control, snapshots: createSnapshotStore() }
   const made = await createUser(elsewhere, administrator, { name: 'instead' })
   expect(made.version).toBe(served.version)
