@@ -8,6 +8,8 @@ export interface Proxy extends AsyncDisposable {
   readonly origin: string
   /** Closes all connections and refuses new ones, until `restore`. */
   readonly cut: () => void
+  /** What is connected now passes on nothing more, and stays open, as when a laptop has slept. */
+  readonly freeze: () => void
   readonly restore: () => void
 }
 
@@ -22,6 +24,7 @@ export interface ProxyOptions {
 export async function openProxy({ target, prefix = '', letsUpgrade = true }: ProxyOptions): Promise<Proxy> {
   const { hostname, port } = new URL(target)
   const sockets = new Set<Socket>()
+  const onwards = new Set<Socket>()
   let isCut = false
   const pathOf = (url = '/') => (url.startsWith(prefix) ? url.slice(prefix.length) || '/' : '/outside-of-the-prefix')
   const server = createServer((request, response) => {
@@ -51,6 +54,8 @@ export async function openProxy({ target, prefix = '', letsUpgrade = true }: Pro
       onward.write(head)
       onward.pipe(socket).pipe(onward)
     })
+    onwards.add(onward)
+    onward.once('close', () => onwards.delete(onward))
     onward.on('error', () => socket.destroy())
     socket.once('close', () => onward.destroy())
     return undefined
@@ -62,6 +67,9 @@ export async function openProxy({ target, prefix = '', letsUpgrade = true }: Pro
     cut() {
       isCut = true
       for (const socket of sockets) socket.destroy()
+    },
+    freeze() {
+      for (const socket of onwards) socket.unpipe().pause()
     },
     restore() {
       isCut = false

@@ -28,6 +28,10 @@ export interface LiveLinkOptions {
 const maxStreams = 4
 /** A proxy that lets no WebSocket through is told by so many attempts without a single connection. */
 const maxFirstAttempts = 2
+/** A stream that the other side ended, e.g. because it restarts, is opened again after this time. */
+const reopenMs = 1_000
+/** A peer that answers no ping for so long is gone: a laptop that slept, a network that was changed. */
+const pongWithinMs = 5_000
 const forbidden = 4403
 
 /**
@@ -36,30 +40,79 @@ const forbidden = 4403
  */
 export function createLiveLink(options: LiveLinkOptions): LiveLink {
   const states = createStates()
+  const streams = new Set<Stream>()
   let transport = openWebSocket(options, states.set, () => {
-    transport.close()
+    const refused = transport
     transport = openEventStreams(options, states.set)
-    for (const restart of active) restart()
+    for (const stream of streams) stream.begin()
+    refused.close()
   })
-  const active = new Set<() => void>()
   return {
     subscribe(operation, sink) {
-      let end = transport.subscribe(operation, sink)
-      const restart = () => {
-        end = transport.subscribe(operation, sink)
-      }
-      active.add(restart)
+      const stream = createStream((ownSink) => transport.subscribe(operation, ownSink), sink)
+      streams.add(stream)
+      stream.begin()
       return () => {
-        active.delete(restart)
-        end()
+        streams.delete(stream)
+        stream.end()
       }
     },
     onState: states.listen,
     close() {
-      active.clear()
+      for (const stream of streams) stream.end()
+      streams.clear()
       transport.close()
     },
   }
+}
+
+interface Stream {
+  /** Ends what runs of it, and begins it on the transport of the moment. */
+  readonly begin: () => void
+  readonly end: () => void
+}
+
+/**
+ * A subscription that outlives its transports. Only what was begun last is heard; what ends before `end` was called, and was not
+ * refused by the API, is begun again.
+ */
+function createStream(subscribe: (sink: Sink) => () => void, sink: Sink): Stream {
+  let current: object | undefined
+  let endCurrent: (() => void) | undefined
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const end = () => {
+    current = undefined
+    clearTimeout(timer)
+    endCurrent?.()
+    endCurrent = undefined
+  }
+  const begin = () => {
+    end()
+    const mine = {}
+    let isRefused = false
+    current = mine
+    const again = () => {
+      timer = setTimeout(begin, reopenMs)
+    }
+    endCurrent = subscribe({
+      next: (value) => {
+        const { errors, data } = value as { errors?: unknown; data?: unknown }
+        isRefused = errors !== undefined && !data
+        if (current === mine) sink.next(value)
+      },
+      error: (error) => {
+        if (current !== mine) return
+        if (Array.isArray(error)) sink.error(error)
+        else again()
+      },
+      complete: () => {
+        if (current !== mine) return
+        if (isRefused) sink.complete()
+        else again()
+      },
+    })
+  }
+  return { begin, end }
 }
 
 type Transport = Pick<LiveLink, 'subscribe' | 'close'>
@@ -72,38 +125,47 @@ function openWebSocket(
   let wasConnected = false
   let attempts = 0
   let hasGivenUp = false
+  let isClosed = false
+  let pongTimer: ReturnType<typeof setTimeout> | undefined
   const client = createWebSocketClient({
     url: webSocketUrl,
     connectionParams: { authorization: `Bearer ${key}` },
     lazyCloseTimeout: 3_000,
     keepAlive: 10_000,
     retryAttempts: Number.POSITIVE_INFINITY,
-    retryWait: (tries) => pause(Math.min(500 * 2 ** tries, 8_000) * (0.75 + Math.random() / 2)),
-    shouldRetry: () => !hasGivenUp,
+    retryWait: pauseBeforeRetry,
+    shouldRetry: () => true,
     on: {
       connecting: () => setState(wasConnected ? 'reconnecting' : 'connecting'),
       connected: () => {
         wasConnected = true
         setState('live')
       },
+      ping: (isReceived) => {
+        if (!isReceived) pongTimer = setTimeout(() => client.terminate(), pongWithinMs)
+      },
+      pong: (isReceived) => {
+        if (isReceived) clearTimeout(pongTimer)
+      },
       closed: (event) => {
+        clearTimeout(pongTimer)
+        if (hasGivenUp || isClosed) return undefined
         const { code, wasClean } = event as CloseEvent
         if (code === forbidden) return onRefused()
         setState(wasClean && code === 1_000 ? 'idle' : 'reconnecting')
-        if (wasConnected || ++attempts < maxFirstAttempts || hasGivenUp) return undefined
+        if (wasConnected || ++attempts < maxFirstAttempts) return undefined
         hasGivenUp = true
         return giveUp()
       },
     },
   })
   return {
-    // What ends because this gave up is begun again on the other transport.
-    subscribe: (operation, sink) =>
-      client.subscribe(operation, {
-        ...sink,
-        error: (error) => (hasGivenUp || isForbidden(error) ? undefined : sink.error(error)),
-      }),
-    close: () => void client.dispose(),
+    subscribe: (operation, sink) => client.subscribe(operation, sink),
+    close: () => {
+      isClosed = true
+      // Rejects if it was connecting, which nobody waits for any more.
+      Promise.resolve(client.dispose()).catch(() => undefined)
+    },
   }
 }
 
@@ -116,19 +178,21 @@ function openEventStreams(
     headers: { authorization: `Bearer ${key}` },
     credentials: 'omit',
     retryAttempts: Number.POSITIVE_INFINITY,
-    retry: (tries) => pause(Math.min(500 * 2 ** tries, 8_000) * (0.75 + Math.random() / 2)),
-    onMessage: () => setState('live'),
-  })
-  const slots = createSlots(maxStreams, (operation: Operation, sink: Sink) =>
-    client.subscribe(operation, {
-      ...sink,
-      error: (error) => {
-        if (isUnauthenticated(error)) onRefused()
-        else setState('reconnecting')
-        sink.error(error)
+    retry: pauseBeforeRetry,
+    // The client takes every answer without success for a lost connection, and would ask for ever with a key that is revoked.
+    fetchFn: async (url: string, init: RequestInit) => {
+      const response = await fetch(url, init)
+      if (response.status === 401) onRefused()
+      return response
+    },
+    on: {
+      connecting: (isRetry) => {
+        if (isRetry) setState('reconnecting')
       },
-    }),
-  )
+      message: () => setState('live'),
+    },
+  })
+  const slots = createSlots(maxStreams, (operation: Operation, sink: Sink) => client.subscribe(operation, sink))
   return { subscribe: slots.open, close: () => client.dispose() }
 }
 
@@ -149,14 +213,7 @@ function createStates() {
   }
 }
 
-function isForbidden(error: unknown): boolean {
-  return error instanceof CloseEvent && error.code === forbidden
-}
-
-function isUnauthenticated(error: unknown): boolean {
-  return error !== null && typeof error === 'object' && (error as { response?: Response }).response?.status === 401
-}
-
-function pause(ms: number): Promise<void> {
+function pauseBeforeRetry(tries: number): Promise<void> {
+  const ms = Math.min(500 * 2 ** tries, 8_000) * (0.75 + Math.random() / 2)
   return new Promise((resolve) => setTimeout(resolve, ms))
 }
