@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { glob, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isObjectType } from 'graphql'
 import { expect, test } from 'vitest'
@@ -47,3 +47,28 @@ test('states that operators read are explained by their words', () => {
     expect([...words]).toContain(word)
   }
 })
+
+const codeNouns = [...page.slice(page.indexOf('## Nouns of the code')).matchAll(/^\| ([a-z]+) \| /gm)].map(
+  ([, noun]) => noun!,
+)
+
+test('every exported type ends in a noun that the page explains, and the page explains no other noun', async () => {
+  const used = new Map<string, string>()
+  for await (const path of glob('src/**/*.ts', { cwd: join(import.meta.dirname, '../..') }))
+    for (const name of exportedTypes(await readFile(join(import.meta.dirname, '../..', path), 'utf8')))
+      used.set(codeNounOf(name), `${name} in ${path}`)
+  const explained = new Set(codeNouns.slice(1))
+  expect([...used].filter(([noun]) => !explained.has(noun))).toEqual([])
+  expect([...explained].filter((noun) => !used.has(noun))).toEqual([])
+})
+
+function exportedTypes(text: string): string[] {
+  return [...text.matchAll(/^export (?:declare |abstract )*(?:class|interface|type) (\w+)/gm)].map(([, name]) => name!)
+}
+
+/** `RouteTargets`: target. A plural is explained by its singular. */
+function codeNounOf(name: string): string {
+  const word = /[A-Z](?:[a-z0-9]*|[A-Z]*)$/.exec(name)![0].toLowerCase()
+  const singulars = [word.replace(/ies$/, 'y'), word.replace(/s$/, '')]
+  return codeNouns.includes(word) ? word : (singulars.find((singular) => codeNouns.includes(singular)) ?? word)
+}
