@@ -58,7 +58,10 @@ test('every exported type ends in a noun that the page explains, and the page ex
     for (const name of exportedTypes(await readFile(join(import.meta.dirname, '../..', path), 'utf8')))
       used.set(codeNounOf(name), `${name} in ${path}`)
   const explained = new Set(codeNouns.slice(1))
-  expect([...used].filter(([noun]) => !explained.has(noun))).toEqual([])
+  expect(
+    [...used].filter(([noun]) => !explained.has(noun)),
+    'add them to docs/words.md, "Nouns of the code"',
+  ).toEqual([])
   expect([...explained].filter((noun) => !used.has(noun))).toEqual([])
 })
 
