@@ -115,8 +115,8 @@ mutation AddProvider {
 
 # 100 to 200 is exactly one third and two thirds.
 mutation Split {
-  routeTargetsSet(input: {
-    route: { name: "qwen3-8b" }
+  routeCreate(input: {
+    name: "chat"
     targets: [
       {
         backend: { deployment: "qwen3-8b-2507" }
@@ -141,7 +141,7 @@ mutation Split {
 # Targets that are not listed get 0.
 mutation Switch {
   routeTrafficSet(input: {
-    route: { name: "qwen3-8b" }
+    route: { name: "chat" }
     weights: [{
       target: { deployment: "qwen3-8b-2507" }
       weight: 1
@@ -157,7 +157,7 @@ mutation Switch {
 
 # Watch it happen.
 subscription Watch {
-  routeTraffic(by: { name: "qwen3-8b" }) {
+  routeTraffic(by: { name: "chat" }) {
     at
     requests
     targets {
