@@ -3,7 +3,7 @@ import { parse, print } from 'graphql'
 import { expect, test } from 'vitest'
 import { exampleTabs } from '../../src/graphql/graphiql/examples.ts'
 import { startProduct } from '../support/product.ts'
-import { openModelServers, runBlocks } from './run-page.ts'
+import { openModelServers, createBlockRunner } from './run-page.ts'
 
 const blocks = exampleTabs.flatMap(({ query }) =>
   parse(query).definitions.map((definition) => ({
@@ -24,7 +24,7 @@ test('the operations of the tabs run one after the other, from left to right', a
     'ID OF THE USER': ['userCreate', 'user', 'id'],
     'YOUR OPENAI KEY': 'sk-YOUR-KEY',
   }
-  const results = await runBlocks(blocks, { product, servers, placeholders })
+  const results = await createBlockRunner({ product, servers, placeholders })(blocks)
   expect(results).toHaveLength(blocks.length)
   expect(blocks.length).toBeGreaterThan(15)
 })

@@ -1,11 +1,9 @@
 /** The five stories of the guide, on servers like those that it names: once by GraphQL, once by script. */
-import { readFileSync } from 'node:fs'
-import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startProduct } from '../support/product.ts'
+import { consoleLabelsOf, missingInConsole } from './console-labels.ts'
 import { blocksOf, readPage } from './page.ts'
-import { openModelServers, runBlocks } from './run-page.ts'
+import { openModelServers, createBlockRunner } from './run-page.ts'
 import { openTerminal } from './terminal.ts'
 
 const page = readPage('docs/guide.md')
@@ -26,10 +24,7 @@ test('there are five stories, each by the console, by GraphQL and by script', ()
 test('the GraphQL blocks run as they are pasted, one after the other, and do what the stories say', async () => {
   await using servers = await openModelServers()
   await using product = await startProduct()
-  const results = await runBlocks(
-    blocks.filter(({ language }) => language === 'graphql'),
-    { product, servers },
-  )
+  const results = await createBlockRunner({ product, servers })(blocks.filter(({ language }) => language === 'graphql'))
   const answers = results.map(({ shown }) => shown)
   // The servers are there and know their models: nothing is warned of.
   expect(answers.join('\n')).not.toMatch(/"warnings":\[\{/)
@@ -45,10 +40,10 @@ test('the scripts run as they are pasted, one after the other, and each answer c
   await using terminal = openTerminal()
   const scripts = blocks.filter(({ language }) => language === 'sh')
   const placeholders = { 'THE KEY': product.adminKey }
-  const run = { product, servers, terminal, placeholders }
+  const runBlocks = createBlockRunner({ product, servers, terminal, placeholders })
   const afterFallback = scripts.findIndex(({ text }) => text === 'ask qwen3-8b\n')
 
-  const before = await runBlocks(scripts.slice(0, afterFallback), run)
+  const before = await runBlocks(scripts.slice(0, afterFallback))
   expect(servedBy(before)).toEqual([
     'qwen3-8b',
     'qwen3-8b-2507',
@@ -59,21 +54,16 @@ test('the scripts run as they are pasted, one after the other, and each answer c
   expect(before.map(({ shown }) => shown).join('\n')).not.toMatch(/"warnings":\[\{/)
 
   await servers.at('http://127.0.0.1:8001').stopListening()
-  const [fallback, ...rest] = await runBlocks(scripts.slice(afterFallback), run)
+  const [fallback, ...rest] = await runBlocks(scripts.slice(afterFallback))
   expect(servedBy([fallback!])).toEqual(['openai/gpt-5-mini'])
   expect(fallback!.shown).toContain('x-signalbox-fallback: connect_error')
   expect(servedBy(rest)).toEqual(['ollama/llama3.2'])
 })
 
 test('the labels that the guide tells to click are those of the console', async () => {
-  const folder = join(import.meta.dirname, '../../console/src')
-  const files = (await readdir(folder, { recursive: true })).filter((name) => /\.tsx?$/.test(name))
-  const source = files.map((name) => readFileSync(join(folder, name), 'utf8')).join('\n')
-  const labels = [...page.matchAll(/\*\*Console[.:]\*\* .*/g)].flatMap(([line]) =>
-    [...line.matchAll(/(?<!\*)\*([^*]+)\*(?!\*)/g)].map(([, label]) => label!),
-  )
+  const labels = consoleLabelsOf(page)
   expect(labels.length).toBeGreaterThan(15)
-  expect(labels.filter((label) => !source.includes(label))).toEqual([])
+  expect(await missingInConsole(labels)).toEqual([])
 })
 
 /** Which backends served, as the headers of the answers say; sorted within a block, since a split may begin with either. */

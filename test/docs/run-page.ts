@@ -55,17 +55,20 @@ interface BlockResult {
   readonly shown: string
 }
 
-/** Fails at the first block that is refused or answered with an error. */
-export async function runBlocks(blocks: readonly PageBlock[], run: PageRun): Promise<BlockResult[]> {
+/** Runs blocks in their order; a later call knows the answers of an earlier one. Fails at the first block that is refused or answered with an error. */
+export function createBlockRunner(run: PageRun): (blocks: readonly PageBlock[]) => Promise<readonly BlockResult[]> {
   const results: BlockResult[] = []
-  for (const block of blocks.filter(({ notRun }) => notRun === null)) {
-    const text = fillIn(block.text, run, results)
-    const shown = await runnerOf(block)(text, run)
-    const { line, heading } = block
-    expect({ line, heading, text, shown, faults: faultsIn(shown) }).toMatchObject({ faults: [] })
-    results.push({ block, shown })
+  return async (blocks) => {
+    const known = results.length
+    for (const block of blocks.filter(({ notRun }) => notRun === null)) {
+      const text = fillIn(block.text, run, results)
+      const shown = await runnerOf(block)(text, run)
+      const { line, heading } = block
+      expect({ line, heading, text, shown, faults: faultsIn(shown) }).toMatchObject({ faults: [] })
+      results.push({ block, shown })
+    }
+    return results.slice(known)
   }
-  return results
 }
 
 function runnerOf({ language, line }: PageBlock): (text: string, run: PageRun) => Promise<string> {
@@ -83,11 +86,12 @@ function fillIn(
     .translate(text)
     .replaceAll('http://127.0.0.1:4000', product.apiUrl)
     .replaceAll('http://127.0.0.1:8080', product.gatewayUrl)
-  const filled = Object.entries(placeholders).reduce(
-    (filledSoFar, [name, value]) =>
-      filledSoFar.replaceAll(name, () => (typeof value === 'string' ? value : findMember(value, before))),
-    own,
-  )
+  // Longer ones first: `THE KEY` stands in `ID OF THE KEY`.
+  const names = Object.keys(placeholders).toSorted((a, b) => b.length - a.length)
+  const filled = own.replaceAll(new RegExp(names.join('|') || '(?!)', 'g'), (name) => {
+    const value = placeholders[name]!
+    return typeof value === 'string' ? value : findMember(value, before)
+  })
   expect(filled, 'each placeholder is declared').not.toMatch(/"[A-Z]+(?: [A-Z]+)+"/)
   return filled
 }
@@ -134,14 +138,16 @@ async function firstEvent(query: string, { apiUrl, adminKey }: Product): Promise
 
 /** Whatever says in an answer that it was refused. */
 function faultsIn(shown: string): unknown[] {
-  return jsonIn(shown).flatMap(faultsOf)
+  const statuses = shown.match(/^HTTP\/1\.1 [45]\d\d .*$/gm) ?? []
+  return [...statuses, ...jsonIn(shown).flatMap(faultsOf)]
 }
 
 function faultsOf(value: unknown): unknown[] {
   if (value === null || typeof value !== 'object') return []
   return Object.entries(value).flatMap(([name, member]) => {
     if (name === 'userErrors' || name === 'errors') return member as unknown[]
-    if (name === 'error' && member !== null) return [member]
+    // The envelope of the gateway; the `error` of an attempt is a text.
+    if (name === 'error' && typeof member === 'object' && member !== null) return [member]
     return faultsOf(member)
   })
 }
