@@ -100,6 +100,7 @@ async function measureLimits(db: Db, forMs: number, buckets: number): Promise<Ro
     debt: 0,
     need: 10,
     spare: 100,
+    solo: null,
     refused: 0,
     wouldRefuse: 0,
   }))

@@ -108,7 +108,7 @@ export class LeaseRounds<Ask, Answer> implements Disposable {
       .lease(turns.map(({ ask }) => ask))
       .then(
         (answers) => this.#hear(turns, answers, askedAtMs),
-        (error: unknown) => this.#hearNothing(turns, due, error),
+        (error: unknown) => this.#hearNothing(turns, due, error, askedAtMs),
       )
       .catch((error: unknown) => this.#logFault(error))
       .finally(() => {
@@ -128,8 +128,9 @@ export class LeaseRounds<Ask, Answer> implements Disposable {
     turns: readonly LeaseRound<Ask, Answer>[],
     due: ReadonlySet<LeaseHolder<Ask, Answer>>,
     error: unknown,
+    askedAtMs: number,
   ): void {
-    for (const { unanswered } of turns) unanswered()
+    for (const { unanswered } of turns) unanswered(askedAtMs)
     for (const taker of due) this.#due.add(taker)
     this.#goAway(error instanceof Error ? error.message : 'it failed')
   }
@@ -159,7 +160,26 @@ export class LeaseRounds<Ask, Answer> implements Disposable {
     this.#isAway = false
     this.#options.log.info({}, 'limits are counted over all gateways again')
     const nowMs = monotonicMs()
-    for (const taker of this.#known) taker.comeBack(nowMs)
+    for (const taker of this.#known) {
+      taker.comeBack(nowMs)
+      if (taker.wantsRound(nowMs)) this.#due.add(taker)
+    }
+  }
+
+  /** Asks nothing: a turn would tell a bucket what is held, and be granted some of it, before it was told what was used meanwhile. */
+  #probe(): void {
+    this.#isAsking = true
+    this.#options
+      .lease([])
+      .then(
+        () => this.#comeBack(),
+        (error: unknown) => this.#hearNothing([], new Set(), error, monotonicMs()),
+      )
+      .catch((error: unknown) => this.#logFault(error))
+      .finally(() => {
+        this.#isAsking = false
+        if (this.#due.size > 0 && !this.#isAway) this.#schedule()
+      })
   }
 
   /** What has been idle gives back what it holds; while the database is away, it is asked whether it is back. */
@@ -172,9 +192,9 @@ export class LeaseRounds<Ask, Answer> implements Disposable {
         this.#options.forget(taker)
       }
     }
-    if (this.#due.size === 0 || this.#isAsking || this.#timer) return
-    if (this.#isAway) this.#take()
-    else this.#schedule()
+    if (this.#isAsking || this.#timer) return
+    if (this.#isAway) this.#probe()
+    else if (this.#due.size > 0) this.#schedule()
   }
 
   #logFault(error: unknown): void {

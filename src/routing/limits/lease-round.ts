@@ -4,7 +4,7 @@ export interface LeaseRound<Ask, Answer> {
   /** `askedAtMs`: when the question was sent. */
   readonly answer: (answer: Answer, askedAtMs: number) => void
   /** Nobody knows whether the database has heard the question. */
-  readonly unanswered: () => void
+  readonly unanswered: (askedAtMs: number) => void
 }
 
 /** A bucket, as the turns at the database see it. */

@@ -2,6 +2,18 @@
 
 export type LimitUnit = 'REQUESTS' | 'TOKENS' | 'IN_FLIGHT'
 
+/** How a gateway went on without the database, told once it is back. */
+export interface SoloUse {
+  /** How long ago it began. */
+  readonly sinceMs: number
+  /** How many gateways shared the bucket. */
+  readonly gateways: number
+  /** What is left of the gateway's share; below zero with debt. */
+  readonly left: number
+  /** What was used of the share and has not come again: at most a full one. */
+  readonly lacking: number
+}
+
 export interface LeaseRequest {
   readonly limitId: string
   /** The part of the limit: see `bucketKey`. */
@@ -20,6 +32,8 @@ export interface LeaseRequest {
   readonly debt: number
   readonly need: number
   readonly spare: number
+  /** Null: it has not been without the database since its last turn. */
+  readonly solo: SoloUse | null
   /** Requests that the limit refused, or would have refused, since the last turn. */
   readonly refused: number
   readonly wouldRefuse: number

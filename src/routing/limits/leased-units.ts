@@ -5,8 +5,10 @@
  * `burst + rate × t` over any interval of t: what a gateway holds and what is left in the bucket never exceed the burst together. A
  * gateway that dies takes what it held along; the database counts it as held until the lease ends.
  *
- * Without the database the gateway goes on with the rest of its lease, then with its share of the rate.
+ * Without the database the gateway goes on with the rest of its lease and its share of the rate, which together never exceed its share of
+ * the burst. When the database is back, what is left of the share goes into the bucket.
  */
+import type { SoloUse } from './lease.ts'
 
 /** What the database is told of a bucket, and asked for. */
 export interface UnitsRequest {
@@ -22,6 +24,7 @@ export interface UnitsRequest {
   readonly need: number
   /** What would be good to have for the next requests. */
   readonly spare: number
+  readonly solo: SoloUse | null
 }
 
 export interface UnitsAnswer {
@@ -41,6 +44,10 @@ const sliceStatements = 4
 /** Units that were not needed for so long go back. */
 const idleAfterMs = 1_000
 
+interface UntoldSolo extends Omit<SoloUse, 'sinceMs'> {
+  readonly beganAtMs: number
+}
+
 export class LeasedUnits {
   rate: UnitsRate
   #held = 0
@@ -56,7 +63,9 @@ export class LeasedUnits {
   #level: number | null = null
   #levelAtMs = 0
   /** Of this gateway's own share, while the database is away; null: it is not. */
-  #share: { level: number; used: number; atMs: number; gateways: number } | null = null
+  #share: { level: number; used: number; beganAtMs: number; atMs: number; gateways: number } | null = null
+  /** What was used that way, and has not been told. */
+  #solo: UntoldSolo | null = null
 
   constructor(rate: UnitsRate) {
     this.rate = rate
@@ -146,6 +155,7 @@ export class LeasedUnits {
     const held = this.#heldAt(nowMs)
     const keeps = this.#isIdle(nowMs) ? 0 : held
     const spare = Math.max(0, this.#wanted(gateways) - keeps)
+    const solo = this.#solo
     const ask = {
       held: keeps,
       idleMs: Math.max(0, nowMs - this.#lastUsedMs),
@@ -153,8 +163,10 @@ export class LeasedUnits {
       debt: this.#debt,
       need: Math.max(0, Math.min(need, this.rate.burst) - keeps),
       spare,
+      solo: solo && { ...untimed(solo), sinceMs: nowMs - solo.beganAtMs },
     }
     this.#held = keeps
+    this.#solo = null
     this.#returned = 0
     this.#debt = 0
     this.#usedBefore = this.#used
@@ -175,30 +187,47 @@ export class LeasedUnits {
     if (granted > 0) this.#lastUsedMs = Math.max(this.#lastUsedMs, askedAtMs)
   }
 
-  /** The question may not have been heard: what was owed is told again, and nothing is given back twice. */
-  unanswered(ask: UnitsRequest): void {
+  /** The question may not have been heard: what was owed is told again, and nothing is given back twice. `askedAtMs`: when it was sent. */
+  unanswered(ask: UnitsRequest, askedAtMs: number): void {
     this.#debt += ask.debt
     this.#isReported = false
+    if (ask.solo)
+      this.#addSolo({ ...untimed(ask.solo), beganAtMs: askedAtMs - ask.solo.sinceMs, left: Math.min(0, ask.solo.left) })
   }
 
   /** The database is away: from now on by the share of so many gateways, which is empty at first. */
   goOn(gateways: number, nowMs: number): void {
-    if (this.#share) this.#share.gateways = gateways
-    else this.#share = { level: 0, used: 0, atMs: nowMs, gateways }
+    if (this.#share) {
+      this.#share.gateways = gateways
+      return
+    }
+    this.#share = { level: 0, used: 0, beganAtMs: nowMs, atMs: nowMs, gateways }
+    this.#held = Math.min(this.#held, this.#shareBurst)
   }
 
-  /**
-   * The database is back: it has to be asked before anything else is used. Its bucket has filled meanwhile as if nothing had been used:
-   * what is lacking of this gateway's share is owed. More than a full bucket is not, because no more was filled.
-   */
+  /** The database is back: before anything else is used it has to be told what was, and asked. */
   comeBack(nowMs: number): void {
     if (!this.#share) return
-    const lacking = Math.min(this.#share.used, this.#shareBurst - this.#shareAt(nowMs))
+    const { used, beganAtMs, gateways } = this.#share
+    const left = this.#shareAt(nowMs)
+    const lacking = Math.max(0, Math.min(used, this.#shareBurst - left))
+    this.#addSolo({ beganAtMs, gateways, left, lacking })
     this.#share = null
     this.#level = null
-    if (lacking <= 0) return
-    this.#debt += lacking
     this.#isReported = false
+  }
+
+  /** Together with what has not been told yet: then what was left before is not given back, because nobody knows whether it was. */
+  #addSolo(solo: UntoldSolo): void {
+    const earlier = this.#solo
+    this.#solo = earlier
+      ? {
+          gateways: solo.gateways,
+          beganAtMs: Math.min(earlier.beganAtMs, solo.beganAtMs),
+          left: Math.min(0, earlier.left) + solo.left,
+          lacking: Math.min(this.rate.burst, earlier.lacking + solo.lacking),
+        }
+      : solo
   }
 
   #useShare(units: number): void {
@@ -235,7 +264,8 @@ export class LeasedUnits {
   #shareAt(nowMs: number): number {
     const share = this.#share
     if (!share) return 0
-    share.level = Math.min(this.#shareBurst, share.level + Math.max(0, nowMs - share.atMs) * this.#perMs)
+    const most = Math.max(0, this.#shareBurst - this.#heldAt(nowMs))
+    share.level = Math.min(most, share.level + Math.max(0, nowMs - share.atMs) * this.#perMs)
     share.atMs = nowMs
     return share.level
   }
@@ -255,4 +285,8 @@ export class LeasedUnits {
   #isIdle(nowMs: number): boolean {
     return nowMs - this.#lastUsedMs >= idleAfterMs
   }
+}
+
+function untimed({ gateways, left, lacking }: Omit<SoloUse, 'sinceMs'>): Omit<SoloUse, 'sinceMs'> {
+  return { gateways, left, lacking }
 }

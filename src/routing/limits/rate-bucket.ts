@@ -185,7 +185,7 @@ export class RateBucket implements LeaseHolder<LeaseRequest, LeaseAnswer> {
         units.answer({ granted: answer.granted, level: answer.left }, askedAtMs, leaseMs)
         this.#judgeUnsure(unsure, unit, units, answer.left)
       },
-      unanswered: () => units.unanswered(ask),
+      unanswered: (askedAtMs) => units.unanswered(ask, askedAtMs),
     }
   }
 
@@ -211,6 +211,7 @@ export class RateBucket implements LeaseHolder<LeaseRequest, LeaseAnswer> {
       idleMs: 0,
       returned: 0,
       debt: 0,
+      solo: null,
       refused: 0,
       wouldRefuse: 0,
     }

@@ -37,6 +37,10 @@ export async function leaseLimits(
     spare: ask.spare,
     refused: ask.refused,
     would_refuse: ask.wouldRefuse,
+    solo_ms: ask.solo?.sinceMs ?? null,
+    solo_gateways: ask.solo?.gateways ?? null,
+    solo_left: ask.solo?.left ?? null,
+    solo_lacking: ask.solo?.lacking ?? null,
   }))
   const parameters = [gatewayId, JSON.stringify(rows), leaseMs / 1000, at]
   const result = await db.executeQuery<Numbered>(CompiledQuery.raw(leaseSql, parameters))
