@@ -1,6 +1,6 @@
 import { type Notifications, openNotifications } from '../../storage/database/notifications.ts'
-import type { VersionId } from '../../storage/config/load.ts'
-import type { ConfigFollower } from './follower.ts'
+import { subjectKinds } from '../../routing/config/configuration.ts'
+import type { ConfigFollower, ConfigNotice } from './follower.ts'
 import type { GatewayRegistry } from '../gateways/registry.ts'
 import type { Log } from '../log/log.ts'
 import { requestChannel, type RequestFeed } from '../usage/request-feed.ts'
@@ -22,7 +22,7 @@ export function followNotifications(options: {
     url: databaseUrl,
     channels: ['signalbox_config', 'signalbox_applied', requestChannel],
     onNotification(channel, payload) {
-      if (channel === 'signalbox_config') follower.hear(versionOf(payload))
+      if (channel === 'signalbox_config') follower.hear(noticeOf(payload))
       else if (channel === requestChannel) feed.hear(payload)
       else registry.noticeApplied()
     },
@@ -38,8 +38,8 @@ export function followNotifications(options: {
   })
 }
 
-/** What a commit tells: the number and, unless software of the version before made it, the token. */
-export function versionOf(payload: string): VersionId {
-  const [version, token = ''] = payload.split(' ')
-  return { version: Number(version), token }
+/** What a commit tells. Software of a version before tells the number alone, or the number and the token. */
+export function noticeOf(payload: string): ConfigNotice {
+  const [version, token = '', kinds = ''] = payload.split(' ')
+  return { version: Number(version), token, kinds: subjectKinds.filter((kind) => kinds.split(',').includes(kind)) }
 }

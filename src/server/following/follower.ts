@@ -1,7 +1,10 @@
-import { compileDelta, compileSnapshot } from '../../routing/config/compile.ts'
+import { type CompileResult, compileDelta, compileSnapshot } from '../../routing/config/compile.ts'
+import type { SubjectKind } from '../../routing/config/configuration.ts'
 import type { ConfigurationFault } from '../../routing/config/route-rules.ts'
 import type { Snapshot } from '../../routing/config/snapshot.ts'
-import { loadConfiguration, loadDelta, type VersionId } from '../../storage/config/load.ts'
+import { isSameVersion, type VersionId } from '../../storage/config/history.ts'
+import { loadConfiguration, loadDelta } from '../../storage/config/load.ts'
+import { loadChangeOf } from '../../storage/config/load-change.ts'
 import { getConfigVersion } from '../../storage/change/version.ts'
 import type { Db } from '../../storage/database/db.ts'
 import { type SecretBox, SecretBoxError } from '../../storage/secret/box.ts'
@@ -12,9 +15,14 @@ interface Log {
   error(fields: object, message: string): void
 }
 
+/** What is heard of a change: `kinds` are those of what was changed, as far as they are known here. */
+export interface ConfigNotice extends VersionId {
+  readonly kinds: readonly SubjectKind[]
+}
+
 export interface ConfigFollower extends AsyncDisposable {
   /** A change was committed as this version: it is loaded at once, if it is not served already. */
-  hear(version: VersionId): void
+  hear(notice: ConfigNotice): void
   /** Something may have changed: looks soon, and once more if it was looking already. */
   wake(): void
   /** Looks now, and resolves when what was committed before is served, or could not be read. */
@@ -45,20 +53,21 @@ export function openConfigFollower(options: {
   let running: Promise<void> | undefined
   let isWanted = false
   /** The newest notice that was not looked at yet. */
-  let heardVersion: VersionId | undefined
+  let heardNotice: ConfigNotice | undefined
   let isRefusing = false
 
   const follow = async () => {
     // Read before the database is: what this process has committed itself must not look like a step back.
     const served = store.current()
-    const heard = heardVersion
-    heardVersion = undefined
-    const latest = heard && heard.version > served.version ? heard : await getConfigVersion(db)
+    const heard = heardNotice
+    heardNotice = undefined
+    const isNews = heard && heard.version > served.version
+    const latest = isNews ? heard : await getConfigVersion(db)
     options.onHeard?.()
     if (isSameVersion(latest, served)) isRefusing = false
-    else await load(served)
+    else await load(served, isNews ? heard : undefined)
   }
-  const load = async (served: Snapshot, how?: { readonly whole: boolean }) => {
+  const load = async (served: Snapshot, how?: LoadHints) => {
     try {
       await loadLatest(options, served, how)
       isRefusing = false
@@ -96,7 +105,7 @@ export function openConfigFollower(options: {
     hear(heard) {
       // What this process has committed itself.
       if (isSameVersion(heard, store.current())) return
-      heardVersion = heard
+      heardNotice = heard
       wake()
     },
     wake,
@@ -117,19 +126,31 @@ export function openConfigFollower(options: {
   }
 }
 
-function isSameVersion(a: VersionId, b: VersionId): boolean {
-  return a.version === b.version && a.token === b.token
+interface LoadHints {
+  /** Reads all of it, and not only what has changed since. */
+  readonly whole?: boolean
+  /** Of what has changed. */
+  readonly kinds?: readonly SubjectKind[]
+}
+
+interface LoadOptions {
+  readonly db: Db
+  readonly box: SecretBox
+  readonly store: SnapshotStore
 }
 
 /**
- * Serves the latest configuration in place of `served` as soon as it is read and compiled. Throws if it does not compile. `whole`:
- * reads all of it, and not only what changed since.
+ * Serves the latest configuration in place of `served` as soon as it is read and compiled. Throws if it does not compile.
  */
 async function loadLatest(
-  { db, box, store }: { readonly db: Db; readonly box: SecretBox; readonly store: SnapshotStore },
+  options: LoadOptions,
   served: Snapshot,
-  { whole = false } = {},
+  { whole, kinds = [] }: LoadHints = {},
 ): Promise<void> {
+  const { db, box, store } = options
+  // On a busy machine each further way to the database and back is what a change waits for most.
+  const change = whole || kinds.length === 0 ? undefined : await loadChangeOf(db, box, served, kinds)
+  if (change) return publish(store, served, compileDelta(served, change))
   // One snapshot of the database, or the parts would not belong together.
   await db
     .transaction()
@@ -138,9 +159,13 @@ async function loadLatest(
     .execute(async (tx) => {
       const delta = whole ? undefined : await loadDelta(tx, box, served)
       const compiled = delta ? compileDelta(served, delta) : compileSnapshot(await loadConfiguration(tx, box))
-      if (!compiled.ok) throw notCompiled(compiled.problems)
-      store.publish(compiled.snapshot, served)
+      publish(store, served, compiled)
     })
+}
+
+function publish(store: SnapshotStore, served: Snapshot, compiled: CompileResult): void {
+  if (!compiled.ok) throw notCompiled(compiled.problems)
+  store.publish(compiled.snapshot, served)
 }
 
 /** What is committed cannot be served by this version. */

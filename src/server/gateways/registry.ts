@@ -4,7 +4,7 @@ import DataLoader from 'dataloader'
 import type { Propagator, VersionSpread } from '../../control/kit/context.ts'
 import type { DatabaseContact } from '../../routing/problems/problem-facts.ts'
 import { areVersionsKept } from '../../storage/change/read.ts'
-import type { VersionId } from '../../storage/config/load.ts'
+import type { VersionId } from '../../storage/config/history.ts'
 import type { Db } from '../../storage/database/db.ts'
 import {
   deleteGateway,

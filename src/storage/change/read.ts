@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import type { VersionId } from '../config/load.ts'
+import type { VersionId } from '../config/history.ts'
 import type { Db } from '../database/db.ts'
 
 /** A version of the configuration, and the change that made it. */

@@ -1,5 +1,6 @@
 import { sql } from 'kysely'
-import type { VersionId } from '../config/load.ts'
+import type { VersionId } from '../config/history.ts'
+import { subjectKindOf } from '../config/subject-kind.ts'
 import type { Db, Tx } from '../database/db.ts'
 
 /** A version that has just been made. */
@@ -10,7 +11,8 @@ export interface NextVersion extends VersionId {
 }
 
 /**
- * Counts a change, and tells it to the gateways once it is committed. The database makes its token. From here to the end of the
+ * Counts a change, and tells it to the gateways once it is committed: its version, its token, and the kinds of what was changed, so
+ * that they know what to ask for. The database makes the token. From here to the end of the
  * transaction no other change can commit, so do it last.
  */
 export async function advanceConfigVersion(
@@ -18,6 +20,7 @@ export async function advanceConfigVersion(
   actorId: string,
   subjectIds: readonly string[],
 ): Promise<NextVersion> {
+  const kinds = [...new Set(subjectIds.map(subjectKindOf))].join(',')
   const { rows } = await sql<NextVersion>`
     with next as (
       update config_version set version = version + 1, committed_at = clock_timestamp()
@@ -28,7 +31,7 @@ export async function advanceConfigVersion(
     )
     select version, token, committed_at as "committedAt",
       (select token from config_change where config_change.version = next.version - 1) as "previousToken",
-      pg_notify('signalbox_config', version || ' ' || token)
+      pg_notify('signalbox_config', concat_ws(' ', version, token, ${kinds}::text))
     from next`.execute(tx)
   const { version, token, committedAt, previousToken } = rows[0]!
   return { version, token, committedAt, previousToken }

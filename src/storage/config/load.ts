@@ -1,4 +1,4 @@
-import { type Expression, type ExpressionBuilder, type SqlBool, sql } from 'kysely'
+import { type Expression, type ExpressionBuilder, type RawBuilder, type SqlBool, sql } from 'kysely'
 import { jsonArrayFrom } from 'kysely/helpers/postgres'
 import type {
   ApiKeyConfiguration,
@@ -12,12 +12,13 @@ import type {
   UserConfiguration,
 } from '../../routing/config/configuration.ts'
 import { subjectKinds } from '../../routing/config/configuration.ts'
-import { type ObjectType, typeOfId } from '../../routing/config/object-id.ts'
 import { loadBudgets } from '../budget/load.ts'
 import { pricingOf, pricingTexts } from './pricing-columns.ts'
 import type { RequestRulesColumns } from '../backend/tables.ts'
+import { subjectKindOf } from './subject-kind.ts'
 import type { Db } from '../database/db.ts'
 import { loadRateLimits } from '../limit/load.ts'
+import { changedIds, historySince, type VersionId } from './history.ts'
 import type { SecretBox } from '../secret/box.ts'
 import type { Tables } from '../database/tables.ts'
 
@@ -43,35 +44,14 @@ export async function loadConfiguration(db: Db, box: SecretBox): Promise<Configu
   }
 }
 
-/** A version of one history: the number, and the token that tells it from the same number of another history. */
-export interface VersionId {
-  readonly version: number
-  readonly token: string
-}
-
 /**
  * What changed after the version `base`, as it is now. Undefined if the whole has to be loaded: the changes do not reach back
  * that far, or the database has another history than `base`. The same conditions as for `loadConfiguration`.
  */
 export async function loadDelta(db: Db, box: SecretBox, base: VersionId): Promise<ConfigurationDelta | undefined> {
-  const rows = await db
-    .selectFrom('config_version')
-    .leftJoin('config_change', (join) => join.on('config_change.version', '>=', base.version))
-    .select([
-      'config_version.version',
-      'config_version.token',
-      'config_change.version as changed_version',
-      'config_change.token as change_token',
-      'config_change.subject_ids',
-    ])
-    .execute()
-  const { version, token } = rows[0]!
-  // Version 0 is empty in every history.
-  const isKnown =
-    base.version === 0 || rows.some((row) => row.changed_version === base.version && row.change_token === base.token)
-  const changes = rows.flatMap((row) => (row.changed_version! > base.version ? [row.subject_ids!] : []))
-  if (!isKnown || changes.length !== version - base.version) return undefined
-  return loadObjects(db, box, { version, token }, new Set(changes.flat()))
+  const { history } = await db.selectNoFrom(historySince(base).as('history')).executeTakeFirstOrThrow()
+  const ids = changedIds(history, base)
+  return ids && loadObjects(db, box, history, ids)
 }
 
 /** These objects as they are in this version. The same conditions as for `loadConfiguration`. */
@@ -100,21 +80,6 @@ function loadSome<T>(ids: readonly string[] | undefined, load: (ids: readonly st
   return ids ? load(ids) : Promise.resolve([])
 }
 
-const kindsByType: Partial<Record<ObjectType, SubjectKind>> = {
-  Provider: 'provider',
-  Deployment: 'deployment',
-  Route: 'route',
-  User: 'user',
-  ApiKey: 'apiKey',
-  RateLimit: 'rateLimit',
-  Budget: 'budget',
-}
-
-function subjectKindOf(id: string): SubjectKind | undefined {
-  const type = typeOfId(id)
-  return type && kindsByType[type]
-}
-
 function findRemoved(
   ids: ReadonlyMap<SubjectKind | undefined, readonly string[]>,
   configuration: Configuration,
@@ -135,15 +100,22 @@ function findRemoved(
   )
 }
 
+/** Ids that are known, or that the statement itself finds; undefined: all. */
+type Ids = readonly string[] | RawBuilder<string[]> | undefined
+
 /** The condition that keeps the rows of these ids, or all. */
-function amongIds<T extends keyof Tables>(column: string, ids: readonly string[] | undefined) {
+function amongIds<T extends keyof Tables>(column: string, ids: Ids) {
   return (_builder: ExpressionBuilder<Tables, T>): Expression<SqlBool> =>
     ids ? sql<SqlBool>`${sql.ref(column)} = any(${ids})` : sql<SqlBool>`true`
 }
 
 /** Providers as they are configured; `ids` undefined: all. Throws `SecretBoxError`. */
 export async function loadProviders(db: Db, box: SecretBox, ids?: readonly string[]): Promise<ProviderConfiguration[]> {
-  const rows = await db
+  return (await selectProviders(db, ids).execute()).map((row) => providerOf(row, box))
+}
+
+export function selectProviders(db: Db, ids: Ids) {
+  return db
     .selectFrom('provider')
     .select(['id', 'name', 'kind', 'base_url', 'state', 'proxy_url'])
     .select(['pass_headers', 'pass_response_headers', 'add_stream_usage', 'ca_certificates'])
@@ -173,8 +145,10 @@ export async function loadProviders(db: Db, box: SecretBox, ids?: readonly strin
     ])
     .where(amongIds('provider.id', ids))
     .orderBy('id')
-    .execute()
-  return rows.map((row) => ({
+}
+
+export function providerOf(row: RowOf<typeof selectProviders>, box: SecretBox): ProviderConfiguration {
+  return {
     id: row.id,
     name: row.name,
     kind: row.kind,
@@ -197,7 +171,7 @@ export async function loadProviders(db: Db, box: SecretBox, ids?: readonly strin
       operations: model.operations,
       contextTokens: model.context_tokens,
     })),
-  }))
+  }
 }
 
 /** Deployments as they are configured; `ids` undefined: all. Throws `SecretBoxError`. */
@@ -206,7 +180,11 @@ export async function loadDeployments(
   box: SecretBox,
   ids?: readonly string[],
 ): Promise<DeploymentConfiguration[]> {
-  const rows = await db
+  return (await selectDeployments(db, ids).execute()).map((row) => deploymentOf(row, box))
+}
+
+export function selectDeployments(db: Db, ids: Ids) {
+  return db
     .selectFrom('deployment')
     .selectAll('deployment')
     .select((eb) =>
@@ -220,8 +198,10 @@ export async function loadDeployments(
     )
     .where(amongIds('deployment.id', ids))
     .orderBy('id')
-    .execute()
-  return rows.map((row) => ({
+}
+
+export function deploymentOf(row: RowOf<typeof selectDeployments>, box: SecretBox): DeploymentConfiguration {
+  return {
     id: row.id,
     name: row.name,
     engine: row.engine,
@@ -238,12 +218,16 @@ export async function loadDeployments(
     queue: { maxWaiting: row.queue_max_waiting, maxWaitMs: row.queue_max_wait_ms },
     secret: row.sealed_secret && box.open(row.sealed_secret, row.id),
     endpoints: row.endpoints,
-  }))
+  }
 }
 
 /** Routes as they are configured, in order of creation; `ids` undefined: all. */
 export async function loadRoutes(db: Db, ids?: readonly string[]): Promise<RouteConfiguration[]> {
-  const rows = await db
+  return (await selectRoutes(db, ids).execute()).map(routeOf)
+}
+
+export function selectRoutes(db: Db, ids: Ids) {
+  return db
     .selectFrom('route')
     .selectAll('route')
     .select((eb) => [
@@ -270,8 +254,10 @@ export async function loadRoutes(db: Db, ids?: readonly string[]): Promise<Route
     ])
     .where(amongIds('route.id', ids))
     .orderBy('id')
-    .execute()
-  return rows.map((row) => ({
+}
+
+export function routeOf(row: RowOf<typeof selectRoutes>): RouteConfiguration {
+  return {
     id: row.id,
     name: row.name,
     revision: row.revision,
@@ -296,20 +282,27 @@ export async function loadRoutes(db: Db, ids?: readonly string[]): Promise<Route
     balancing: row.balancing,
     rewritesModel: row.rewrites_model,
     access: { policy: row.access_policy, userIds: row.user_ids, apiKeyIds: row.api_key_ids },
-  }))
+  }
 }
 
 function loadUsers(db: Db, ids?: readonly string[]): Promise<UserConfiguration[]> {
+  return selectUsers(db, ids).execute()
+}
+
+export function selectUsers(db: Db, ids: Ids) {
   return db
     .selectFrom('app_user')
     .select(['id', 'name', 'role', 'state'])
     .where(amongIds('app_user.id', ids))
     .orderBy('id')
-    .execute()
 }
 
 async function loadApiKeys(db: Db, ids?: readonly string[]): Promise<ApiKeyConfiguration[]> {
-  const rows = await db
+  return (await selectApiKeys(db, ids).execute()).map(apiKeyOf)
+}
+
+export function selectApiKeys(db: Db, ids: Ids) {
+  return db
     .selectFrom('api_key')
     .select(['id', 'name', 'owner_id', 'hash', 'earlier_secrets', 'scopes', 'is_route_bound', 'expires_at'])
     .select(
@@ -320,8 +313,10 @@ async function loadApiKeys(db: Db, ids?: readonly string[]): Promise<ApiKeyConfi
     .where('revoked_at', 'is', null)
     .where(amongIds('api_key.id', ids))
     .orderBy('id')
-    .execute()
-  return rows.map((row) => ({
+}
+
+export function apiKeyOf(row: RowOf<typeof selectApiKeys>): ApiKeyConfiguration {
+  return {
     id: row.id,
     name: row.name,
     ownerId: row.owner_id,
@@ -330,8 +325,12 @@ async function loadApiKeys(db: Db, ids?: readonly string[]): Promise<ApiKeyConfi
     scopes: row.scopes,
     routeIds: row.is_route_bound ? row.route_ids : null,
     expiresAtMs: row.expires_at?.getTime() ?? null,
-  }))
+  }
 }
+
+type RowOf<Select extends (db: Db, ids: Ids) => { execute(): Promise<unknown[]> }> = Awaited<
+  ReturnType<ReturnType<Select>['execute']>
+>[number]
 
 /** The request rules of a row. */
 export function requestRulesOf(row: Omit<RequestRulesColumns, 'ca_certificates'>): RequestRules {

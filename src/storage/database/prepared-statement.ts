@@ -1,6 +1,8 @@
+import { type Compilable, CompiledQuery } from 'kysely'
 import type { Client } from 'pg'
 import { cancelStatement } from './cancel-statement.ts'
 import { ChosenClient, type ChosenClientConfig } from './chosen-client.ts'
+import type { Db } from './db.ts'
 
 /**
  * A statement whose text begins so is parsed and planned once per connection instead of each time, under this name: for those that
@@ -8,6 +10,12 @@ import { ChosenClient, type ChosenClientConfig } from './chosen-client.ts'
  */
 export function prepared(name: string, text: string): string {
   return `/* prepared: ${name} */ ${text}`
+}
+
+/** Runs a query of the builder as a statement that is prepared under this name. Its text has to be the same each time. */
+export async function executeNamed<Row>(db: Db, name: string, query: Compilable<Row>): Promise<Row[]> {
+  const { sql, parameters } = query.compile()
+  return (await db.executeQuery<Row>(CompiledQuery.raw(prepared(name, sql), [...parameters]))).rows
 }
 
 /** What the driver says when `query_timeout` is over. */

@@ -2,7 +2,7 @@ import type { Selectable } from 'kysely'
 import { sql } from 'kysely'
 import type { BackendHealthReport } from '../../routing/health/backend-health.ts'
 import type { GatewayTable, ProcessRole } from './tables.ts'
-import type { VersionId } from '../config/load.ts'
+import type { VersionId } from '../config/history.ts'
 import type { Db, Tx } from '../database/db.ts'
 
 /** `LOST`: it has not been heard of for three seconds, and may still serve what it knew last. */

@@ -10,7 +10,7 @@ import { addRouteTarget } from '../../../src/control/route/targets.ts'
 import { compileSnapshot } from '../../../src/routing/config/compile.ts'
 import { configurationParts, joinConfiguration } from '../../../src/routing/config/join-configuration.ts'
 import { openConfigFollower } from '../../../src/server/following/follower.ts'
-import { versionOf } from '../../../src/server/following/follow-notifications.ts'
+import { noticeOf } from '../../../src/server/following/follow-notifications.ts'
 import { openSnapshotKeeper, readLastGoodSnapshot } from '../../../src/server/following/last-good-snapshot.ts'
 import { createSnapshotStore } from '../../../src/server/following/snapshot-store.ts'
 import { loadConfiguration } from '../../../src/storage/config/load.ts'
@@ -29,7 +29,7 @@ test('a change of one process is followed by another, and equals the whole compi
   await using _notifications = openNotifications({
     url: control.url,
     channels: ['signalbox_config'],
-    onNotification: (_channel, payload) => follower.hear(versionOf(payload)),
+    onNotification: (_channel, payload) => follower.hear(noticeOf(payload)),
     onListening: () => follower.wake(),
     onBroken: () => undefined,
   })
@@ -92,3 +92,39 @@ async function openTemporaryFolder(): Promise<AsyncDisposable & { path: string }
   const path = await mkdtemp(join(tmpdir(), 'signalbox-'))
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
 }
+
+test('a notice says which kinds were changed; those of earlier versions say less, and of later ones what is unknown is left out', () => {
+  expect(noticeOf('7 token route,apiKey')).toEqual({ version: 7, token: 'token', kinds: ['route', 'apiKey'] })
+  expect(noticeOf('7 token')).toEqual({ version: 7, token: 'token', kinds: [] })
+  expect(noticeOf('7')).toEqual({ version: 7, token: '', kinds: [] })
+  expect(noticeOf('7 token route,guild more')).toEqual({ version: 7, token: 'token', kinds: ['route'] })
+})
+
+test('a notice that names other kinds than those that were changed leaves nothing out', async () => {
+  await using control = await openTestControl()
+  const { db, box } = control
+  const store = createSnapshotStore()
+  await using follower = openConfigFollower({ db, box, store, log: silentLog })
+  const endpoints = [{ url: 'http://10.0.0.1:8000/v1' }]
+  await createDeployment(control, administrator, { name: 'first', endpoints })
+  await follower.reload()
+  await createDeployment(control, administrator, { name: 'second', endpoints })
+  const { version, token } = control.snapshots.current()
+  follower.hear({ version, token, kinds: ['route'] })
+  await until(() => store.current().version === version)
+  expect(contentOf(store.current())).toEqual(contentOf(control.snapshots.current()))
+})
+
+test('without notices a change is followed by the look of each second', async () => {
+  await using control = await openTestControl()
+  const { db, box } = control
+  const store = createSnapshotStore()
+  await using follower = openConfigFollower({ db, box, store, log: silentLog })
+  await follower.reload()
+  for (const name of ['first', 'second']) {
+    await createDeployment(control, administrator, { name, endpoints: [{ url: 'http://10.0.0.1:8000/v1' }] })
+    const { version } = control.snapshots.current()
+    await until(() => store.current().version === version)
+    expect(contentOf(store.current())).toEqual(contentOf(control.snapshots.current()))
+  }
+})

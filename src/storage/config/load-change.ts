@@ -1,0 +1,107 @@
+import { type RawBuilder, sql } from 'kysely'
+import type { Configuration, ConfigurationDelta, SubjectKind } from '../../routing/config/configuration.ts'
+import type { Db } from '../database/db.ts'
+import { executeNamed } from '../database/prepared-statement.ts'
+import type { SecretBox } from '../secret/box.ts'
+import { changedIds, type History, historySince, isSameVersion, type VersionId } from './history.ts'
+import {
+  apiKeyOf,
+  deploymentOf,
+  providerOf,
+  routeOf,
+  selectApiKeys,
+  selectDeployments,
+  selectProviders,
+  selectRoutes,
+  selectUsers,
+} from './load.ts'
+
+/**
+ * What changed after `base`, as `loadDelta` has it, but in one statement for each kind and without a transaction: for a change of
+ * which is known that it is of these kinds. Undefined if that does not give the whole change: then `loadDelta` has to look. Throws
+ * `SecretBoxError`.
+ */
+export async function loadChangeOf(
+  db: Db,
+  box: SecretBox,
+  base: VersionId,
+  kinds: readonly SubjectKind[],
+): Promise<ConfigurationDelta | undefined> {
+  const loaders = kinds.flatMap((kind) => partLoaders[kind] ?? [])
+  if (loaders.length < kinds.length) return undefined
+  const parts = await Promise.all(loaders.map((load) => load(db, box, base)))
+  const history = parts[0]?.history
+  // Each statement saw one state of the database; of different ones they do not belong together.
+  if (!history || !parts.every((part) => part.history && isSameVersion(part.history, history))) return undefined
+  const ids = changedIds(history, base)
+  const count = parts.reduce((sum, part) => sum + part.count, 0)
+  // Else something is missing here: an object of another kind, or one that was removed.
+  if (!ids || count !== ids.size) return undefined
+  const { version, token } = history
+  const changed = Object.assign({}, ...parts.map((part) => part.objects)) as Partial<Objects>
+  return { configuration: { version, token, ...noObjects, ...changed }, removed: [] }
+}
+
+type Objects = Omit<Configuration, keyof VersionId>
+
+const noObjects: Objects = {
+  providers: [],
+  deployments: [],
+  routes: [],
+  users: [],
+  apiKeys: [],
+  rateLimits: [],
+  budgets: [],
+}
+
+/** The objects of one kind that have changed, and the state in which they were seen; without any object it is not known. */
+interface Part {
+  readonly history: History | null
+  readonly count: number
+  readonly objects: Partial<Objects>
+}
+
+type PartLoader = (db: Db, box: SecretBox, base: VersionId) => Promise<Part>
+
+/** Limits and budgets are few, and change seldom. */
+const partLoaders: Partial<Record<SubjectKind, PartLoader>> = {
+  async provider(db, box, base) {
+    const query = selectProviders(db, idsSince(base)).select(historyOnce(base))
+    const rows = await executeNamed(db, 'changed_providers', query)
+    return partOf(rows, { providers: rows.map((row) => providerOf(row, box)) })
+  },
+  async deployment(db, box, base) {
+    const query = selectDeployments(db, idsSince(base)).select(historyOnce(base))
+    const rows = await executeNamed(db, 'changed_deployments', query)
+    return partOf(rows, { deployments: rows.map((row) => deploymentOf(row, box)) })
+  },
+  async route(db, _box, base) {
+    const query = selectRoutes(db, idsSince(base)).select(historyOnce(base))
+    const rows = await executeNamed(db, 'changed_routes', query)
+    return partOf(rows, { routes: rows.map(routeOf) })
+  },
+  async user(db, _box, base) {
+    const query = selectUsers(db, idsSince(base)).select(historyOnce(base))
+    const rows = await executeNamed(db, 'changed_users', query)
+    return partOf(rows, { users: rows.map(({ history: _history, ...user }) => user) })
+  },
+  async apiKey(db, _box, base) {
+    const query = selectApiKeys(db, idsSince(base)).select(historyOnce(base))
+    const rows = await executeNamed(db, 'changed_api_keys', query)
+    return partOf(rows, { apiKeys: rows.map(apiKeyOf) })
+  },
+}
+
+function partOf(rows: readonly { readonly history: History | null }[], objects: Partial<Objects>): Part {
+  return { history: rows.find(({ history }) => history !== null)?.history ?? null, count: rows.length, objects }
+}
+
+/** The ids of what has changed since `base`: the statement finds them itself. */
+function idsSince({ version }: VersionId): RawBuilder<string[]> {
+  return sql<string[]>`array(select unnest(subject_ids) from config_change where version > ${version})`
+}
+
+/** In one row only: it may be long, and would be the same in all. */
+function historyOnce(base: VersionId) {
+  return sql<History | null>`case when row_number() over () = 1 then ${historySince(base)} end`.as('history')
+}
