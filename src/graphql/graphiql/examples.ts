@@ -173,6 +173,20 @@ subscription Watch {
   },
   {
     query: `# 4 Fallback
+# A backend is a target or the fallback of a
+# route, not both: it leaves the split first.
+mutation LeaveSplit {
+  routeTargetsSet(input: {
+    route: { name: "qwen3-8b" }
+    targets: [{
+      backend: { deployment: "qwen3-8b-2507" }
+    }]
+  }) {
+    userErrors { code message path }
+    route { targets { backend { label } share } }
+  }
+}
+
 # Tried in order when a target fails, or is full,
 # before the first byte of its answer.
 mutation SetFallback {
@@ -424,6 +438,105 @@ mutation TakeItBack {
     route {
       revision
       targets { backend { label } weight }
+    }
+  }
+}
+`,
+  },
+  {
+    query: `# Limits
+# How much may come, of whom. \`per\` counts each
+# of its keys apart. OBSERVE only counts what it
+# would refuse: try a limit before you mean it.
+mutation AddLimit {
+  rateLimitCreate(input: {
+    subject: { installation: true }
+    per: [API_KEY]
+    requestsPerMinute: 600
+    tokensPerMinute: 200000
+    enforcement: OBSERVE
+    reason: "what would it refuse?"
+  }) {
+    userErrors { code message path }
+    rateLimit { id }
+  }
+}
+
+# Who is near to it, most used first.
+query Limits {
+  rateLimits(first: 20) {
+    edges { node {
+      id
+      requestsPerMinute
+      enforcement
+      states(first: 5) {
+        edges { node {
+          labels
+          requestsLeft
+          refusedLastHour
+          wouldRefuseLastHour
+        } }
+      }
+    } }
+  }
+}
+
+# From now on it refuses.
+mutation EnforceLimit {
+  rateLimitUpdate(input: {
+    id: "ID OF THE LIMIT"
+    enforcement: ENFORCE
+  }) {
+    userErrors { code message path }
+    rateLimit { revision enforcement }
+  }
+}
+`,
+  },
+  {
+    query: `# Budgets
+# What may be spent. SKIP_PRICED: when it is used
+# up, models of your own go on.
+mutation AddBudget {
+  budgetCreate(input: {
+    subject: { installation: true }
+    amount: "100"
+    period: MONTH
+    onExhausted: SKIP_PRICED
+  }) {
+    userErrors { code message path }
+    budget { id }
+  }
+}
+
+# What is spent, and the day it runs out.
+query Budgets {
+  budgets(first: 20) {
+    edges { node {
+      id
+      amount
+      period
+      states(first: 5) {
+        edges { node {
+          labels spent remaining runsOutAt
+        } }
+      }
+    } }
+  }
+}
+
+# More, for this period only.
+mutation RaiseBudget {
+  budgetRaise(input: {
+    id: "ID OF THE BUDGET"
+    amount: "25"
+    reason: "the launch"
+  }) {
+    userErrors { code message path }
+    budget {
+      states(first: 1) {
+        edges { node { remaining } }
+      }
     }
   }
 }
