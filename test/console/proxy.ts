@@ -11,6 +11,8 @@ export interface Proxy extends AsyncDisposable {
   /** What is connected now passes on nothing more, and stays open, as when a laptop has slept. */
   readonly freeze: () => void
   readonly restore: () => void
+  /** What was asked for so far, with the prefix. */
+  readonly paths: readonly string[]
 }
 
 export interface ProxyOptions {
@@ -25,10 +27,12 @@ export async function openProxy({ target, prefix = '', letsUpgrade = true }: Pro
   const { hostname, port } = new URL(target)
   const sockets = new Set<Socket>()
   const onwards = new Set<Socket>()
+  const paths: string[] = []
   let isCut = false
   const pathOf = (url = '/') => (url.startsWith(prefix) ? url.slice(prefix.length) || '/' : '/outside-of-the-prefix')
   const server = createServer((request, response) => {
     const { method, headers, url } = request
+    paths.push(url ?? '')
     const onward = send({ hostname, port, path: pathOf(url), method, headers }, (answer) => {
       response.writeHead(answer.statusCode ?? 502, answer.rawHeaders)
       answer.pipe(response)
@@ -64,6 +68,7 @@ export async function openProxy({ target, prefix = '', letsUpgrade = true }: Pro
   await once(server, 'listening')
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    paths,
     cut() {
       isCut = true
       for (const socket of sockets) socket.destroy()

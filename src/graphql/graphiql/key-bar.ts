@@ -3,8 +3,8 @@
  * this server, unless the headers editor has one of its own. GraphiQL begins once a key is accepted: without one its first call would fail.
  */
 export const keyBarStyle = `
-  html, body { height: 100%; margin: 0; }
-  body { display: flex; flex-direction: column; overflow: hidden; }
+  html, body { height: 100%; margin: 0; overflow: hidden; }
+  body { position: relative; display: flex; flex-direction: column; }
   #key-bar { flex: none; display: flex; flex-wrap: wrap; gap: 8px; align-items: center; box-sizing: border-box; min-height: 40px;
     padding: 4px 12px; font: 14px system-ui, sans-serif; background: #1f2430; color: #fff; color-scheme: dark; }
   #key-bar input { flex: 1; min-width: 120px; max-width: 480px; padding: 4px 8px; border: 1px solid #7a8194; border-radius: 4px; font: inherit; }
@@ -114,15 +114,21 @@ export const keyBarScript = `
     });
   };
   new MutationObserver(nameTabs).observe(document.body, { childList: true, subtree: true });
-  // On a first visit GraphiQL loses the click of a pointer on a tab, and takes one that a program makes.
-  document.addEventListener('pointerup', ({ target }) => {
+  // GraphiQL's tabs can be dragged: a pressed one leaves its place below the pointer, and the list gets the click that was meant for it.
+  // A press that did not move is a click, made by this program: that one is taken.
+  let pressed;
+  document.addEventListener('pointerdown', ({ target, clientX, clientY }) => {
     const button = target instanceof Element && target.closest('.graphiql-tab-button');
-    if (!button) return;
+    pressed = button && { button, clientX, clientY };
+  }, true);
+  document.addEventListener('pointerup', ({ clientX, clientY }) => {
+    if (!pressed || Math.hypot(clientX - pressed.clientX, clientY - pressed.clientY) > 5) return;
+    const { button } = pressed;
     setTimeout(() => {
       const tab = button.closest('.graphiql-tab');
       if (tab && !tab.classList.contains('graphiql-tab-active')) button.click();
     }, 100);
-  });
+  }, true);
   // The page follows the system at once, and the editors only from their beginning.
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
     if (!localStorage.getItem('graphiql:theme')) location.reload();
