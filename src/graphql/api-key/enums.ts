@@ -18,7 +18,7 @@ export const ApiKeyState = builder.enumType('ApiKeyState', {
   description: 'Whether a key is accepted.',
   values: {
     ACTIVE: { description: 'Accepted.' },
-    REVOKED: { description: 'Refused for ever.' },
+    REVOKED: { description: 'Refused permanently.' },
     EXPIRED: { description: 'Refused since `expiresAt`.' },
     SUSPENDED: { description: 'Refused for as long as its owner is not `ACTIVE`.' },
   },

@@ -6,18 +6,22 @@ export const ApiKeyCreateInput = builder.inputType('ApiKeyCreateInput', {
   description: 'A new key.',
   fields: (t) => ({
     name: t.string({ description: 'For people.', required: true }),
-    ownerId: t.id({ description: 'Omitted: the caller.' }),
+    ownerId: t.id({ description: 'Owner of the key. Omitted: the caller.' }),
     scopes: t.field({
       type: [ApiKeyScope],
       description: 'What it may do; never more than its owner.',
       required: true,
       defaultValue: ['INFERENCE'],
     }),
-    routeIds: t.field({ type: ['ID'], description: 'Omitted or null: all that its owner may.' }),
-    expiresAt: t.field({ type: 'DateTime', description: 'Null or omitted: never.' }),
+    routeIds: t.field({
+      type: ['ID'],
+      description: 'Routes that the key may call. Omitted or null: all that its owner may call.',
+    }),
+    expiresAt: t.field({ type: 'DateTime', description: 'When the key expires. Null or omitted: never.' }),
     ...createFields(t),
     idempotencyKey: t.string({
-      description: 'With the same key within 24 h: the same ApiKey again, with `secret` null, because it is not kept.',
+      description:
+        'A repeat with the same key within 24 h gets the same API key, with `secret` null because the secret is not stored.',
     }),
   }),
 })
@@ -27,8 +31,11 @@ export const ApiKeyUpdateInput = builder.inputType('ApiKeyUpdateInput', {
   fields: (t) => ({
     id: t.id({ description: 'Which key.', required: true }),
     name: t.string({ description: 'For people.' }),
-    routeIds: t.field({ type: ['ID'], description: 'Null: all that its owner may.' }),
-    expiresAt: t.field({ type: 'DateTime', description: 'Null: never.' }),
+    routeIds: t.field({
+      type: ['ID'],
+      description: 'Routes that the key may call. Null: all that its owner may call.',
+    }),
+    expiresAt: t.field({ type: 'DateTime', description: 'When the key expires; null: never.' }),
     ...editFields(t),
   }),
 })
@@ -39,19 +46,18 @@ export const ApiKeyRotateInput = builder.inputType('ApiKeyRotateInput', {
     id: t.id({ description: 'Which key.', required: true }),
     overlapMs: t.field({
       type: 'SafeInt',
-      description:
-        '0 to 30 days: for so long the secret that is replaced stays good. 0: all earlier secrets end at once.',
+      description: 'How long the replaced secret stays valid, 0 to 30 days. 0: all earlier secrets end at once.',
       required: true,
       defaultValue: 0,
     }),
-    expiresAt: t.field({ type: 'DateTime', description: 'Omitted: as it is; null: never.' }),
+    expiresAt: t.field({ type: 'DateTime', description: 'When the key expires. Omitted: unchanged; null: never.' }),
     ...editFields(t),
     ...createFields(t),
   }),
 })
 
 export const ApiKeyRevokeInput = builder.inputType('ApiKeyRevokeInput', {
-  description: 'Revokes a key for ever.',
+  description: 'Revokes a key permanently.',
   fields: (t) => ({
     id: t.id({ description: 'Which key.', required: true }),
     ...editFields(t),

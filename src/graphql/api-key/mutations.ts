@@ -34,7 +34,7 @@ const ApiKeyCreatePayload = builder.objectRef<Answer<CreatedApiKey>>('ApiKeyCrea
     }),
     secret: t.string({
       nullable: true,
-      description: 'Shown this once.',
+      description: 'The secret. It is shown only in this answer.',
       resolve: (answer) => (answer.ok ? answer.value.secret : null),
     }),
   }),
@@ -44,7 +44,7 @@ builder.mutationFields((t) => ({
   apiKeyCreate: t.field({
     type: ApiKeyCreatePayload,
     nullable: true,
-    description: 'The only time its secret is shown.',
+    description: 'Creates a key. Only this answer shows its secret.',
     authScopes: managesKeys,
     args: { input: t.arg({ type: ApiKeyCreateInput, required: true, description: 'The key.' }) },
     resolve: (_root, { input }, context) => runCommand(context, createApiKey, input),
@@ -52,7 +52,7 @@ builder.mutationFields((t) => ({
   apiKeyUpdate: t.field({
     type: ApiKeyPayload,
     nullable: true,
-    description: 'Changes a key; its scopes and owner stay.',
+    description: 'Changes the name, routes or expiry of a key. Its scopes and owner cannot be changed.',
     authScopes: managesKeys,
     args: { input: t.arg({ type: ApiKeyUpdateInput, required: true, description: 'What to change.' }) },
     resolve: (_root, { input }, context) => runCommand(context, updateApiKey, input),
@@ -61,7 +61,7 @@ builder.mutationFields((t) => ({
     type: ApiKeyCreatePayload,
     nullable: true,
     description:
-      'A second secret for the same key: owner, scopes, routes, grants and usage stay. The old secret ends after `overlapMs`.',
+      'Gives a key a second secret. Its owner, scopes, routes, grants and usage stay. The old secret ends after `overlapMs`.',
     authScopes: managesKeys,
     args: { input: t.arg({ type: ApiKeyRotateInput, required: true, description: 'Which key.' }) },
     resolve: (_root, { input }, context) => runCommand(context, rotateApiKey, input),
@@ -69,7 +69,7 @@ builder.mutationFields((t) => ({
   apiKeyRevoke: t.field({
     type: ApiKeyPayload,
     nullable: true,
-    description: 'Refused from now on, by every gateway.',
+    description: 'Revokes a key: every gateway refuses it from then on.',
     authScopes: managesKeys,
     args: { input: t.arg({ type: ApiKeyRevokeInput, required: true, description: 'What to revoke.' }) },
     resolve: (_root, { input }, context) => runCommand(context, revokeApiKey, input),

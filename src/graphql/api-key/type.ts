@@ -26,7 +26,7 @@ builder.objectType(ApiKeyRef, {
       resolve: (key, _args, context) => ownerOf(context, key),
     }),
     prefix: t.exposeString('prefix', {
-      description: 'Public start of the key: enough to find it in a log, useless to call with.',
+      description: 'The public start of the key. It identifies the key in a log, but cannot be used for calls.',
       skipTypeScopes: true,
     }),
     scopes: t.field({
@@ -39,12 +39,12 @@ builder.objectType(ApiKeyRef, {
     }),
     grantedScopes: t.expose('scopes', {
       type: [ApiKeyScope],
-      description: 'What it was made for; it may do that whenever its owner may.',
+      description: 'The scopes that it was created with. Each is effective while the owner has it.',
     }),
     routes: t.field({
       type: [RouteRef],
       nullable: true,
-      description: 'Routes it may call, at most 1,000; null: all that its owner may.',
+      description: 'Routes that the key may call, at most 1,000; null: all that its owner may call.',
       resolve: (key, _args, { loaders }) => (key.is_route_bound ? loaders.routesOfApiKey.load(key.id) : null),
     }),
     state: t.field({
@@ -55,13 +55,13 @@ builder.objectType(ApiKeyRef, {
     expiresAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'Null: never.',
+      description: 'When the key expires; null: never.',
       resolve: (key) => key.expires_at,
     }),
     lastUsedAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'To the minute; null if never used.',
+      description: 'The last use, accurate to the minute; null if never used.',
       resolve: (key) => key.last_used_at,
     }),
   }),
@@ -80,7 +80,7 @@ builder.queryField('apiKey', (t) =>
     nullable: true,
     description: 'The key with this id; null if there is none, or if the caller may not see it.',
     authScopes: managesKeys,
-    args: { id: t.arg.id({ required: true, description: 'Which one.' }) },
+    args: { id: t.arg.id({ required: true, description: 'The object to read.' }) },
     resolve: async (_root, { id }, { actor, loaders }) => {
       const key = await loaders.apiKey.load(id)
       return key && maySeeKeysOf(actor, key.owner_id) ? key : null
@@ -91,7 +91,7 @@ builder.queryField('apiKey', (t) =>
 builder.queryField('apiKeys', (t) =>
   t.field({
     type: ApiKeyConnection,
-    description: 'In order of creation; only its own for a caller without the scope `ADMIN`.',
+    description: 'Keys in order of creation. A caller without the scope `ADMIN` gets only its own keys.',
     authScopes: managesKeys,
     complexity: pageCost,
     args: {

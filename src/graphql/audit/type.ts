@@ -31,7 +31,7 @@ builder.objectType(AuditEntryRef, {
     }),
     actorId: t.exposeID('actor_id', { description: "Readable after the actor's deletion." }),
     actorLabel: t.string({
-      description: "Its name at that time, with its owner's.",
+      description: 'Its name at that time, with the name of its owner.',
       // An earlier version wrote none.
       resolve: (entry) => entry.actor_label ?? entry.actor_id,
     }),
@@ -39,7 +39,7 @@ builder.objectType(AuditEntryRef, {
       type: 'SafeInt',
       nullable: true,
       description:
-        'The version that the change made; the entries stand in the order of these. Null: written by an earlier release.',
+        'The version that the change created; entries are in this order. Null: recorded by an earlier release.',
       resolve: (entry) => entry.config_version,
     }),
     action: t.exposeString('action', { description: 'The mutation field, e.g. `routeTrafficSet`.' }),
@@ -63,9 +63,9 @@ const AuditEntryConnection = connectionType('AuditEntry', AuditEntryRef, {
 const AuditFilterInput = builder.inputType('AuditFilterInput', {
   description: 'Fields combine with AND, the values of one field with OR.',
   fields: (t) => ({
-    subjectIds: t.idList({ description: 'What was changed.' }),
-    actorIds: t.idList({ description: 'Who changed it.' }),
-    actions: t.stringList({ description: 'The mutation fields.' }),
+    subjectIds: t.idList({ description: 'Changes of these objects.' }),
+    actorIds: t.idList({ description: 'Changes by these users or keys.' }),
+    actions: t.stringList({ description: 'Changes by these mutation fields, e.g. `routeTrafficSet`.' }),
   }),
 })
 
@@ -78,14 +78,14 @@ builder.queryField('auditLog', (t) =>
   t.field({
     type: AuditEntryConnection,
     description:
-      'Newest first, in the order of the commits: who follows it by its cursors misses nothing. For administrators, and for operators with `CONFIG_READ`.',
+      'Newest first, in the order of the commits, so that a reader who follows its cursors misses nothing. For administrators, and for operators with `CONFIG_READ`.',
     authScopes: readsAudit,
     complexity: pageCost,
     args: {
       ...pageArgs(t.arg),
       range: t.arg({ type: TimeRangeInput, description: 'Omitted: all of it.' }),
       subjectId: t.arg.id({
-        description: 'Only what was done to this object; the same as one of `filter.subjectIds`.',
+        description: 'Only changes of this object; the same as one of `filter.subjectIds`.',
       }),
       filter: t.arg({ type: AuditFilterInput, description: 'Omitted: all of it.' }),
     },

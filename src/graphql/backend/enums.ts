@@ -15,15 +15,15 @@ export const ModelCategory = builder.enumType('ModelCategory', {
     IMAGE: { description: 'Image generation.' },
     SPEECH_TO_TEXT: { description: 'Transcription and translation of speech.' },
     TEXT_TO_SPEECH: { description: 'Speech from text.' },
-    UNKNOWN: { description: 'Nobody said, and the name does not tell.' },
+    UNKNOWN: { description: 'Not stated, and not recognisable from the name.' },
   } satisfies Values<ModelCategoryWord>,
 })
 
 export const CircuitState = builder.enumType('CircuitState', {
-  description: 'Whether requests are let through to a backend, by its own recent failures.',
+  description: 'Whether requests are sent to a backend, judged by its recent failures.',
   values: {
-    CLOSED: { description: 'Requests pass.' },
-    OPEN: { description: 'Nothing is sent.' },
+    CLOSED: { description: 'Requests are sent.' },
+    OPEN: { description: 'No requests are sent.' },
     HALF_OPEN: { description: 'One trial request at a time.' },
   } satisfies Values<CircuitStateWord>,
 })
@@ -33,8 +33,10 @@ export const BackendWarningCode = builder.enumType('BackendWarningCode', {
   values: {
     UNREACHABLE: { description: 'It did not answer, or its server failed.' },
     MODEL_NOT_LISTED: { description: 'The endpoint lists models, and `upstreamModel` is not among them.' },
-    BASE_URL_SUSPECT: { description: 'The base URL has no path, or lists no models there but at `/v1`.' },
-    UNSAFE_URL: { description: 'The address may not be called from this installation as it is now configured.' },
+    BASE_URL_SUSPECT: {
+      description: 'The base URL has no path, or the server lists its models at `/v1` and not there.',
+    },
+    UNSAFE_URL: { description: 'The configuration of this installation forbids calls to this address.' },
     CREDENTIAL_REFUSED: { description: 'The credential was not accepted, or one is missing.' },
   } satisfies Values<BackendWarningCodeWord>,
 })

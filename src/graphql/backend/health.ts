@@ -5,25 +5,25 @@ import { CircuitState } from './enums.ts'
 import type { LivePorts } from '../kit/ports.ts'
 
 export const BackendHealthRef = builder.objectRef<BackendHealthReport>('BackendHealth').implement({
-  description: 'Health as the gateways see it; the worst of all gateways.',
+  description: 'Health as the gateways see it: the worst state that any of them reports.',
   fields: (t) => ({
-    circuit: t.expose('circuit', { type: CircuitState, description: 'Whether requests are let through.' }),
-    consecutiveFailures: t.exposeInt('consecutiveFailures', { description: 'Since the last success.' }),
+    circuit: t.expose('circuit', { type: CircuitState, description: 'Whether requests are sent.' }),
+    consecutiveFailures: t.exposeInt('consecutiveFailures', { description: 'Failures since the last success.' }),
     retryAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'When an open circuit lets the next trial through.',
+      description: 'When an open circuit allows the next trial request.',
       resolve: ({ retryAtMs }) => (retryAtMs === null ? null : new Date(retryAtMs)),
     }),
     lastError: t.string({
       nullable: true,
-      description: 'The last failure, without secrets; null for who may not see upstreams.',
+      description: 'The last failure, without secrets; null for callers who may not see upstreams.',
       // It may name an address.
       resolve: ({ lastError }, _args, { actor }) => (hasAnyScope(actor, seesUpstreams) ? lastError : null),
     }),
     observedAt: t.field({
       type: 'DateTime',
-      description: 'When this was so.',
+      description: 'When this state was observed.',
       resolve: ({ observedAtMs }) => new Date(observedAtMs),
     }),
   }),

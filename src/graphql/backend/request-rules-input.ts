@@ -2,22 +2,24 @@ import type { InputFieldBuilder } from '@pothos/core'
 import { builder, type SchemaTypes } from '../schema/builder.ts'
 
 export const BackendRequestRulesInput = builder.inputType('BackendRequestRulesInput', {
-  description: 'What the gateway changes in requests to a backend, and what it lets through: the whole of it.',
+  description:
+    'What the gateway changes in requests to a backend, and which headers it passes. Replaces all earlier rules.',
   fields: (t) => ({
     passHeaders: t.stringList({
       description:
-        "Client's headers to pass on besides the fixed list, at most 32; never one that carries a credential.",
+        'Headers of the client to pass upstream besides the fixed list, at most 32. A header that carries a credential is refused.',
       required: true,
       defaultValue: [],
     }),
     passResponseHeaders: t.stringList({
-      description: "Upstream's headers to pass to the client besides the fixed list, at most 32; never a cookie.",
+      description:
+        'Headers of the upstream to pass to the client besides the fixed list, at most 32. Cookies are refused.',
       required: true,
       defaultValue: [],
     }),
     addStreamUsage: t.boolean({
       description:
-        '`false`: `stream_options` is never added; tokens then are what upstream says by itself, or an estimate.',
+        '`false`: the gateway never adds `stream_options`. Token counts are then those that the upstream reports unasked, or estimates.',
       required: true,
       defaultValue: true,
     }),

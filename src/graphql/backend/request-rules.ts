@@ -4,19 +4,19 @@ import { builder } from '../schema/builder.ts'
 
 export const BackendRequestRulesRef = builder.objectRef<RequestRulesColumns>('BackendRequestRules').implement({
   description:
-    'What the gateway changes in requests to a backend, and what it lets through; byte for byte where nothing is set.',
+    'What the gateway changes in requests to a backend, and which headers it passes. Without rules requests pass byte for byte.',
   fields: (t) => ({
     passHeaders: t.stringList({
-      description: "Client's headers to pass on besides the fixed list, in lower case, at most 32.",
+      description: 'Headers of the client that are passed upstream besides the fixed list, in lower case, at most 32.',
       resolve: (row) => requestRulesOf(row).passHeaders,
     }),
     passResponseHeaders: t.stringList({
-      description: "Upstream's headers to pass to the client besides the fixed list, at most 32.",
+      description: 'Headers of the upstream that are passed to the client besides the fixed list, at most 32.',
       resolve: (row) => requestRulesOf(row).passResponseHeaders,
     }),
     addStreamUsage: t.boolean({
       description:
-        '`false`: `stream_options` is never added; tokens then are what upstream says by itself, or an estimate.',
+        '`false`: the gateway never adds `stream_options`. Token counts are then those that the upstream reports unasked, or estimates.',
       resolve: (row) => requestRulesOf(row).addStreamUsage,
     }),
   }),

@@ -14,7 +14,7 @@ import { type BackendRow, NodeRef, RouteBackendRef } from '../schema/refs.ts'
 import { RouteConnection } from '../route/connection.ts'
 
 builder.interfaceType(RouteBackendRef, {
-  description: "A model that serves requests: one of a provider's, or a deployment.",
+  description: 'A model that serves requests: a provider model or a deployment.',
   interfaces: [NodeRef],
   resolveType: ({ id }) => typeOfId(id),
   fields: (t) => ({
@@ -31,13 +31,13 @@ builder.interfaceType(RouteBackendRef, {
     pricing: t.field({
       type: ModelPricingRef,
       nullable: true,
-      description: 'Null if unknown; then cost is null too, never 0.',
+      description: 'Prices; null if unknown. The cost of its requests is then null too, never 0.',
       resolve: pricingOf,
     }),
     operations: t.stringList({
       nullable: true,
       description:
-        "Operations that it serves itself, e.g. `/v1/messages`. A request for another one is not sent to it. Known from the provider's kind or the deployment's engine unless stated; null: not known, so it is asked, and what it answers with 404 or 405 for the path is remembered for 10 minutes. A request for `/v2/rerank` is sent as `/v1/rerank` to what has only that.",
+        "Operations that it serves, e.g. `/v1/messages`. Requests for other operations are not sent to it. They follow from the provider's kind or the deployment's engine unless an operator states them. Null: unknown, so every operation is tried; an operation whose path it answers with 404 or 405 is not sent to it for 10 minutes. A request for `/v2/rerank` is sent as `/v1/rerank` to a backend that has only `/v1/rerank`.",
       resolve: (row) =>
         row.operations ??
         listKnownOperations(
@@ -51,13 +51,13 @@ builder.interfaceType(RouteBackendRef, {
     }),
     state: t.field({
       type: ServingState,
-      description: "Whether it takes traffic; a provider model's is its provider's.",
+      description: 'Whether it takes traffic. A provider model has the state of its provider.',
       resolve: (row) => ('provider_state' in row ? row.provider_state : row.state),
     }),
     health: t.field({
       type: BackendHealthRef,
       nullable: true,
-      description: 'Null while no gateway has reported.',
+      description: 'Its health; null until a gateway has reported it.',
       resolve: async (row, _args, context) => worstHealth(context.live, await healthIdsOf(context, row)),
     }),
     routes: t.field({

@@ -23,11 +23,13 @@ import { BudgetStateRef, type BudgetStateRow, listBudgetStates } from './state.t
 const BudgetChangeKind = builder.enumType('BudgetChangeKind', {
   description: 'What happened to a budget.',
   values: {
-    CURRENT: { description: 'Nothing: how it stands as the subscription begins, or as the budget is made.' },
-    WARNED: { description: 'It passed a share of `warnAt`.' },
+    CURRENT: {
+      description: 'Nothing happened: the state when the subscription begins, or when the budget is created.',
+    },
+    WARNED: { description: 'The money used reached a share of `warnAt`.' },
     EXHAUSTED: { description: 'Nothing remains.' },
-    RAISED: { description: 'More is allowed in the running period.' },
-    RENEWED: { description: 'Another period has begun.' },
+    RAISED: { description: '`budgetRaise` added money to the running period.' },
+    RENEWED: { description: 'A new period has begun.' },
   } satisfies Values<BudgetChangeKindWord>,
 })
 
@@ -39,16 +41,16 @@ interface BudgetChange {
 }
 
 const BudgetChangeRef = builder.objectRef<BudgetChange>('BudgetChange').implement({
-  description: 'A budget, how it stands, and what happened to it.',
+  description: 'An event of a budget, with the state of the budget.',
   fields: (t) => ({
     budget: t.field({ type: BudgetRef, description: 'The budget.', resolve: ({ budget }) => budget }),
     state: t.field({
       type: BudgetStateRef,
-      description: 'The part of it that it happened to; the whole if `per` is empty.',
+      description: 'The state that changed: one of `Budget.states`.',
       resolve: ({ state }) => state,
     }),
     kind: t.expose('kind', { type: BudgetChangeKind, description: 'What happened.' }),
-    at: t.field({ type: 'DateTime', description: 'When it was seen.', resolve: ({ at }) => at }),
+    at: t.field({ type: 'DateTime', description: 'When it was observed.', resolve: ({ at }) => at }),
   }),
 })
 
@@ -65,8 +67,8 @@ const anyKey = {
 builder.subscriptionField('budgetChanged', (t) =>
   t.field({
     type: BudgetChangeRef,
-    description: `At once how each budget stands, and from then on when one passes a share of \`warnAt\` (each once per period), is exhausted, raised, or opens
-anew. Without \`id\`: the first 100 that the caller sees.`,
+    description:
+      'First the current state of each budget, then an event when a budget reaches a share of `warnAt` (once per share and period), is exhausted, is raised, or begins a new period. Without `id`: the first 100 budgets that the caller sees.',
     args: { id: t.arg.id({ description: 'Only this budget.' }) },
     subscribe: async (_root, { id = null }, context) => {
       if (id !== null) await requireVisible(context, id)

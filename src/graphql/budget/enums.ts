@@ -3,25 +3,28 @@ import { builder } from '../schema/builder.ts'
 import type { Values } from '../schema/enum-values.ts'
 
 export const BudgetPeriod = builder.enumType('BudgetPeriod', {
-  description: 'After what time a budget opens anew, by the calendar of its time zone.',
+  description:
+    'How long a period of a budget lasts, by the calendar of its time zone. Each period begins with the full amount.',
   values: {
     DAY: { description: 'From midnight.' },
     WEEK: { description: 'From Monday.' },
     MONTH: { description: 'From its first day.' },
     QUARTER: { description: 'From January, April, July or October.' },
     YEAR: { description: 'From January.' },
-    TOTAL: { description: 'Never: all that was ever spent counts.' },
+    TOTAL: { description: 'One period without end: everything that was ever spent counts.' },
   } satisfies Values<BudgetPeriodWord>,
 })
 
 export const BudgetAction = builder.enumType('BudgetAction', {
-  description: 'What becomes of requests when a budget is used up.',
+  description: 'What happens to requests when a budget is used up.',
   values: {
-    REFUSE: { description: '429 `insufficient_quota`, and clients are told not to retry.' },
+    REFUSE: {
+      description: 'They are refused with 429 `insufficient_quota`, and the answer asks clients not to retry.',
+    },
     SKIP_PRICED: {
       description:
-        "Backends with a price are left out; those without one, one's own GPUs, go on. If none is left: 429 `insufficient_quota`.",
+        'Backends with a price are left out; backends without a price, such as own GPUs, still serve. If no backend is left: 429 `insufficient_quota`.',
     },
-    NOTIFY: { description: 'Only told.' },
+    NOTIFY: { description: 'They are served; `budgetChanged` and `problems` show that the budget is used up.' },
   } satisfies Values<BudgetActionWord>,
 })

@@ -26,7 +26,7 @@ builder.mutationFields((t) => ({
   budgetCreate: t.field({
     type: BudgetPayload,
     nullable: true,
-    description: 'Makes a budget.',
+    description: 'Creates a budget.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: BudgetCreateInput, required: true, description: 'The budget.' }) },
     resolve: (_root, { input }, context) => runCommand(context, createBudget, input),
@@ -42,9 +42,9 @@ builder.mutationFields((t) => ({
   budgetRaise: t.field({
     type: BudgetPayload,
     nullable: true,
-    description: 'More for the running period only.',
+    description: 'Adds money to the running period only.',
     authScopes: writesConfig,
-    args: { input: t.arg({ type: BudgetRaiseInput, required: true, description: 'How much.' }) },
+    args: { input: t.arg({ type: BudgetRaiseInput, required: true, description: 'The budget and the amount.' }) },
     resolve: (_root, { input }, context) => runCommand(context, raiseBudget, input),
   }),
   budgetDelete: t.field({

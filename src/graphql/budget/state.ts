@@ -19,10 +19,10 @@ export async function listBudgetStates(
 }
 
 export const BudgetStateRef = builder.objectRef<BudgetStateRow>('BudgetState').implement({
-  description: 'How a budget stands in the running period.',
+  description: 'The state of a budget in the running period.',
   fields: (t) => ({
     labels: t.stringList({
-      description: "The values of `per`, e.g. a key's name; empty where there are none.",
+      description: "The names for the values of `per`, e.g. a key's name; empty if `per` is empty.",
       resolve: async ({ ids, labels }, _args, context) => {
         const now = await labelsOf(context, ids)
         return labels.map((label, index) => label ?? now[index]!)
@@ -30,36 +30,37 @@ export const BudgetStateRef = builder.objectRef<BudgetStateRow>('BudgetState').i
     }),
     periodStart: t.field({
       type: 'DateTime',
-      description: 'When the running period began; of `TOTAL` 1970.',
+      description: 'When the running period began; for `TOTAL` the year 1970.',
       resolve: ({ state }) => new Date(state.period.startMs),
     }),
     resetsAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'When it opens anew; null: never.',
+      description: 'When the next period begins; null: never.',
       resolve: ({ state }) => (state.period.endMs === null ? null : new Date(state.period.endMs)),
     }),
     spent: t.field({
       type: 'Decimal',
-      description: 'Of finished requests: the sum of their records, exactly.',
+      description: 'USD spent by finished requests: the exact sum of their usage records.',
       resolve: ({ state }) => state.spent,
     }),
     reserved: t.field({
       type: 'Decimal',
-      description: 'For requests under way.',
+      description: 'USD reserved for requests in flight.',
       resolve: ({ state }) => state.reserved,
     }),
     remaining: t.field({
       type: 'Decimal',
       description:
-        '`amount`, with what it was raised by, without `spent` and `reserved`; below 0 where more was spent, e.g. with `NOTIFY`.',
+        'USD that remains: `amount` and raises, minus `spent` and `reserved`. Negative if more was spent, e.g. with `NOTIFY`.',
       resolve: ({ state }) => state.remaining,
     }),
     exhausted: t.boolean({ description: 'Whether nothing remains.', resolve: ({ state }) => state.exhausted }),
     runsOutAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'By the pace of the last day; null: not within the period, or it has.',
+      description:
+        'When the budget will be used up at the pace of the last day; null if that is not within the period, or if it is used up already.',
       resolve: ({ state }) => (state.runsOutAtMs === null ? null : new Date(state.runsOutAtMs)),
     }),
   }),

@@ -21,37 +21,45 @@ const BudgetStateConnection = connectionType<BudgetStateRow>('BudgetState', Budg
 })
 
 builder.objectType(BudgetRef, {
-  description: 'Money for a period. Checked before each attempt, also before a paid fallback.',
+  description:
+    'A bound on the money that a subject may cost in a period. It is checked before each attempt, also before an attempt at the fallback.',
   interfaces: [NodeRef, VersionedRef],
   authScopes: (row, context) => (seesLimit(limitVisibilityOf(context), budgetOf(row)) ? true : seesConfig),
   fields: (t) => ({
     subject: t.field({
       type: LimitSubjectRef,
-      description: 'What it is about.',
+      description: 'The object to which it applies.',
       resolve: async (row, _args, context) => (await loadLimitSubject(context, budgetOf(row).subject)) as never,
     }),
-    per: t.expose('per', { type: [LimitDimension], description: 'Empty: all requests of the subject share it.' }),
-    amount: t.expose('amount', { type: 'Decimal', description: 'USD.' }),
-    period: t.expose('period', { type: BudgetPeriod, description: 'After what time it opens anew.' }),
-    timeZone: t.exposeString('time_zone', { description: "IANA name: where the period's days begin." }),
+    per: t.expose('per', {
+      type: [LimitDimension],
+      description: 'It is counted separately for each value of these; empty: all requests of the subject share it.',
+    }),
+    amount: t.expose('amount', { type: 'Decimal', description: 'USD per period.' }),
+    period: t.expose('period', {
+      type: BudgetPeriod,
+      description: 'How long a period lasts. Each period begins with the full amount.',
+    }),
+    timeZone: t.exposeString('time_zone', { description: 'IANA name of the time zone in which periods begin.' }),
     warnAt: t.expose('warn_at', {
       type: ['Float'],
-      description: 'Shares of `amount` that are told once per period, ascending, at most 8.',
+      description:
+        'Shares of `amount` that `budgetChanged` reports once per period when they are reached, ascending, at most 8.',
     }),
     onExhausted: t.expose('on_exhausted', {
       type: BudgetAction,
-      description: 'What becomes of requests when it is used up.',
+      description: 'What happens to requests when it is used up.',
     }),
     unpricedReserve: t.expose('unpriced_reserve', {
       type: 'Decimal',
       nullable: true,
       description:
-        'What a request is taken to cost at most where no price is known; null: backends without a price are not held back.',
+        'The cost in USD that is reserved for a request to a backend without a price; null: the budget does not hold such requests back.',
     }),
     states: t.field({
       type: BudgetStateConnection,
       description:
-        'Most used first, at most 10,000; always one if `per` is empty. Without the scope `CONFIG_READ` only its own.',
+        'The states of the running period, the most used first, at most 10,000; always exactly one if `per` is empty. A caller without the scope `CONFIG_READ` gets only its own.',
       args: pageArgs(t.arg),
       complexity: pageCost,
       resolve: (row, args, context, info) => {
@@ -80,12 +88,12 @@ const BudgetConnection = connectionType('Budget', BudgetRef, { isCounted: true, 
 builder.queryField('budgets', (t) =>
   t.field({
     type: BudgetConnection,
-    description: `In order of creation. With the scope \`CONFIG_READ\` all of them; else those that bind the caller's own keys: on its user, its keys,
-the routes that these may call, and the installation.`,
+    description:
+      'In order of creation. A caller with the scope `CONFIG_READ` gets all; another caller gets those that apply to its own keys: those on its user, its keys, the routes that these keys may call, and the installation.',
     complexity: pageCost,
     args: {
       ...pageArgs(t.arg),
-      subjectId: t.arg.id({ description: 'Only those about this object; omitted: all.' }),
+      subjectId: t.arg.id({ description: 'Only those that apply to this object; omitted: all.' }),
     },
     resolve: (_root, { subjectId = null, ...args }, context, info) => {
       const { db, control } = context

@@ -25,14 +25,14 @@ interface ConfigChange extends ConfigChangeRow {
 const ConfigChangeRef = builder.objectRef<ConfigChange>('ConfigChange').implement({
   description: 'A committed change of the configuration.',
   fields: (t) => ({
-    version: t.expose('version', { type: 'SafeInt', description: 'The version that it made.' }),
+    version: t.expose('version', { type: 'SafeInt', description: 'The version that it created.' }),
     token: t.exposeString('token', {
       description:
-        'Tells the version from one with the same number that a restore or a failover of the database has undone.',
+        'Distinguishes this version from a version with the same number that a restore or a failover of the database has undone.',
     }),
     resync: t.exposeBoolean('resync', {
       description:
-        'Whether the database has lost what was told before, by a restore or a failover. `version` is what it has now, and may be lower than before or the same: read what you need anew.',
+        'Whether a restore or a failover of the database has lost changes that earlier events reported. `version` is the current version, which may be lower than before or equal: read again what you need.',
     }),
     committedAt: t.field({
       type: 'DateTime',
@@ -66,14 +66,14 @@ function maySeeSubject(actor: Actor, id: string): boolean {
 builder.subscriptionField('configChanged', (t) =>
   t.field({
     type: ConfigChangeRef,
-    description: `Changes of the configuration. The first event is the current version, or with \`since\` the first change after that one; after it none is left out.
-If the database loses changes that were told, by a restore or a failover, the next event has \`resync\` and the version that it has then.`,
+    description:
+      'Changes of the configuration. The first event is the current version, or with `since` the first change after that version. No later change is left out. If a restore or a failover of the database loses changes that were reported, the next event has `resync` and the version of the database then.',
     authScopes: readsConfig,
     args: {
       since: t.arg({
         type: 'SafeInt',
         description:
-          'First the changes after this version, e.g. the last one that was seen. One that is too old is an error.',
+          'Begin with the changes after this version, e.g. the last one that the subscriber got. A version that is too old is an error.',
       }),
       sinceToken: t.arg.string({
         description: 'The `token` of `since`: if the database has lost that version, the first event has `resync`.',

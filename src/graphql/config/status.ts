@@ -22,13 +22,13 @@ const ConfigStatusRef = builder.objectRef<ConfigStatus>('ConfigStatus').implemen
     }),
     appliedVersion: t.field({
       type: 'SafeInt',
-      description: 'The version that every live gateway serves at least.',
+      description: 'The lowest version that a live gateway serves.',
       resolve: appliedVersionOf,
     }),
     gateways: t.expose('gateways', {
       type: [Gateway],
       description:
-        'Those that may still be serving, in order of their start: live ones, and lost ones until they are forgotten.',
+        'The gateways that may still be serving, in order of their start: live gateways, and lost gateways until they are forgotten.',
     }),
   }),
 })

@@ -24,7 +24,7 @@ builder.objectType(DeploymentEndpointRef, {
     health: t.field({
       type: BackendHealthRef,
       nullable: true,
-      description: 'Null while no gateway has reported.',
+      description: 'Its health; null until a gateway has reported it.',
       resolve: ({ id }, _args, { live }) => live.health(id),
     }),
     inFlight: t.int({
@@ -33,7 +33,7 @@ builder.objectType(DeploymentEndpointRef, {
     }),
     deployment: t.field({
       type: DeploymentRef,
-      description: 'What it is a replica of.',
+      description: 'The deployment that it belongs to.',
       resolve: async (row, _args, { loaders }) => (await loaders.deployment.load(row.deployment_id))!,
     }),
   }),

@@ -15,7 +15,7 @@ export const DeploymentEngine = builder.enumType('DeploymentEngine', {
     LLAMA_CPP: { description: 'The server of llama.cpp.' },
     OLLAMA: { description: 'Ollama.' },
     LM_STUDIO: { description: 'LM Studio.' },
-    OTHER: { description: 'Any other: it is not probed unless a health check is given.' },
+    OTHER: { description: 'Any other server. It is not probed unless a health check is given.' },
   } satisfies Values<DeploymentEngineWord>,
 })
 
@@ -23,10 +23,10 @@ export const LoadBalancing = builder.enumType('LoadBalancing', {
   description: 'How a request chooses among the endpoints of a deployment.',
   values: {
     LEAST_IN_FLIGHT: { description: 'The less busy of two endpoints drawn at random.' },
-    WEIGHTED_ROUND_ROBIN: { description: 'In turn, by the weights of the endpoints.' },
+    WEIGHTED_ROUND_ROBIN: { description: 'Each endpoint in turn, by the weights of the endpoints.' },
     PREFIX_AFFINITY: {
       description:
-        'The same prompt prefix to the same endpoint, for its prefix cache, unless that is much busier than the rest.',
+        'Requests with the same prompt prefix go to the same endpoint, for its prefix cache, unless that endpoint is much busier than the others.',
     },
   } satisfies Values<LoadBalancingWord>,
 })

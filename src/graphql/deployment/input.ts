@@ -11,24 +11,24 @@ import { DeploymentRefInput } from '../kit/references-input.ts'
 export const HealthCheckInput = builder.inputType('HealthCheckInput', {
   description: 'How endpoints are probed.',
   fields: (t) => ({
-    path: t.string({ description: 'Omitted: what the engine answers, e.g. `/health`.' }),
+    path: t.string({ description: 'The path to probe. Omitted: that of the engine, e.g. `/health`.' }),
     intervalMs: t.int({
-      description: 'From the begin of one probe to the next, 500 to 3,600,000.',
+      description: 'Time from the start of one probe to the start of the next, 500 to 3,600,000.',
       required: true,
       defaultValue: 5000,
     }),
     timeoutMs: t.int({
-      description: 'After which a probe has failed, 50 to 60,000.',
+      description: 'Time after which a probe without an answer has failed, 50 to 60,000.',
       required: true,
       defaultValue: 2000,
     }),
     unhealthyThreshold: t.int({
-      description: 'Failures in a row that take an endpoint out, 1 to 100.',
+      description: 'Failures in a row after which an endpoint is unhealthy, 1 to 100.',
       required: true,
       defaultValue: 3,
     }),
     healthyThreshold: t.int({
-      description: 'Successes in a row that bring it back, 1 to 100.',
+      description: 'Successes in a row after which an endpoint is healthy again, 1 to 100.',
       required: true,
       defaultValue: 1,
     }),
@@ -36,10 +36,13 @@ export const HealthCheckInput = builder.inputType('HealthCheckInput', {
 })
 
 export const DeploymentQueueInput = builder.inputType('DeploymentQueueInput', {
-  description: 'The waiting room of a saturated deployment.',
+  description: 'The queue of a saturated deployment.',
   fields: (t) => ({
-    maxWaiting: t.int({ description: 'Most requests that wait, 0 to 100,000; 0: none.', required: true }),
-    maxWaitMs: t.int({ description: 'Longest wait, 0 to 600,000.', required: true }),
+    maxWaiting: t.int({
+      description: 'Most requests that wait at the same time, 0 to 100,000; 0: none.',
+      required: true,
+    }),
+    maxWaitMs: t.int({ description: 'The longest wait, 0 to 600,000.', required: true }),
   }),
 })
 
@@ -82,13 +85,14 @@ export const DeploymentCreateInput = builder.inputType('DeploymentCreateInput', 
     }),
     pricing: t.field({ type: ModelPricingInput, description: 'Null or omitted: unknown.' }),
     operations: t.stringList({
-      description: 'E.g. `/v1/messages`, at most 64. Omitted: what the engine is known for.',
+      description:
+        'Operations that the deployment serves, e.g. `/v1/messages`, at most 64. Omitted: those known for the engine.',
     }),
     contextTokens: t.int({ description: 'Tokens that fit into one request, the answer included; omitted: unknown.' }),
     ...passageFields(t, 'the same'),
     check: t.boolean({
       description:
-        'Asks each endpoint for its models before it answers, and tells in `warnings` what would not work. It never refuses: a server may start later.',
+        'Whether to ask each endpoint for its models before the answer and to report in `warnings` what would not work. The change is never refused for it: a server may start later.',
       required: true,
       defaultValue: true,
     }),
@@ -101,19 +105,22 @@ export const DeploymentCreateInput = builder.inputType('DeploymentCreateInput', 
     }),
     healthCheck: t.field({
       type: HealthCheckInput,
-      description: 'Omitted: probes as the engine suggests; null: none.',
+      description: 'How endpoints are probed. Omitted: as the engine suggests; null: not at all.',
     }),
-    queue: t.field({ type: DeploymentQueueInput, description: 'Omitted: nothing waits.' }),
+    queue: t.field({
+      type: DeploymentQueueInput,
+      description: 'The queue for requests when every endpoint is at its `maxInFlight`. Omitted: requests do not wait.',
+    }),
     secret: t.string({ description: 'Sent to every endpoint as a bearer token.' }),
     enableModelRoute: t.boolean({
       description:
-        'Makes a route of the same name with this deployment as its only target, weight 100, in the same transaction.',
+        'Whether to create a route of the same name in the same transaction, with this deployment as its only target, weight 100.',
       required: true,
       defaultValue: true,
     }),
     routeAccess: t.field({
       type: RouteAccessInput,
-      description: 'Access of that route; omitted: any authenticated key.',
+      description: 'Access of that route; omitted: any active key may call it.',
     }),
     ...createFields(t),
   }),
@@ -123,21 +130,26 @@ export const DeploymentUpdateInput = builder.inputType('DeploymentUpdateInput', 
   description: 'Omitted fields stay as they are.',
   fields: (t) => ({
     deployment: t.field({ type: DeploymentRefInput, description: 'Which deployment.', required: true }),
-    name: t.string({ description: 'A new name leaves routes as they are.' }),
+    name: t.string({ description: 'The new name. Routes keep their names.' }),
     description: t.string({ description: 'For people; at most 4,096 characters.' }),
     upstreamModel: t.string({ description: 'The model name that is sent upstream.' }),
     categories: t.field({ type: [ModelCategory], description: 'What the model is for.' }),
     pricing: t.field({ type: ModelPricingInput, description: 'Null: unknown.' }),
-    operations: t.stringList({ description: 'At most 64. Null: what the engine is known for.' }),
+    operations: t.stringList({
+      description: 'Operations that the deployment serves, at most 64. Null: those known for the engine.',
+    }),
     contextTokens: t.int({ description: 'Tokens that fit into one request, the answer included; null: unknown.' }),
     ...passageFields(t, 'as before'),
     check: t.boolean({
       description:
-        'Asks each endpoint for its models before it answers, and tells in `warnings` what would not work. It never refuses: a server may start later.',
+        'Whether to ask each endpoint for its models before the answer and to report in `warnings` what would not work. The change is never refused for it: a server may start later.',
       required: true,
       defaultValue: true,
     }),
-    state: t.field({ type: ServingState, description: '`DISABLED` takes it out of every route at once.' }),
+    state: t.field({
+      type: ServingState,
+      description: 'Whether it takes traffic. `DISABLED` takes it out of every route at once.',
+    }),
     loadBalancing: t.field({ type: LoadBalancing, description: 'How a request chooses among the endpoints.' }),
     healthCheck: t.field({ type: HealthCheckInput, description: 'Null: none.' }),
     queue: t.field({
@@ -148,7 +160,7 @@ export const DeploymentUpdateInput = builder.inputType('DeploymentUpdateInput', 
     endpoints: t.field({
       type: [DeploymentEndpointInput],
       description:
-        'The whole new list. An endpoint whose URL was there before keeps its id, and its `maxInFlight` if that is omitted; an omitted `weight` or `state` is its default.',
+        'The whole new list. An endpoint whose URL was listed before keeps its id, and its `maxInFlight` if that is omitted; an omitted `weight` or `state` takes its default.',
     }),
     ...editFields(t),
   }),
@@ -164,7 +176,8 @@ export const DeploymentEndpointStateSetInput = builder.inputType('DeploymentEndp
 })
 
 export const DeploymentDeleteInput = builder.inputType('DeploymentDeleteInput', {
-  description: 'Refused while a route uses it, unless that is only the route it was made with: that one goes too.',
+  description:
+    'Deletes a deployment. Refused while a route uses it, unless that is only the route that was created with it and that route has no other target: then the route is deleted too.',
   fields: (t) => ({
     deployment: t.field({ type: DeploymentRefInput, description: 'Which deployment.', required: true }),
     ...editFields(t),

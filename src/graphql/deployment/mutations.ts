@@ -26,7 +26,7 @@ builder.mutationFields((t) => ({
   deploymentCreate: t.field({
     type: DeploymentPayload,
     nullable: true,
-    description: 'Makes a deployment and, unless switched off, a route of the same name.',
+    description: 'Creates a deployment and, unless `enableModelRoute` is false, a route of the same name.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: DeploymentCreateInput, required: true, description: 'The deployment.' }) },
     resolve: async (_root, { input }, context) => withDeploymentId(await runCommand(context, createDeployment, input)),
@@ -45,7 +45,11 @@ builder.mutationFields((t) => ({
     description: 'Takes one endpoint in or out of traffic.',
     authScopes: writesConfig,
     args: {
-      input: t.arg({ type: DeploymentEndpointStateSetInput, required: true, description: 'Which, and its state.' }),
+      input: t.arg({
+        type: DeploymentEndpointStateSetInput,
+        required: true,
+        description: 'The endpoint and its new state.',
+      }),
     },
     resolve: (_root, { input }, context) => runCommand(context, setDeploymentEndpointState, input),
   }),
@@ -76,7 +80,7 @@ builder.mutationFields((t) => ({
   deploymentDelete: t.field({
     type: DeletePayload,
     nullable: true,
-    description: 'Deletes a deployment, with the route that was made with it if nothing else serves that.',
+    description: 'Deletes a deployment, and the route that was created with it if that route has no other target.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: DeploymentDeleteInput, required: true, description: 'What to delete.' }) },
     resolve: (_root, { input }, context) => runCommand(context, removeDeployment, input),

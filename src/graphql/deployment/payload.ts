@@ -18,7 +18,7 @@ export const DeploymentPayload = builder.objectRef<Answer<string>>('DeploymentPa
     }),
     warnings: t.field({
       type: [BackendWarningRef],
-      description: 'Of the deployment as it is now: why it will probably not answer.',
+      description: 'Why the deployment, as it is now, will probably not answer.',
       resolve: async (answer, _args, context) => {
         const row = answer.ok ? await context.loaders.deployment.load(answer.value) : null
         return row ? warningsOfDeployment(context, row) : []
@@ -27,7 +27,7 @@ export const DeploymentPayload = builder.objectRef<Answer<string>>('DeploymentPa
     route: t.field({
       type: RouteRef,
       nullable: true,
-      description: 'The route that was made with it; null if none was.',
+      description: 'The route that was created with it; null if none was.',
       resolve: async (answer, _args, { db }) => (answer.ok && (await findRouteCreatedWith(db, answer.value))) || null,
     }),
   }),

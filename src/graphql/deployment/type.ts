@@ -16,22 +16,22 @@ import { DeploymentEndpointRef, DeploymentRef, NodeRef, RouteBackendRef, Version
 
 const DeploymentQueue = builder.objectRef<{ maxWaiting: number; maxWaitMs: number }>('DeploymentQueue').implement({
   description:
-    'Waiting room of a saturated deployment. `maxWaiting: 0` means that a request is refused, or falls back, at once.',
+    'The queue of a saturated deployment. With `maxWaiting: 0` a request is refused, or moves on to the fallback, at once.',
   fields: (t) => ({
-    maxWaiting: t.exposeInt('maxWaiting', { description: 'Most requests that wait.' }),
-    maxWaitMs: t.exposeInt('maxWaitMs', { description: 'Longest wait.' }),
+    maxWaiting: t.exposeInt('maxWaiting', { description: 'Most requests that wait at the same time.' }),
+    maxWaitMs: t.exposeInt('maxWaitMs', { description: 'The longest wait.' }),
   }),
 })
 
 const maxShownModels = 500
 
 const DeploymentProbe = builder.objectRef<DeploymentProbeRow>('DeploymentProbe').implement({
-  description: 'What an endpoint said when it was last asked.',
+  description: 'What an endpoint answered when it was last asked for its models.',
   fields: (t) => ({
     at: t.field({ type: 'DateTime', description: 'When it was asked.', resolve: ({ at }) => at }),
     models: t.stringList({
       nullable: true,
-      description: 'The models that it lists, at most 500; null if it lists none.',
+      description: 'The models that it lists, at most 500; null if it does not list models.',
       resolve: ({ answers }) => {
         const models = new Set(answers.flatMap((answer) => answer.models ?? []))
         return models.size === 0 ? null : [...models].slice(0, maxShownModels)
@@ -55,7 +55,7 @@ builder.objectType(DeploymentRef, {
     healthCheck: t.expose('health_check', {
       type: HealthCheckRef,
       nullable: true,
-      description: 'Null: only the outcome of real requests counts.',
+      description: 'How endpoints are probed. Null: only the outcomes of requests decide about their health.',
     }),
     queue: t.field({
       type: DeploymentQueue,
@@ -64,7 +64,7 @@ builder.objectType(DeploymentRef, {
     }),
     requestRules: t.field({
       type: BackendRequestRulesRef,
-      description: 'What passes to it and back besides the fixed lists.',
+      description: 'Which headers pass to it and back besides the fixed lists, and what is changed in its requests.',
       resolve: (row) => row,
     }),
     caCertificates: t.exposeString('ca_certificates', {
@@ -82,13 +82,15 @@ builder.objectType(DeploymentRef, {
     }),
     warnings: t.field({
       type: [BackendWarningRef],
-      description: 'Why it will probably not answer: by the last probe, and by the settings of this installation.',
+      description:
+        'Why it will probably not answer, judged by the last probe and by the settings of this installation.',
       resolve: (row, _args, context) => warningsOfDeployment(context, row),
     }),
     probe: t.field({
       type: DeploymentProbe,
       nullable: true,
-      description: 'What its endpoints said when they were last asked; null: they were not.',
+      description:
+        'What its endpoints answered when they were last asked for their models; null if they were not asked.',
       resolve: async ({ id }, _args, { loaders }) => (await loaders.probesOfDeployment.load(id))[0] ?? null,
     }),
     secretHint: t.exposeString('secret_hint', {
@@ -116,7 +118,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'The deployment with this id or name; null if there is none.',
     authScopes: readsConfig,
-    args: { by: t.arg({ type: DeploymentRefInput, required: true, description: 'Which one.' }) },
+    args: { by: t.arg({ type: DeploymentRefInput, required: true, description: 'The object to read.' }) },
     resolve: async (_root, { by }, { db }) => (await findDeployment(db, by)) ?? null,
   }),
   deployments: t.field({

@@ -3,12 +3,12 @@ import type { Values } from '../schema/enum-values.ts'
 import { builder } from '../schema/builder.ts'
 
 export const GatewayState = builder.enumType('GatewayState', {
-  description: 'Whether a gateway is heard of.',
+  description: 'Whether a gateway reports.',
   values: {
-    LIVE: { description: 'Heard of within its heartbeat.' },
+    LIVE: { description: 'Its last heartbeat is recent.' },
     LOST: {
       description:
-        'Not heard of for longer: it may still serve what it knew last. Forgotten after 10 minutes, or by `gatewayForget`.',
+        'Its heartbeat is overdue. It may still serve the last configuration that it loaded. It is forgotten after 10 minutes, or by `gatewayForget`.',
     },
   } satisfies Values<GatewayStateWord>,
 })

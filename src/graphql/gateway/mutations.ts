@@ -16,7 +16,7 @@ builder.mutationField('gatewayForget', (t) =>
   t.field({
     type: DeletePayload,
     nullable: true,
-    description: 'A gateway that will not come back: nothing waits for it, or for its usage, any more.',
+    description: 'Forgets a gateway that will not come back: changes and usage reports no longer wait for it.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: GatewayForgetInput, required: true, description: 'Which gateway.' }) },
     resolve: (_root, { input }, context) => runCommand(context, forgetGateway, input),

@@ -10,7 +10,11 @@ export const Gateway = builder.objectRef<GatewayStatus>('Gateway').implement({
   fields: (t) => ({
     id: t.exposeID('id', { description: 'New with each start.' }),
     appliedVersion: t.expose('applied_version', { type: 'SafeInt', description: 'The version that it serves.' }),
-    appliedAt: t.field({ type: 'DateTime', description: 'Since when.', resolve: (row) => row.applied_at }),
+    appliedAt: t.field({
+      type: 'DateTime',
+      description: 'When it began to serve that version.',
+      resolve: (row) => row.applied_at,
+    }),
     inFlight: t.exposeInt('in_flight', { description: 'Requests in flight.' }),
     pendingUsageRecords: t.expose('pending_usage_records', {
       type: 'SafeInt',
@@ -23,13 +27,14 @@ export const Gateway = builder.objectRef<GatewayStatus>('Gateway').implement({
     }),
     lostUsageRecords: t.field({
       type: 'SafeInt',
-      description: 'Records of its spool that could be kept nowhere, over restarts.',
+      description:
+        'Usage records that it lost because neither its spool nor the database could keep them, restarts included.',
       resolve: async (row, _args, { loaders }) => (await loaders.spoolStatus.load(row.spool_id ?? '')).lost,
     }),
     startedAt: t.field({ type: 'DateTime', description: 'When it was started.', resolve: (row) => row.started_at }),
-    seenAt: t.field({ type: 'DateTime', description: 'When it last said so.', resolve: (row) => row.seen_at }),
+    seenAt: t.field({ type: 'DateTime', description: 'When it last reported.', resolve: (row) => row.seen_at }),
     build: t.exposeString('build', { description: 'Software version.' }),
-    state: t.expose('state', { type: GatewayState, description: 'Whether it is heard of.' }),
+    state: t.expose('state', { type: GatewayState, description: 'Whether it reports.' }),
     host: t.exposeString('host', { description: 'Name of its machine.' }),
   }),
 })

@@ -11,7 +11,7 @@ builder.objectType(SystemActorRef, {
   description: 'The platform itself, e.g. `bootstrap` or `health-check`.',
   fields: (t) => ({
     name: t.string({
-      description: 'Which part of the platform.',
+      description: 'The part of the platform.',
       resolve: ({ id }) => id.slice(systemPrefix.length),
     }),
   }),

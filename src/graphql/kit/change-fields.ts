@@ -31,14 +31,18 @@ export function createFields(t: Fields) {
 export function expectedRevisionField(t: Fields) {
   return t.int({
     description:
-      'The `revision` that the change was thought out for: another one is a conflict. Omitted: whatever it is.',
+      'The `revision` that the caller has read. If the current revision differs, the answer is `REVISION_CONFLICT`. Omitted: not checked.',
   })
 }
 
 export function reasonField(t: Fields) {
-  return t.string({ description: 'Why, for those who read the history; at most 1,024 characters.' })
+  return t.string({
+    description: 'The reason for the change, shown in the history and the audit log; at most 1,024 characters.',
+  })
 }
 
 function idempotencyKeyField(t: Fields) {
-  return t.string({ description: 'With the same key within 24 h: the first answer again, nothing done twice.' })
+  return t.string({
+    description: 'A repeat with the same key within 24 h changes nothing and gets the first answer again.',
+  })
 }

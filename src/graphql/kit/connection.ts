@@ -77,11 +77,11 @@ export function pageArgs(t: ArgBuilder<PothosSchemaTypes.ExtendDefaultTypes<Sche
       description: `How many, 0 to ${maxPageSize}, from the beginning, or after the cursor \`after\`.`,
       defaultValue: defaultPageSize,
     }),
-    after: t.string({ description: 'The cursor that the page begins behind.' }),
+    after: t.string({ description: 'A cursor: the page begins after it.' }),
     last: t.int({
       description: `How many, 0 to ${maxPageSize}, from the end or before \`before\`. Not with \`first\`.`,
     }),
-    before: t.string({ description: 'The cursor that the page ends before.' }),
+    before: t.string({ description: 'A cursor: the page ends before it.' }),
   }
 }
 
@@ -92,23 +92,23 @@ export function pageCost({ first, last }: PageArgs): { field: number; multiplier
 }
 
 const PageInfo = builder.objectRef<Connection<PlacedRow>>('PageInfo').implement({
-  description: 'Where a page stands in its list.',
+  description: 'The position of a page in its list.',
   fields: (t) => ({
     hasNextPage: t.boolean({
-      description: 'Whether there are more behind the page.',
+      description: 'Whether there are entries after the page.',
       resolve: (connection) => isAnyBeyond(connection, 'end'),
     }),
     hasPreviousPage: t.boolean({
-      description: 'Whether there are more before the page.',
+      description: 'Whether there are entries before the page.',
       resolve: (connection) => isAnyBeyond(connection, 'begin'),
     }),
     startCursor: t.string({
-      description: 'The cursor of the first one; null if the page is empty.',
+      description: 'The cursor of the first entry; null if the page is empty.',
       nullable: true,
       resolve: (connection, _args, { cursors }) => cursorOf(cursors, connection, connection.page.rows.at(0)),
     }),
     endCursor: t.string({
-      description: 'The cursor of the last one; null if the page is empty.',
+      description: 'The cursor of the last entry; null if the page is empty.',
       nullable: true,
       resolve: (connection, _args, { cursors }) => cursorOf(cursors, connection, connection.page.rows.at(-1)),
     }),
@@ -172,7 +172,7 @@ export function connectionType<Node extends PlacedRow>(
     description: 'One entry of a page: the object and its cursor.',
     fields: (t) => ({
       cursor: t.string({
-        description: 'Where it stands: for `after` and `before`.',
+        description: 'Its position in the list, for `after` and `before`.',
         resolve: ({ connection, node }, _args, { cursors }) => cursors.encode(connection.source.list, rowPlaceOf(node)),
       }),
       node: t.field({ type: node, description: 'The object.', resolve: (self) => self.node as never }),
@@ -183,17 +183,17 @@ export function connectionType<Node extends PlacedRow>(
     fields: (t) => ({
       edges: t.field({
         type: [edge],
-        description: 'The page.',
+        description: 'The entries of the page.',
         resolve: (connection) => connection.page.rows.map((node) => ({ connection, node })),
       }),
       pageInfo: t.field({
         type: PageInfo,
-        description: 'Where the page stands in the list.',
+        description: 'The position of the page in the list.',
         resolve: (connection) => connection as unknown as Connection<PlacedRow>,
       }),
       ...(options.isCounted && {
         totalCount: t.int({
-          description: 'How many there are in the whole list.',
+          description: 'The number of objects in the whole list.',
           resolve: ({ source }) => source.count!(),
         }),
       }),

@@ -19,7 +19,7 @@ export const UserErrorCode = builder.enumType('UserErrorCode', {
   values: {
     INVALID: { description: 'Malformed or out of range.' },
     TAKEN: { description: 'The name is taken.' },
-    NOT_FOUND: { description: 'No such object, or the viewer may not see it.' },
+    NOT_FOUND: { description: 'The object does not exist, or the viewer may not see it.' },
     FORBIDDEN: { description: 'The viewer may see the object but not do this.' },
     REVISION_CONFLICT: { description: '`expectedRevision` is not the current revision.' },
     IN_USE: { description: 'Other objects refer to this one.' },
@@ -37,24 +37,24 @@ export const Propagation = builder.enumType('Propagation', {
     COMMITTED: { description: 'The database has committed.' },
     APPLIED: {
       description:
-        'Every live gateway serves it, or 5 s are over: compare `configVersion` with `configStatus.appliedVersion`.',
+        'Every live gateway serves the change, or 5 s have passed: compare `configVersion` with `configStatus.appliedVersion`.',
     },
   } satisfies Values<PropagationWord>,
 })
 
 export const SortDirection = builder.enumType('SortDirection', {
-  description: 'Which way a list is ordered.',
+  description: 'The direction in which a list is ordered.',
   values: {
-    ASC: { description: 'The least first.' },
-    DESC: { description: 'The greatest first.' },
+    ASC: { description: 'The smallest value first.' },
+    DESC: { description: 'The greatest value first.' },
   } satisfies Values<ObjectOrder['direction']>,
 })
 
 export const ObjectOrderField = builder.enumType('ObjectOrderField', {
   description: 'What a list of objects can be ordered by.',
   values: {
-    CREATED_AT: { description: 'When it was made.' },
+    CREATED_AT: { description: 'When it was created.' },
     UPDATED_AT: { description: 'When it was last changed.' },
-    NAME: { description: 'Its name, by the code points.' },
+    NAME: { description: 'Its name, compared by code points.' },
   } satisfies Values<ObjectOrder['field']>,
 })

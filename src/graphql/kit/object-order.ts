@@ -3,10 +3,20 @@ import { builder } from '../schema/builder.ts'
 import { ObjectOrderField, SortDirection } from './enums.ts'
 
 export const ObjectOrderInput = builder.inputType('ObjectOrderInput', {
-  description: 'How to order a list of objects. What is equal stands in the order of creation.',
+  description: 'How to order a list of objects. Objects that compare equal are in order of creation.',
   fields: (t) => ({
-    field: t.field({ type: ObjectOrderField, description: 'By what.', required: true, defaultValue: 'CREATED_AT' }),
-    direction: t.field({ type: SortDirection, description: 'Which way.', required: true, defaultValue: 'ASC' }),
+    field: t.field({
+      type: ObjectOrderField,
+      description: 'What to order by.',
+      required: true,
+      defaultValue: 'CREATED_AT',
+    }),
+    direction: t.field({
+      type: SortDirection,
+      description: 'Ascending or descending.',
+      required: true,
+      defaultValue: 'ASC',
+    }),
   }),
 })
 

@@ -23,19 +23,19 @@ export const MutationPayloadRef = builder.interfaceRef<Answer<unknown>>('Mutatio
     }),
     applied: t.boolean({
       description:
-        'Whether every gateway of `configStatus` serves the change; false if the wait ended before, or was not asked for.',
+        'Whether every gateway of `configStatus` serves the change; false if the wait ended before that, or if `waitFor` was `COMMITTED`.',
       resolve: (answer) => answer.ok && answer.spread?.applied === true,
     }),
     pendingGateways: t.field({
       type: [Gateway],
-      description: 'Gateways that do not serve it yet, those that are lost included.',
+      description: 'Gateways that do not serve the change yet, lost gateways included.',
       resolve: async (answer, _args, { control }) => {
         if (!answer.ok) return []
         const { pendingGateways } = answer.spread ?? (await control.propagation.look(answer.version))
         return [...pendingGateways]
       },
     }),
-    query: t.field({ type: QueryRef, description: 'The root, after the change.', resolve: () => ({}) }),
+    query: t.field({ type: QueryRef, description: 'The root of queries, read after the change.', resolve: () => ({}) }),
   }),
 })
 

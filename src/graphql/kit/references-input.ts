@@ -28,7 +28,7 @@ export const RouteRefInput = builder.inputType('RouteRefInput', {
 })
 
 export const UserRefInput = builder.inputType('UserRefInput', {
-  description: 'A user, by its id or name.',
+  description: 'A user, by its id or its name.',
   isOneOf: true,
   fields: (t) => ({
     id: t.id({ description: 'Its id.' }),
@@ -37,7 +37,7 @@ export const UserRefInput = builder.inputType('UserRefInput', {
 })
 
 export const ProviderModelRefInput = builder.inputType('ProviderModelRefInput', {
-  description: 'A provider model, by names.',
+  description: 'A provider model, by the names of its provider and model.',
   fields: (t) => ({
     provider: t.string({ description: "The provider's name.", required: true }),
     model: t.string({ description: "The model's name at the provider.", required: true }),
@@ -45,11 +45,14 @@ export const ProviderModelRefInput = builder.inputType('ProviderModelRefInput', 
 })
 
 export const BackendRefInput = builder.inputType('BackendRefInput', {
-  description: 'A backend, by one of its names.',
+  description: 'A backend, by its id or its name.',
   isOneOf: true,
   fields: (t) => ({
-    id: t.id({ description: 'Of a provider model or a deployment.' }),
-    providerModel: t.field({ type: ProviderModelRefInput, description: 'A provider model, by names.' }),
+    id: t.id({ description: 'The id of a provider model or of a deployment.' }),
+    providerModel: t.field({
+      type: ProviderModelRefInput,
+      description: 'A provider model, by the names of its provider and model.',
+    }),
     deployment: t.string({ description: "A deployment's name." }),
   }),
 })
@@ -58,8 +61,11 @@ export const TargetRefInput = builder.inputType('TargetRefInput', {
   description: 'A target of a route: by its id, or by its backend.',
   isOneOf: true,
   fields: (t) => ({
-    id: t.id({ description: 'Of the target, or of its backend.' }),
+    id: t.id({ description: 'The id of the target, or of its backend.' }),
     deployment: t.string({ description: "A deployment's name." }),
-    providerModel: t.field({ type: ProviderModelRefInput, description: 'A provider model, by names.' }),
+    providerModel: t.field({
+      type: ProviderModelRefInput,
+      description: 'A provider model, by the names of its provider and model.',
+    }),
   }),
 })

@@ -42,8 +42,8 @@ builder.objectRef<RevisionConflict>('RevisionConflictError').implement({
   description: 'Someone changed the object since the caller read it. Nothing was written.',
   interfaces: [UserErrorRef],
   fields: (t) => ({
-    expectedRevision: t.exposeInt('expectedRevision', { description: 'What the caller expected.' }),
-    actualRevision: t.exposeInt('actualRevision', { description: 'What it is.' }),
+    expectedRevision: t.exposeInt('expectedRevision', { description: 'The revision that the caller expected.' }),
+    actualRevision: t.exposeInt('actualRevision', { description: 'The current revision.' }),
     current: t.field({
       type: NodeRef,
       description: 'The object as it is now, to merge and try again without another query.',
@@ -57,12 +57,12 @@ builder.objectRef<RevisionConflict>('RevisionConflictError').implement({
 })
 
 builder.objectRef<InUseConflict>('InUseError').implement({
-  description: 'The object cannot go because others use it.',
+  description: 'The object cannot be deleted or removed because others use it.',
   interfaces: [UserErrorRef],
   fields: (t) => ({
     usedBy: t.field({
       type: [NodeRef],
-      description: 'At most 20 of them.',
+      description: 'The objects that use it, at most 20.',
       resolve: ({ usedByIds }, _args, context) => loadNodes(context, usedByIds),
     }),
   }),

@@ -4,21 +4,21 @@ import { LimitDimension, LimitEnforcement } from './enums.ts'
 import { LimitSubjectInput } from './subject.ts'
 
 const boundDescriptions = {
-  requestsPerMinute: '1 to 2^53 - 1; null: not bounded.',
-  tokensPerMinute: 'Input and output, 1 to 2^53 - 1; null: not bounded.',
-  inFlight: 'Requests at the same time, from 1; null: not bounded.',
-  burst: "Most that may come at once, 1 to 2^53 - 1; null: a tenth of a minute's worth, at least 1.",
+  requestsPerMinute: 'Most requests per minute, 1 to 2^53 - 1; null: not bounded.',
+  tokensPerMinute: 'Most input and output tokens per minute, 1 to 2^53 - 1; null: not bounded.',
+  inFlight: 'Most requests at the same time, from 1; null: not bounded.',
+  burst: 'Most requests that may arrive at once, 1 to 2^53 - 1; null: a tenth of the rate per minute, at least 1.',
 }
 
 export const RateLimitCreateInput = builder.inputType('RateLimitCreateInput', {
-  description: 'A new rate limit: of its bounds at least one.',
+  description: 'A new rate limit, with at least one bound.',
   fields: (t) => ({
-    subject: t.field({ type: LimitSubjectInput, required: true, description: 'What it is about.' }),
+    subject: t.field({ type: LimitSubjectInput, required: true, description: 'The object to which it applies.' }),
     per: t.field({
       type: [LimitDimension],
       required: true,
       defaultValue: [],
-      description: 'Counted apart for each of these; empty: all requests of the subject share it.',
+      description: 'It is counted separately for each value of these; empty: all requests of the subject share it.',
     }),
     requestsPerMinute: t.field({ type: 'SafeInt', description: boundDescriptions.requestsPerMinute }),
     tokensPerMinute: t.field({ type: 'SafeInt', description: boundDescriptions.tokensPerMinute }),
@@ -28,14 +28,15 @@ export const RateLimitCreateInput = builder.inputType('RateLimitCreateInput', {
       type: LimitEnforcement,
       required: true,
       defaultValue: 'ENFORCE',
-      description: 'What becomes of a request that it has no room for.',
+      description: 'What happens to a request that it has no room for.',
     }),
     ...createFields(t),
   }),
 })
 
 export const RateLimitUpdateInput = builder.inputType('RateLimitUpdateInput', {
-  description: 'Omitted fields stay as they are. Subject and `per` of a limit never change: make another one.',
+  description:
+    'Omitted fields stay as they are. The subject and `per` of a limit cannot be changed: create another limit instead.',
   fields: (t) => ({
     id: t.id({ required: true, description: 'Which rate limit.' }),
     requestsPerMinute: t.field({ type: 'SafeInt', description: boundDescriptions.requestsPerMinute }),
@@ -44,13 +45,13 @@ export const RateLimitUpdateInput = builder.inputType('RateLimitUpdateInput', {
     burst: t.field({ type: 'SafeInt', description: boundDescriptions.burst }),
     enforcement: t.field({
       type: LimitEnforcement,
-      description: 'What becomes of a request that it has no room for.',
+      description: 'What happens to a request that it has no room for.',
     }),
     ...editFields(t),
   }),
 })
 
 export const RateLimitDeleteInput = builder.inputType('RateLimitDeleteInput', {
-  description: 'From then on nothing is bounded by it.',
+  description: 'Deletes a rate limit. It refuses no request from then on.',
   fields: (t) => ({ id: t.id({ required: true, description: 'Which rate limit.' }), ...editFields(t) }),
 })

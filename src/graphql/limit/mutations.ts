@@ -25,7 +25,7 @@ builder.mutationFields((t) => ({
   rateLimitCreate: t.field({
     type: RateLimitPayload,
     nullable: true,
-    description: 'Makes a rate limit.',
+    description: 'Creates a rate limit.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: RateLimitCreateInput, required: true, description: 'The rate limit.' }) },
     resolve: (_root, { input }, context) => runCommand(context, createRateLimit, input),

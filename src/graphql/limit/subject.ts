@@ -21,14 +21,14 @@ builder.objectType(InstallationRef, {
   interfaces: [NodeRef],
   fields: (t) => ({
     version: t.string({
-      description: 'As `npm start` prints it.',
+      description: 'Its software version, as `npm start` prints it.',
       resolve: (_installation, _args, { live }) => live.productVersion,
     }),
   }),
 })
 
 export const LimitSubjectRef = builder.unionType('LimitSubject', {
-  description: 'What a limit or a budget is about.',
+  description: 'The object to which a limit or a budget applies.',
   types: [UserRef, ApiKeyRef, RouteRef, ProviderRef, ProviderModelRef, DeploymentRef, InstallationRef],
   resolveType: ({ id }) => typeOfId(id)!,
 })
@@ -41,10 +41,10 @@ export async function loadLimitSubject(context: GraphQLContext, subject: LimitSu
 }
 
 export const LimitSubjectInput = builder.inputType('LimitSubjectInput', {
-  description: 'By id; `installation: true` is all of it.',
+  description: 'The subject, by its id, or the whole installation.',
   isOneOf: true,
   fields: (t) => ({
-    id: t.id({ description: 'Of a user, an API key, a route, a provider, a provider model or a deployment.' }),
+    id: t.id({ description: 'The id of a user, an API key, a route, a provider, a provider model or a deployment.' }),
     installation: t.boolean({ description: '`true`: the whole installation.' }),
   }),
 })

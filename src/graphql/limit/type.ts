@@ -20,26 +20,26 @@ interface StateRow extends ListedRow {
 }
 
 const LimitStateRef = builder.objectRef<StateRow>('LimitState').implement({
-  description: 'What is left of a limit, over all gateways as they last told.',
+  description: 'What is left of a limit, over all gateways as last reported.',
   fields: (t) => ({
     labels: t.stringList({
-      description: "The values of `per`, e.g. a key's name; empty where there are none.",
+      description: "The names for the values of `per`, e.g. a key's name; empty if `per` is empty.",
       resolve: ({ state }, _args, context) => labelsOf(context, state.ids),
     }),
     requestsLeft: t.field({
       type: 'SafeInt',
       nullable: true,
-      description: 'Requests that have room now; null: not bounded. Below 0 while there is debt.',
+      description: 'Requests that have room now; null: not bounded. Negative while more was used than allowed.',
       resolve: ({ state }) => state.requestsLeft,
     }),
     tokensLeft: t.field({
       type: 'SafeInt',
       nullable: true,
-      description: 'Tokens that have room now; null: not bounded. Below 0 while there is debt.',
+      description: 'Tokens that have room now; null: not bounded. Negative while more was used than allowed.',
       resolve: ({ state }) => state.tokensLeft,
     }),
     inFlight: t.int({
-      description: 'Requests under way; 0 where they are not bounded.',
+      description: 'Requests in flight; 0 if they are not bounded.',
       resolve: ({ state }) => state.inFlight,
     }),
     refusedLastHour: t.field({
@@ -55,7 +55,7 @@ const LimitStateRef = builder.objectRef<StateRow>('LimitState').implement({
     resetsAt: t.field({
       type: 'DateTime',
       nullable: true,
-      description: 'When it is full again; null: it is.',
+      description: 'When it has its full burst again; null if it has now.',
       resolve: ({ state }) => state.resetsAt,
     }),
   }),
@@ -67,44 +67,49 @@ const LimitStateConnection = connectionType<StateRow>('LimitState', LimitStateRe
 })
 
 builder.objectType(RateLimitRef, {
-  description: `A bound on how fast a subject may be used. Every limit that matches a request must have room. One on a key, user or route refuses with
-429; one on a provider, provider model or deployment makes that backend unavailable, so that the request goes to another target or the fallback.
-Over any interval of t minutes at most \`burst + t × rate\` is admitted, over all gateways, whatever dies; a gateway without the database goes on
-with its share. A new bucket is full. Tokens used beyond what was reserved become debt: the bucket goes below 0, and it is waited until it is
-above. A refusal takes nothing from any limit.`,
+  description:
+    'A bound on how fast a subject may be used. Every limit that matches a request must have room. A limit on a key, user or route refuses with 429. A limit on a provider, provider model or deployment makes that backend unavailable, so that the request goes to another target or the fallback. Over any interval of t minutes at most `burst + t × rate` is admitted over all gateways, even if gateways stop; a gateway without the database goes on with its share. A new limit begins with its full burst. Tokens used beyond the reservation are debt: what is left becomes negative, and the limit has no room until it is positive again. A refused request takes nothing from any limit.',
   interfaces: [NodeRef, VersionedRef],
   authScopes: (row, context) => (seesLimit(limitVisibilityOf(context), rateLimitOf(row)) ? true : seesConfig),
   fields: (t) => ({
     subject: t.field({
       type: LimitSubjectRef,
-      description: 'What it is about.',
+      description: 'The object to which it applies.',
       resolve: async (row, _args, context) => (await loadLimitSubject(context, rateLimitOf(row).subject)) as never,
     }),
-    per: t.expose('per', { type: [LimitDimension], description: 'Empty: all requests of the subject share it.' }),
+    per: t.expose('per', {
+      type: [LimitDimension],
+      description: 'It is counted separately for each value of these; empty: all requests of the subject share it.',
+    }),
     requestsPerMinute: t.expose('requests_per_minute', {
       type: 'SafeInt',
       nullable: true,
-      description: 'Null: not bounded.',
+      description: 'Most requests per minute; null: not bounded.',
     }),
     tokensPerMinute: t.expose('tokens_per_minute', {
       type: 'SafeInt',
       nullable: true,
-      description: "Input and output; reserved by `max_tokens` and the prompt's length, settled by what was used.",
+      description:
+        'Most input and output tokens per minute; null: not bounded. `max_tokens` and the length of the prompt are reserved before a request, and corrected to the tokens used after it.',
     }),
-    inFlight: t.exposeInt('in_flight', { nullable: true, description: 'Requests at the same time.' }),
+    inFlight: t.exposeInt('in_flight', {
+      nullable: true,
+      description: 'Most requests at the same time; null: not bounded.',
+    }),
     burst: t.expose('burst', {
       type: 'SafeInt',
       nullable: true,
-      description: `Most that may come at once, of requests and in the same proportion of tokens; of tokens where requests are not bounded. Null: a
-tenth of a minute's worth, at least 1.`,
+      description:
+        'Most requests that may arrive at once, and tokens in the same proportion; if requests are not bounded, most tokens at once. Null: a tenth of the rate per minute, at least 1.',
     }),
     enforcement: t.expose('enforcement', {
       type: LimitEnforcement,
-      description: 'What becomes of a request that it has no room for.',
+      description: 'What happens to a request that it has no room for.',
     }),
     states: t.field({
       type: LimitStateConnection,
-      description: 'Most used first; always one if `per` is empty. Without the scope `CONFIG_READ` only its own.',
+      description:
+        'What is left, the most used state first; always exactly one state if `per` is empty. A caller without the scope `CONFIG_READ` gets only its own.',
       args: pageArgs(t.arg),
       complexity: pageCost,
       resolve: (row, args, context, info) => connect(context, statesOf(context, rateLimitOf(row)), args, info),
@@ -157,12 +162,12 @@ const RateLimitConnection = connectionType('RateLimit', RateLimitRef, {
 builder.queryField('rateLimits', (t) =>
   t.field({
     type: RateLimitConnection,
-    description: `In order of creation. With the scope \`CONFIG_READ\` all of them; else those that bind the caller's own keys: on its user, its keys,
-the routes that these may call, and the installation.`,
+    description:
+      'In order of creation. A caller with the scope `CONFIG_READ` gets all; another caller gets those that apply to its own keys: those on its user, its keys, the routes that these keys may call, and the installation.',
     complexity: pageCost,
     args: {
       ...pageArgs(t.arg),
-      subjectId: t.arg.id({ description: 'Only those about this object; omitted: all.' }),
+      subjectId: t.arg.id({ description: 'Only those that apply to this object; omitted: all.' }),
     },
     resolve: (_root, { subjectId = null, ...args }, context, info) => {
       const { db, control } = context

@@ -20,27 +20,28 @@ export const ProblemCode = builder.enumType('ProblemCode', {
     ROUTE_UNAVAILABLE: { description: 'No target and no fallback of an active route could take a request.' },
     ROUTE_DIVERGES: {
       description:
-        'Requests of the last minute went elsewhere than the weights say: at least 3, and a twentieth of them.',
+        'Requests of the last minute went to other targets than the weights say: at least 3, and at least a twentieth of all.',
     },
     BACKEND_UNHEALTHY: { description: 'A circuit is open, or an active check fails.' },
     BACKEND_MISCONFIGURED: {
       description:
-        'It answers 404 for its model or its path, or what its endpoints said when they were last asked does not fit, or its address is forbidden.',
+        'A backend answers 404 for its model or its path, or the last answers of its endpoints do not match its settings, or its address is forbidden.',
     },
-    CREDENTIAL_REFUSED: { description: 'Upstream refused a credential, and has not accepted it since.' },
+    CREDENTIAL_REFUSED: { description: 'The upstream refused a credential, and has not accepted it since.' },
     BUDGET_EXHAUSTED: { description: 'A budget is used up.' },
     LIMIT_REACHED: { description: 'A rate limit refuses requests.' },
-    GATEWAY_LOST: { description: 'A gateway is not heard of, and may still serve.' },
-    GATEWAY_BEHIND: { description: 'A gateway is heard of, and has not loaded a change for more than 5 seconds.' },
-    USAGE_DELAYED: { description: 'Usage of more than 15 seconds ago is not in the database yet.' },
+    GATEWAY_LOST: { description: 'The heartbeat of a gateway is overdue. It may still serve.' },
+    GATEWAY_BEHIND: { description: 'A gateway reports, but has not loaded a change for more than 5 seconds.' },
+    USAGE_DELAYED: { description: 'Usage that is older than 15 seconds is not in the database yet.' },
     DATABASE_UNREACHABLE: {
       description:
-        'The database does not answer this process: nothing can be changed, and gateways serve what they knew last.',
+        'The database does not answer this process: nothing can be changed, and gateways serve the last configuration that they loaded.',
     },
-    KEY_EXPIRES_SOON: { description: 'An API key expires within 7 days. Told to who may see the key.' },
+    KEY_EXPIRES_SOON: { description: 'An API key expires within 7 days. Shown only to callers who may see the key.' },
     PRICE_MISSING: { description: 'A provider model without a price is used by a route and had requests.' },
     UPSTREAM_ERRORS: {
-      description: 'At least 3 attempts of the last minutes failed at a backend, and a twentieth of them.',
+      description:
+        'In the last minutes at least 3 attempts failed at a backend, and at least a twentieth of all attempts there.',
     },
   } satisfies Values<ProblemCodeWord>,
 })

@@ -7,7 +7,7 @@ builder.queryField('problems', (t) =>
   t.field({
     type: [ProblemRef],
     description:
-      'What is wrong now, worst first; empty: nothing. At most 100. It is answered while the database cannot be reached, too.',
+      'What is wrong now, worst first, at most 100; empty if nothing is wrong. This field works even while the database cannot be reached.',
     authScopes: readsConfig,
     resolve: async (_root, _args, context) => {
       const { problems } = await context.live.problems.read()

@@ -10,7 +10,7 @@ builder.subscriptionField('problemsChanged', (t) =>
   t.field({
     type: ProblemListRef,
     description:
-      'What is wrong: at once, and whenever it changes. Each event is complete in itself, so a slow reader is given only the latest.',
+      'What is wrong: the first event comes at once, further ones when the list changes. Each event is complete in itself; a slow reader gets only the latest.',
     authScopes: readsConfig,
     subscribe: (_root, _args, context) => watchProblems(context),
     resolve: (event, _args, context) => valueOfEvent(event, context),

@@ -10,12 +10,12 @@ import { NodeRef } from '../schema/refs.ts'
 export const ProblemRef = builder.objectRef<OperationalProblem>('Problem').implement({
   description: 'Something that an operator should look at.',
   fields: (t) => ({
-    id: t.exposeID('id', { description: 'The same for as long as it lasts.' }),
+    id: t.exposeID('id', { description: 'It stays the same as long as the problem lasts.' }),
     severity: t.expose('severity', { type: ProblemSeverity, description: 'How bad it is.' }),
     code: t.expose('code', { type: ProblemCode, description: 'What kind of problem it is.' }),
     since: t.field({
       type: 'DateTime',
-      description: 'Since when, as far as that is known.',
+      description: 'When it began, as far as known.',
       resolve: ({ sinceMs }) => new Date(sinceMs),
     }),
     summary: t.exposeString('summary', { description: 'What is wrong, in one sentence.' }),
@@ -24,7 +24,7 @@ export const ProblemRef = builder.objectRef<OperationalProblem>('Problem').imple
       type: NodeRef,
       nullable: true,
       description:
-        'What it is about; null for gateways and the database, which are no nodes, and for all while the database cannot be read.',
+        'The object that the problem concerns; null for gateways and the database, which are not nodes, and for every problem while the database cannot be read.',
       resolve: ({ subjectId }, _args, context) => loadSubject(context, subjectId),
     }),
   }),
@@ -33,8 +33,15 @@ export const ProblemRef = builder.objectRef<OperationalProblem>('Problem').imple
 export const ProblemListRef = builder.objectRef<ProblemList>('ProblemList').implement({
   description: 'What is wrong at one instant.',
   fields: (t) => ({
-    at: t.field({ type: 'DateTime', description: 'When this was so.', resolve: ({ atMs }) => new Date(atMs) }),
-    problems: t.expose('problems', { type: [ProblemRef], description: 'Worst first; empty: nothing. At most 100.' }),
+    at: t.field({
+      type: 'DateTime',
+      description: 'When this state was observed.',
+      resolve: ({ atMs }) => new Date(atMs),
+    }),
+    problems: t.expose('problems', {
+      type: [ProblemRef],
+      description: 'The problems, worst first, at most 100; empty if there are none.',
+    }),
   }),
 })
 

@@ -15,7 +15,7 @@ export const ProviderCredentialRef = builder.objectRef<ProviderCredentialRow>('P
     health: t.field({
       type: BackendHealthRef,
       nullable: true,
-      description: 'Whether the provider takes it; null while no gateway has reported.',
+      description: 'Whether the provider accepts it; null until a gateway has reported it.',
       resolve: ({ id }, _args, { live }) => live.health(id),
     }),
   }),

@@ -4,7 +4,7 @@ import { builder } from '../schema/builder.ts'
 
 export const ProviderKind = builder.enumType('ProviderKind', {
   description:
-    'Which service this is: it decides the default base URL, how the credential is sent, and which protocols it speaks.',
+    'The service behind a provider. It determines the default base URL, how the credential is sent, and the protocols.',
   values: {
     OPENAI: { description: 'OpenAI.' },
     OPENAI_COMPATIBLE: {

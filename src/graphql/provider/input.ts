@@ -12,14 +12,14 @@ export const ProviderModelInput = builder.inputType('ProviderModelInput', {
   description: 'One model of a provider.',
   fields: (t) => ({
     upstreamModel: t.string({ description: 'Its name at the provider.', required: true }),
-    categories: t.field({ type: [ModelCategory], description: 'Omitted: guessed from the name.' }),
+    categories: t.field({ type: [ModelCategory], description: 'Omitted: derived from the name.' }),
     pricing: t.field({ type: ModelPricingInput, description: 'Null or omitted: unknown.' }),
     operations: t.stringList({
-      description: 'E.g. `/v1/messages`, at most 64. Omitted: what the kind is known for, or what was stated before.',
+      description:
+        "Operations that the model serves, e.g. `/v1/messages`, at most 64. Omitted: those known for the provider's kind, or those stated before.",
     }),
     contextTokens: t.int({
-      description:
-        'Tokens that fit into one request, the answer included. Omitted: unknown, or what was stated before.',
+      description: 'Tokens that fit into one request, the answer included. Omitted: unknown, or as stated before.',
     }),
   }),
 })
@@ -45,7 +45,8 @@ export const ProviderCreateInput = builder.inputType('ProviderCreateInput', {
     }),
     baseUrl: t.field({
       type: 'URL',
-      description: 'Omitted: the public endpoint of `kind`. Must have a path for `OPENAI_COMPATIBLE`, e.g. `/v1`.',
+      description:
+        'Base URL of the API. Omitted: the public endpoint of `kind`. For `OPENAI_COMPATIBLE` it must have a path, e.g. `/v1`.',
     }),
     secrets: t.field({
       type: ['String'],
@@ -75,24 +76,27 @@ export const ProviderUpdateInput = builder.inputType('ProviderUpdateInput', {
     baseUrl: t.field({
       type: 'URL',
       description:
-        'Refused while secrets are stored unless `secrets` is given too: a secret never goes to a host it was not entered for.',
+        'The new base URL. While secrets are stored, `secrets` must be given too: a secret is never sent to a host for which it was not entered.',
     }),
-    secrets: t.field({ type: ['String'], description: 'Replaces all of them.' }),
-    headers: t.field({ type: [HeaderInput], description: 'Replaces all of them.' }),
+    secrets: t.field({ type: ['String'], description: 'The whole new list: it replaces the earlier one.' }),
+    headers: t.field({ type: [HeaderInput], description: 'The whole new list: it replaces the earlier one.' }),
     proxyUrl: t.field({ type: 'URL', description: 'Null: none.' }),
     ...passageFields(t, 'as before'),
-    state: t.field({ type: ServingState, description: '`DISABLED` takes all its models out of every route at once.' }),
+    state: t.field({
+      type: ServingState,
+      description: 'Whether it takes traffic. `DISABLED` takes all its models out of every route at once.',
+    }),
     models: t.field({
       type: [ProviderModelInput],
       description:
-        'The whole new list. A model that was there before keeps its id, and whatever is omitted of it. A model that a route uses cannot be left out.',
+        'The whole new list. A model that was listed before keeps its id and the fields that are omitted. A model that a route uses cannot be left out.',
     }),
     ...editFields(t),
   }),
 })
 
 export const ProviderDeleteInput = builder.inputType('ProviderDeleteInput', {
-  description: 'Refused while a route uses one of its models.',
+  description: 'Deletes a provider. Refused while a route uses one of its models.',
   fields: (t) => ({
     provider: t.field({ type: ProviderRefInput, description: 'Which provider.', required: true }),
     ...editFields(t),
@@ -109,10 +113,10 @@ export const ProviderDraftInput = builder.inputType('ProviderDraftInput', {
       defaultValue: 'OPENAI_COMPATIBLE',
     }),
     baseUrl: t.field({ type: 'URL', description: 'Omitted: the public endpoint of `kind`.' }),
-    secret: t.string({ description: 'Its credential. It is not kept.' }),
+    secret: t.string({ description: 'Its credential. It is not stored.' }),
     headers: t.field({
       type: [HeaderInput],
-      description: 'Sent with the request. They are not kept.',
+      description: 'Headers of the request. They are not stored.',
       required: true,
       defaultValue: [],
     }),
@@ -121,16 +125,16 @@ export const ProviderDraftInput = builder.inputType('ProviderDraftInput', {
 })
 
 export const ProviderProbeInput = builder.inputType('ProviderProbeInput', {
-  description: 'A provider that is stored, or one that is not yet.',
+  description: 'A stored provider, or a draft of one.',
   isOneOf: true,
   fields: (t) => ({
-    stored: t.field({ type: ProviderRefInput, description: 'One that is stored, with its credential.' }),
-    draft: t.field({ type: ProviderDraftInput, description: 'One that is not stored.' }),
+    stored: t.field({ type: ProviderRefInput, description: 'A stored provider; its own credential is used.' }),
+    draft: t.field({ type: ProviderDraftInput, description: 'A provider that is not stored.' }),
   }),
 })
 
 export const ProviderModelTestInput = builder.inputType('ProviderModelTestInput', {
-  description: 'One short call: it costs a few tokens.',
+  description: 'Makes one short call, which costs a few tokens.',
   fields: (t) => ({
     provider: t.field({ type: ProviderRefInput, description: 'Which provider.', required: true }),
     model: t.string({ description: "The model's name at the provider.", required: true }),
@@ -138,12 +142,13 @@ export const ProviderModelTestInput = builder.inputType('ProviderModelTestInput'
 })
 
 export const ProviderRouteCreateInput = builder.inputType('ProviderRouteCreateInput', {
-  description: 'Makes a route for a provider, prefilled: its first model, named after it, weight 100.',
+  description:
+    'Creates a route with one model of a provider as its only target, weight 100. Without `model` and `name` it is the first model, and the route has its name.',
   fields: (t) => ({
     provider: t.field({ type: ProviderRefInput, description: 'Which provider.', required: true }),
-    model: t.string({ description: 'Omitted: the first one.' }),
-    name: t.string({ description: "Omitted: the model's name." }),
-    access: t.field({ type: RouteAccessInput, description: 'Omitted: any authenticated key.' }),
+    model: t.string({ description: "The model of the target. Omitted: the provider's first model." }),
+    name: t.string({ description: "The name of the route. Omitted: the model's name." }),
+    access: t.field({ type: RouteAccessInput, description: 'Omitted: any active key may call it.' }),
     ...createFields(t),
   }),
 })
@@ -163,7 +168,9 @@ export const ProviderModelUpdateInput = builder.inputType('ProviderModelUpdateIn
     model: t.field({ type: ProviderModelRefInput, description: 'Which model.', required: true }),
     categories: t.field({ type: [ModelCategory], description: 'What the model is for.' }),
     pricing: t.field({ type: ModelPricingInput, description: 'Null: unknown.' }),
-    operations: t.stringList({ description: 'At most 64. Null: what the kind is known for.' }),
+    operations: t.stringList({
+      description: "Operations that the model serves, at most 64. Null: those known for the provider's kind.",
+    }),
     contextTokens: t.int({ description: 'Tokens that fit into one request, the answer included; null: unknown.' }),
     ...editFields(t),
   }),
@@ -182,7 +189,11 @@ export const ProviderCredentialAddInput = builder.inputType('ProviderCredentialA
   fields: (t) => ({
     provider: t.field({ type: ProviderRefInput, description: 'Which provider.', required: true }),
     secret: t.string({ description: 'Encrypted before it reaches the database.', required: true }),
-    preferred: t.boolean({ description: 'Before the others.', required: true, defaultValue: false }),
+    preferred: t.boolean({
+      description: 'Whether this secret is used before the others.',
+      required: true,
+      defaultValue: false,
+    }),
     ...editFields(t),
   }),
 })

@@ -12,7 +12,7 @@ builder.objectType(ProviderModelRef, {
   fields: (t) => ({
     provider: t.field({
       type: ProviderRef,
-      description: 'Who serves it.',
+      description: 'The provider that serves it.',
       resolve: async (row, _args, { loaders }) => (await loaders.provider.load(row.provider_id))!,
     }),
     suggestedPricing: t.field({

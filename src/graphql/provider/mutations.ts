@@ -30,7 +30,7 @@ builder.mutationFields((t) => ({
   providerCreate: t.field({
     type: ProviderPayload,
     nullable: true,
-    description: 'Makes a provider.',
+    description: 'Creates a provider.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: ProviderCreateInput, required: true, description: 'The provider.' }) },
     resolve: (_root, { input }, context) => runCommand(context, createProvider, input),
@@ -94,9 +94,15 @@ builder.mutationFields((t) => ({
   providerRouteCreate: t.field({
     type: RoutePayload,
     nullable: true,
-    description: 'Makes a route for a provider, prefilled.',
+    description: 'Creates a route with one model of a provider as its target.',
     authScopes: writesConfig,
-    args: { input: t.arg({ type: ProviderRouteCreateInput, required: true, description: 'What to make it of.' }) },
+    args: {
+      input: t.arg({
+        type: ProviderRouteCreateInput,
+        required: true,
+        description: 'The provider, and optionally the model, the name and the access.',
+      }),
+    },
     resolve: (_root, { input }, context) => runCommand(context, createProviderRoute, input),
   }),
 }))

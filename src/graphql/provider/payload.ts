@@ -17,7 +17,7 @@ export const ProviderPayload = builder.objectRef<Answer<string>>('ProviderPayloa
     }),
     warnings: t.field({
       type: [BackendWarningRef],
-      description: 'Of the provider as it is now: why it will probably not answer.',
+      description: 'Why the provider, as it is now, will probably not answer.',
       resolve: async (answer, _args, context) => {
         const row = answer.ok ? await context.loaders.provider.load(answer.value) : null
         return row ? warningsOfProvider(context, row) : []

@@ -10,7 +10,7 @@ interface KnownProvider {
 
 export const suggestedPricing = {
   description:
-    'What the catalogue that this installation carries says that it costs, as a suggestion: nothing is billed by it. Null if it knows no price.',
+    'The price that the built-in catalogue of this installation suggests. No cost is computed with it. Null if the catalogue has no price.',
   find: async (provider: KnownProvider, upstreamModel: string): Promise<ShownPricing | null> => {
     const pricing = (await findInCatalogue(provider, upstreamModel))?.pricing
     return pricing ? { ...pricing, catalogueAsOf } : null
@@ -19,7 +19,7 @@ export const suggestedPricing = {
 
 export const suggestedContextTokens = {
   description:
-    'What the catalogue that this installation carries says that fits into one request, as a suggestion; null if it does not know it.',
+    'The number of tokens per request that the built-in catalogue of this installation suggests; null if the catalogue has none.',
   find: async (provider: KnownProvider, upstreamModel: string): Promise<number | null> =>
     (await findInCatalogue(provider, upstreamModel))?.contextTokens ?? null,
 }

@@ -10,12 +10,12 @@ import { suggestedContextTokens, suggestedPricing } from './price-suggestion.ts'
 import { ProviderModelTestInput, ProviderProbeInput } from './input.ts'
 
 const AvailableModelRef = builder.objectRef<AvailableModel>('AvailableModel').implement({
-  description: 'A model that a provider said it has.',
+  description: 'A model that a provider lists.',
   fields: (t) => ({
     upstreamModel: t.exposeString('upstreamModel', { description: 'Its name at the provider.' }),
     categories: t.expose('categories', {
       type: [ModelCategory],
-      description: 'What it is for: as the provider says, or else guessed from the name.',
+      description: 'What it is for, as the provider states, or else derived from its name.',
     }),
     selected: t.exposeBoolean('selected', { description: "Whether it is among the provider's `models`." }),
     suggestedPricing: t.field({
@@ -33,13 +33,14 @@ const AvailableModelRef = builder.objectRef<AvailableModel>('AvailableModel').im
 })
 
 const ProviderProbePayload = builder.objectRef<Answer<ProviderProbe>>('ProviderProbePayload').implement({
-  description: 'What a provider answered.',
+  description: 'The answer of a provider to the question which models it has.',
   interfaces: [MutationPayloadRef],
   fields: (t) => ({
     models: t.field({
       type: [AvailableModelRef],
       nullable: true,
-      description: 'Null if it could not be asked; `userErrors` says why. Empty if it answers but lists none.',
+      description:
+        'The models that the provider lists. Null if the provider could not be asked (`userErrors` says why); empty if it answers but lists none.',
       resolve: (answer) => (answer.ok ? answer.value.models : null),
     }),
     latencyMs: t.float({
@@ -54,7 +55,7 @@ const ProviderProbePayload = builder.objectRef<Answer<ProviderProbe>>('ProviderP
 type TestAnswer = Answer<unknown> & { readonly test: ProviderModelTest | null }
 
 const ProviderModelTestPayload = builder.objectRef<TestAnswer>('ProviderModelTestPayload').implement({
-  description: 'What a model answered.',
+  description: 'The answer of a model to a test call.',
   interfaces: [MutationPayloadRef],
   fields: (t) => ({
     ok: t.boolean({ description: 'Whether it answered as it should.', resolve: ({ test }) => test?.ok ?? false }),
@@ -75,9 +76,9 @@ builder.mutationFields((t) => ({
   providerProbe: t.field({
     type: ProviderProbePayload,
     nullable: true,
-    description: 'Asks the provider which models it has.',
+    description: 'Asks a provider which models it has.',
     authScopes: writesConfig,
-    args: { input: t.arg({ type: ProviderProbeInput, required: true, description: 'Whom to ask.' }) },
+    args: { input: t.arg({ type: ProviderProbeInput, required: true, description: 'The provider to ask.' }) },
     resolve: (_root, { input }, context) => runCommand(context, (control) => probeProvider(control, input), input),
   }),
   providerModelTest: t.field({

@@ -21,25 +21,25 @@ builder.objectType(ProviderRef, {
     name: t.exposeString('name', { description: 'Unique.', skipTypeScopes: true }),
     description: t.exposeString('description', { description: 'For people.' }),
     kind: t.expose('kind', { type: ProviderKind, description: 'Which service it is.' }),
-    baseUrl: t.expose('base_url', { type: 'URL', description: 'What the paths of calls are put behind.' }),
+    baseUrl: t.expose('base_url', { type: 'URL', description: 'The URL to which the paths of calls are appended.' }),
     state: t.expose('state', {
       type: ServingState,
-      description: '`DISABLED` takes all its models out of every route at once.',
+      description: 'Whether it takes traffic. `DISABLED` takes all its models out of every route at once.',
     }),
     credentials: t.field({
       type: [ProviderCredentialRef],
-      description: 'In order of preference, at most 16. Empty: called without one.',
+      description: 'Its credentials, in order of preference, at most 16. Empty: it is called without a credential.',
       resolve: ({ id }, _args, { loaders }) => loaders.credentialsOfProvider.load(id),
     }),
     headerNames: t.stringList({
-      description: 'Sent with every request, at most 16. Values are write-only.',
+      description: 'Names of the headers that are sent with every request, at most 16. The values are write-only.',
       resolve: async ({ id }, _args, { loaders }) =>
         (await loaders.headerNamesOfProvider.load(id)).map((header) => header.name),
     }),
     proxyUrl: t.expose('proxy_url', { type: 'URL', nullable: true, description: 'Proxy for all calls to it.' }),
     requestRules: t.field({
       type: BackendRequestRulesRef,
-      description: 'What passes to it and back besides the fixed lists.',
+      description: 'Which headers pass to it and back besides the fixed lists, and what is changed in its requests.',
       resolve: (row) => row,
     }),
     caCertificates: t.exposeString('ca_certificates', {
@@ -54,7 +54,7 @@ builder.objectType(ProviderRef, {
     health: t.field({
       type: BackendHealthRef,
       nullable: true,
-      description: 'The worst of its models and credentials; null while no gateway has reported.',
+      description: 'The worst health of its models and credentials; null until a gateway has reported it.',
       resolve: async ({ id }, _args, { live, loaders }) => {
         const parts = [...(await loaders.modelsOfProvider.load(id)), ...(await loaders.credentialsOfProvider.load(id))]
         return worstHealth(
@@ -77,7 +77,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'The provider with this id or name; null if there is none.',
     authScopes: readsConfig,
-    args: { by: t.arg({ type: ProviderRefInput, required: true, description: 'Which one.' }) },
+    args: { by: t.arg({ type: ProviderRefInput, required: true, description: 'The object to read.' }) },
     resolve: async (_root, { by }, { db }) => (await findProvider(db, by)) ?? null,
   }),
   providers: t.field({

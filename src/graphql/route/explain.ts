@@ -17,10 +17,10 @@ const RouteCandidate = builder.objectRef<ExplainedCandidate>('RouteCandidate').i
     }),
     backend: t.field({
       type: RouteBackendRef,
-      description: 'What would be called.',
+      description: 'The backend that would be called.',
       resolve: ({ backendId }, _args, context) => getBackend(context, backendId),
     }),
-    isFallback: t.exposeBoolean('isFallback', { description: 'Whether it stands in the fallback.' }),
+    isFallback: t.exposeBoolean('isFallback', { description: 'Whether it belongs to the fallback.' }),
     probability: t.exposeFloat('probability', { description: 'The chance that the first attempt goes there, 0 to 1.' }),
     availability: t.expose('availability', {
       type: TargetAvailability,

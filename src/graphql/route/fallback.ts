@@ -7,7 +7,7 @@ import { RouteBackendRef } from '../schema/refs.ts'
 /** Of a route that has one. */
 export const RouteFallbackRef = builder.objectRef<RouteRow>('RouteFallback').implement({
   description:
-    'Ordered backends for requests whose weighted target failed. They carry no weight, and none of them is a target of the route.',
+    'Ordered backends for requests whose weighted target failed. They have no weight, and none of them is a target of the route.',
   fields: (t) => ({
     backends: t.field({
       type: [RouteBackendRef],
@@ -19,7 +19,7 @@ export const RouteFallbackRef = builder.objectRef<RouteRow>('RouteFallback').imp
     }),
     triggers: t.field({
       type: [FallbackTrigger],
-      description: 'The reasons to move on.',
+      description: 'The failures after which a request moves on to the fallback.',
       resolve: (route) => route.fallback_triggers!,
     }),
     maxAttempts: t.int({

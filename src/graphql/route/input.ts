@@ -10,7 +10,7 @@ export const RouteFilterInput = builder.inputType('RouteFilterInput', {
   fields: (t) => ({
     search: t.string({ description: 'Part of the name, whatever its case.' }),
     backend: t.field({ type: BackendRefInput, description: 'Routes that use this backend as a target or fallback.' }),
-    categories: t.field({ type: [ModelCategory], description: 'Routes with any of these.' }),
+    categories: t.field({ type: [ModelCategory], description: 'Routes with any of these categories.' }),
     state: t.field({ type: ServingState, description: 'Routes in this state.' }),
   }),
 })
@@ -19,9 +19,9 @@ export const RouteExplainInput = builder.inputType('RouteExplainInput', {
   description: 'What a client would send.',
   fields: (t) => ({
     model: t.string({ description: 'What the client would send as `model`.', required: true }),
-    apiKeyId: t.id({ description: 'The key that it would use; null: none.' }),
+    apiKeyId: t.id({ description: 'The key that the client would use; null: none.' }),
     operation: t.string({
-      description: 'The path that it would call.',
+      description: 'The path that the client would call.',
       required: true,
       defaultValue: '/v1/chat/completions',
     }),
@@ -41,7 +41,7 @@ export const RouteTargetInput = builder.inputType('RouteTargetInput', {
 })
 
 export const RouteFallbackInput = builder.inputType('RouteFallbackInput', {
-  description: 'Where requests go whose weighted target failed.',
+  description: 'Ordered backends for requests whose weighted target failed.',
   fields: (t) => ({
     backends: t.field({
       type: [BackendRefInput],
@@ -50,7 +50,7 @@ export const RouteFallbackInput = builder.inputType('RouteFallbackInput', {
     }),
     triggers: t.field({
       type: [FallbackTrigger],
-      description: 'The reasons to move on.',
+      description: 'The failures after which a request moves on to the fallback.',
       required: true,
       defaultValue: [
         'CONNECT_ERROR',
@@ -63,22 +63,30 @@ export const RouteFallbackInput = builder.inputType('RouteFallbackInput', {
         'UNAVAILABLE',
       ],
     }),
-    maxAttempts: t.int({ description: '1 to 9.', required: true, defaultValue: 3 }),
+    maxAttempts: t.int({
+      description: 'Most attempts for one request, the first included; 1 to 9.',
+      required: true,
+      defaultValue: 3,
+    }),
   }),
 })
 
 export const RouteTimeoutsInput = builder.inputType('RouteTimeoutsInput', {
-  description: 'Omitted members stay, or take their default.',
+  description:
+    'How long a request may take. In an update omitted members stay as they are; in a new route they take their default.',
   fields: (t) => ({
-    connectMs: t.int({ description: 'To open a connection.' }),
+    connectMs: t.int({ description: 'The longest time to open a connection.' }),
     firstByteMs: t.int({
-      description: 'Of a stream: longest wait for its first byte, begun anew by each byte until content comes.',
+      description:
+        'The longest wait for the first byte of a stream. Each byte before the first content restarts the wait.',
     }),
-    answerMs: t.int({ description: 'Of a plain answer: longest wait for its head in one attempt.' }),
-    idleMs: t.int({ description: 'Longest silence inside a response.' }),
-    totalMs: t.int({ description: 'All attempts together, queueing included.' }),
+    answerMs: t.int({
+      description: 'The longest wait for the head of an answer that is not streamed, in one attempt.',
+    }),
+    idleMs: t.int({ description: 'The longest pause between two parts of a response.' }),
+    totalMs: t.int({ description: 'The longest time of all attempts together, time in a queue included.' }),
     keepAliveMs: t.int({
-      description: 'After so long without content the client of a stream gets status 200 and a comment; null: never.',
+      description: 'After this time without content the client of a stream gets status 200 and a comment; null: never.',
     }),
   }),
 })
@@ -120,19 +128,19 @@ export const RouteCreateInput = builder.inputType('RouteCreateInput', {
     }),
     fallback: t.field({
       type: RouteFallbackInput,
-      description: 'Null or omitted: a request whose target fails, fails.',
+      description: 'Null or omitted: there is no fallback, and a request fails when its target fails.',
     }),
     timeouts: t.field({ type: RouteTimeoutsInput, description: 'Omitted members take their default.' }),
-    access: t.field({ type: RouteAccessInput, description: 'Omitted: any authenticated key.' }),
+    access: t.field({ type: RouteAccessInput, description: 'Omitted: any active key may call it.' }),
     affinity: t.field({
       type: RouteAffinity,
-      description: 'How requests that belong together are kept at one target.',
+      description: 'Whether requests of one session go to the same target.',
       required: true,
       defaultValue: 'NONE',
     }),
     balancing: t.field({
       type: RouteBalancing,
-      description: 'How a new request, or a new session, finds its target.',
+      description: 'How the target of a new request, or of a new session, is chosen.',
       required: true,
       defaultValue: 'WEIGHTED',
     }),
@@ -156,9 +164,12 @@ export const RouteUpdateInput = builder.inputType('RouteUpdateInput', {
     timeouts: t.field({ type: RouteTimeoutsInput, description: 'Omitted members stay.' }),
     affinity: t.field({
       type: RouteAffinity,
-      description: 'How requests that belong together are kept at one target.',
+      description: 'Whether requests of one session go to the same target.',
     }),
-    balancing: t.field({ type: RouteBalancing, description: 'How a new request, or a new session, finds its target.' }),
+    balancing: t.field({
+      type: RouteBalancing,
+      description: 'How the target of a new request, or of a new session, is chosen.',
+    }),
     rewritesModel: t.boolean({
       description: "Whether the answer's `model` is the route's name instead of the upstream's.",
     }),
@@ -167,7 +178,7 @@ export const RouteUpdateInput = builder.inputType('RouteUpdateInput', {
 })
 
 export const RouteDeleteInput = builder.inputType('RouteDeleteInput', {
-  description: 'History, usage and log stay.',
+  description: 'Deletes a route. Its history, usage and request log stay.',
   fields: (t) => ({
     route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
     ...editFields(t),
@@ -187,7 +198,11 @@ export const RouteAccessSetInput = builder.inputType('RouteAccessSetInput', {
   description: 'Replaces the access of a route.',
   fields: (t) => ({
     route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
-    access: t.field({ type: RouteAccessInput, description: 'The whole of it.', required: true }),
+    access: t.field({
+      type: RouteAccessInput,
+      description: 'The new access. It replaces the earlier access completely.',
+      required: true,
+    }),
     ...editFields(t),
   }),
 })

@@ -21,7 +21,7 @@ builder.mutationFields((t) => ({
   routeCreate: t.field({
     type: RoutePayload,
     nullable: true,
-    description: 'Makes a route.',
+    description: 'Creates a route.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: RouteCreateInput, required: true, description: 'The route.' }) },
     resolve: (_root, { input }, context) => runCommand(context, createRoute, input),
@@ -29,7 +29,8 @@ builder.mutationFields((t) => ({
   routeUpdate: t.field({
     type: RoutePayload,
     nullable: true,
-    description: 'Changes name, description, categories, state or timeouts.',
+    description:
+      'Changes the name, description, categories, state, timeouts, affinity, balancing or `rewritesModel` of a route.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: RouteUpdateInput, required: true, description: 'What to change.' }) },
     resolve: (_root, { input }, context) => runCommand(context, updateRoute, input),
@@ -37,7 +38,7 @@ builder.mutationFields((t) => ({
   routeDelete: t.field({
     type: DeletePayload,
     nullable: true,
-    description: 'Deletes a route: its name is unknown from then on.',
+    description: 'Deletes a route. Requests with its name are refused from then on.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: RouteDeleteInput, required: true, description: 'What to delete.' }) },
     resolve: (_root, { input }, context) => runCommand(context, removeRoute, input),
@@ -45,7 +46,7 @@ builder.mutationFields((t) => ({
   routeFallbackSet: t.field({
     type: RoutePayload,
     nullable: true,
-    description: 'Replaces or removes the fallback.',
+    description: 'Replaces or removes the fallback of a route.',
     authScopes: writesTraffic,
     args: { input: t.arg({ type: RouteFallbackSetInput, required: true, description: 'The new fallback.' }) },
     resolve: (_root, { input }, context) => runCommand(context, setRouteFallback, input),
@@ -53,7 +54,7 @@ builder.mutationFields((t) => ({
   routeAccessSet: t.field({
     type: RoutePayload,
     nullable: true,
-    description: 'Replaces the access.',
+    description: 'Replaces the access of a route.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: RouteAccessSetInput, required: true, description: 'The new access.' }) },
     resolve: (_root, { input }, context) => runCommand(context, setRouteAccess, input),
@@ -61,7 +62,7 @@ builder.mutationFields((t) => ({
   routeRollback: t.field({
     type: RoutePayload,
     nullable: true,
-    description: 'Restores an earlier revision as a new one.',
+    description: 'Restores an earlier revision of a route as a new one.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: RouteRollbackInput, required: true, description: 'What to restore.' }) },
     resolve: (_root, { input }, context) => runCommand(context, rollbackRoute, input),

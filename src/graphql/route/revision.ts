@@ -30,7 +30,7 @@ builder.objectType(RouteRevisionRef, {
   fields: (t) => ({
     route: t.field({
       type: RouteRef,
-      description: 'Whose state it was.',
+      description: 'The route.',
       resolve: async (revision, _args, { loaders }) => {
         const route = await loaders.route.load(revision.route_id)
         if (!route) throw fault('NOT_FOUND', 'The route of this revision was deleted.')
@@ -51,14 +51,14 @@ builder.objectType(RouteRevisionRef, {
     }),
     actorId: t.exposeID('actor_id', { description: "Readable after the actor's deletion." }),
     actorLabel: t.string({
-      description: "Its name at that time, with its owner's.",
+      description: 'Its name at that time, with the name of its owner.',
       // An earlier version wrote none.
       resolve: (revision) => revision.actor_label ?? revision.actor_id,
     }),
     configVersion: t.field({
       type: 'SafeInt',
       nullable: true,
-      description: 'The version that the change made. Null: written by an earlier release.',
+      description: 'The version that the change created. Null: recorded by an earlier release.',
       resolve: (revision) => revision.config_version,
     }),
     reason: t.exposeString('reason', { nullable: true, description: 'Why, in the words of the actor.' }),

@@ -4,7 +4,7 @@ import { editFields } from '../kit/change-fields.ts'
 import { RouteTargetInput } from './input.ts'
 
 export const RouteTargetsSetInput = builder.inputType('RouteTargetsSetInput', {
-  description: 'Replaces the whole list of targets: a target whose backend was there before keeps its id.',
+  description: 'Replaces the whole list of targets. A target whose backend was listed before keeps its id.',
   fields: (t) => ({
     route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
     targets: t.field({
@@ -29,8 +29,8 @@ export const RouteTargetReplaceInput = builder.inputType('RouteTargetReplaceInpu
   description: "Puts another backend in a target's place: the same weight, one revision, no moment without it.",
   fields: (t) => ({
     route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
-    target: t.field({ type: TargetRefInput, description: 'The one that goes.', required: true }),
-    backend: t.field({ type: BackendRefInput, description: 'What takes its place.', required: true }),
+    target: t.field({ type: TargetRefInput, description: 'The target to remove.', required: true }),
+    backend: t.field({ type: BackendRefInput, description: 'The backend of the new target.', required: true }),
     ...editFields(t),
   }),
 })
@@ -39,7 +39,7 @@ export const RouteTargetRemoveInput = builder.inputType('RouteTargetRemoveInput'
   description: 'Refused if no weight above 0 would be left.',
   fields: (t) => ({
     route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
-    target: t.field({ type: TargetRefInput, description: 'The one that goes.', required: true }),
+    target: t.field({ type: TargetRefInput, description: 'The target to remove.', required: true }),
     ...editFields(t),
   }),
 })

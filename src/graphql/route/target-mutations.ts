@@ -16,7 +16,7 @@ builder.mutationFields((t) => ({
   routeTrafficSet: t.field({
     type: RoutePayload,
     nullable: true,
-    description: 'Switches traffic.',
+    description: 'Sets all weights of a route.',
     authScopes: writesTraffic,
     args: { input: t.arg({ type: RouteTrafficSetInput, required: true, description: 'The new weights.' }) },
     resolve: (_root, { input }, context) => runCommand(context, setRouteTraffic, input),
@@ -24,7 +24,7 @@ builder.mutationFields((t) => ({
   routeTrafficBulkSet: t.field({
     type: RoutesPayload,
     nullable: true,
-    description: 'Switches the traffic of many routes, all or none.',
+    description: 'Sets the weights of several routes in one transaction, all or none.',
     authScopes: writesTraffic,
     args: { input: t.arg({ type: RouteTrafficBulkSetInput, required: true, description: 'The new weights.' }) },
     resolve: (_root, { input }, context) => runCommand(context, setRouteTrafficBulk, input),
@@ -32,7 +32,7 @@ builder.mutationFields((t) => ({
   routeTargetsSet: t.field({
     type: RoutePayload,
     nullable: true,
-    description: 'Replaces the whole list of targets.',
+    description: 'Replaces the whole list of targets of a route.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: RouteTargetsSetInput, required: true, description: 'The new list.' }) },
     resolve: (_root, { input }, context) => runCommand(context, setRouteTargets, input),
@@ -40,7 +40,7 @@ builder.mutationFields((t) => ({
   routeTargetAdd: t.field({
     type: RouteTargetPayload,
     nullable: true,
-    description: 'Adds a target.',
+    description: 'Adds a target to a route.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: RouteTargetAddInput, required: true, description: 'The new target.' }) },
     resolve: (_root, { input }, context) => runCommand(context, addRouteTarget, input),
@@ -48,15 +48,21 @@ builder.mutationFields((t) => ({
   routeTargetReplace: t.field({
     type: RouteTargetPayload,
     nullable: true,
-    description: "Puts another backend in a target's place.",
+    description: 'Replaces a target by another one with the new backend.',
     authScopes: writesConfig,
-    args: { input: t.arg({ type: RouteTargetReplaceInput, required: true, description: 'What to replace.' }) },
+    args: {
+      input: t.arg({
+        type: RouteTargetReplaceInput,
+        required: true,
+        description: 'The target to replace, and its new backend.',
+      }),
+    },
     resolve: (_root, { input }, context) => runCommand(context, replaceRouteTarget, input),
   }),
   routeTargetRemove: t.field({
     type: RoutePayload,
     nullable: true,
-    description: 'Removes a target.',
+    description: 'Removes a target of a route.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: RouteTargetRemoveInput, required: true, description: 'What to remove.' }) },
     resolve: (_root, { input }, context) => runCommand(context, removeRouteTarget, input),

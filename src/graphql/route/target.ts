@@ -14,7 +14,8 @@ builder.objectType(RouteTargetRef, {
   authScopes: seesConfig,
   fields: (t) => ({
     id: t.exposeID('id', {
-      description: 'Survives changes of weight; replacing the backend makes a new target.',
+      description:
+        'It stays the same when the weight changes. Replacing the backend creates a new target with a new id.',
       skipTypeScopes: true,
     }),
     backend: t.field({
@@ -25,7 +26,7 @@ builder.objectType(RouteTargetRef, {
     }),
     weight: t.exposeInt('weight', {
       description:
-        '0 to 1,000,000; relative to the other weights of the route. 0: configured, without traffic, and never a fallback.',
+        '0 to 1,000,000, relative to the other weights of the route. 0: the target is configured, but gets no traffic, not even as a fallback.',
     }),
     share: t.float({
       description: '`weight` divided by the sum of all weights of the route, 0 to 1.',
@@ -42,7 +43,7 @@ builder.objectType(RouteTargetRef, {
     }),
     route: t.field({
       type: RouteRef,
-      description: 'Whose target it is.',
+      description: 'The route that it belongs to.',
       skipTypeScopes: true,
       resolve: async (target, _args, { loaders }) => (await loaders.route.load(target.route_id))!,
     }),

@@ -4,20 +4,23 @@ import { builder } from '../schema/builder.ts'
 export const RouteTimeoutsRef = builder.objectRef<RouteRow>('RouteTimeouts').implement({
   description: 'How long a request of a route may take.',
   fields: (t) => ({
-    connectMs: t.exposeInt('connect_ms', { description: 'To open a connection.' }),
+    connectMs: t.exposeInt('connect_ms', { description: 'The longest time to open a connection.' }),
     firstByteMs: t.exposeInt('first_byte_ms', {
-      description: 'Of a stream: longest wait for its first byte, begun anew by each byte until content comes.',
+      description:
+        'The longest wait for the first byte of a stream. Each byte before the first content restarts the wait.',
     }),
     answerMs: t.exposeInt('answer_ms', {
       description:
-        'Of a plain answer: longest wait for its head in one attempt. A server that does not stream sends it when all is made.',
+        'The longest wait for the head of an answer that is not streamed, in one attempt. Servers send that head when the whole answer is ready.',
     }),
-    idleMs: t.exposeInt('idle_ms', { description: 'Longest silence inside a response.' }),
-    totalMs: t.exposeInt('total_ms', { description: 'All attempts together, queueing included.' }),
+    idleMs: t.exposeInt('idle_ms', { description: 'The longest pause between two parts of a response.' }),
+    totalMs: t.exposeInt('total_ms', {
+      description: 'The longest time of all attempts together, time in a queue included.',
+    }),
     keepAliveMs: t.exposeInt('keep_alive_ms', {
       nullable: true,
       description:
-        'After so long without content the client of a stream gets status 200 and a comment or `ping`, and again each time; moving on stays possible until content came. Null: it waits in silence, and every failure before the content keeps its status.',
+        'After this time without content the client of a stream gets status 200 and a comment or `ping`, and another one each time it passes again. Until content arrives the request can still move on to the fallback. Null: the client gets nothing before the content, and a failure before the content keeps its status.',
     }),
   }),
 })

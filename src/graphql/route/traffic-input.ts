@@ -12,12 +12,12 @@ export const TargetWeightInput = builder.inputType('TargetWeightInput', {
 
 export const RouteTrafficSetInput = builder.inputType('RouteTrafficSetInput', {
   description:
-    'Sets all weights of a route at once. Targets that are not listed get 0. Requests in flight are not touched.',
+    'Sets all weights of a route at once. Targets that are not listed get 0. Requests in flight are not affected.',
   fields: (t) => ({
     route: t.field({ type: RouteRefInput, description: 'Which route.', required: true }),
     weights: t.field({
       type: [TargetWeightInput],
-      description: 'At least one above 0, no target twice.',
+      description: 'The new weights: at least one above 0, each target at most once.',
       required: true,
     }),
     ...editFields(t),
@@ -31,16 +31,20 @@ export const RouteTrafficChangeInput = builder.inputType('RouteTrafficChangeInpu
     expectedRevision: expectedRevisionField(t),
     weights: t.field({
       type: [TargetWeightInput],
-      description: 'At least one above 0, no target twice.',
+      description: 'The new weights: at least one above 0, each target at most once.',
       required: true,
     }),
   }),
 })
 
 export const RouteTrafficBulkSetInput = builder.inputType('RouteTrafficBulkSetInput', {
-  description: 'Switches many routes in one transaction, all or none.',
+  description: 'Sets the weights of several routes in one transaction, all or none.',
   fields: (t) => ({
-    changes: t.field({ type: [RouteTrafficChangeInput], description: '1 to 100, no route twice.', required: true }),
+    changes: t.field({
+      type: [RouteTrafficChangeInput],
+      description: 'The changes: 1 to 100, each route at most once.',
+      required: true,
+    }),
     ...changeFields(t),
   }),
 })

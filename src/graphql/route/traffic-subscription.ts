@@ -13,9 +13,8 @@ type TrafficEvent = RouteTrafficReport & { readonly sequence: number }
 builder.subscriptionField('routeTraffic', (t) =>
   t.field({
     type: RouteTrafficRef,
-    description: `The live split of a route. The first event comes at once, then one per \`intervalMs\` and one at once after each new
-revision. Each event is complete in itself, so a slow reader is given only the latest. \`intervalMs\`: 250 to 60,000;
-\`windowMs\`: 1,000 to 300,000.`,
+    description:
+      'The live split of a route. The first event comes at once, further events every `intervalMs` and at once after each new revision. Each event is complete in itself; a slow reader gets only the latest. `intervalMs`: 250 to 60,000; `windowMs`: 1,000 to 300,000.',
     authScopes: readsConfig,
     args: {
       by: t.arg({ type: RouteRefInput, required: true, description: 'Which route.' }),

@@ -22,7 +22,7 @@ const TargetTraffic = builder.objectRef<TargetTrafficReport>('TargetTraffic').im
     }),
     backendLabel: t.exposeString('backendLabel', { description: "The backend's label at that time." }),
     configuredShare: t.exposeFloat('configuredShare', { description: '0 for a fallback backend.' }),
-    observedShare: t.exposeFloat('observedShare', { description: "Of the window's requests, 0 to 1." }),
+    observedShare: t.exposeFloat('observedShare', { description: 'Share of the requests of the window, 0 to 1.' }),
     requests: t.expose('requests', { type: 'SafeInt', description: 'Requests that ended there.' }),
     errorShare: t.exposeFloat('errorShare', { description: 'Share that failed, 0 to 1.' }),
     inFlight: t.exposeInt('inFlight', { description: 'Requests in flight at the end of the window.' }),
@@ -32,15 +32,15 @@ const TargetTraffic = builder.objectRef<TargetTrafficReport>('TargetTraffic').im
       description: 'Null without requests.',
     }),
     durationMs: t.expose('durationMs', { type: PercentilesRef, nullable: true, description: 'Null without requests.' }),
-    inputTokens: t.expose('inputTokens', { type: 'SafeInt', description: 'Tokens read.' }),
-    outputTokens: t.expose('outputTokens', { type: 'SafeInt', description: 'Tokens written.' }),
+    inputTokens: t.expose('inputTokens', { type: 'SafeInt', description: 'Input tokens.' }),
+    outputTokens: t.expose('outputTokens', { type: 'SafeInt', description: 'Output tokens.' }),
   }),
 })
 
 const TrafficDivergence = builder.objectRef<RouteTrafficReport['divergence'][number]>('TrafficDivergence').implement({
-  description: 'Why requests did not go where the weights say.',
+  description: 'Why requests did not go to the target that the weights say.',
   fields: (t) => ({
-    reason: t.expose('reason', { type: DivergenceReason, description: 'Why.' }),
+    reason: t.expose('reason', { type: DivergenceReason, description: 'The reason.' }),
     share: t.exposeFloat('share', { description: "Share of the window's requests, 0 to 1." }),
     target: t.field({
       type: RouteTargetRef,
@@ -69,7 +69,7 @@ export const RouteTrafficRef = builder
       at: t.field({ type: 'DateTime', description: 'End of the window.', resolve: ({ atMs }) => new Date(atMs) }),
       sequence: t.expose('sequence', {
         type: 'SafeInt',
-        description: '1 for the first event of a subscription, then one more with each.',
+        description: '1 for the first event of a subscription, and 1 more for each further event.',
       }),
       requests: t.expose('requests', { type: 'SafeInt', description: 'Requests that ended in the window.' }),
       inFlight: t.exposeInt('inFlight', { description: 'Requests in flight at the end of the window.' }),

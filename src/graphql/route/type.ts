@@ -57,17 +57,21 @@ builder.objectType(RouteRef, {
     fallback: t.field({
       type: RouteFallbackRef,
       nullable: true,
-      description: 'Null: a request whose target fails, fails.',
+      description: 'Null: there is no fallback, and a request fails when its target fails.',
       resolve: (route) => (route.fallback_triggers ? route : null),
     }),
-    timeouts: t.field({ type: RouteTimeoutsRef, description: 'How long things may take.', resolve: (route) => route }),
+    timeouts: t.field({
+      type: RouteTimeoutsRef,
+      description: 'How long a request may take.',
+      resolve: (route) => route,
+    }),
     affinity: t.expose('affinity', {
       type: RouteAffinity,
-      description: 'How requests that belong together are kept at one target.',
+      description: 'Whether requests of one session go to the same target.',
     }),
     balancing: t.expose('balancing', {
       type: RouteBalancing,
-      description: 'How a new request, or a new session, finds its target.',
+      description: 'How the target of a new request, or of a new session, is chosen.',
     }),
     rewritesModel: t.exposeBoolean('rewrites_model', {
       description: "Whether the answer's `model` is the route's name instead of the upstream's.",
@@ -76,7 +80,8 @@ builder.objectType(RouteRef, {
     createdWith: t.field({
       type: DeploymentRef,
       nullable: true,
-      description: 'The deployment it was made with; null if made by hand or if that deployment is gone.',
+      description:
+        'The deployment that it was created with; null if it was created by itself or if that deployment was deleted.',
       resolve: (route, _args, { loaders }) =>
         route.created_with_id === null ? null : loaders.deployment.load(route.created_with_id),
     }),
@@ -113,7 +118,7 @@ builder.queryFields((t) => ({
     nullable: true,
     description: 'The route with this id or name; null if there is none.',
     authScopes: readsConfig,
-    args: { by: t.arg({ type: RouteRefInput, required: true, description: 'Which one.' }) },
+    args: { by: t.arg({ type: RouteRefInput, required: true, description: 'The object to read.' }) },
     resolve: async (_root, { by }, { db }) => (await findRoute(db, by)) ?? null,
   }),
   routes: t.field({

@@ -18,7 +18,7 @@ import { NodeRef, type NodeRow } from './refs.ts'
 const maxNodes = 100
 
 builder.interfaceType(NodeRef, {
-  description: 'An object whose id is unique across all types and stable for ever, whatever it is renamed to.',
+  description: 'An object whose id is unique across all types and never changes, even when the object is renamed.',
   fields: (t) => ({
     id: t.exposeID('id', { description: 'Unique across all types.', skipTypeScopes: true }),
   }),
@@ -68,14 +68,14 @@ builder.queryFields((t) => ({
     type: NodeRef,
     nullable: true,
     description: 'The object with this id; null if there is none.',
-    args: { id: t.arg.id({ required: true, description: 'Of any object.' }) },
+    args: { id: t.arg.id({ required: true, description: 'The id of the object.' }) },
     resolve: (_root, { id }, context) => findNode(context, id),
   }),
   nodes: t.field({
     type: [NodeRef],
     nullable: { list: false, items: true },
-    description: 'In the same order, null where there is none; at most 100.',
-    args: { ids: t.arg({ type: ['ID'], required: true, description: 'Of any objects, at most 100.' }) },
+    description: 'The objects with these ids, in the same order; null for each id without an object.',
+    args: { ids: t.arg({ type: ['ID'], required: true, description: 'The ids of the objects, at most 100.' }) },
     complexity: ({ ids }) => ({ field: 1, multiplier: Math.min(Math.max(ids.length, 1), maxNodes) }),
     resolve: (_root, { ids }, context) => {
       if (ids.length > maxNodes) throw badUserInput(`\`ids\` are at most ${maxNodes}.`)

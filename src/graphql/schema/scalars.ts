@@ -26,7 +26,7 @@ builder.scalarType('URL', {
 })
 
 builder.scalarType('SafeInt', {
-  description: 'A whole number up to 2^53 - 1 as a JSON number: counters outgrow `Int`.',
+  description: 'A whole number up to 2^53 - 1, sent as a JSON number. Counters can exceed `Int`.',
   serialize: (value) => value,
   parseValue: (value) => {
     if (!Number.isSafeInteger(value)) throw badUserInput('A SafeInt is a whole number up to 2^53 - 1.')

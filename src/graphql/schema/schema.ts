@@ -42,8 +42,8 @@ import '../problem/subscription.ts'
 import { builder } from './builder.ts'
 
 builder.mutationType({
-  description: `Each field is one transaction; the fields of one operation run in order and do not undo one another. A field is null only if it
-failed with an entry in \`errors\`: what the others answered stays readable, a new secret above all.`,
+  description:
+    'Each field is one transaction. The fields of one operation run in order, and a failure does not undo earlier ones. A field is null only if it failed with an entry in `errors`; the answers of the other fields stay readable, e.g. a new secret.',
 })
 
 /** The schema of the API: the public contract, in executable form. */

@@ -2,14 +2,14 @@ import { builder } from './builder.ts'
 import { VersionedRef } from './refs.ts'
 
 builder.interfaceType(VersionedRef, {
-  description: 'What every object that an operator can change carries.',
+  description: 'An object that an operator can change.',
   fields: (t) => ({
     revision: t.exposeInt('revision', {
       description: 'Grows by exactly 1 with each committed change. Pass it back as `expectedRevision`.',
     }),
     createdAt: t.field({
       type: 'DateTime',
-      description: 'When it was made.',
+      description: 'When it was created.',
       resolve: (row) => row.created_at,
     }),
     updatedAt: t.field({

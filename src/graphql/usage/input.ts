@@ -23,22 +23,32 @@ export function requireForwards({ from, to }: { readonly from: Date; readonly to
 export const UsageFilterInput = builder.inputType('UsageFilterInput', {
   description: 'Fields combine with AND, the values of one field with OR.',
   fields: (t) => ({
-    routeIds: t.field({ type: ['ID'], description: 'Of these routes.' }),
-    targetIds: t.field({ type: ['ID'], description: 'Of these targets.' }),
-    backendIds: t.field({ type: ['ID'], description: 'Of these provider models and deployments.' }),
-    providerIds: t.field({ type: ['ID'], description: 'Of these providers.' }),
-    deploymentIds: t.field({ type: ['ID'], description: 'Of these deployments.' }),
-    apiKeyIds: t.field({ type: ['ID'], description: 'By these keys.' }),
-    userIds: t.field({ type: ['ID'], description: 'By keys of these users.' }),
-    outcomes: t.field({ type: [RequestOutcome], description: 'That ended so.' }),
-    stream: t.boolean({ description: 'Only streamed requests, or only others.' }),
-    operations: t.field({ type: ['String'], description: 'At these endpoints, e.g. `/v1/chat/completions`.' }),
+    routeIds: t.field({ type: ['ID'], description: 'Requests to these routes.' }),
+    targetIds: t.field({ type: ['ID'], description: 'Requests that these targets served, or were the last to try.' }),
+    backendIds: t.field({
+      type: ['ID'],
+      description: 'Requests that these provider models and deployments served, or were the last to try.',
+    }),
+    providerIds: t.field({
+      type: ['ID'],
+      description: 'Requests that these providers served, or were the last to try.',
+    }),
+    deploymentIds: t.field({
+      type: ['ID'],
+      description: 'Requests that these deployments served, or were the last to try.',
+    }),
+    apiKeyIds: t.field({ type: ['ID'], description: 'Requests with these keys.' }),
+    userIds: t.field({ type: ['ID'], description: 'Requests with keys of these users.' }),
+    outcomes: t.field({ type: [RequestOutcome], description: 'Requests with these outcomes.' }),
+    stream: t.boolean({ description: '`true`: only streamed requests; `false`: only others.' }),
+    operations: t.field({ type: ['String'], description: 'Requests to these endpoints, e.g. `/v1/chat/completions`.' }),
     statuses: t.field({
       type: ['Int'],
-      description: 'With these statuses. Like the next three it is known of single requests, while they are kept.',
+      description:
+        'Requests with these statuses. This field and the next three work only while the single requests are kept in the log.',
     }),
-    errorCodes: t.field({ type: ['String'], description: 'With these error codes.' }),
-    requestedModels: t.field({ type: ['String'], description: 'With these names as `model`.' }),
+    errorCodes: t.field({ type: ['String'], description: 'Requests with these error codes.' }),
+    requestedModels: t.field({ type: ['String'], description: 'Requests with these names as `model`.' }),
     retried: t.boolean({ description: 'Whether more than one attempt was made.' }),
   }),
 })

@@ -26,7 +26,7 @@ const RequestAttempt = builder.objectRef<AttemptRecord & { readonly number: numb
       description: "The endpoint's URL; null for a provider, and for a member.",
       resolve: ({ endpointUrl }, _args, { actor }) => (maySeeUpstreams(actor) ? endpointUrl : null),
     }),
-    status: t.exposeInt('status', { nullable: true, description: 'Null if none came.' }),
+    status: t.exposeInt('status', { nullable: true, description: 'The status of the answer; null if none came.' }),
     trigger: t.expose('trigger', {
       type: FallbackTrigger,
       nullable: true,
@@ -40,12 +40,13 @@ const RequestAttempt = builder.objectRef<AttemptRecord & { readonly number: numb
     }),
     error: t.string({
       nullable: true,
-      description: 'What upstream said, at most 500 characters, without secrets; null for an answer, and for a member.',
+      description:
+        'The error of the upstream, at most 500 characters, without secrets; null for a successful answer, and for a member.',
       resolve: ({ error }, _args, { actor }) => (maySeeUpstreams(actor) ? error : null),
     }),
     upstreamRequestId: t.exposeString('upstreamRequestId', {
       nullable: true,
-      description: "Upstream's own id of the request, for its support.",
+      description: 'The id that the upstream gave the request, for its support.',
     }),
   }),
 })
@@ -58,7 +59,7 @@ builder.objectType(RequestLogRef, {
     id: t.exposeID('id', { description: 'Clients get it as `x-request-id`.' }),
     startedAt: t.field({
       type: 'DateTime',
-      description: 'When it came.',
+      description: 'When it arrived.',
       resolve: ({ startedAtMs }) => new Date(startedAtMs),
     }),
     operation: t.exposeString('operation', { description: 'The called endpoint, e.g. `/v1/chat/completions`.' }),
@@ -69,18 +70,21 @@ builder.objectType(RequestLogRef, {
     route: t.field({
       type: RouteRef,
       nullable: true,
-      description: 'Null if none matched or it was deleted.',
+      description: 'The route; null if none matched or if it was deleted.',
       resolve: ({ routeId }, _args, { loaders }) => (routeId === null ? null : loaders.route.load(routeId)),
     }),
     routeName: t.exposeString('routeName', {
       nullable: true,
       description: 'The name of the route at that time; null if none matched.',
     }),
-    routeRevision: t.exposeInt('routeRevision', { nullable: true, description: 'The revision that it was served by.' }),
+    routeRevision: t.exposeInt('routeRevision', {
+      nullable: true,
+      description: 'The revision of the route that served it.',
+    }),
     apiKey: t.field({
       type: ApiKeyRef,
       nullable: true,
-      description: 'Null if the route is public and no key came, or none was accepted.',
+      description: 'The key of the caller; null if none was sent or none was accepted.',
       resolve: ({ apiKeyId }, _args, { loaders }) => (apiKeyId === null ? null : loaders.apiKey.load(apiKeyId)),
     }),
     apiKeyName: t.exposeString('apiKeyName', {
@@ -109,67 +113,68 @@ builder.objectType(RequestLogRef, {
     inputTokens: t.field({
       type: 'SafeInt',
       nullable: true,
-      description: 'Tokens read; null if there is nothing to count.',
+      description: 'Input tokens; null if there is nothing to count.',
       resolve: ({ tokens }) => tokens?.inputTokens ?? null,
     }),
     cachedInputTokens: t.field({
       type: 'SafeInt',
       nullable: true,
-      description: 'Part of `inputTokens`.',
+      description: 'Input tokens that were read from a cache; part of `inputTokens`.',
       resolve: ({ tokens }) => tokens?.cachedInputTokens ?? null,
     }),
     cacheWriteTokens: t.field({
       type: 'SafeInt',
       nullable: true,
-      description: 'Written to a cache; part of `inputTokens`.',
+      description: 'Input tokens that were written to a cache; part of `inputTokens`.',
       resolve: ({ tokens }) => tokens?.cacheWriteTokens ?? null,
     }),
     outputTokens: t.field({
       type: 'SafeInt',
       nullable: true,
-      description: 'Tokens written; null if there is nothing to count.',
+      description: 'Output tokens; null if there is nothing to count.',
       resolve: ({ tokens }) => tokens?.outputTokens ?? null,
     }),
     reasoningTokens: t.field({
       type: 'SafeInt',
       nullable: true,
-      description: 'Part of `outputTokens`.',
+      description: 'Output tokens for reasoning; part of `outputTokens`.',
       resolve: ({ tokens }) => tokens?.reasoningTokens ?? null,
     }),
     images: t.expose('images', {
       type: 'SafeInt',
       nullable: true,
-      description: 'Images made; null: none were reported.',
+      description: 'Generated images; null if none were reported.',
     }),
     audioSeconds: t.exposeFloat('audioSeconds', {
       nullable: true,
-      description: 'Seconds of audio; null: none were reported.',
+      description: 'Seconds of audio; null if none were reported.',
     }),
     characters: t.expose('characters', {
       type: 'SafeInt',
       nullable: true,
-      description: 'Characters read aloud; null: it was no speech.',
+      description: 'Characters that were converted to speech; null for other requests.',
     }),
     serviceTier: t.exposeString('serviceTier', {
       nullable: true,
-      description: "The answer's `service_tier`; null if it named none.",
+      description: 'The `service_tier` of the answer; null if it names none.',
     }),
     cost: t.expose('cost', { type: 'Decimal', nullable: true, description: 'USD; null without a price.' }),
     firstByteMs: t.exposeFloat('firstByteMs', {
       nullable: true,
-      description: 'To the first byte of the answer; null if there was none.',
+      description: 'Milliseconds to the first byte of the answer; null if there was none.',
     }),
-    durationMs: t.exposeFloat('durationMs', { description: 'To the end of the answer.' }),
+    durationMs: t.exposeFloat('durationMs', { description: 'Milliseconds to the end of the answer.' }),
     overheadMs: t.exposeFloat('overheadMs', {
-      description: 'The part of `durationMs` that was neither upstream nor the client.',
+      description: 'The part of `durationMs` that was spent neither waiting for the upstream nor for the client.',
     }),
-    errorCode: t.exposeString('errorCode', { nullable: true, description: "The error's code as the client got it." }),
+    errorCode: t.exposeString('errorCode', { nullable: true, description: 'The error code that the client got.' }),
   }),
 })
 
 const RequestLogConnection = connectionType<UsageRecord>('RequestLog', RequestLogRef, {
   isCounted: false,
-  description: 'No total: counting would read the whole log; ask `usage`.',
+  description:
+    'A page of the request log. There is no total, because counting would read the whole log; `usage` counts requests.',
 })
 
 builder.queryFields((t) => ({
@@ -180,7 +185,7 @@ builder.queryFields((t) => ({
     complexity: pageCost,
     args: {
       ...pageArgs(t.arg),
-      range: t.arg({ type: TimeRangeInput, description: 'When the requests came; omitted: whenever.' }),
+      range: t.arg({ type: TimeRangeInput, description: 'When the requests arrived; omitted: at any time.' }),
       filter: t.arg({ type: UsageFilterInput, description: 'Omitted: all requests.' }),
     },
     resolve: (_root, { range, filter, ...args }, context, info) => {
@@ -200,7 +205,8 @@ builder.queryFields((t) => ({
   requestLog: t.field({
     type: RequestLogRef,
     nullable: true,
-    description: 'By the `x-request-id` that the client got; null if there is none, or if the caller may not see it.',
+    description:
+      'The request with the `x-request-id` that the client got; null if there is none, or if the caller may not see it.',
     authScopes: readsUsage,
     args: { id: t.arg.id({ required: true, description: 'The `x-request-id`.' }) },
     resolve: async (_root, { id }, { actor, loaders }) => {

@@ -30,7 +30,7 @@ builder.subscriptionField('requestLogged', (t) =>
   t.field({
     type: RequestLoggedRef,
     description:
-      'Requests as they end; left out rather than queued for a slow reader, and `dropped` tells how many. A member sees its own.',
+      'Requests as they end. For a slow reader requests are left out instead of queued; `dropped` says how many. A member sees only its own requests.',
     authScopes: readsUsage,
     args: { filter: t.arg({ type: UsageFilterInput, description: 'Omitted: all requests.' }) },
     subscribe: (_root, args, context) => {

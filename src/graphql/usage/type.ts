@@ -40,17 +40,23 @@ const UsageMetricsRef = builder.objectRef<UsageMetrics>('UsageMetrics').implemen
       description: 'Requests that ended neither `OK` nor `OK_BY_FALLBACK`.',
     }),
     fallbacks: t.expose('fallbacks', { type: 'SafeInt', description: 'Requests that the fallback served.' }),
-    inputTokens: t.expose('inputTokens', { type: 'SafeInt', description: 'Tokens read.' }),
-    cachedInputTokens: t.expose('cachedInputTokens', { type: 'SafeInt', description: 'Part of `inputTokens`.' }),
+    inputTokens: t.expose('inputTokens', { type: 'SafeInt', description: 'Input tokens.' }),
+    cachedInputTokens: t.expose('cachedInputTokens', {
+      type: 'SafeInt',
+      description: 'Input tokens that were read from a cache; part of `inputTokens`.',
+    }),
     cacheWriteTokens: t.expose('cacheWriteTokens', {
       type: 'SafeInt',
-      description: 'Written to a cache; part of `inputTokens`.',
+      description: 'Input tokens that were written to a cache; part of `inputTokens`.',
     }),
-    outputTokens: t.expose('outputTokens', { type: 'SafeInt', description: 'Tokens written.' }),
-    reasoningTokens: t.expose('reasoningTokens', { type: 'SafeInt', description: 'Part of `outputTokens`.' }),
-    images: t.expose('images', { type: 'SafeInt', description: 'Images made.' }),
+    outputTokens: t.expose('outputTokens', { type: 'SafeInt', description: 'Output tokens.' }),
+    reasoningTokens: t.expose('reasoningTokens', {
+      type: 'SafeInt',
+      description: 'Output tokens for reasoning; part of `outputTokens`.',
+    }),
+    images: t.expose('images', { type: 'SafeInt', description: 'Generated images.' }),
     audioSeconds: t.exposeFloat('audioSeconds', { description: 'Seconds of audio that answers reported.' }),
-    characters: t.expose('characters', { type: 'SafeInt', description: 'Characters read aloud.' }),
+    characters: t.expose('characters', { type: 'SafeInt', description: 'Characters that were converted to speech.' }),
     estimatedRequests: t.expose('estimatedRequests', {
       type: 'SafeInt',
       description: 'Requests with `ESTIMATED` tokens.',
@@ -59,19 +65,19 @@ const UsageMetricsRef = builder.objectRef<UsageMetrics>('UsageMetrics').implemen
     firstByteMs: t.expose('firstByteMs', {
       type: PercentilesRef,
       nullable: true,
-      description: 'To the first byte of the answer; null without requests.',
+      description: 'Milliseconds to the first byte of the answer; null without requests.',
     }),
     durationMs: t.expose('durationMs', {
       type: PercentilesRef,
       nullable: true,
-      description: 'To the end of the answer; null without requests.',
+      description: 'Milliseconds to the end of the answer; null without requests.',
     }),
   }),
 })
 
 const UsageGroupRef = builder.objectRef<UsageGroup>('UsageGroup').implement({
   description:
-    "The row's value of each dimension in `groupBy`; the rest is null. An object is null if it was deleted: `labels` still names it.",
+    'The value of each dimension in `groupBy`; other fields are null. A deleted object is null too: `labels` still names it.',
   fields: (t) => ({
     labels: t.exposeStringList('labels', {
       description: 'Names at the time of the request, in the order of `groupBy`.',
@@ -86,13 +92,13 @@ const UsageGroupRef = builder.objectRef<UsageGroup>('UsageGroup').implement({
     target: t.field({
       type: RouteTargetRef,
       nullable: true,
-      description: 'The target that served, or was tried last.',
+      description: 'The target that served the request, or was tried last.',
       resolve: ({ targetId }, _args, { loaders }) => (targetId === null ? null : loaders.target.load(targetId)),
     }),
     backend: t.field({
       type: RouteBackendRef,
       nullable: true,
-      description: 'The backend that served, or was tried last.',
+      description: 'The backend that served the request, or was tried last.',
       resolve: ({ backendId }, _args, context) => (backendId === null ? null : loadBackend(context, backendId)),
     }),
     provider: t.field({
@@ -124,7 +130,7 @@ const UsageGroupRef = builder.objectRef<UsageGroup>('UsageGroup').implement({
     outcome: t.expose('outcome', { type: RequestOutcome, nullable: true, description: 'How the requests ended.' }),
     serviceTier: t.exposeString('serviceTier', {
       nullable: true,
-      description: "The answers' `service_tier`; null where they named none.",
+      description: 'The `service_tier` of the answers; null if they name none.',
     }),
   }),
 })
@@ -146,13 +152,13 @@ const UsageReportRef = builder.objectRef<UsageReport>('UsageReport').implement({
   description: 'Usage of the requests that ended in a range.',
   fields: (t) => ({
     from: t.field({ type: 'DateTime', description: 'The first instant.', resolve: ({ from }) => from }),
-    to: t.field({ type: 'DateTime', description: 'The first instant that is not in it.', resolve: ({ to }) => to }),
+    to: t.field({ type: 'DateTime', description: 'The first instant after the range.', resolve: ({ to }) => to }),
     completeUntil: t.field({
       type: 'DateTime',
       description: 'Requests that ended up to this instant are counted.',
       resolve: ({ completeUntil }) => completeUntil,
     }),
-    totals: t.expose('totals', { type: UsageMetricsRef, description: 'Over the whole range, always exact.' }),
+    totals: t.expose('totals', { type: UsageMetricsRef, description: 'Sums over the whole range, always exact.' }),
     rows: t.expose('rows', {
       type: [UsageRowRef],
       description: 'One per bucket and group: oldest bucket first, then most tokens first.',
@@ -160,7 +166,7 @@ const UsageReportRef = builder.objectRef<UsageReport>('UsageReport').implement({
     lostRequests: t.expose('lostRequests', {
       type: 'SafeInt',
       description:
-        'Requests of the range whose records were lost, as far as it is known; 0: it is exact up to `completeUntil`. Of all callers, whatever the filter.',
+        'Known number of requests in the range whose records were lost, over all callers and regardless of the filter. 0: the report is exact up to `completeUntil`.',
     }),
     truncated: t.exposeBoolean('truncated', { description: 'Whether rows beyond `limit` were left out.' }),
   }),
@@ -171,23 +177,29 @@ const percentileFields = new Set(['firstByteMs', 'durationMs'])
 builder.queryField('usage', (t) =>
   t.field({
     type: UsageReportRef,
-    description: `\`limit\`: 1 to 10,000 rows; a range of more than 10,000 buckets is refused, and so is a bucket of a minute where those are not kept any more (90 days, or the log's days if they are more). A member sees its own usage.`,
+    description:
+      'Usage of the requests that ended in a range. A range of more than 10,000 buckets is refused, and so are minutes that are no longer kept (after 90 days, or after the days of the request log if these are more). A member sees only its own usage.',
     authScopes: readsUsage,
     complexity: ({ limit }) => ({ field: 1, multiplier: Math.max(1, Math.min(limit, maxRows) / rowsPerCost) }),
     args: {
       range: t.arg({ type: TimeRangeInput, required: true, description: 'When the requests ended.' }),
-      bucket: t.arg({ type: UsageBucket, required: true, defaultValue: 'ALL', description: 'Width of a row.' }),
+      bucket: t.arg({
+        type: UsageBucket,
+        required: true,
+        defaultValue: 'ALL',
+        description: 'Width of the bucket of a row.',
+      }),
       timeZone: t.arg.string({
         required: true,
         defaultValue: 'UTC',
         description:
-          'IANA name, e.g. `Europe/Berlin`: where days and months begin. Minutes and hours are those of UTC.',
+          'IANA name of the time zone in which days and months begin, e.g. `Europe/Berlin`. Minutes and hours are those of UTC.',
       }),
       groupBy: t.arg({
         type: [UsageDimension],
         required: true,
         defaultValue: [],
-        description: 'One row for each combination of these; none twice.',
+        description: 'One row for each combination of these dimensions, each named at most once.',
       }),
       filter: t.arg({ type: UsageFilterInput, description: 'Omitted: all requests.' }),
       limit: t.arg.int({ required: true, defaultValue: 1000, description: 'Most rows, 1 to 10,000.' }),

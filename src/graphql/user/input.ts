@@ -22,14 +22,17 @@ export const UserUpdateInput = builder.inputType('UserUpdateInput', {
   fields: (t) => ({
     id: t.id({ description: 'Which user.', required: true }),
     name: t.string({ description: 'Unique.' }),
-    role: t.field({ type: UserRole, description: 'What the user may do at most. The last admin stays one.' }),
+    role: t.field({
+      type: UserRole,
+      description: 'What the user may do at most. The role of the last admin cannot be changed.',
+    }),
     state: t.field({ type: ServingState, description: 'Only an `ACTIVE` user can call.' }),
     ...editFields(t),
   }),
 })
 
 export const UserDeleteInput = builder.inputType('UserDeleteInput', {
-  description: 'Its keys go with it; the last admin stays.',
+  description: 'Deletes a user and its keys. The last admin cannot be deleted.',
   fields: (t) => ({
     id: t.id({ description: 'Which user.', required: true }),
     ...editFields(t),

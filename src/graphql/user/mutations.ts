@@ -25,7 +25,7 @@ builder.mutationFields((t) => ({
   userCreate: t.field({
     type: UserPayload,
     nullable: true,
-    description: 'Makes a user.',
+    description: 'Creates a user.',
     authScopes: administers,
     args: { input: t.arg({ type: UserCreateInput, required: true, description: 'The user.' }) },
     resolve: (_root, { input }, context) => runCommand(context, createUser, input),
@@ -43,7 +43,7 @@ builder.mutationFields((t) => ({
     nullable: true,
     description: 'Deletes a user and its keys.',
     authScopes: administers,
-    args: { input: t.arg({ type: UserDeleteInput, required: true, description: 'Whom to delete.' }) },
+    args: { input: t.arg({ type: UserDeleteInput, required: true, description: 'The user to delete.' }) },
     resolve: (_root, { input }, context) => runCommand(context, removeUser, input),
   }),
 }))

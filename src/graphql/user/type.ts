@@ -45,7 +45,7 @@ builder.queryField('user', (t) =>
     nullable: true,
     description: 'The user with this id or name; null if there is none.',
     authScopes: administers,
-    args: { by: t.arg({ type: UserRefInput, required: true, description: 'Which one.' }) },
+    args: { by: t.arg({ type: UserRefInput, required: true, description: 'The object to read.' }) },
     resolve: async (_root, { by }, { db }) => (await findUserByRef(db, by)) ?? null,
   }),
 )

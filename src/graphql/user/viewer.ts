@@ -19,7 +19,7 @@ builder.objectType(ViewerRef, {
     }),
     scopes: t.field({
       type: [ApiKeyScope],
-      description: 'What the key may do now: its scopes, as far as its owner has them.',
+      description: 'What the key may do now: its scopes, limited to those of its owner.',
       resolve: (actor) => apiKeyScopes.filter((scope) => actor.scopes.has(scope)),
     }),
   }),
