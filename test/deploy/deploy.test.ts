@@ -73,10 +73,26 @@ test('docs/operate.md says of each alert what it means', () => {
   expect(new Set(told)).toEqual(new Set(rules.map(({ alert }) => alert)))
 })
 
-test.skipIf(!has('promtool', '--version'))('promtool takes the rules (skipped without promtool)', () => {
-  const { status, stderr } = spawnSync('promtool', ['check', 'rules', join(root, 'deploy/prometheus/alerts.yaml')])
-  expect([status, stderr.toString()]).toEqual([0, ''])
+test('each alert has a unit test in which it fires', () => {
+  const { tests } = parse(read('deploy/prometheus/alerts.test.yaml')) as {
+    tests: { alert_rule_test: { alertname: string; exp_alerts?: unknown[] }[] }[]
+  }
+  const fired = tests.flatMap((one) => one.alert_rule_test).filter(({ exp_alerts }) => (exp_alerts ?? []).length > 0)
+  expect(new Set(fired.map(({ alertname }) => alertname))).toEqual(new Set(rules.map(({ alert }) => alert)))
 })
+
+test.skipIf(!has('promtool', '--version'))(
+  'promtool takes the rules and their unit tests (skipped without promtool)',
+  () => {
+    for (const args of [
+      ['check', 'rules', join(root, 'deploy/prometheus/alerts.yaml')],
+      ['test', 'rules', join(root, 'deploy/prometheus/alerts.test.yaml')],
+    ]) {
+      const { status, stdout, stderr } = spawnSync('promtool', args)
+      expect({ status, said: `${stdout}${stderr}` }).toMatchObject({ status: 0 })
+    }
+  },
+)
 
 test('the image and the compose file set variables that exist, and the image copies files that exist', () => {
   const image = read('Dockerfile')

@@ -18,8 +18,17 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{ printf "%s:%s" .Values.image.repository (.Values.image.tag | default .Chart.AppVersion) | quote }}
 {{- end -}}
 
+{{- define "signalbox.gatewayKind" -}}
+{{- ternary "StatefulSet" "Deployment" .Values.gateway.persistence.enabled -}}
+{{- end -}}
+
 {{- define "signalbox.podSecurity" -}}
 runAsNonRoot: true
+{{- with .Values.fsGroup }}
+# The volumes belong to this group: the image's uid is none of their owners.
+fsGroup: {{ int . }}
+fsGroupChangePolicy: OnRootMismatch
+{{- end }}
 seccompProfile: { type: RuntimeDefault }
 {{- end -}}
 
