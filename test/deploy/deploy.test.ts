@@ -89,7 +89,7 @@ test.skipIf(!has('promtool', '--version'))(
       ['test', 'rules', join(root, 'deploy/prometheus/alerts.test.yaml')],
     ]) {
       const { status, stdout, stderr } = spawnSync('promtool', args)
-      expect({ status, said: `${stdout}${stderr}` }).toMatchObject({ status: 0 })
+      expect({ status, said: stdout.toString() + stderr.toString() }).toMatchObject({ status: 0 })
     }
   },
 )
