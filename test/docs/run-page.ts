@@ -1,4 +1,6 @@
-/** Runs the blocks of a page against a running product, as a reader pastes them: `graphql` into GraphiQL, `sh` into a shell. */
+/** Runs the blocks of a page against a running product, as a reader pastes them: `graphql` into GraphiQL, `sh` into a shell, `js` into a file. */
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import { expect } from 'vitest'
 import type { Product } from '../support/product.ts'
 import { openUpstream, type Upstream } from '../support/upstream.ts'
@@ -74,6 +76,7 @@ export function createBlockRunner(run: PageRun): (blocks: readonly PageBlock[]) 
 function runnerOf({ language, line }: PageBlock): (text: string, run: PageRun) => Promise<string> {
   if (language === 'graphql') return askApi
   if (language === 'sh') return (text, { terminal }) => terminal!.paste(text)
+  if (language === 'js') return runModule
   throw new Error(`the block in line ${line} is of the language ${language}, which is not run`)
 }
 
@@ -107,6 +110,14 @@ function findMember(path: readonly string[], before: readonly BlockResult[]): st
     }
   }
   throw new Error(`no answer has ${path.join('.')}`)
+}
+
+/** As a module at the top of the checkout, so that it finds the packages of the project. What it prints; throws if it fails. */
+async function runModule(source: string, { product }: PageRun): Promise<string> {
+  const cwd = new URL('../..', import.meta.url)
+  const env = { ...process.env, SIGNALBOX_KEY: product.adminKey }
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', source], { cwd, env })
+  return stdout
 }
 
 async function askApi(query: string, { product }: PageRun): Promise<string> {
