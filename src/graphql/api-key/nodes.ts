@@ -6,7 +6,7 @@ export const apiKeyNodes: NodeEntries<'ApiKey'> = {
   ApiKey: {
     load: ({ loaders }, id) => loaders.apiKey.load(id),
     scopes: managesKeys,
-    /** Of its owner's keys a caller sees those that `apiKeys` shows it. A foreign key looks like one that does not exist. */
+    /** A caller finds the keys of its user that `apiKeys` lists. Another user's key looks like a key that does not exist. */
     find: async ({ actor, loaders }, id) => {
       if (!isOwnId(actor, id)) requireAnyScope(actor, managesKeys)
       const key = await loaders.apiKey.load(id)

@@ -69,7 +69,7 @@ builder.objectType(ApiKeyRef, {
 
 async function ownerOf({ loaders }: GraphQLContext, { owner_id: ownerId }: ApiKeyRow): Promise<UserRow> {
   const owner = await loaders.user.load(ownerId)
-  // A key goes with its owner: both can only be gone between two reads.
+  // Deleting a user deletes its keys, so the owner can only be missing if it was deleted between two reads.
   if (!owner) throw fault('NOT_FOUND', 'The owner of the key was deleted meanwhile.')
   return owner
 }

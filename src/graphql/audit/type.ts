@@ -32,7 +32,7 @@ builder.objectType(AuditEntryRef, {
     actorId: t.exposeID('actor_id', { description: "Readable after the actor's deletion." }),
     actorLabel: t.string({
       description: 'Its name at that time, with the name of its owner.',
-      // An earlier version wrote none.
+      // Entries written by an earlier release have no label.
       resolve: (entry) => entry.actor_label ?? entry.actor_id,
     }),
     configVersion: t.field({

@@ -18,7 +18,7 @@ export const BackendHealthRef = builder.objectRef<BackendHealthReport>('BackendH
     lastError: t.string({
       nullable: true,
       description: 'The last failure, without secrets; null for callers who may not see upstreams.',
-      // It may name an address.
+      // The error may contain an address of the upstream.
       resolve: ({ lastError }, _args, { actor }) => (hasAnyScope(actor, seesUpstreams) ? lastError : null),
     }),
     observedAt: t.field({

@@ -2,7 +2,7 @@ import type { Pricing, PricingTier, ServiceTierFactor } from '../../routing/conf
 import { builder } from '../schema/builder.ts'
 import type { Values } from '../schema/enum-values.ts'
 
-/** Prices, and where they come from: no `catalogueAsOf` means from an operator. */
+/** Prices with their origin: an operator if `catalogueAsOf` is absent, else the catalogue. */
 export type ShownPricing = Pricing & { readonly catalogueAsOf?: Date }
 
 const PriceSourceKind = builder.enumType('PriceSourceKind', {

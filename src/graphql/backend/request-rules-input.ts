@@ -28,7 +28,7 @@ export const BackendRequestRulesInput = builder.inputType('BackendRequestRulesIn
 
 type InputFields = InputFieldBuilder<PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>, 'InputObject'>
 
-/** What may pass to a backend and back, and whom it trusts, in the inputs of providers and deployments. */
+/** The input fields `requestRules` and `caCertificates` of providers and deployments. `omitted` says what an omitted field means. */
 export function passageFields(t: InputFields, omitted: string) {
   return {
     requestRules: t.field({

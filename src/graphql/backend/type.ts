@@ -90,7 +90,7 @@ export function loadBackend({ loaders }: GraphQLContext, id: string): Promise<Ba
   return typeOfId(id) === 'Deployment' ? loaders.deployment.load(id) : loaders.providerModel.load(id)
 }
 
-/** The same where a route refers to it: it can only be gone if both were changed between two reads. */
+/** The backend that a route refers to. It can only be missing if both were changed between two reads: then this throws `NOT_FOUND`. */
 export async function getBackend(context: GraphQLContext, id: string): Promise<BackendRow> {
   const backend = await loadBackend(context, id)
   if (!backend) throw fault('NOT_FOUND', 'A backend of the route was deleted meanwhile: read again.')

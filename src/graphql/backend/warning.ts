@@ -20,7 +20,7 @@ export const BackendWarningRef = builder.objectRef<BackendWarning>('BackendWarni
   }),
 })
 
-/** Of the last probe, and of the settings of this installation as they are now. */
+/** The warnings of a deployment, by its last probe and by the current settings of this installation. */
 export async function warningsOfDeployment(context: GraphQLContext, row: DeploymentRow): Promise<BackendWarning[]> {
   const { control, loaders } = context
   const [endpoints, probes] = await Promise.all([
@@ -31,7 +31,7 @@ export async function warningsOfDeployment(context: GraphQLContext, row: Deploym
   return deploymentWarnings(control.upstreams, row.upstream_model, endpoints, answers)
 }
 
-/** Of the settings of this installation, and of what its credentials were last told. */
+/** The warnings of a provider, by the current settings of this installation and by the last answers to its credentials. */
 export async function warningsOfProvider(context: GraphQLContext, row: ProviderRow): Promise<BackendWarning[]> {
   const { control, live, loaders } = context
   const urls = [row.base_url, ...(row.proxy_url === null ? [] : [row.proxy_url])]

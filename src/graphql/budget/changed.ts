@@ -54,7 +54,7 @@ const BudgetChangeRef = builder.objectRef<BudgetChange>('BudgetChange').implemen
   }),
 })
 
-/** Whoever has a key sees the budgets that bind it. */
+/** Any key may subscribe: a caller sees the budgets that apply to it. */
 const anyKey = {
   INFERENCE: true,
   CONFIG_READ: true,
@@ -86,12 +86,12 @@ async function requireVisible(context: GraphQLContext, id: string): Promise<void
 
 const maxBudgets = 100
 const maxQueued = 1_000
-/** After a request that cost something: its record comes to the database a little later than the news of it. */
+/** How long budgets are read again after a request with a cost: the request is reported before its record is in the database. */
 const busyMs = 15_000
 const busyLookMs = 500
 const idleLookMs = 15_000
 
-/** Looks again while money is being spent, when a change was committed, and when a period ends. */
+/** Reads the budgets again while money is being spent, when a change is committed, and when a period ends. */
 function watchBudgets(context: GraphQLContext, id: string | null): SubscriptionQueue<BudgetChange> {
   const queue: SubscriptionQueue<BudgetChange> = openSubscription(context, {
     scopes: anyKey,
@@ -117,7 +117,7 @@ function watchBudgets(context: GraphQLContext, id: string | null): SubscriptionQ
     try {
       await look()
     } catch (error) {
-      // A database that is away is awaited: its restart ends no subscription.
+      // A database restart must not end the subscription: the read is tried again when the database is back.
       if (!isAway(error)) queue.end({ fault: error instanceof Error ? error : new Error(String(error)) })
     }
     looking = undefined
@@ -149,11 +149,11 @@ function watchBudgets(context: GraphQLContext, id: string | null): SubscriptionQ
 
 interface Changes {
   readonly changes: readonly BudgetChange[]
-  /** When the first of the running periods ends; `Infinity`: none does. */
+  /** The earliest end of a running period, in milliseconds since the epoch; `Infinity` if no period ends. */
   readonly periodEndMs: number
 }
 
-/** One state of the database, or the sums of a budget's parts would not belong together. */
+/** Reads everything in one database snapshot. Otherwise the sums of a budget's parts could come from different instants. */
 async function readChanges(
   context: GraphQLContext,
   id: string | null,
@@ -193,7 +193,7 @@ async function listWatched(
   return (await listBudgets(tx, { subjectId: null, ids }, request)).rows
 }
 
-/** What one subscriber was told, by budget and part. */
+/** What one subscriber was sent last, by budget and part. */
 class BudgetNotices {
   readonly #budgets = new Map<string, Map<string, BudgetNotice>>()
 

@@ -7,7 +7,7 @@ import { builder } from '../schema/builder.ts'
 
 export interface BudgetStateRow extends BudgetPart, ListedRow {}
 
-/** The states of a budget as rows of a list, most used first. Call it in a view of the database. */
+/** The states of a budget as list rows, most used first. Call it in a read view, so that the sums belong to one instant. */
 export async function listBudgetStates(
   db: Db,
   budget: Budget,

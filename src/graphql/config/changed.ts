@@ -87,12 +87,12 @@ builder.subscriptionField('configChanged', (t) =>
   }),
 )
 
-/** Changes that are read at a time. */
+/** Most changes that one read returns. */
 const batchSize = 100
-/** Until a database that is away is asked again. */
+/** The pause before an unreachable database is read again. */
 const awayPauseMs = 1_000
 
-/** The version to go on from. Throws unless all changes after it can be told, or its token says that it is lost. */
+/** The version to continue from. Throws unless all later changes can still be read, or its token shows that the version was lost. */
 async function requireBase(db: GraphQLContext['db'], version: number, knownToken?: string): Promise<ChangeBase> {
   const latest = await getLatestChange(db)
   const kept = version === latest.version ? latest : await findVersion(db, version)
@@ -109,8 +109,8 @@ async function requireBase(db: GraphQLContext['db'], version: number, knownToken
 }
 
 /**
- * The database knows every change, whichever process made it: a new snapshot only says that it is time to read. So a slow
- * reader misses nothing, and costs no memory.
+ * Reads changes from the database, which has the changes of every process. A new snapshot only signals that there is something to read,
+ * so a slow reader misses nothing and needs no queue.
  */
 function watchChanges(
   context: GraphQLContext,
@@ -127,7 +127,10 @@ function watchChanges(
     if (changes) return changes.map((change) => ({ ...change, resync: false }))
     return [{ ...(await getLatestChange(db)), subjectIds: [], resync: told !== undefined }]
   }
-  /** A database that is away is awaited: its restart ends no subscription. Empty once this one is over. */
+  /**
+   * Reads the next changes; waits while the database is unreachable, so that its restart does not end the subscription. Empty once the
+   * subscription has ended.
+   */
   const readWhenThere = async (): Promise<ConfigChange[]> => {
     while (!wakeUps.isOver) {
       try {
@@ -151,7 +154,7 @@ function watchChanges(
     told = value
     return { done: false, value: { value } }
   }
-  // A source that throws is asked nothing more, and not told that it is over: it would listen for ever.
+  // After a throw the executor neither calls `next` nor `return` again: without this the queue would keep its listeners.
   const next = async (): Promise<IteratorResult<SubscriptionEvent<ConfigChange>>> => {
     try {
       return await nextChange()

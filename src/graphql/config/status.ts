@@ -49,7 +49,7 @@ async function readConfigStatus(context: GraphQLContext): Promise<ConfigStatus> 
   return { version, committedAt, gateways: gateways.map((gateway) => asItIs(context, gateway)) }
 }
 
-/** A gateway that serves what the database has lost serves none of its versions. */
+/** A gateway that serves a version that the database has lost counts as serving no version. */
 function appliedVersionOf({ version, gateways }: ConfigStatus): number {
   const live = gateways.filter(({ state }) => state === 'LIVE')
   return Math.min(version, ...live.map((gateway) => (gateway.follows ? gateway.applied_version : 0)))

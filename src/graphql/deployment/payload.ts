@@ -5,7 +5,7 @@ import { builder } from '../schema/builder.ts'
 import { MutationPayloadRef } from '../kit/payload.ts'
 import { DeploymentRef, RouteRef } from '../schema/refs.ts'
 
-/** Of a command whose value is the deployment's id. */
+/** The payload of a command whose value is the deployment's id. */
 export const DeploymentPayload = builder.objectRef<Answer<string>>('DeploymentPayload').implement({
   description: 'The answer to a change of a deployment.',
   interfaces: [MutationPayloadRef],

@@ -39,7 +39,7 @@ export const Gateway = builder.objectRef<GatewayStatus>('Gateway').implement({
   }),
 })
 
-/** This process's own gateway as it is now, and not as it said last. */
+/** The gateway's row. For the gateway of this process its current state replaces the one that it last reported. */
 export function asItIs({ control, live }: GraphQLContext, gateway: GatewayRow): GatewayRow {
   return gateway.id === live.gatewayId ? { ...gateway, applied_version: control.snapshots.current().version } : gateway
 }

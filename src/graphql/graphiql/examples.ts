@@ -1,6 +1,6 @@
 /**
- * What GraphiQL opens with: the five stories of the guide in its order, then what is asked for on day two. One tab each; what is to be
- * changed is in capitals. The first line names the tab, and every line fits into the editor of a small screen.
+ * The tabs that GraphiQL opens with: the five stories of the guide in its order, then common later tasks. Values that the reader must
+ * replace are in capitals. The first line names the tab, and every line fits into the editor of a small screen.
  */
 export interface ExampleTab {
   readonly query: string

@@ -1,6 +1,7 @@
 /**
- * The bar above GraphiQL that takes the key. The key stays in this tab (`sessionStorage`), is tried at once, and goes with every call to
- * this server, unless the headers editor has one of its own. GraphiQL begins once a key is accepted: without one its first call would fail.
+ * The bar above GraphiQL in which the user enters the API key. The key is stored for this tab only (`sessionStorage`), is checked at
+ * once, and is sent with every call to this server unless the headers editor has its own. GraphiQL starts once a key is accepted:
+ * without a key its first call would fail.
  */
 export const keyBarStyle = `
   html, body { height: 100%; margin: 0; overflow: hidden; }
@@ -33,7 +34,7 @@ export const keyBar = `
 has an example for each step of the guide, and for day two.</p>
 `
 
-/** Runs before GraphiQL: it takes `fetch` in hand. */
+/** Runs before GraphiQL, because it replaces `fetch`. */
 export const keyBarScript = `
 (() => {
   const name = 'signalbox.key';
@@ -46,7 +47,7 @@ export const keyBarScript = `
   const say = (kind, text) => { state.dataset.state = kind; state.textContent = text; };
   const withKey = (headers, value) => { headers.set('authorization', 'Bearer ' + value); return headers; };
 
-  // Whose key it is, or that it is none: seen before the first call fails.
+  // Shows the owner of the key, or that the key is not accepted, before a first call can fail.
   const tryKey = async (candidate) => {
     if (!candidate) return say('none', 'Every call needs a key.');
     say('none', 'Trying …');
@@ -74,14 +75,14 @@ export const keyBarScript = `
     event.preventDefault();
     tryKey(field.value.trim());
   });
-  // GraphiQL looks for the tab that holds the last query it was typed; an example that nobody has changed was never typed,
-  // and it would open an empty tab behind the examples.
+  // GraphiQL looks for the tab with the query that was typed last. An unchanged example was never typed, so GraphiQL would open an
+  // empty tab after the examples.
   try {
     const { tabs, activeTabIndex } = JSON.parse(localStorage.getItem('graphiql:tabState'));
     for (const editor of ['query', 'variables'])
       localStorage.setItem('graphiql:' + editor, tabs[activeTabIndex][editor] || '');
   } catch {
-    // The first visit, or a browser without storage.
+    // This is the first visit, or the browser has no storage.
   }
   window.fetch = async (input, init) => {
     const url = new URL(input instanceof Request ? input.url : input, location.href);
@@ -93,7 +94,7 @@ export const keyBarScript = `
   field.value = sessionStorage.getItem(name) || '';
   tryKey(field.value);
 
-  // GraphiQL calls a tab after the operation that ran last; these keep the name that their first line gives.
+  // GraphiQL renames a tab to the operation that ran last. Example tabs keep the name in their first line.
   const nameTabs = () => {
     let tabs = [];
     try {
@@ -129,7 +130,7 @@ export const keyBarScript = `
       if (tab && !tab.classList.contains('graphiql-tab-active')) button.click();
     }, 100);
   }, true);
-  // The page follows the system at once, and the editors only from their beginning.
+  // The page follows a change of the system's colour scheme at once; the editors read it only when they start.
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
     if (!localStorage.getItem('graphiql:theme')) location.reload();
   });

@@ -9,11 +9,11 @@ interface Resource {
   readonly type: string
   readonly gzipped: Buffer
   readonly tag: string
-  /** Of the page; what it loads needs none. */
+  /** The content security policy of the page; the files that it loads need none. */
   readonly policy?: string
 }
 
-/** By path; what the page loads is named by its content, so that a browser need not ask for it again. */
+/** Resources by path. The names of loaded files contain a hash of their content, so that browsers can cache them permanently. */
 type Resources = ReadonlyMap<string, Resource>
 
 let resources: Promise<Resources> | undefined
@@ -21,12 +21,12 @@ let resources: Promise<Resources> | undefined
 const pagePath = '/'
 const assetFolder = '/graphiql/'
 
-/** Whether GraphiQL answers at this path. */
+/** Whether GraphiQL serves this path. */
 export function isGraphiQLPath(path: string): boolean {
   return path === pagePath || path.startsWith(assetFolder)
 }
 
-/** Answers a GET or HEAD with GraphiQL, which loads nothing from elsewhere; false: there is nothing at this path. */
+/** Answers a GET or HEAD with GraphiQL, which loads nothing from other hosts. Returns false if the path is unknown. */
 export async function answerGraphiQL(
   path: string,
   request: IncomingMessage,
@@ -57,7 +57,7 @@ export async function answerGraphiQL(
 
 function headersOf(path: string, { tag, policy }: Resource): Record<string, string> {
   return {
-    // Of a path that holds the hash of the content. The page is asked for each time, and mostly answered with 304.
+    // A path that contains a hash of the content can be cached permanently. The page itself is revalidated each time, mostly with 304.
     'cache-control': path === pagePath ? 'no-cache' : 'public, max-age=31536000, immutable',
     etag: tag,
     vary: 'accept-encoding',
@@ -68,7 +68,7 @@ function headersOf(path: string, { tag, policy }: Resource): Record<string, stri
 const startCall = 'YogaGraphiQL.renderYogaGraphiQL('
 
 async function renderResources(): Promise<Resources> {
-  // Imported when it is first wanted: it takes 50 MB.
+  // Imported on first use, because it takes 50 MB of memory.
   const { renderGraphiQL } = await import('@graphql-yoga/render-graphiql')
   const html = renderGraphiQL({
     title: 'Signalbox',
@@ -77,7 +77,7 @@ async function renderResources(): Promise<Resources> {
     credentials: 'omit',
     defaultTabs: exampleTabs.map(({ query }) => ({ query })),
     defaultEditorToolsVisibility: false,
-    // Headers may hold a key: they are not for the browser's storage.
+    // Headers may hold a key, which must not go into the browser's storage.
     shouldPersistHeaders: false,
   })
   const style = between(html, '<style>', '</style>')
@@ -108,7 +108,7 @@ function between(text: string, start: string, end: string): string {
   return text.slice(from + start.length, to)
 }
 
-/** Relative to the page, which may stand below a prefix. */
+/** The path relative to the page, which a proxy may serve below a prefix. */
 function relative(path: string): string {
   return path.slice(1)
 }
@@ -127,7 +127,10 @@ async function resourceOf(content: string, type: string, policy?: string): Promi
   return { type: `${type}; charset=utf-8`, gzipped, tag, ...(policy !== undefined && { policy }) }
 }
 
-/** Only the library and the scripts of this page run, these known by their hashes; Monaco, the editor, needs inline styles and blob workers. */
+/**
+ * A content security policy that allows the library and, by their hashes, the scripts of this page. Monaco, the editor, needs inline
+ * styles and blob workers.
+ */
 function policyOf(html: string): string {
   const hashes = [...html.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(
     ([, script]) => `'sha256-${createHash('sha256').update(script!).digest('base64')}'`,

@@ -23,7 +23,7 @@ export const ActorRef = builder.unionType('Actor', {
   resolveType: ({ id }) => typeOfId(id) ?? 'SystemActor',
 })
 
-/** Who stands behind an id in the history; null if it was deleted. */
+/** The actor with this id, as the history records it; null if it was deleted. */
 export async function loadActor(
   { loaders }: GraphQLContext,
   actorId: string,

@@ -2,23 +2,26 @@ import type { Actor } from '../../control/kit/context.ts'
 import type { ApiKeyScope } from '../../routing/config/vocabulary.ts'
 import { fault } from './fault.ts'
 
-/** Which scopes open a field: any one of them is enough. */
+/** The scopes that give access to a field: one of them is enough. */
 export type AnyScope = Readonly<Partial<Record<ApiKeyScope, true>>>
 
-/** For listing and looking up providers, deployments and routes. */
+/** Scopes for listing and looking up providers, deployments and routes. */
 export const readsConfig = { CONFIG_READ: true } as const satisfies AnyScope
-/** For changing them. */
+/** Scopes for changing providers, deployments and routes. */
 export const writesConfig = { CONFIG_WRITE: true } as const satisfies AnyScope
-/** For changing weights and fallbacks. */
+/** Scopes for changing weights and fallbacks. */
 export const writesTraffic = { CONFIG_WRITE: true, TRAFFIC_WRITE: true } as const satisfies AnyScope
-/** For the members of a provider, deployment or route that a field returned: whoever may change it may see what came of it. */
+/**
+ * Scopes for the members of a provider, deployment or route that a field returned: a caller who may change an object may see the
+ * result.
+ */
 export const seesConfig = { CONFIG_READ: true, CONFIG_WRITE: true, TRAFFIC_WRITE: true } as const satisfies AnyScope
-/** For what stands behind a backend: addresses and hints of secrets. Who only switches traffic needs neither. */
+/** Scopes for the addresses of a backend and the hints of its secrets. A caller who only changes weights needs neither. */
 export const seesUpstreams = { CONFIG_READ: true, CONFIG_WRITE: true } as const satisfies AnyScope
 export const readsUsage = { USAGE_READ: true } as const satisfies AnyScope
 export const administers = { ADMIN: true } as const satisfies AnyScope
 
-/** For keys: an administrator manages everyone's, who may change the configuration manages its own. */
+/** Scopes for managing keys: `ADMIN` for the keys of all users, `CONFIG_WRITE` for the caller's own. */
 export const managesKeys = { ADMIN: true, CONFIG_WRITE: true } as const satisfies AnyScope
 
 export function hasAnyScope(actor: Actor, scopes: AnyScope): boolean {
@@ -32,7 +35,7 @@ export function mayReadAudit(actor: Actor): boolean {
 
 export const readsAudit = { ADMIN: true, CONFIG_READ: true } as const satisfies AnyScope
 
-/** Throws `FORBIDDEN` for whoever may not read the audit log. */
+/** Throws `FORBIDDEN` if the caller may not read the audit log. */
 export function requireAuditReader(actor: Actor): void {
   if (!mayReadAudit(actor)) throw forbidden(Object.keys(readsAudit))
 }
@@ -42,7 +45,7 @@ export function requireAnyScope(actor: Actor, scopes: AnyScope): void {
   if (!hasAnyScope(actor, scopes)) throw forbidden(Object.keys(scopes))
 }
 
-/** The same text whatever was asked for: it does not tell what exists. */
+/** The error has the same text for every object, so that it does not reveal which objects exist. */
 export function forbidden(scopes: readonly string[]) {
   return fault(
     'FORBIDDEN',

@@ -20,7 +20,7 @@ export function byId<Row extends { readonly id: string }>(
   )
 }
 
-/** What belongs to each parent, all of it. */
+/** All rows of each parent. */
 export function byParent<Row>(
   db: Db,
   list: (db: Db, parentIds: readonly string[]) => Promise<Row[]>,
@@ -42,7 +42,7 @@ interface PageOfParent {
 
 const emptyPage = { rows: [], hasMore: false }
 
-/** A page of what belongs to each parent. */
+/** One page of the rows of each parent. */
 export function pagesOf<Row>(
   db: Db,
   list: (db: Db, parentIds: readonly string[], request: PageRequest) => Promise<Map<string, Page<Row>>>,
@@ -64,7 +64,7 @@ export function pagesOf<Row>(
   )
 }
 
-/** How many belong to each parent. */
+/** The number of rows of each parent. */
 export function countsOf(
   db: Db,
   count: (db: Db, parentIds: readonly string[]) => Promise<Map<string, number>>,

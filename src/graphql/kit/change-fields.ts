@@ -5,7 +5,7 @@ import { Propagation } from './enums.ts'
 
 type Fields = InputFieldBuilder<PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>, 'InputObject'>
 
-/** Of every mutation that changes the configuration. */
+/** The input fields of every mutation that changes the configuration. */
 export function changeFields(t: Fields) {
   return {
     reason: reasonField(t),
@@ -18,12 +18,12 @@ export function changeFields(t: Fields) {
   }
 }
 
-/** Of every mutation that changes an existing object. */
+/** The input fields of every mutation that changes an existing object. */
 export function editFields(t: Fields) {
   return { expectedRevision: expectedRevisionField(t), ...changeFields(t) }
 }
 
-/** Of every mutation that makes an object. */
+/** The input fields of every mutation that creates an object. */
 export function createFields(t: Fields) {
   return { ...changeFields(t), idempotencyKey: idempotencyKeyField(t) }
 }

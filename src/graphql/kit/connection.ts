@@ -13,7 +13,7 @@ export interface ListSource<Node> {
   /** Names the list, with the object that it belongs to: a cursor of one list is refused by another. */
   readonly list: string
   read(request: PageRequest): Promise<Page<Node>>
-  /** How many there are; absent where counting would read everything. */
+  /** The length of the list; absent where counting would read the whole list. */
   count?(): Promise<number>
 }
 
@@ -31,7 +31,7 @@ export interface PageArgs {
   readonly before?: string | null | undefined
 }
 
-/** Reads the page that the arguments ask for. Throws `BAD_USER_INPUT` for what is out of bounds: nothing is clamped. */
+/** Reads the page that the arguments select. Throws `BAD_USER_INPUT` if an argument is out of bounds, instead of clamping it. */
 export async function connect<Node>(
   context: GraphQLContext,
   source: ListSource<Node>,
@@ -48,7 +48,7 @@ function pageRequest(
   { first, after, last, before }: PageArgs,
   info: GraphQLResolveInfo,
 ): PageRequest {
-  // `first` has a default, so its value does not tell whether the caller gave it.
+  // `first` has a default, so its value does not show whether the caller gave it.
   if (last != null && first != null && isGiven(info, 'first'))
     throw badUserInput('Give `first` or `last`, not both: one walks forwards, the other backwards.')
   return {
@@ -85,7 +85,7 @@ export function pageArgs(t: ArgBuilder<PothosSchemaTypes.ExtendDefaultTypes<Sche
   }
 }
 
-/** What a connection costs: its page of objects. */
+/** The cost of a connection: one for each object of the page. */
 export function pageCost({ first, last }: PageArgs): { field: number; multiplier: number } {
   const size = last ?? first ?? defaultPageSize
   return { field: 1, multiplier: Math.min(Math.max(size, 1), maxPageSize) }
@@ -117,7 +117,7 @@ const PageInfo = builder.objectRef<Connection<PlacedRow>>('PageInfo').implement(
 
 type Side = 'begin' | 'end'
 
-/** Whether there are rows between the page and an end of its list, within `after` and `before` or not. */
+/** Whether there are rows between the page and an end of its list, also beyond `after` and `before`. */
 async function isAnyBeyond<Node extends PlacedRow>(
   { source, request, page }: Connection<Node>,
   side: Side,
@@ -128,7 +128,7 @@ async function isAnyBeyond<Node extends PlacedRow>(
   const isReadTowards = fromEnd === (side === 'begin')
   if (isReadTowards && page.hasMore) return true
   if (bound === null) return false
-  // An empty page stands at the cursor that it was entered from, whose row may have been deleted.
+  // The place of an empty page is the cursor at which the read began. The row of that cursor may have been deleted.
   const placeOfEmpty = async () => (isReadTowards ? entry : placeOrNull(await nextRow(source, bound, opposite)))
   const edge = placeOrNull(page.rows.at(side === 'end' ? -1 : 0)) ?? (await placeOfEmpty())
   return (await nextRow(source, edge, side)) !== undefined
@@ -138,7 +138,7 @@ function placeOrNull(row: PlacedRow | undefined): string | null {
   return row ? rowPlaceOf(row) : null
 }
 
-/** The row next to this place, towards a side; null: the row that is farthest from that side. */
+/** The row next to `place` towards a side; for null the outermost row of the other side. */
 async function nextRow<Node>(source: ListSource<Node>, place: string | null, side: Side): Promise<Node | undefined> {
   const request: PageRequest =
     side === 'end'
@@ -162,7 +162,7 @@ interface Edge<Node> {
 
 type NodeRef<Node> = ObjectRef<PothosSchemaTypes.ExtendDefaultTypes<SchemaTypes>, Node>
 
-/** Makes the connection type and the edge type of an object type; with a total unless counting would read everything. */
+/** Creates the connection type and the edge type of an object type, with `totalCount` unless counting would read the whole list. */
 export function connectionType<Node extends PlacedRow>(
   name: string,
   node: NodeRef<Node>,

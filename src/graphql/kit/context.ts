@@ -6,31 +6,31 @@ import type { ReadView } from '../../storage/database/read-view.ts'
 import type { Loaders } from './loaders.ts'
 import type { LivePorts } from './ports.ts'
 
-/** The database for reading: connections of its own, so that a slow report starves nobody else. */
+/** The database for reading. It has separate connections, so that slow reports do not block other work. */
 export type ReadDatabase = Pick<Database, 'db' | 'openReadView'>
 
-/** What every resolver gets. */
+/** The context that every resolver gets. */
 export interface GraphQLContext {
   readonly control: ControlContext
   readonly live: LivePorts
-  /** For what is read outside of an operation's view. */
+  /** For reads outside the view of an operation. */
   readonly reads: ReadDatabase
-  /** What the operation sees of the database: one state. */
+  /** The database snapshot in which the operation reads. */
   readonly view: ReadView
-  /** Of `view`. */
+  /** The query interface of `view`. */
   readonly db: Db
   /** Usage of this process up to this instant, in milliseconds since the epoch, was in the database before the view was opened. */
   readonly usageShippedUntilMs: number
-  /** What the caller is, and may do. Replaced while a subscription lives, or who loses a role would keep it there. */
+  /** The caller and its rights. It is replaced while a subscription lives; otherwise a revoked role would stay effective there. */
   actor: Actor
   readonly cursors: CursorCodec
-  /** Has a function called when the server stops, until the returned one is called. */
+  /** Registers a function to call when the server stops. The returned function removes it. */
   readonly onShutdown: (end: () => void) => () => void
-  /** In the response as `x-request-id`, and in the log. */
+  /** The id of the request, in the response as `x-request-id` and in the log. */
   readonly requestId: string
   /**
-   * What was read for this request. Replaced after each change and for each event of a subscription, or they would show what
-   * was before.
+   * Caches of what was read for this request. They are replaced after each change and for each event of a subscription; otherwise they
+   * would show the earlier state.
    */
   loaders: Loaders
 }

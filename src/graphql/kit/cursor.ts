@@ -1,11 +1,11 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import { badUserInput } from './fault.ts'
 
-/** Cursors are opaque: clients may keep them, but not make them. */
+/** Encodes cursors so that clients can store them, but not construct them. */
 export interface CursorCodec {
-  /** The cursor of a place, e.g. an object's id, in a list, e.g. `routes`. */
+  /** Returns the cursor of a place (e.g. an object's id) in a list (e.g. `routes`). */
   encode(list: string, place: string): string
-  /** The place. Throws `BAD_USER_INPUT` unless `encode` made the cursor for the same list. */
+  /** Returns the place. Throws `BAD_USER_INPUT` unless `encode` made the cursor for the same list. */
   decode(list: string, cursor: string, argument: string): string
 }
 

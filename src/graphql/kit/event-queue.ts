@@ -1,14 +1,14 @@
 import type { Unsubscribe } from './ports.ts'
 
-/** What happens to an event that a slow reader leaves no room for. */
+/** Which event is dropped when the queue of a slow reader is full. */
 export type OverflowPolicy = 'DROP_OLDEST' | 'DROP_NEWEST'
 
 /**
- * The events of one subscription, from whoever calls `push` to whoever reads. Its memory is bounded; what found no room is
- * counted in `dropped`. The end of either side ends the other at once, also while it waits.
+ * The events of one subscription, from the callers of `push` to the reader. Its memory is bounded; `dropped` counts the events that did
+ * not fit. When either side ends, the other one ends at once, also while it waits.
  */
 export class EventQueue<Event> implements AsyncIterableIterator<Event> {
-  /** Events that found no room since this was last set to 0. */
+  /** Events that did not fit since this was last set to 0. */
   dropped = 0
   readonly #capacity: number
   readonly #overflow: OverflowPolicy
@@ -22,18 +22,18 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
     this.#overflow = overflow
   }
 
-  /** Whether nothing new will come. */
+  /** Whether the queue takes no more events. */
   get isOver(): boolean {
     return this.#isOver
   }
 
-  /** Has this called once the queue is over; at once if it is. */
+  /** Calls `cleanUp` when the queue ends; at once if it has ended. */
   onEnd(cleanUp: Unsubscribe): void {
     if (this.#isOver) cleanUp()
     else this.#cleanUps.add(cleanUp)
   }
 
-  /** Whether the reader will get it. */
+  /** Adds an event. Returns whether the reader will get it. */
   push(event: Event): boolean {
     if (this.#isOver) return false
     if (this.#waiting) {
@@ -50,7 +50,7 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
     return true
   }
 
-  /** The reader still gets `last`, and then the end; nothing else. */
+  /** Ends the queue. The reader still gets `last`, but no other waiting event. */
   end(last?: Event): void {
     if (this.#isOver) return
     if (last !== undefined) {
@@ -68,7 +68,7 @@ export class EventQueue<Event> implements AsyncIterableIterator<Event> {
     return this.#waiting.promise
   }
 
-  /** The same events without those that are not wanted when they are read. */
+  /** The same events without those for which `isWanted` is false at the time of the read. */
   only(isWanted: (event: Event) => boolean): AsyncIterableIterator<Event> {
     const next = async (): Promise<IteratorResult<Event>> => {
       for (;;) {

@@ -1,15 +1,15 @@
 import { GraphQLError, type GraphQLErrorOptions } from 'graphql'
 
 export interface FaultFacts {
-  /** When it comes. */
+  /** When the fault occurs. */
   readonly meaning: string
   /** What the caller can do. */
   readonly remedy: string
 }
 
 /**
- * Faults of a request or of the server, by the `extensions.code` of a top-level error. Failures that a caller can act on are
- * `UserError`s instead. `docs/errors.md` says the same, and a test sees to it.
+ * Faults of a request or of the server, by the `extensions.code` of a top-level error. Failures of a mutation that a caller can act on
+ * are `UserError`s instead. A test compares this table with `docs/errors.md`.
  */
 export const graphqlFaults = {
   UNAUTHENTICATED: {
@@ -86,7 +86,7 @@ export const graphqlFaults = {
 
 export type FaultCode = keyof typeof graphqlFaults
 
-/** An error that the client is told of as it is; any other is masked. */
+/** An error that is sent to the client unchanged; all other errors are masked. */
 export function fault(code: FaultCode, message: string, options: GraphQLErrorOptions = {}): GraphQLError {
   return new GraphQLError(message, { ...options, extensions: { code, ...options.extensions } })
 }

@@ -13,7 +13,7 @@ import { userLoaders } from '../user/loaders.ts'
 
 export type Loaders = ReturnType<typeof createLoaders>
 
-/** Loaders of all nouns. They remember what they read: for one request, or one event of a subscription. */
+/** Loaders of all object types. They cache what they read, so they serve one request or one event of a subscription. */
 export function createLoaders(db: Db) {
   return {
     ...apiKeyLoaders(db),

@@ -5,9 +5,9 @@ import { type Connection, connect, type PageArgs } from './connection.ts'
 import type { GraphQLContext } from './context.ts'
 import { orderList } from './object-order.ts'
 
-/** How all objects of a noun are listed. */
+/** How all objects of one type are listed. */
 export interface ObjectList<Row, Filter> {
-  /** Of the field of the schema. */
+  /** The name of the field in the schema. */
   readonly name: string
   readonly read: (db: Db, filter: Filter, order: ObjectOrder, request: PageRequest) => Promise<Page<Row>>
   readonly count: (db: Db, filter: Filter) => Promise<number>
@@ -15,7 +15,7 @@ export interface ObjectList<Row, Filter> {
 
 type ListArgs = PageArgs & { readonly orderBy?: ObjectOrder | null | undefined }
 
-/** The page that the arguments ask for, in the order that they ask for. */
+/** Reads the page that the arguments select, in the selected order. */
 export function connectObjects<Row, Filter>(
   context: GraphQLContext,
   { name, read, count }: ObjectList<Row, Filter>,

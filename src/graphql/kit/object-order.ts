@@ -22,7 +22,7 @@ export const ObjectOrderInput = builder.inputType('ObjectOrderInput', {
 
 const inOrderOfCreation: ObjectOrder = { field: 'CREATED_AT', direction: 'ASC' }
 
-/** The order that a caller asks for, and the list's name in it: a cursor of one order is none of another. */
+/** The selected order, and a list name that includes it: a cursor is valid only for the order in which it was made. */
 export function orderList(name: string, orderBy: ObjectOrder | null | undefined): { order: ObjectOrder; list: string } {
   const order = orderBy ?? inOrderOfCreation
   const isUsual = order.field === 'CREATED_AT' && order.direction === 'ASC'

@@ -3,7 +3,7 @@ import { type ObjectType, typeOfId } from '../../routing/config/object-id.ts'
 import type { Tx } from '../../storage/database/db.ts'
 import { createLoaders, type Loaders } from './loaders.ts'
 
-/** What is read of a changed object: together they are its state. */
+/** The loaders whose rows together are the state of an object, by its type. */
 const partsByType: Partial<Record<ObjectType, readonly ((loaders: Loaders) => DataLoader<string, unknown>)[]>> = {
   Provider: [
     ({ provider }) => provider,
@@ -19,12 +19,12 @@ const partsByType: Partial<Record<ObjectType, readonly ((loaders: Loaders) => Da
   ApiKey: [({ apiKey }) => apiKey, ({ routesOfApiKey }) => routesOfApiKey],
 }
 
-/** Puts what was read where the fields of a payload look for it. */
+/** Puts the rows that were read into the loaders that the fields of a payload use. */
 export type PrimeLoaders = (loaders: Loaders) => void
 
 /**
- * Reads the objects that a change has touched in its own transaction, so that a payload shows what its mutation made and not what
- * another one made right after it. The fewest statements: one for each part of each type.
+ * Reads the objects that a change has touched within its transaction, so that a payload shows the state that its mutation created and
+ * not a later one. It needs one statement for each part of each type.
  */
 export async function readPayloadState(tx: Tx, ids: readonly string[]): Promise<PrimeLoaders> {
   const from = createLoaders(tx)

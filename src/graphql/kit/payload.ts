@@ -7,7 +7,7 @@ import { QueryRef } from '../schema/query.ts'
 import { readAnew } from './read-anew.ts'
 import { UserErrorRef } from './user-error.ts'
 
-/** What every mutation answers with. A payload's own fields are null if nothing was committed. */
+/** The interface of all payloads. The further fields of a payload are null if nothing was committed. */
 export const MutationPayloadRef = builder.interfaceRef<Answer<unknown>>('MutationPayload').implement({
   description: 'What every mutation answers with.',
   fields: (t) => ({
@@ -39,7 +39,10 @@ export const MutationPayloadRef = builder.interfaceRef<Answer<unknown>>('Mutatio
   }),
 })
 
-/** Runs a command as the caller. What follows in the operation reads anew; the changed objects are as this command left them. */
+/**
+ * Runs a command as the caller. Later fields of the operation read from the database again, and see the changed objects as this command
+ * left them.
+ */
 export async function runCommand<Input, Value>(
   context: GraphQLContext,
   command: (control: ControlContext, actor: Actor, input: Input) => Promise<Answer<Value>>,

@@ -1,4 +1,4 @@
-/** What the API shows that is no configuration: the live state. The server plugs it in. */
+/** The ports through which the API reads the live state. The server implements them. */
 import type { BackendHealthReport } from '../../routing/health/backend-health.ts'
 import type { LiveView } from '../../routing/choose/live-view.ts'
 import type { OperationalProblem } from '../../routing/problems/operational-problem.ts'
@@ -7,20 +7,23 @@ import type { RouteTrafficReport } from '../../routing/traffic/window.ts'
 import type { UsageRecord } from '../../routing/usage/record.ts'
 
 export interface LivePorts {
-  /** As `package.json` has it. */
+  /** The version in `package.json`. */
   readonly productVersion: string
-  /** The gateway in this process: what it serves is known before its row in the database says so. Null: there is none. */
+  /**
+   * The id of the gateway in this process, whose served version is known before its row in the database shows it; null if there is
+   * none.
+   */
   readonly gatewayId: string | null
   /**
-   * Every request that ended in that gateway before this instant is in the database, or lost; milliseconds since the epoch. It may not have
-   * been able to say so there. Omitted: there is no gateway in this process.
+   * Every request that ended in that gateway before this instant (milliseconds since the epoch) is in the database or lost. The
+   * gateway's row may not show it yet. Omitted: there is no gateway in this process.
    */
   readonly usageCompleteUntilMs?: () => number
-  /** What decisions are made with, over all gateways. */
+  /** The live state with which gateways choose targets, over all gateways. */
   readonly view: LiveView
   /**
-   * The health of an endpoint, a provider model or a credential, as the worst of all gateways; null while none has
-   * reported. One read, no wait.
+   * The worst health that any gateway reports of an endpoint, a provider model or a credential; null if none has reported. It reads
+   * memory only.
    */
   health(id: string): BackendHealthReport | null
   readonly traffic: TrafficPort
@@ -48,15 +51,15 @@ export interface TrafficPort {
 }
 
 export interface ProblemList {
-  /** When this was so, in milliseconds since the epoch. */
+  /** When the list was computed, in milliseconds since the epoch. */
   readonly atMs: number
   /** Worst first. */
   readonly problems: readonly OperationalProblem[]
 }
 
 export interface ProblemsPort {
-  /** What is wrong now. It needs no database. Never rejects. */
+  /** The current problems. Works without the database. Never rejects. */
   read(): Promise<ProblemList>
-  /** Calls `listener` soon, and whenever something of it may have changed, until the returned function is called. */
+  /** Calls `listener` soon, and whenever the list may have changed, until the returned function is called. */
   watch(listener: (list: ProblemList) => void): Unsubscribe
 }

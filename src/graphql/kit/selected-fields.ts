@@ -1,6 +1,6 @@
 import { type GraphQLResolveInfo, Kind, type SelectionSetNode } from 'graphql'
 
-/** Whether any of these fields is asked for below the field that is being resolved. */
+/** Whether any of these fields is selected below the field that is being resolved. */
 export function isAnySelected(info: GraphQLResolveInfo, names: ReadonlySet<string>): boolean {
   return info.fieldNodes.some((node) => node.selectionSet && selects(info, node.selectionSet, names))
 }

@@ -7,20 +7,20 @@ import { EventQueue, type OverflowPolicy } from './event-queue.ts'
 import { fault } from './fault.ts'
 import { readAnew } from './read-anew.ts'
 
-/** An event, or why there will be no more. */
+/** An event, or the fault that ends the subscription. */
 export type SubscriptionEvent<Value> = { readonly value: Value } | { readonly fault: Error }
 
 export type SubscriptionQueue<Value> = EventQueue<SubscriptionEvent<Value>>
 
 export interface SubscriptionOptions {
-  /** Without one of these the subscription ends, whenever that comes to be. */
+  /** The subscription ends when the caller no longer has any of these scopes. */
   readonly scopes: AnyScope
-  /** Events that wait for a slow reader. */
+  /** Most events that wait for a slow reader. */
   readonly capacity: number
   readonly overflow: OverflowPolicy
 }
 
-/** The queue of a new subscription: it ends when the server stops, and when its key is not good for it any more. */
+/** The queue of a new subscription. It ends when the server stops, or when the key of the caller is no longer sufficient. */
 export function openSubscription<Value>(
   context: GraphQLContext,
   { scopes, capacity, overflow }: SubscriptionOptions,
@@ -35,19 +35,19 @@ export function openSubscription<Value>(
   return queue
 }
 
-/** The value of an event; what it refers to is read anew. */
+/** The value of an event. Objects that it refers to are read again from the database. */
 export function valueOfEvent<Value>(event: SubscriptionEvent<Value>, context: GraphQLContext): Value {
   if ('fault' in event) throw event.fault
   readAnew(context)
-  // It remembers each object that it was asked about, for as long as the subscription lives.
+  // Without this the authorisation cache would keep every object of the subscription in memory.
   RequestCache.clearForContext(context)
   return event.value
 }
 
-/** The longest time of a timer; longer ones would fire at once. */
+/** The longest delay of a timer; a longer delay would fire at once. */
 const maxTimerMs = 2 ** 31 - 1
 
-/** Keeps the context's actor as it is now. */
+/** Keeps the actor of the context up to date. */
 function watchActor(context: GraphQLContext, scopes: AnyScope, onLost: () => void): () => void {
   const { control, live } = context
   let timer: NodeJS.Timeout | undefined

@@ -2,7 +2,7 @@ import { noId } from '../../routing/limits/match-limits.ts'
 import { typeOfId } from '../../routing/config/object-id.ts'
 import type { GraphQLContext } from '../kit/context.ts'
 
-/** The names of keys, users and routes; the id of what is gone, and nothing where there was none. */
+/** The names of keys, users and routes: the id for a deleted object, and an empty string for null. */
 export function labelsOf({ loaders }: GraphQLContext, ids: readonly (string | null)[]): Promise<string[]> {
   return Promise.all(
     ids.map(async (id) => {

@@ -10,7 +10,7 @@ export const limitNodes: NodeEntries<'RateLimit' | 'Installation'> = {
   RateLimit: {
     load: ({ loaders }, id) => loaders.rateLimit.load(id),
     scopes: readsConfig,
-    /** A limit that the caller may not see looks like one that does not exist. */
+    /** A limit that the caller may not see looks like a limit that does not exist. */
     find: async (context, id) => {
       const row = await context.loaders.rateLimit.load(id)
       return row && seesLimit(limitVisibilityOf(context), rateLimitOf(row)) ? row : null

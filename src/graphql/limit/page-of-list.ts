@@ -7,14 +7,14 @@ export interface ListedRow {
   readonly place: string
 }
 
-/** The rows with where they stand. */
+/** The rows, each with its place in the list. */
 export function placeRows<Row extends { readonly id: string }>(rows: readonly Row[]): (Row & ListedRow)[] {
   return rows.map((row, index) => ({ ...row, place: `${index} ${row.id}` }))
 }
 
 /**
- * One page of a list whose order changes while it is read: behind a row, wherever that stands now; where it stood if it is not there
- * any more.
+ * One page of a list whose order changes between reads. The page begins after the row of the cursor, at its current place, or at its
+ * earlier place if the row is gone.
  */
 export function pageOfList<Row extends ListedRow>(rows: readonly Row[], request: PageRequest): Page<Row> {
   const { limit, after, before, fromEnd } = request

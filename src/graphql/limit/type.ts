@@ -143,7 +143,7 @@ const unused: RateLimitState = {
   resetsAt: null,
 }
 
-/** What nothing was used of is full, and what the limit does not bound any more has nothing left to tell. */
+/** The state to show: a unit without a stored state is full, and a unit that the limit no longer bounds is null. */
 function ofLimit(limit: RateLimit, state: RateLimitState): RateLimitState {
   const requests = requestRate(limit)
   const tokens = tokenRate(limit)

@@ -12,17 +12,17 @@ export interface VisibilitySubject {
 
 /** Which limits and budgets a caller sees, and which of their states. */
 export interface LimitVisibility {
-  /** Null: it sees all of them. */
+  /** Whether the caller sees this limit; null if it sees all limits. */
   readonly isOwn: ((limited: VisibilitySubject) => boolean) | null
-  /** `ids` are those of the dimensions, in their order. */
+  /** Whether the caller sees this state. `ids` are the values of `per`, in its order. */
   seesState(limited: VisibilitySubject, ids: readonly (string | null)[]): boolean
 }
 
 const seesAll: LimitVisibility = { isOwn: null, seesState: () => true }
 
 /**
- * Who may read the configuration sees every limit. Anybody else sees those that bind its own keys: of itself, of its keys, of the
- * routes that these may call and of the whole installation, and of what is counted apart for keys and users its own part only.
+ * A caller who may read the configuration sees every limit. Another caller sees the limits that apply to its keys: on its user, its
+ * keys, the routes that these may call, and the installation. Of a limit that is counted per key or user it sees only its own states.
  */
 export function limitVisibilityOf({ actor, control }: Pick<GraphQLContext, 'actor' | 'control'>): LimitVisibility {
   if (hasAnyScope(actor, readsConfig)) return seesAll

@@ -45,7 +45,7 @@ export const ProblemListRef = builder.objectRef<ProblemList>('ProblemList').impl
   }),
 })
 
-/** That the database is away is told by a problem; it must not hide the others. */
+/** An unreachable database must not hide the problems, one of which reports it. */
 async function loadSubject(context: GraphQLContext, id: string | null) {
   if (id === null) return null
   try {

@@ -3,7 +3,7 @@ import { typeOfId } from '../../routing/config/object-id.ts'
 import type { OperationalProblem } from '../../routing/problems/operational-problem.ts'
 import type { GraphQLContext } from '../kit/context.ts'
 
-/** Those that the caller may know of: of API keys, whoever `apiKeys` would show the key to. */
+/** The problems that the caller may see: a problem of an API key only if `apiKeys` would show it the key. */
 export function visibleProblems(
   { actor, control }: Pick<GraphQLContext, 'actor' | 'control'>,
   problems: readonly OperationalProblem[],

@@ -4,7 +4,7 @@ import { builder } from '../schema/builder.ts'
 import { MutationPayloadRef } from '../kit/payload.ts'
 import { ProviderRef } from '../schema/refs.ts'
 
-/** Of a command whose value is the provider's id. */
+/** The payload of a command whose value is the provider's id. */
 export const ProviderPayload = builder.objectRef<Answer<string>>('ProviderPayload').implement({
   description: 'The answer to a change of a provider.',
   interfaces: [MutationPayloadRef],

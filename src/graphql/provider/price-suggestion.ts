@@ -1,4 +1,4 @@
-/** What the catalogue suggests for a model: of one that a provider lists, and of one that is configured. */
+/** Suggestions of the catalogue, for a model that a provider lists and for a configured model. */
 import { catalogueAsOf, findInCatalogue } from '../../control/provider/price-catalogue.ts'
 import type { ProviderKind } from '../../routing/vendors/provider-kind.ts'
 import type { ShownPricing } from '../backend/pricing.ts'

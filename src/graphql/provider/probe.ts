@@ -51,7 +51,7 @@ const ProviderProbePayload = builder.objectRef<Answer<ProviderProbe>>('ProviderP
   }),
 })
 
-/** A test that failed has its reason among the user errors, and its figures all the same. */
+/** A failed test has its reason in the user errors, and its status and latency nevertheless. */
 type TestAnswer = Answer<unknown> & { readonly test: ProviderModelTest | null }
 
 const ProviderModelTestPayload = builder.objectRef<TestAnswer>('ProviderModelTestPayload').implement({

@@ -4,7 +4,7 @@ import { builder } from '../schema/builder.ts'
 import { FallbackTrigger } from './enums.ts'
 import { RouteBackendRef } from '../schema/refs.ts'
 
-/** Of a route that has one. */
+/** The fallback of a route that has one. */
 export const RouteFallbackRef = builder.objectRef<RouteRow>('RouteFallback').implement({
   description:
     'Ordered backends for requests whose weighted target failed. They have no weight, and none of them is a target of the route.',

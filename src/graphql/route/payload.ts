@@ -4,7 +4,7 @@ import { builder } from '../schema/builder.ts'
 import { MutationPayloadRef } from '../kit/payload.ts'
 import { RouteRef, RouteTargetRef } from '../schema/refs.ts'
 
-/** Of a command whose value is the route's id. */
+/** The payload of a command whose value is the route's id. */
 export const RoutePayload = builder.objectRef<Answer<string>>('RoutePayload').implement({
   description: 'The answer to a change of a route.',
   interfaces: [MutationPayloadRef],

@@ -52,7 +52,7 @@ builder.objectType(RouteRevisionRef, {
     actorId: t.exposeID('actor_id', { description: "Readable after the actor's deletion." }),
     actorLabel: t.string({
       description: 'Its name at that time, with the name of its owner.',
-      // An earlier version wrote none.
+      // Entries written by an earlier release have no label.
       resolve: (revision) => revision.actor_label ?? revision.actor_id,
     }),
     configVersion: t.field({

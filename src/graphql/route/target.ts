@@ -50,7 +50,7 @@ builder.objectType(RouteTargetRef, {
   }),
 })
 
-/** What the gateway would say of the target now. */
+/** Whether the gateway could use the target now. */
 export function availabilityOf({ control, live }: GraphQLContext, row: RouteTargetRow): TargetAvailabilityWord {
   const { id, weight, backend_id: backendId } = row
   const backend = control.snapshots.current().backends.get(backendId)

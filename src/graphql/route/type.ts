@@ -146,7 +146,7 @@ async function resolveFilter(
   const backend = filter?.backend && (await findBackend(db, filter.backend))
   return {
     search: filter?.search ?? null,
-    // No route uses a backend that is not there.
+    // No route uses a backend that does not exist.
     backendId: filter?.backend ? (backend?.id ?? '') : null,
     categories: filter?.categories ?? null,
     state: filter?.state ?? null,

@@ -20,7 +20,7 @@ export interface SchemaTypes {
   }
 }
 
-/** What all types of the schema are made with. Fields are non-null unless they say otherwise. */
+/** The builder of all types of the schema. Fields are non-null by default. */
 export const builder = new SchemaBuilder<SchemaTypes>({
   plugins: [ScopeAuthPlugin, ComplexityPlugin],
   defaultFieldNullability: false,

@@ -1,2 +1,2 @@
-/** The values of an enum, each with its description: a word of `routing/` that is missing here does not compile. */
+/** The values of an enum with their descriptions. A value of the type `Word` that is missing does not compile. */
 export type Values<Word extends string> = Record<Word, { readonly description: string }>

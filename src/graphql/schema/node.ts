@@ -25,7 +25,7 @@ builder.interfaceType(NodeRef, {
   resolveType: ({ id }) => typeOfId(id),
 })
 
-/** One entry for each type: one that is forgotten does not compile. */
+/** One entry for each type; a missing entry does not compile. */
 const entries: NodeEntries<NodeType> = {
   ...apiKeyNodes,
   ...auditNodes,
@@ -43,18 +43,18 @@ function entryOf(id: string): NodeEntry | undefined {
   return type && entries[type as NodeType]
 }
 
-/** The object with this id; null if there is none, or if it is no id. Whoever calls this has seen to the authorisation. */
+/** The object with this id; null if there is none, or if the text is not an id. The caller must have checked the authorisation. */
 export async function loadNode(context: GraphQLContext, id: string): Promise<NodeRow | null> {
   return (await entryOf(id)?.load(context, id)) ?? null
 }
 
-/** The same for a list; those that are gone are left out. */
+/** The objects with these ids, without deleted ones. */
 export async function loadNodes(context: GraphQLContext, ids: readonly string[]): Promise<NodeRow[]> {
   const nodes = await Promise.all(ids.map((id) => loadNode(context, id)))
   return nodes.filter((node) => node !== null)
 }
 
-/** The object with this id, for a caller who names it. Throws `FORBIDDEN` by what the id claims to be, before looking. */
+/** The object with this id, if the caller may read objects of its type. Throws `FORBIDDEN` before it reads the database. */
 async function findNode(context: GraphQLContext, id: string): Promise<NodeRow | null> {
   const entry = entryOf(id)
   if (!entry) return null

@@ -15,7 +15,7 @@ import type { BudgetRow } from '../../storage/budget/read.ts'
 import type { RateLimitRow } from '../../storage/limit/read.ts'
 import { builder } from './builder.ts'
 
-/** What every object with a global id has; the id tells its type. */
+/** A row with a global id. The prefix of the id names the type. */
 export interface NodeRow {
   readonly id: string
 }

@@ -18,7 +18,7 @@ builder.scalarType('URL', {
   description: 'An absolute `http` or `https` URL, at most 2,048 characters, without user info and fragment.',
   specifiedByURL: 'https://url.spec.whatwg.org/',
   serialize: (value) => value,
-  // What is no such URL is a user error with its place, and not a fault of the request: the mutation looks at it.
+  // An invalid URL is not a fault of the request: the mutation checks it and answers with a user error that names its place.
   parseValue: (value) => {
     if (typeof value !== 'string' || value.length > maxUrlLength) throw badUserInput('A URL is a string.')
     return value
@@ -61,7 +61,7 @@ function parseDateTime(value: unknown): Date {
   return instant
 }
 
-/** JavaScript takes 30 February for 2 March. */
+/** Whether the date exists: JavaScript would read 30 February as 2 March. */
 function isOnCalendar(text: string): boolean {
   const [year, month, day] = text.slice(0, 10).split('-').map(Number)
   return day! <= new Date(Date.UTC(year!, month, 0)).getUTCDate()

@@ -1,10 +1,10 @@
-/** What a subscription is sent as. */
+/** The media type of a subscription. */
 export const eventStream = 'text/event-stream'
 
-/** What an answer can be sent as. */
+/** The media types of an answer. */
 export const answerTypes = ['application/graphql-response+json', 'application/json', eventStream] as const
 
-/** Whether an `Accept` header (RFC 9110, section 12.5.1) takes one of the types. Weights are not looked at, as yoga does. */
+/** Whether an `Accept` header (RFC 9110, section 12.5.1) accepts one of the types. Like yoga it ignores weights. */
 export function accepts(accept: string | null | undefined, types: readonly string[]): boolean {
   const ranges = (accept || '*/*').replace(/\s/g, '').toLowerCase().split(',').filter(isUtf8)
   return ranges.some((range) => {

@@ -22,7 +22,10 @@ import {
 
 type VariableValues = NonNullable<Parameters<typeof getArgumentValues>[2]>
 
-/** Either the operation and its fragments without what `@skip` and `@include` leave out, or the values that do not fit. */
+/**
+ * Either the operation and its fragments without the fields that `@skip` and `@include` leave out, or the errors of values that do not
+ * fit.
+ */
 export type BoundOperation =
   | { readonly document: DocumentNode; readonly errors?: never }
   | { readonly errors: readonly GraphQLError[] }
@@ -30,8 +33,8 @@ export type BoundOperation =
 const maxErrors = 50
 
 /**
- * Puts the variables into an operation as execution will, but into all of its fields at once: a value that no field can take
- * is known before the first one is run.
+ * Inserts the variables into all fields of an operation before execution, so that an invalid value is found before the first field
+ * runs.
  */
 export function bindOperation(args: ExecutionArgs, operation: OperationDefinitionNode): BoundOperation {
   const { schema, variableValues } = args
@@ -52,14 +55,14 @@ function reachedPart(
   operation: OperationDefinitionNode,
   variables: VariableValues,
 ): DocumentNode {
-  // Without the other operations: there may be a thousand of them, and their fragments have other variables.
+  // Other operations are left out: there may be a thousand of them, and their fragments use other variables.
   const isWanted = (definition: DefinitionNode) =>
     definition === operation || definition.kind === Kind.FRAGMENT_DEFINITION
   const alone = { ...document, definitions: document.definitions.filter(isWanted) }
   return withoutUnusedFragments(withoutLeftOut(withoutUnusedFragments(alone), variables))
 }
 
-/** Of a document with one operation. */
+/** A document with one operation, without the fragments that it does not use. */
 function withoutUnusedFragments(document: DocumentNode): DocumentNode {
   return Object.values(separateOperations(document))[0]!
 }

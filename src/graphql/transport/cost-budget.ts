@@ -1,15 +1,15 @@
-/** What each key may cost: a token bucket, so that a script in a loop is stopped before it hurts others. */
+/** A token bucket per key, which bounds the cost of its operations: a script in a loop must not slow down other callers. */
 export interface CostBudget {
-  /** Takes the cost of an operation. Returns null if it may run, or after how many milliseconds there is enough for it. */
+  /** Takes the cost of an operation. Returns null if it may run, else the milliseconds after which the bucket holds enough. */
   take(apiKeyId: string, cost: number): number | null
 }
 
-/** What the cheapest operation takes: a request costs something, whatever it asks for. */
+/** The least cost of an operation: every request costs some work. */
 const leastCost = 10
-/** Keys that are remembered. One that is forgotten begins with a full bucket. */
+/** Most buckets that are kept. The key of a dropped bucket begins again with a full one. */
 const maxKeys = 10_000
 
-/** Of the sums in a bucket: without it, who comes at the instant that it was told could come too early. */
+/** The tolerance for rounding in a bucket: without it a client that retries exactly after the stated time could be refused. */
 const roundingError = 1e-6
 
 interface Bucket {
@@ -17,7 +17,7 @@ interface Bucket {
   atMs: number
 }
 
-/** Buckets of a minute's cost that are full at first. `nowMs` is a clock that never goes back. Zero: no limit. */
+/** Creates buckets that hold the cost of one minute and begin full. `nowMs` is a monotonic clock. `costPerMinute` 0 means no limit. */
 export function createCostBudget(costPerMinute: number, nowMs: () => number): CostBudget {
   const buckets = new Map<string, Bucket>()
   const perMs = costPerMinute / 60_000
@@ -28,7 +28,7 @@ export function createCostBudget(costPerMinute: number, nowMs: () => number): Co
       const bucket = bucketOf(buckets, apiKeyId, costPerMinute, now)
       bucket.left = Math.min(costPerMinute, bucket.left + (now - bucket.atMs) * perMs)
       bucket.atMs = now
-      // One operation may cost more than a bucket holds: a full one is enough for it.
+      // An operation may cost more than a bucket holds: then a full bucket is enough.
       const wanted = Math.min(Math.max(cost, leastCost), costPerMinute)
       if (bucket.left < wanted - roundingError) return Math.ceil((wanted - bucket.left) / perMs)
       bucket.left = Math.max(0, bucket.left - wanted)
@@ -40,7 +40,7 @@ export function createCostBudget(costPerMinute: number, nowMs: () => number): Co
 function bucketOf(buckets: Map<string, Bucket>, apiKeyId: string, left: number, atMs: number): Bucket {
   const known = buckets.get(apiKeyId)
   if (known) return known
-  // Maps keep the order in which keys came: the first one is the oldest.
+  // A map keeps the order of insertion: its first key is the oldest.
   if (buckets.size >= maxKeys) buckets.delete(buckets.keys().next().value!)
   const bucket = { left, atMs }
   buckets.set(apiKeyId, bucket)

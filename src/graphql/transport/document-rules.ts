@@ -14,13 +14,13 @@ import { type FaultCode, fault } from '../kit/fault.ts'
 import { maskValues } from './mask-values.ts'
 import { textProblem } from './text-bounds.ts'
 
-/** Most lexical tokens of a document; the parser gives up there. */
+/** Most lexical tokens of a document; the parser stops there. */
 export const maxTokens = 15_000
 const maxAliases = 50
 const maxDirectives = 50
 const maxRootMutationFields = 20
 
-/** An aliased field is computed once per alias. */
+/** Bounds aliases: a field is computed once per alias. */
 export function AliasesRule(context: ValidationContext): ASTVisitor {
   return countNodes(context, maxAliases, 'aliases', (node) => node.kind === Kind.FIELD && node.alias !== undefined, [
     'Field',
@@ -47,7 +47,7 @@ function countNodes(
   }
 }
 
-/** Each root field of a mutation is a transaction of its own. */
+/** Bounds the root fields of a mutation, each of which is a transaction. */
 export function RootMutationFieldsRule(context: ValidationContext): ASTVisitor {
   return {
     OperationDefinition(node: OperationDefinitionNode) {
@@ -71,7 +71,7 @@ function countFields(
     else if (selection.kind === Kind.INLINE_FRAGMENT) count += countFields(context, selection.selectionSet, open)
     else {
       const fragment = context.getFragment(selection.name.value)
-      // A circle of fragments is the fault of another rule.
+      // Another rule reports circular fragments.
       if (fragment && !open.has(fragment))
         count += countFields(context, fragment.selectionSet, new Set([...open, fragment]))
     }
@@ -79,7 +79,10 @@ function countFields(
   return count
 }
 
-/** An object that variables are put into would not keep it, and the cost would be that of another value than the executed one. */
+/**
+ * Forbids the variable name `__proto__`: an object would not keep that variable, and the cost would be computed for another value than
+ * the executed one.
+ */
 export function VariableNamesRule(context: ValidationContext): ASTVisitor {
   return {
     VariableDefinition({ variable }) {
@@ -89,7 +92,7 @@ export function VariableNamesRule(context: ValidationContext): ASTVisitor {
   }
 }
 
-/** The strings of the document itself; those of the variables are looked at when it runs. */
+/** Checks the strings in the document; the strings in the variables are checked when it runs. */
 export function TextRule(context: ValidationContext): ASTVisitor {
   return {
     StringValue(node) {
@@ -99,7 +102,7 @@ export function TextRule(context: ValidationContext): ASTVisitor {
   }
 }
 
-/** The rule of the specification, with the code that the same fault has in a variable. */
+/** The rule of the specification, with the error code that the same fault has in a variable. */
 export function CodedValuesRule(context: ValidationContext): ASTVisitor {
   const reportError: ValidationContext['reportError'] = (error) => {
     const code = (error.extensions['code'] as FaultCode | undefined) ?? 'BAD_USER_INPUT'

@@ -21,20 +21,20 @@ export interface GraphQLHandlerOptions {
   readonly reads: ReadDatabase
   readonly log: GraphQLLog
   /**
-   * 32 bytes that are the same in all processes of an installation, and after a restart: cursors are signed with them. Undefined before
-   * the database was there.
+   * The key that signs cursors: 32 bytes, the same in all processes of an installation and after a restart. Undefined until the
+   * database was reached.
    */
   readonly cursorKey: () => Buffer | undefined
   readonly limits: RequestLimits
-  /** No others are run; undefined: any document is. */
+  /** The only documents that may run; undefined: any document may. */
   readonly trusted?: TrustedDocuments | undefined
-  /** Told of the key of each call that was let in. */
+  /** Called with the key of each accepted call. */
   readonly noteKeyUse?: (apiKeyId: string) => void
 }
 
 /** The API at `/graphql` and GraphiQL at `/`. Disposing ends subscriptions and closes WebSockets. */
 export interface GraphQLHandler extends AsyncDisposable {
-  /** Answers a request; one for any other path with 404. */
+  /** Answers a request; other paths get 404. */
   handle(request: IncomingMessage, response: ServerResponse): void
   /** Takes an upgrade to WebSocket, or refuses it. */
   readonly upgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void
@@ -77,7 +77,7 @@ export function createGraphQLHandler({
     if (!accepts(request.headers.accept, answerTypes)) return refuse(response, notAcceptable)
     if (request.method === 'POST') {
       if (!isJson(request)) return refuse(response, unsupportedMediaType)
-      // Yoga knows it in this spelling only.
+      // Yoga compares the media type case-sensitively.
       request.headers['content-type'] = 'application/json'
     }
     const leaving = new AbortController()
@@ -111,7 +111,7 @@ export function createGraphQLHandler({
       return refuse(response, notFound)
     },
     upgrade(request, socket, head) {
-      // An error of a socket that nobody listens to would end the process.
+      // A socket error without a listener would end the process.
       socket.on('error', (error) => log.debug({ err: error }, 'a socket failed'))
       if (pathOf(request) !== graphqlPath) return refuseUpgrade(socket, notFound)
       const { authorization } = request.headers
@@ -141,7 +141,7 @@ function isJson(request: IncomingMessage): boolean {
   return type === 'application/json'
 }
 
-/** Of every answer; GraphiQL's page has a policy of its own. */
+/** Sets the security headers of every answer; GraphiQL's page has its own policy. */
 function setSecurityHeaders(response: ServerResponse): void {
   response.setHeader('content-security-policy', "default-src 'none'; frame-ancestors 'none'")
   response.setHeader('x-content-type-options', 'nosniff')
@@ -193,7 +193,7 @@ function refuse(response: ServerResponse, refused: RefusedRequest, type = jsonTy
 
 const jsonType = 'application/json; charset=utf-8'
 
-/** Clients that name the media type of GraphQL look into an answer with a status of failure only if it has that type. */
+/** Clients that name the media type of GraphQL read the body of a failure only if it has that type. */
 function refusalTypeOf({ headers: { accept } }: IncomingMessage): string {
   const isNamed = accept?.toLowerCase().includes(answerTypes[0]) && accepts(accept, [answerTypes[0]])
   return isNamed ? `${answerTypes[0]}; charset=utf-8` : jsonType

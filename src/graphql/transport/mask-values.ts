@@ -1,6 +1,6 @@
 /**
- * A message of GraphQL's coercion, validation or parser without the values that the caller sent. They would be echoed whole: an
- * input with one misspelt member comes back with the secrets in its other members, and ends in a log on the caller's side.
+ * A message of GraphQL's coercion, validation or parser without the values that the caller sent. GraphQL echoes whole values: an input
+ * with one misspelt member would come back with the secrets in its other members, and end in a log of the caller.
  */
 export function maskValues(message: string): string {
   return message

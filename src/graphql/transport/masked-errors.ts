@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { GraphQLError } from 'graphql'
 
-/** The part of a log that is used here. */
+/** The part of a logger that is used here. */
 export interface GraphQLLog {
   debug(fields: object, message: string): void
   warn(fields: object, message: string): void
@@ -12,8 +12,8 @@ export interface GraphQLLog {
 export const requestIds = new AsyncLocalStorage<string>()
 
 /**
- * What a client is told of an error: of those that are meant for it everything, of all others only that there was one; the log
- * has the rest under the same request id.
+ * Creates the function that hides internal errors from clients. Errors that are meant for clients pass unchanged; for all others the
+ * client gets a general message, and the log has the details under the same request id.
  */
 export function createErrorMask(log: GraphQLLog): (error: unknown) => Error {
   return (error) => {

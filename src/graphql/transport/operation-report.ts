@@ -3,36 +3,36 @@ import { getOperationAST } from 'graphql'
 import type { GraphQLContext } from '../kit/context.ts'
 import { type FaultCode, graphqlFaults } from '../kit/fault.ts'
 
-/** What operators are told of an operation: nothing that a caller gave, but its name. */
+/** The report of an operation for operators. Of the caller's input it contains only the name of the operation. */
 export interface OperationReport {
   readonly requestId: string
   readonly apiKeyId: string
-  /** As the client calls it, at most 128 characters; empty: it gave no name. */
+  /** The name that the client gave the operation, at most 128 characters; empty if none. */
   readonly name: string
   readonly type: OperationType
-  /** `REFUSED`: nothing was run. A mutation that says why it changed nothing is `OK`. */
+  /** `REFUSED`: nothing was run. A mutation that answers with user errors is `OK`. */
   readonly outcome: 'OK' | 'ERROR' | 'REFUSED'
   /** The codes of its errors, each once. */
   readonly errorCodes: readonly ReportedCode[]
   readonly errorCount: number
-  /** Null: it could not be measured. */
+  /** The cost of the operation; null if it could not be measured. */
   readonly cost: number | null
-  /** Null of a subscription: it is reported when it begins. */
+  /** The duration; null for a subscription, which is reported when it begins. */
   readonly durationMs: number | null
 }
 
 export type OperationType = 'QUERY' | 'MUTATION' | 'SUBSCRIPTION' | 'NONE'
 export type ReportedCode = FaultCode | 'OTHER'
 
-/** Hears of each operation that came over HTTP or WebSocket. It must not throw. */
+/** Called for each operation that arrives over HTTP or WebSocket. It must not throw. */
 export type ReportOperation = (report: OperationReport) => void
 
 const maxNameLength = 128
 
-/** What is known of an operation before it runs. */
+/** The part of the report that is known before the operation runs. */
 export type OperationHead = Pick<OperationReport, 'requestId' | 'apiKeyId' | 'name' | 'type'>
 
-/** `document` undefined: it was no document. */
+/** The head of the report. `document` is undefined if it could not be parsed. */
 export function operationHead(
   { requestId, actor }: Pick<GraphQLContext, 'requestId' | 'actor'>,
   document?: DocumentNode,
@@ -47,7 +47,7 @@ export function operationHead(
   }
 }
 
-/** `otherwise` is the code of an error that has none yet. */
+/** The codes of errors, each once. `otherwise` is the code for an error without one. */
 export function errorCodesOf(
   errors: readonly GraphQLError[] = [],
   otherwise: ReportedCode = 'INTERNAL_SERVER_ERROR',
@@ -59,7 +59,7 @@ export function operationOutcomeOf({ errors }: ExecutionResult): OperationReport
   return errors && errors.length > 0 ? 'ERROR' : 'OK'
 }
 
-/** Codes are labels of a metric: there are no others than ours. */
+/** Codes are metric labels, so only the known codes are reported. */
 function reportedCode({ extensions }: GraphQLError, otherwise: ReportedCode): ReportedCode {
   const { code } = extensions
   if (code === undefined) return otherwise

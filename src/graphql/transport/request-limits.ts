@@ -33,13 +33,13 @@ import {
 } from './operation-report.ts'
 import { findTextProblem } from './text-bounds.ts'
 
-/** Fields that an operation may ask for, with each page counted as if it were full. */
+/** The greatest cost of an operation: its fields, with each page counted as if it were full. */
 const maxCost = 50_000
 const maxDepth = 20
-/** What the budget is charged for a document that is not run. */
+/** The cost that is charged for a document that does not run. */
 const refusedCost = 1_000
 
-/** By GraphQL over HTTP the status is 400, but 200 if the answer is `application/json`: that is what `spec` tells yoga. */
+/** GraphQL over HTTP demands status 400, but 200 if the answer is `application/json`; `spec` makes yoga follow it. */
 const refused = { http: { status: 400, spec: true } }
 
 interface Cost {
@@ -49,13 +49,13 @@ interface Cost {
 
 export interface RequestLimits {
   readonly budget: CostBudget
-  /** Told of every operation, also of those that are not run. */
+  /** Called for every operation, also for refused ones. */
   readonly report: ReportOperation
 }
 
 /**
- * Bounds what one operation can ask for, and what all operations of a key can, over HTTP and over WebSocket. The cost stands in
- * `extensions.cost` of every answer.
+ * Bounds the cost of one operation and of all operations of a key, over HTTP and WebSocket. Every answer has the cost in
+ * `extensions.cost`.
  */
 export function useRequestLimits(limits: RequestLimits): Plugin<GraphQLContext> {
   const { report } = limits
@@ -68,7 +68,7 @@ export function useRequestLimits(limits: RequestLimits): Plugin<GraphQLContext> 
       })
       return ({ result }) => {
         if (!(result instanceof GraphQLError)) return
-        // Thrown here: yoga would answer what it sees with 200, also a 429.
+        // It is thrown here because yoga would answer a returned error with status 200, also a 429.
         throw refuse(limits, operationHead(context), null, [refusedDocument(result)])[0]!
       }
     },
@@ -131,7 +131,10 @@ export function useRequestLimits(limits: RequestLimits): Plugin<GraphQLContext> 
   }
 }
 
-/** What is not run, or why it is, as it is reported: what passed its own bounds takes its cost from the budget. */
+/**
+ * Decides whether an operation runs. An operation within its own bounds takes its cost from the budget of the key; a refused one is
+ * reported.
+ */
 function admit(limits: RequestLimits, head: OperationHead, measured: Measured): Measured {
   const { cost, errors } = measured
   if (errors) return { cost, errors: refuse(limits, head, cost, errors) }
@@ -141,7 +144,10 @@ function admit(limits: RequestLimits, head: OperationHead, measured: Measured): 
   return { cost, errors: tooMuch }
 }
 
-/** What is refused before it runs costs the same each time: to read it was work, and a loop of it would never end otherwise. */
+/**
+ * Reports a refusal and charges it to the budget: reading the document was work, and without a charge a client could repeat it
+ * endlessly.
+ */
 function refuse(
   { budget, report }: RequestLimits,
   head: OperationHead,
@@ -179,7 +185,7 @@ function refusedDocument(error: GraphQLError): GraphQLError {
   return new GraphQLError(maskValues(error.message), options)
 }
 
-/** The validator compares all fields of one name with one another, and gives up at some point with hardly a word. */
+/** Adds an explanation to the validator's terse message when it gives up comparing fields of the same name. */
 function explained(error: GraphQLError): GraphQLError {
   if (error.message !== 'Validation aborted.') return error
   return fault('QUERY_TOO_COMPLEX', 'The document has the same fields too often: write each of them once.')
@@ -195,11 +201,11 @@ function costExtensions({ complexity }: Cost, extensions: object = {}) {
 
 interface Measured {
   readonly cost?: Cost | undefined
-  /** Why the operation is not run. */
+  /** Why the operation is refused; undefined if it may run. */
   readonly errors?: readonly GraphQLError[] | undefined
 }
 
-/** What cannot be measured is not run: whatever is thrown here ends the request. */
+/** Measures the cost. An operation that cannot be measured does not run: an error here ends the request. */
 function measure(args: ExecutionArgs): Measured {
   const operation = getOperationAST(args.document, args.operationName)
   if (!operation) return { errors: [unnamed()] }
@@ -212,7 +218,7 @@ function measure(args: ExecutionArgs): Measured {
   return excess === undefined ? { cost } : { cost, errors: [refusal('QUERY_TOO_COMPLEX', excess)] }
 }
 
-/** Told before it begins: nobody would end a subscription whose answer cannot be sent. A WebSocket has no request here. */
+/** Checks before a subscription begins whether its answer can be sent: otherwise nothing would end it. A WebSocket has no request here. */
 function whyNotStreamed({ request }: { readonly request?: Request }): readonly GraphQLError[] | undefined {
   if (!request || accepts(request.headers.get('accept'), [eventStream])) return undefined
   const message = 'A subscription is answered as `text/event-stream`: send that as `accept`, or use a WebSocket.'

@@ -2,8 +2,8 @@
 const maxTextLength = 65_536
 
 /**
- * Why a string cannot be taken, wherever it stands; undefined if it can. PostgreSQL stores neither U+0000 nor half of a
- * surrogate pair, and would fail late.
+ * Why a string is not accepted anywhere; undefined if it is. PostgreSQL stores neither U+0000 nor half of a surrogate pair, and would
+ * fail only in the middle of a change.
  */
 export function textProblem(text: string): string | undefined {
   if (text.length > maxTextLength) return `A string has at most ${maxTextLength} characters.`
@@ -11,10 +11,10 @@ export function textProblem(text: string): string | undefined {
   return text.isWellFormed() ? undefined : 'A string has no half of a surrogate pair (U+D800 to U+DFFF).'
 }
 
-/** Most objects and lists in one another of a JSON value. */
+/** The greatest depth of nested objects and lists in a JSON value. */
 const maxJsonDepth = 200
 
-/** The first such problem among the strings of a JSON value, with its place; undefined if there is none. */
+/** The first text problem in the strings of a JSON value, with its place; undefined if there is none. */
 export function findTextProblem(value: unknown, place: string, depth = 0): string | undefined {
   if (typeof value === 'string') {
     const problem = textProblem(value)

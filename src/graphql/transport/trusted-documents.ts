@@ -4,10 +4,10 @@ import type { GraphQLError } from 'graphql'
 import type { Plugin } from 'graphql-yoga'
 import { fault } from '../kit/fault.ts'
 
-/** Documents by the id under which clients ask for them. */
+/** Documents by the id that clients send. */
 export type TrustedDocuments = ReadonlyMap<string, string>
 
-/** Runs these documents and no others: clients send `extensions.persistedQuery.sha256Hash` in place of a document. */
+/** Runs only these documents: clients send `extensions.persistedQuery.sha256Hash` instead of a document. */
 export function useTrustedDocuments(documents: TrustedDocuments): Plugin {
   return usePersistedOperations({
     getPersistedOperation: (id) => documents.get(id) ?? null,
@@ -15,7 +15,7 @@ export function useTrustedDocuments(documents: TrustedDocuments): Plugin {
   })
 }
 
-/** The document that a message of a WebSocket asks for, by its id or by its text: the protocol has no message without a text. */
+/** The document that a WebSocket message names by its id or its text: the protocol has no message without a text. */
 export function trustedDocument(
   documents: TrustedDocuments,
   query: string,

@@ -1,6 +1,6 @@
 import type { Plugin } from 'graphql-yoga'
 
-/** Subscriptions over SSE: a proxy in between, such as nginx, would keep their events until it has a bufferful. */
+/** Turns off buffering for subscriptions over SSE: a proxy such as nginx would hold events back until a buffer is full. */
 export function useUnbufferedEvents(): Plugin {
   return {
     onResponse({ response }) {

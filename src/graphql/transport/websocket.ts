@@ -9,7 +9,7 @@ import { createErrorMask, type GraphQLLog, requestIds } from './masked-errors.ts
 import { trustedDocument, type TrustedDocuments, untrusted } from './trusted-documents.ts'
 import { maxBodyBytes, type RequestFacts, type Yoga } from './yoga.ts'
 
-/** Longer silences of a client end its connection. */
+/** The interval of pings. A client that does not answer until the next ping is disconnected. */
 const pingIntervalMs = 12_000
 const maxOperationsPerSocket = 100
 const maxWaitingBytes = 8 * maxBodyBytes
@@ -17,9 +17,9 @@ const maxWaitingBytes = 8 * maxBodyBytes
 export interface WebSocketOptions {
   readonly yoga: Yoga
   readonly log: GraphQLLog
-  /** No others are run; undefined: any document is. */
+  /** The only documents that may run; undefined: any document may. */
   readonly trusted: TrustedDocuments | undefined
-  /** The caller behind the value of an `Authorization` header, as of now. */
+  /** The current caller for the value of an `Authorization` header; undefined if it is not accepted. */
   readonly authenticate: (authorization: unknown) => Actor | undefined
   readonly createRequestId: () => string
 }
@@ -52,7 +52,7 @@ export function createGraphQLWebSockets({
   })
   const server = makeServer<Record<string, unknown>, Extra>({
     onConnect: ({ connectionParams, extra }) => authenticate(authorizationOf(connectionParams, extra)) !== undefined,
-    // The key is looked at again for each operation: it may have been revoked since.
+    // The key is checked again for each operation: it may have been revoked meanwhile.
     onSubscribe: async (
       { connectionParams, extra, subscriptions },
       _id,
@@ -88,7 +88,7 @@ export function createGraphQLWebSockets({
       },
       { request, closed: closing.signal },
     )
-    // A message that is too large or no UTF-8: the client's fault, and the socket closes by itself.
+    // A message that is too large or not UTF-8 is the client's fault; the socket closes by itself.
     socket.on('error', (error) => log.debug({ err: error }, 'a WebSocket failed'))
     const stopPings = keepAlive(socket)
     socket.once('close', (code, reason) => {
@@ -114,7 +114,7 @@ export function createGraphQLWebSockets({
 function authorizationOf(connectionParams: Readonly<Record<string, unknown>> | undefined, { request }: Extra): unknown {
   const given = authorizationIn(connectionParams) ?? authorizationIn(connectionParams?.['headers'])
   if (given === undefined) return request.headers.authorization
-  // A key alone is what people write who do not think of a header.
+  // The bare key without `Bearer` is accepted too.
   return typeof given === 'string' && !/^bearer /i.test(given) ? `Bearer ${given}` : given
 }
 
@@ -124,7 +124,7 @@ function authorizationIn(value: unknown): unknown {
   return authorization ?? Authorization
 }
 
-/** Of the close frame, which has room for 123 bytes. */
+/** The reason in the close frame, which has room for 123 bytes. */
 const whyForbidden = 'Forbidden: give the key of an active user as `authorization: "Bearer ..."` in connectionParams'
 
 interface Params {
@@ -174,7 +174,7 @@ async function runPrepared(args: ExecutionArgs, how: 'execute' | 'subscribe') {
   return Symbol.asyncIterator in result ? underRequestId(result, requestId) : shown(result)
 }
 
-/** Each event is made when it is asked for, and by then the run above is over. */
+/** Sets the request id for each event: events are computed on demand, after the run above has ended. */
 function underRequestId(
   events: AsyncIterable<ExecutionResult>,
   requestId: string,
@@ -196,14 +196,14 @@ function shown(result: ExecutionResult): ExecutionResult {
   return result.errors ? { ...result, errors: result.errors.map(withoutInternals) } : result
 }
 
-/** Yoga leaves out over HTTP what it tells itself in an error. The error may be one that it keeps: it must not be changed. */
+/** Removes yoga's internal notes from an error, as yoga does over HTTP. Yoga may keep the error object, so it is copied. */
 function withoutInternals(error: GraphQLError): GraphQLError {
   const { http: _http, unexpected: _unexpected, ...extensions } = error.extensions
   const { message, nodes, source, positions, path } = error
   return new GraphQLError(message, { nodes, source, positions, path, extensions })
 }
 
-/** A reader that does not read must not fill the memory. */
+/** Sends a message. Waits while the client does not read, so that its messages do not fill the memory. */
 function send(socket: WebSocket, data: string): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   if (socket.readyState !== socket.OPEN) resolve()

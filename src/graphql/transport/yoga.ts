@@ -13,20 +13,26 @@ import { type TrustedDocuments, useTrustedDocuments } from './trusted-documents.
 /** Most bytes of a request's body, and of a WebSocket message. */
 export const maxBodyBytes = 1_048_576
 
-/** An error that is remembered is thrown before a plugin sees it: a broken document would be charged and reported only once. */
+/**
+ * A cache that stores nothing. Yoga throws a cached error before a plugin runs, so a broken document would be charged and reported only
+ * once.
+ */
 const rememberNothing = { get: () => undefined, set: () => {} }
 
 /** What is known of a request before GraphQL looks at it. */
 export interface RequestFacts {
   readonly actor: Actor
   readonly requestId: string
-  /** Aborted when the client has left. */
+  /** Aborted when the client disconnects. */
   readonly signal: AbortSignal
 }
 
 export type Yoga = ReturnType<typeof createGraphQLEngine>
 
-/** GraphQL over HTTP, closed where its defaults are open. `shared` is the part of the context that all requests have. */
+/**
+ * GraphQL over HTTP with strict settings in place of yoga's permissive defaults. `shared` is the part of the context that all requests
+ * have in common.
+ */
 export function createGraphQLEngine(
   shared: Omit<GraphQLContext, 'actor' | 'requestId' | 'view' | 'db' | 'usageShippedUntilMs' | 'loaders'>,
   log: GraphQLLog,
@@ -51,7 +57,7 @@ export function createGraphQLEngine(
       const usageShippedUntilMs = shared.live.usageCompleteUntilMs?.() ?? Infinity
       return { ...shared, actor, requestId, view, db: view.db, usageShippedUntilMs, loaders: createLoaders(view.db) }
     },
-    // Trusted documents come first: they put the text in the place of its id.
+    // Trusted documents come first: they replace the id by the text.
     plugins: [
       ...(trusted ? [useTrustedDocuments(trusted)] : []),
       useRequestShape(),

@@ -13,8 +13,8 @@ export const TimeRangeInput = builder.inputType('TimeRangeInput', {
 export const reversedRange = 'The range ends before it begins.'
 
 /**
- * Throws `BAD_USER_INPUT` for a range that ends before it begins. One without an end never does: whoever asks for what has come
- * since then may have a clock that is ahead.
+ * Throws `BAD_USER_INPUT` for a range that ends before it begins. A range without an end is always accepted, because the clock of the
+ * caller may be ahead.
  */
 export function requireForwards({ from, to }: { readonly from: Date; readonly to?: Date | null | undefined }): void {
   if (to && from > to) throw badUserInput(reversedRange)

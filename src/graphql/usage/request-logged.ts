@@ -23,7 +23,7 @@ const RequestLoggedRef = builder.objectRef<RequestLogged>('RequestLogged').imple
   }),
 })
 
-/** Requests that wait for a reader between two of its reads. */
+/** Most requests that wait for the reader. */
 const capacity = 16
 
 builder.subscriptionField('requestLogged', (t) =>
@@ -42,11 +42,11 @@ builder.subscriptionField('requestLogged', (t) =>
       const unsubscribe = context.live.onRequest((record) => {
         if (!matchesUsageFilter(record, visibleUsage(context.actor, args.filter))) return
         const { dropped } = queue
-        // Its place in the queue says how many were left out before it; one that finds no room is counted itself.
+        // Each queued event carries the number of events dropped before it; an event that does not fit is counted in the next one.
         if (queue.push({ value: { record, dropped } })) queue.dropped = 0
       })
       queue.onEnd(unsubscribe)
-      // Who has become a member since an event was queued does not get it any more.
+      // The role of the caller may have changed since the event was queued, so it is checked again.
       return queue.only((event) => 'fault' in event || maySeeUsage(context.actor, event.value.record))
     },
     resolve: (event, _args, context) => valueOfEvent(event, context),

@@ -27,7 +27,7 @@ import { visibleUsage } from './visibility.ts'
 import { isTimeZone } from '../../routing/limits/time-zone.ts'
 
 const maxRows = 10_000
-/** A row is cheaper than an object that is looked up: so many of them cost as one. */
+/** Rows of a usage report that cost as much as one object. */
 const rowsPerCost = 20
 
 const UsageMetricsRef = builder.objectRef<UsageMetrics>('UsageMetrics').implement({

@@ -2,7 +2,7 @@ import type { Actor } from '../../control/kit/context.ts'
 import type { UsageFilter } from '../../routing/usage/filter.ts'
 import type { UsageRecord } from '../../routing/usage/record.ts'
 
-/** The filter as far as the caller may see: a member sees only its own usage. */
+/** The filter, restricted to what the caller may see: a member sees only its own usage. */
 export function visibleUsage(actor: Actor, filter: UsageFilter | null | undefined): UsageFilter {
   if (actor.role !== 'MEMBER') return filter ?? {}
   const own = actor.userId === null ? [] : [actor.userId]
@@ -13,7 +13,7 @@ export function maySeeUsage(actor: Actor, record: Pick<UsageRecord, 'userId'>): 
   return actor.role !== 'MEMBER' || (record.userId !== null && record.userId === actor.userId)
 }
 
-/** Whether the caller may see what is behind a route: a member knows the route and its own use of it, nothing of upstreams. */
+/** Whether the caller may see upstreams: a member sees only routes and its own use of them. */
 export function maySeeUpstreams(actor: Actor): boolean {
   return actor.role !== 'MEMBER'
 }
