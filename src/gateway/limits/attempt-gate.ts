@@ -1,5 +1,6 @@
 import type { BackendLimit, LiveView } from '../../routing/choose/live-view.ts'
 import type { BudgetBucket } from '../../routing/limits/budget-bucket.ts'
+import { periodRetryAfterMs } from '../../routing/limits/budget-period.ts'
 import { mostCostNanos } from '../../routing/usage/most-cost.ts'
 import type { Backend, Route, Snapshot } from '../../routing/config/snapshot.ts'
 import type { GatewayContext } from '../request/context.ts'
@@ -141,6 +142,9 @@ function isOfCaller({ budget: { subject } }: BudgetBucket): boolean {
   return subject.kind !== 'PROVIDER' && subject.kind !== 'PROVIDER_MODEL' && subject.kind !== 'DEPLOYMENT'
 }
 
-function insufficientQuota({ budget }: BudgetBucket): Fault {
-  return { code: 'insufficient_quota', detail: budgetText(budget), headers: ['x-should-retry', 'false'] }
+function insufficientQuota(bucket: BudgetBucket): Fault {
+  const headers = ['x-should-retry', 'false']
+  const retryAfterMs = periodRetryAfterMs(untilNextMs(bucket))
+  if (retryAfterMs !== null) headers.push('retry-after', String(Math.ceil(retryAfterMs / 1000)))
+  return { code: 'insufficient_quota', detail: budgetText(bucket.budget), headers }
 }

@@ -429,7 +429,9 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
       this.#leave()
       const quota = answer.code === 'no_target_available' ? (this.#gate?.quotaRefusal() ?? null) : null
       if (quota) return this.#reply.refuse(quota)
-      return this.#reply.refuse({ code: answer.code, detail: `\`${this.operation}\`` }, answer.retryAfterMs)
+      const fault = { code: answer.code, detail: `\`${this.operation}\`` }
+      const headers = answer.shouldRetry ? [] : ['x-should-retry', 'false']
+      return this.#reply.refuse({ ...fault, headers }, answer.retryAfterMs)
     }
     // The last one, whose body was too long or too slow to be waited for.
     if (stage.stage === 'attempting') return this.#passOpen(stage)

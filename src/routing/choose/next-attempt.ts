@@ -16,6 +16,7 @@ import {
 import type { EndpointConfiguration } from '../config/configuration.ts'
 import { defaultMaxAttempts } from '../config/configuration.ts'
 import type { GatewayErrorCode } from '../errors/gateway-errors.ts'
+import { periodRetryAfterMs } from '../limits/budget-period.ts'
 import type { Rotations } from './rotation.ts'
 import { nextCredential, selectCredential, type Credential } from './select-credential.ts'
 import { selectEndpoint } from './select-endpoint.ts'
@@ -89,8 +90,15 @@ export interface Stop {
 export type FinalAnswer =
   /** The upstream's answer to that attempt, as it came. */
   | { readonly kind: 'relay'; readonly attemptIndex: number }
-  /** `retryAfterMs` is null where trying again is not a matter of time. */
-  | { readonly kind: 'error'; readonly code: GatewayErrorCode; readonly retryAfterMs: number | null }
+  | ({ readonly kind: 'error'; readonly code: GatewayErrorCode } & RetryRule)
+
+/** What a client that is refused is told of its next try. */
+export interface RetryRule {
+  /** Null: trying again is not a matter of time. */
+  readonly retryAfterMs: number | null
+  /** False: a client that tries again by itself would do it in vain. */
+  readonly shouldRetry: boolean
+}
 
 export type NextAttempt = AttemptPlan | WaitPlan | Stop
 
@@ -392,7 +400,7 @@ function finalAnswer(question: AttemptQuestion): FinalAnswer {
   if (lastSent) return errorAnswer(lastSent.trigger === 'TIMEOUT' ? 'upstream_timeout' : 'upstream_unreachable')
   if (nowMs >= deadlineAtMs) return errorAnswer('upstream_timeout')
   if (isServedByNone(question)) return errorAnswer('operation_not_served')
-  return errorAnswer('no_target_available', retryAfterMs(question, nowMs))
+  return errorAnswer('no_target_available', retryRule(question, nowMs))
 }
 
 /** A stream that began with a good status and brought no event in time is no answer. */
@@ -400,8 +408,8 @@ function wasAnswered({ status, trigger }: Attempt): boolean {
   return status !== null && trigger !== 'TIMEOUT' && trigger !== 'CONNECT_ERROR'
 }
 
-function errorAnswer(code: GatewayErrorCode, retryAfter: number | null = null): FinalAnswer {
-  return { kind: 'error', code, retryAfterMs: retryAfter }
+function errorAnswer(code: GatewayErrorCode, rule: RetryRule = { retryAfterMs: null, shouldRetry: true }): FinalAnswer {
+  return { kind: 'error', code, ...rule }
 }
 
 const shortestRetryAfterMs = 1_000
@@ -422,18 +430,29 @@ function servingIds({ targets, fallback }: Route): readonly string[] {
   return [...ids, ...(fallback?.triggers.has('UNAVAILABLE') ? fallback.backendIds : [])]
 }
 
-/** Until the first of what could take the request is due again, or its limit has room, from 1 s to 5 min; 1 s if one is well: it is only full. */
-export function retryAfterMs({ snapshot, route, live, operation }: TargetQuestion, nowMs: number): number {
+/**
+ * Until the first of what could take the request is due again, or its limit has room, from 1 s to 5 min; 1 s if one is well: it is only full. If
+ * all wait for budgets, until the first of their periods ends, at most a day.
+ */
+export function retryRule({ snapshot, route, live, operation }: TargetQuestion, nowMs: number): RetryRule {
   let soonest = Infinity
+  let periodEndsAtMs: number | null = null
   for (const id of servingIds(route)) {
     const backend = snapshot.backends.get(id)
     if (backend?.state !== 'ACTIVE' || (operation !== null && !servesOperation(backend, live, operation))) continue
-    const roomAtMs = nowMs + (live.limitOf?.(backend)?.retryAfterMs ?? 0)
+    const limit = live.limitOf?.(backend)
+    const roomAtMs = nowMs + (limit?.retryAfterMs ?? 0)
+    if (limit?.reason === 'BUDGET_EXHAUSTED') {
+      periodEndsAtMs = Math.min(periodEndsAtMs ?? Infinity, roomAtMs)
+      continue
+    }
     for (const place of placesOf(backend))
       soonest = Math.min(soonest, Math.max(roomAtMs, live.isHealthy(place) ? nowMs : live.retryAtMs(place)))
   }
-  if (soonest === Infinity) return shortestRetryAfterMs
-  return Math.min(Math.max(soonest - nowMs, shortestRetryAfterMs), longestRetryAfterMs)
+  if (soonest === Infinity && periodEndsAtMs !== null)
+    return { retryAfterMs: periodRetryAfterMs(periodEndsAtMs - nowMs), shouldRetry: false }
+  const afterMs = soonest === Infinity ? 0 : soonest - nowMs
+  return { retryAfterMs: Math.min(Math.max(afterMs, shortestRetryAfterMs), longestRetryAfterMs), shouldRetry: true }
 }
 
 /** What its circuits are kept by, as far as it takes requests. */

@@ -13,6 +13,14 @@ const maxKnown = 1_000
 /** The ranges found last, by period and time zone: a budget is asked for its period with each request. */
 const known = new Map<string, PeriodRange & { readonly endMs: number }>()
 
+/** A budget may be raised before its next period. */
+const longestRetryAfterMs = 86_400_000
+
+/** What a client is told of a budget's next period, which begins in so many milliseconds (`Infinity`: never); null: it need not come again. */
+export function periodRetryAfterMs(untilNextMs: number): number | null {
+  return untilNextMs === Infinity ? null : Math.min(Math.max(untilNextMs, 1_000), longestRetryAfterMs)
+}
+
 /**
  * The period of a budget that an instant belongs to, by the calendar of a time zone. Periods touch and do not overlap, whatever the
  * clocks there do. `TOTAL` begins with the epoch and never ends.

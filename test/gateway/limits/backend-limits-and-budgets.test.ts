@@ -85,7 +85,8 @@ async function open(configuration: (ids: { paid: string; own: string }) => Parti
     }),
   )
   opened.defer(async () => void (await Promise.all(stored)))
-  const chat = () => gateway.post('/chat/completions', { model: 'chat', messages: [{ role: 'user', content: 'hi' }] })
+  const chat = (model = 'chat') =>
+    gateway.post('/chat/completions', { model, messages: [{ role: 'user', content: 'hi' }] })
   const stack = opened.move()
   return {
     db: database.db,
@@ -134,6 +135,7 @@ test('a caller’s budget refuses with 429 insufficient_quota when the next requ
   expect(answers.filter(({ status }) => status === 200).length).toBe(4)
   const refused = answers.find(({ status }) => status === 429)!
   expect(refused.headers.get('x-should-retry')).toBe('false')
+  expectUntilEndOf('MONTH', refused.headers)
   expect(await refused.json()).toMatchObject({
     error: { code: 'insufficient_quota', type: 'insufficient_quota', message: expect.stringContaining('this month') },
   })
@@ -142,6 +144,25 @@ test('a caller’s budget refuses with 429 insufficient_quota when the next requ
   await until(async () => (await it.spent()) === '1')
   await until(async () => (await listBudgetReserved(it.db, 'bud_test', startOfMonth())).length === 0)
 })
+
+test.each(['TOTAL', 'MONTH'] as const)(
+  'a budget that is used up invites nobody to try again before its next period: %s, of a route and of a backend',
+  async (period) => {
+    await using it = await open(({ paid }) => ({
+      routes: [route('chat', [paid]), route('own', [paid])],
+      budgets: [
+        budget({ amount: '0.1', period, subject: { kind: 'ROUTE', id: 'rte_own' } }),
+        budget({ id: 'bud_paid', amount: '0.1', period, subject: { kind: 'PROVIDER', id: 'prv_paid' } }),
+      ],
+    }))
+    const refusals = [await it.chat('own'), await it.chat()]
+    expect(refusals.map(({ status }) => status)).toEqual([429, 503])
+    for (const { headers } of refusals) {
+      expect(headers.get('x-should-retry')).toBe('false')
+      expectUntilEndOf(period, headers)
+    }
+  },
+)
 
 test('what was reserved and not spent is free again at once', async () => {
   await using it = await open(({ paid }) => ({ routes: [route('chat', [paid])], budgets: [budget({ amount: '0.3' })] }))
@@ -229,6 +250,16 @@ test('what has no price is taken to cost what the budget states, and nothing is 
   expect((await it.chat()).status).toBe(200)
   expect((await it.chat()).status).toBe(200)
 })
+
+/** At most a day, and counted a moment ago. */
+function expectUntilEndOf(period: 'TOTAL' | 'MONTH', headers: Headers): void {
+  const now = new Date()
+  const leftSeconds = (Date.UTC(now.getUTCFullYear(), now.getUTCMonth() + 1) - now.getTime()) / 1000
+  const [least, most] = [Math.max(1, Math.floor(Math.min(86_400, leftSeconds))), Math.min(86_400, leftSeconds + 60)]
+  const told = headers.get('retry-after')
+  const isWithin = told !== null && Number(told) >= least && Number(told) <= most
+  expect({ told, isTrue: period === 'TOTAL' ? told === null : isWithin }).toMatchObject({ isTrue: true })
+}
 
 function startOfMonth(): number {
   const now = new Date()

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { RouteConfiguration } from '../../../src/routing/config/configuration.ts'
 import {
   nextAttempt,
-  retryAfterMs,
+  retryRule,
   type Attempt,
   type AttemptQuestion,
   type NextAttempt,
@@ -486,7 +486,7 @@ describe('with nothing available', () => {
       live.dueAtMs.set(place, dueAtMs)
     }
     const question = { snapshot, route: routeOf(snapshot), live, operation: '/v1/messages', session: null }
-    expect(retryAfterMs(question, 0)).toBe(60_000)
+    expect(retryRule(question, 0)).toEqual({ retryAfterMs: 60_000, shouldRetry: true })
   })
 
   test('a full fallback with a waiting room is waited for, after those that are free', () => {
