@@ -7,12 +7,12 @@ import { findExcess, type KeyBounds } from './key-bounds.ts'
 import { type RefusalError, refuseInput, refuseOperation } from '../kit/refusal.ts'
 
 /**
- * How far the keys may reach that the caller makes or manages. An administrator's are not bound; those of anybody else lie
- * within the calling key, as it is in the database: this process may not have heard yet that it was narrowed.
+ * The bounds of the keys that the caller may create or manage. An administrator has none. For another caller the bound is the calling
+ * key as the database has it: the snapshot of this process may not show yet that it was narrowed.
  */
 export type Authority = { readonly kind: 'all' } | { readonly kind: 'within'; readonly bound: KeyBounds }
 
-/** Throws `FORBIDDEN` for whoever manages no keys at all. */
+/** Throws `FORBIDDEN` if the caller may not manage any keys. */
 export async function loadAuthority(change: Change): Promise<Authority> {
   const { actor } = change
   if (actor.scopes.has('ADMIN')) return { kind: 'all' }
@@ -25,14 +25,14 @@ export async function loadAuthority(change: Change): Promise<Authority> {
   return { kind: 'within', bound: { ...key, scopes: key.scopes.filter((scope) => actor.scopes.has(scope)) } }
 }
 
-/** Whether the caller may know of this user's keys. */
+/** Whether the caller may see the keys of this user. */
 export function maySeeKeysOf(actor: Actor, ownerId: string): boolean {
   return actor.scopes.has('ADMIN') || ownerId === actor.userId
 }
 
 /**
- * The key, locked, for a caller that may manage it. A key of another user looks like one that does not exist; of its owner's
- * keys a caller without `ADMIN` manages those that lie within its own, and not itself.
+ * Locks the key and returns it, if the caller may manage it. Without `ADMIN` the caller manages only keys of its user that lie within
+ * the calling key, and not the calling key itself. A key of another user looks like a key that does not exist.
  */
 export async function lockManagedKey(change: Change, id: string): Promise<ApiKeyDraft> {
   const authority = await loadAuthority(change)
@@ -53,7 +53,7 @@ export async function lockManagedKey(change: Change, id: string): Promise<ApiKey
 
 const memberNames = { scopes: 'scopes', routeIds: 'routes', expiresAt: 'time' } as const
 
-/** Throws `FORBIDDEN` at the place of what reaches further than the caller may grant. */
+/** Throws `FORBIDDEN` at the path of the member that exceeds what the caller may grant. */
 export async function requireWithin(change: Change, key: KeyBounds): Promise<void> {
   const authority = await loadAuthority(change)
   const excess = authority.kind === 'within' ? findExcess(key, authority.bound) : undefined

@@ -14,23 +14,23 @@ import { recordApiKey } from './record.ts'
 
 export interface ApiKeyCreateInput extends CreateInput {
   readonly name: string
-  /** Omitted: the caller. */
+  /** Omitted: the user of the caller. */
   readonly ownerId?: string | null | undefined
   readonly scopes?: readonly ApiKeyScope[]
-  /** Omitted or null: all that its owner may. */
+  /** Omitted or null: all routes that the owner may call. */
   readonly routeIds?: readonly string[] | null | undefined
   readonly expiresAt?: Date | null | undefined
 }
 
 export interface CreatedApiKey {
   readonly apiKeyId: string
-  /** Shown this once; null if the idempotency key came again, because it is not kept. */
+  /** The secret, returned only once: null for a repeated idempotency key, because it is not stored. */
   readonly secret: string | null
 }
 
 /**
- * Makes an API key, with no more scopes than its owner's role has. Administrators make keys for anyone; who may change the
- * configuration makes keys for itself, with no more scopes and routes and no more time than its own key has.
+ * Creates an API key, with no more scopes than its owner's role has. An administrator creates keys for any user. A caller with
+ * `CONFIG_WRITE` creates keys for its own user, whose scopes, routes and expiry do not exceed those of the calling key.
  */
 export function createApiKey(
   control: ControlContext,
@@ -56,7 +56,7 @@ export function createApiKey(
   })
 }
 
-/** Says the same of a foreign user and of one that does not exist. */
+/** Throws the same error for another user and for a user that does not exist. */
 function requireOwnerId(actor: Actor, ownerId: string | null | undefined): string {
   const id = ownerId ?? actor.userId
   if (id === null) throw refuseInput('INVALID', ['input', 'ownerId'], 'The caller is no user: say whose key it is.')

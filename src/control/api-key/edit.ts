@@ -13,7 +13,7 @@ export function requireUnrevoked(key: ApiKeyDraft): void {
     throw refuseOperation('FAILED_PRECONDITION', 'The key is revoked: it stays so. Make a new one.', ['input', 'id'])
 }
 
-/** Locks a key that the caller may manage, compares the revision, and writes what `edit` makes of it. Returns its id. */
+/** Locks a key that the caller may manage, compares the revision, and writes the result of `edit`. Returns its id. */
 export function editApiKey(
   change: Change,
   input: EditInput & { readonly id: string },
@@ -27,7 +27,7 @@ export function editApiKey(
   })
 }
 
-/** Does something with a locked key that the caller may manage; `place` is at fault if no administrator would be left. */
+/** Runs a change of a locked key that the caller may manage. `place` is the path of the fault if no administrator would be left. */
 export async function manageKey<T>(
   change: Change,
   id: string,
@@ -40,11 +40,11 @@ export async function manageKey<T>(
   return scopes?.includes('ADMIN') ? keepAdministration(change, () => place, manage) : manage()
 }
 
-/** Writes a locked key within a change, unless it is as it shall be. */
+/** Writes a locked key within a change, if it differs. */
 export async function writeIfChanged(change: Change, before: ApiKeyDraft, after: ApiKeyDraft): Promise<void> {
   if (isDeepStrictEqual(before, after)) return
   await writeApiKey(change.tx, before, after)
-  // It stays revoked, so nothing can be used under its limits any more.
+  // A revoked key is never accepted again, so its limits are no longer needed.
   if (after.revokedAt && !before.revokedAt) await dropLimits(change, [after.id])
   recordApiKey(change, before, after)
 }

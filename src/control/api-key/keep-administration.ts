@@ -3,10 +3,10 @@ import type { Change } from '../change/commit.ts'
 import { refuseOperation } from '../kit/refusal.ts'
 
 /**
- * Does what may take away a key with the scope `ADMIN`, and refuses it afterwards if none is left: nobody could use the API to
- * make another one. A key that expires does not count beside one that does not, because its end would be the end of all of them.
+ * Runs a change that may remove a key with the scope `ADMIN`, and refuses it if no such key is left: then nobody could use the API to
+ * create another one. If a key without expiry existed before, one must be left: when the last expiring key ends, there would be none.
  *
- * Call it before anything is locked: whoever else does such a thing waits here, and then sees what is left.
+ * Call it before anything is locked: concurrent changes of this kind wait here, and then see what is left.
  */
 export async function keepAdministration<T>(
   change: Change,

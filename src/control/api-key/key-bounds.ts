@@ -1,21 +1,21 @@
 import type { ApiKeyScope } from '../../routing/config/vocabulary.ts'
 
-/** How far a key reaches. */
+/** What a key may do at most. */
 export interface KeyBounds {
   readonly scopes: readonly ApiKeyScope[]
-  /** Null: all that its owner may. */
+  /** Null: all routes that the owner may call. */
   readonly routeIds: readonly string[] | null
-  /** Null: for ever. */
+  /** Null: the key does not expire. */
   readonly expiresAt: Date | null
 }
 
-/** Where a key reaches further than another one; `index` is the place in the list, null if the whole member is the fault. */
+/** The member by which a key exceeds a bound. `index` is the place in the list; null if the whole member exceeds it. */
 export interface ExcessBound {
   readonly member: 'scopes' | 'routeIds' | 'expiresAt'
   readonly index: number | null
 }
 
-/** The first member by which `key` reaches further than `bound`; undefined if it lies within. */
+/** The first member by which `key` exceeds `bound`; undefined if it lies within. */
 export function findExcess(key: KeyBounds, bound: KeyBounds): ExcessBound | undefined {
   const scope = key.scopes.findIndex((each) => !bound.scopes.includes(each))
   if (scope >= 0) return { member: 'scopes', index: scope }

@@ -6,7 +6,7 @@ export interface ApiKeyRevokeInput extends EditInput {
   readonly id: string
 }
 
-/** Revokes a key for ever; one that is revoked already stays as it is. The value is the key's id. */
+/** Revokes a key permanently; a revoked key stays as it is. The value is the key's id. */
 export function revokeApiKey(control: ControlContext, actor: Actor, input: ApiKeyRevokeInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'apiKeyRevoke', input }, (change) =>
     editApiKey(change, input, ['input', 'id'], (before) => ({

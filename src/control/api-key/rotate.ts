@@ -10,16 +10,16 @@ import type { CreatedApiKey } from './create.ts'
 import { manageKey, writeIfChanged, requireUnrevoked } from './edit.ts'
 import { withDefault, resolveExpiry } from './update.ts'
 
-/** Secrets that are still good after they were replaced. */
+/** Most replaced secrets that are still valid. */
 const maxEarlierSecrets = 3
 
 const maxOverlapMs = 30 * 86_400_000
 
 export interface ApiKeyRotateInput extends EditInput, CreateInput {
   readonly id: string
-  /** How long the secret that is replaced stays good; by default it ends at once. */
+  /** How long the replaced secret stays valid, in milliseconds; by default it ends at once. */
   readonly overlapMs?: number
-  /** Omitted: as it is; null: never. */
+  /** Omitted: unchanged; null: never. */
   readonly expiresAt?: Date | null | undefined
 }
 
@@ -33,7 +33,7 @@ export function rotateApiKey(
 ): Promise<Answer<CreatedApiKey>> {
   return commitChange(control, { actor, action: 'apiKeyRotate', input }, async (change) => {
     let secret: string | null = null
-    // Whoever may not manage the key is not given an earlier answer again either.
+    // A caller that may not manage the key must not get an earlier answer again either.
     await manageKey(change, input.id, ['input', 'expiresAt'], (before) =>
       makeOnce(change, input, 'apiKeyId', async () => {
         requireRevision(before, input.expectedRevision)
@@ -68,7 +68,7 @@ async function rotate(
   return { ...before, prefix, hash, expiresAt, earlierSecrets: earlierSecretsOf(before, overlapMs) }
 }
 
-/** Who learns the secret of a key can call what the key is listed for. */
+/** The caller learns the secret, and with it could use every route access that names the key. */
 async function requireNoFurtherGrants(change: Change, key: ApiKeyDraft): Promise<void> {
   if (change.actor.scopes.has('ADMIN')) return
   if ((await listUncallableGrants(change.tx, key.id, change.actor.id)).length === 0) return

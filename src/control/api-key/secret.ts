@@ -7,21 +7,21 @@ const publicLength = 8
 const randomLength = 32
 const checksumLength = 6
 
-/** Stands where other keys show their public start: by it the key of the environment is found again when it changes. */
+/** The `prefix` of the key from the environment, by which it is found again when the variable changes. */
 export const environmentPrefix = 'SIGNALBOX_ADMIN_KEY'
 
 export interface ApiKeySecret {
-  /** The whole key: shown once, never kept. */
+  /** The whole key: shown once, never stored. */
   readonly secret: string
   /** `sbx_` and the public characters: enough to find the key in a log. */
   readonly prefix: string
-  /** What is kept. */
+  /** The hash that is stored. */
   readonly hash: string
 }
 
 /**
- * A new key: `sbx_`, 8 public and 32 random characters (190 bits), and a checksum of 6, by which secret scanners tell a key
- * from chance: CRC-32 of the 40 characters in base 62, as GitHub's tokens have it
+ * Creates a key: `sbx_`, 8 public and 32 secret random characters (190 bits), and a checksum of 6, by which secret scanners recognise a
+ * key: CRC-32 of the 40 characters in base 62, as in GitHub's tokens
  * (https://github.blog/engineering/behind-githubs-new-authentication-token-formats/).
  */
 export function createApiKeySecret(): ApiKeySecret {

@@ -10,13 +10,13 @@ import { resolveRouteIds, requireFuture } from './members.ts'
 export interface ApiKeyUpdateInput extends EditInput {
   readonly id: string
   readonly name?: string | null | undefined
-  /** Null: all that its owner may. */
+  /** Null: all routes that the owner may call. */
   readonly routeIds?: readonly string[] | null | undefined
   /** Null: never. */
   readonly expiresAt?: Date | null | undefined
 }
 
-/** Changes what is given; omitted members stay. The value is the key's id. */
+/** Changes the given members; omitted members stay. The value is the key's id. */
 export function updateApiKey(control: ControlContext, actor: Actor, input: ApiKeyUpdateInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'apiKeyUpdate', input }, (change) =>
     editApiKey(change, input, ['input', 'expiresAt'], async (before) => {
@@ -40,7 +40,7 @@ export function withDefault<T>(given: T | undefined, before: T): T {
   return given === undefined ? before : given
 }
 
-/** An expiry that is given as it is stays, even if it is over. */
+/** The new expiry. It must be in the future unless it is unchanged. */
 export function resolveExpiry(before: ApiKeyDraft, given: Date | null | undefined): Date | null {
   const isSame = given === undefined || (given?.getTime() ?? null) === (before.expiresAt?.getTime() ?? null)
   return isSame ? before.expiresAt : requireFuture(given)

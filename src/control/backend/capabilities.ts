@@ -6,10 +6,10 @@ export interface Capabilities {
   readonly contextTokens: number | null
 }
 
-/** Null: not stated. Omitted: as before. */
+/** Null: not stated. Omitted: unchanged. */
 export type CapabilitiesInput = { readonly [Name in keyof Capabilities]?: Capabilities[Name] | undefined }
 
-/** What a model serves, as it is stored. Throws `INVALID` or `LIMIT_EXCEEDED` at the place of the fault. */
+/** The stored form of a model's capabilities. Throws `INVALID` or `LIMIT_EXCEEDED` at the path of the fault. */
 export function resolveCapabilities(
   { operations, contextTokens }: CapabilitiesInput,
   before: Capabilities | undefined,
@@ -40,7 +40,7 @@ function resolveOperations(operations: readonly string[] | null, path: readonly 
   return [...new Set(operations)]
 }
 
-/** It may be an operation that this version does not know: a path as clients call it. */
+/** Throws unless the text is a path as clients call it. Operations that this version does not know are accepted. */
 function requireOperation(operation: string, path: readonly string[]): void {
   if (operation.length <= maxOperationLength && /^\/v\d+[a-z0-9]*(\/[A-Za-z0-9._~{}-]+)+$/.test(operation)) return
   throw refuseInput(

@@ -1,15 +1,15 @@
 import type { ModelCategory } from '../../routing/config/vocabulary.ts'
 
 /**
- * What names of models say about what they are for. The first row that matches decides, so the narrow ones stand first:
- * `bge-reranker-v2` is no embedding, `gpt-4o-transcribe` no chat model.
+ * Patterns of model names and their categories. The first match decides, so narrow patterns come first: `bge-reranker-v2` is not an
+ * embedding model, `gpt-4o-transcribe` not a chat model.
  */
 const patterns: readonly (readonly [ModelCategory, RegExp])[] = [
   ['RERANKER', /rerank|\bcolbert\b/],
   ['EMBEDDING', /embed|\b(bge|gte|e5|uae|clip|siglip)\b|minilm|mpnet|voyage-|sentence-t5/],
   ['SPEECH_TO_TEXT', /whisper|transcri|\basr\b|\bstt\b|speech-to-text|parakeet|\bcanary\b|sensevoice|paraformer/],
   ['TEXT_TO_SPEECH', /\btts\b|text-to-speech|\bspeech-\d|kokoro|orpheus|cosyvoice|fish-speech|\bbark\b|\bsonic-/],
-  // Video, realtime audio, moderation and documents: no category of the endpoints, though the families are those of chat models.
+  // Video, realtime audio, moderation and documents have no category, though the names look like those of chat models.
   ['UNKNOWN', /\bsora\b|\bveo\b|video|t2v|i2v|seedance|hailuo|\bkling\b|lyria|realtime|moderation|mistral-ocr/],
   ['IMAGE', /-image\b|dall-?e|imagen\b|diffusion|\bsd(xl|\d)|\bflux\b|cogview|seedream|seededit|hidream|\bstep-1x\b/],
   ['IMAGE', /wanx|recraft|ideogram|kandinsky|playground-v|kolors|nova-canvas|midjourney/],
@@ -20,7 +20,7 @@ const patterns: readonly (readonly [ModelCategory, RegExp])[] = [
   ['LLM', /solar|vicuna|wizard|reka|palmyra|tulu|\blfm\b|\bnova-|titan-text/],
 ]
 
-/** The categories that a model's name suggests; `['UNKNOWN']` if it says nothing. Never empty. */
+/** The categories that a model's name suggests; `['UNKNOWN']` if no pattern matches. Never empty. */
 export function guessCategories(upstreamModel: string): readonly ModelCategory[] {
   const name = upstreamModel.toLowerCase().replaceAll('_', '-')
   const [category] = patterns.find(([, pattern]) => pattern.test(name)) ?? ['UNKNOWN' as const]

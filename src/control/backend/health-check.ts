@@ -5,7 +5,7 @@ import { collectMembers } from '../kit/collect-faults.ts'
 import { refuseInput } from '../kit/refusal.ts'
 
 export interface HealthCheckInput {
-  /** Omitted: what the engine answers. */
+  /** Omitted: the health path of the engine. */
   readonly path?: string | null | undefined
   readonly intervalMs?: number
   readonly timeoutMs?: number
@@ -13,7 +13,7 @@ export interface HealthCheckInput {
   readonly healthyThreshold?: number
 }
 
-/** The check as it is stored; null if there is none. Throws `INVALID` at the place of the fault. */
+/** The stored form of the check; null if there is none. Throws `INVALID` at the path of the fault. */
 export function resolveHealthCheck(
   input: HealthCheckInput | null,
   engine: DeploymentEngine,

@@ -3,16 +3,16 @@ import { lockConfigVersion } from '../../storage/change/version.ts'
 import type { Change } from '../change/commit.ts'
 import { RefusalError } from '../kit/refusal.ts'
 
-/** A label that a change gives to a backend, and the place in the arguments that it comes from. */
+/** A label that a change gives to a backend, and the path of the argument that it comes from. */
 export interface GivenLabel {
   readonly label: string
   readonly path: readonly string[]
 }
 
 /**
- * Throws `TAKEN` if another provider's model or deployment has one of these labels: metrics, logs and reports tell backends
- * apart by them. `provider/model` and a deployment of that name would be one. Call it when all is written: it takes the
- * version's lock, so that of two changes at the same time the second sees the first.
+ * Throws `TAKEN` if another provider's model or another deployment has one of these labels: metrics, logs and reports identify backends
+ * by them, and a deployment can be named `provider/model`. Call it when everything is written: it takes the version lock, so that the
+ * second of two concurrent changes sees the first.
  */
 export async function requireFreeLabels(change: Change, ownId: string, given: readonly GivenLabel[]): Promise<void> {
   if (given.length === 0) return

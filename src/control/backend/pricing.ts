@@ -3,7 +3,7 @@ import { canonicalDecimal } from '../../routing/usage/decimal.ts'
 import { collectEach, collectMembers } from '../kit/collect-faults.ts'
 import { refuseInput } from '../kit/refusal.ts'
 
-/** A price that is null or omitted is none. */
+/** Null and omitted both mean that there is no such price. */
 type OptionalPrice = string | null | undefined
 
 export interface TokenPricingInput {
@@ -33,11 +33,11 @@ export interface PricingInput extends TokenPricingInput {
 type Path = readonly string[]
 
 const maxTiers = 8
-/** No model reads as much at once: it is rather a number of something else. */
+/** No model reads that many tokens at once: a larger number is a mistake. */
 const maxFromInputTokens = 1_000_000_000
 const maxFactor = 100
 
-/** The pricing as it is stored; null if none is given. Throws `INVALID` or `LIMIT_EXCEEDED` for what is no price, all faults at once. */
+/** The stored form of the pricing; null if none is given. Throws `INVALID` or `LIMIT_EXCEEDED` with all faults at once. */
 export function resolvePricing(input: PricingInput | null | undefined, path: Path): Pricing | null {
   if (!input) return null
   const price = (name: keyof PricingInput) => resolvePrice(input[name] as OptionalPrice, [...path, name])

@@ -17,17 +17,17 @@ export interface RequestRulesInput {
   readonly addStreamUsage?: boolean
 }
 
-/** What may pass to a backend and back, and whom it trusts. */
+/** The request rules and the trusted certificates of a backend. */
 export type PassthroughRules = Pick<ProviderConfiguration, 'requestRules' | 'caCertificates'>
 
 export interface PassthroughRulesInput {
-  /** Null: the defaults. Omitted: as before. */
+  /** Null: the defaults. Omitted: unchanged. */
   readonly requestRules?: RequestRulesInput | null | undefined
-  /** PEM; null: none. Omitted: as before. */
+  /** PEM; null: none. Omitted: unchanged. */
   readonly caCertificates?: string | null | undefined
 }
 
-/** Both as they are stored. Throws `INVALID` or `LIMIT_EXCEEDED` at the place of the fault. */
+/** The stored form of both. Throws `INVALID` or `LIMIT_EXCEEDED` at the path of the fault. */
 export function resolvePassthroughRules(
   { requestRules, caCertificates }: PassthroughRulesInput,
   before?: PassthroughRules,

@@ -12,8 +12,8 @@ export async function requireBackendId(change: Change, ref: BackendRef, path: re
 }
 
 /**
- * The same, but what is not found is a fault among others. The id is nobody's then, and another one at each place, so that the rest of
- * the route is looked at, too; it is never written, because a change with faults is not made.
+ * Like `requireBackendId`, but adds a missing backend to the faults and returns a placeholder id, unique for each path, so that the
+ * rest of the route is still checked. The placeholder is never written, because a change with faults is rolled back.
  */
 export async function requireBackendIdOr(
   faults: FaultCollector,

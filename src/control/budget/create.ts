@@ -18,7 +18,7 @@ export interface BudgetCreateInput extends CreateInput {
   readonly timeZone?: string
   readonly warnAt?: readonly number[]
   readonly onExhausted?: BudgetAction
-  /** Omitted or null: what has no price is not held back. */
+  /** USD; omitted or null: the budget does not hold back requests to backends without a price. */
   readonly unpricedReserve?: string | null | undefined
 }
 

@@ -5,7 +5,7 @@ import { refuseInput } from '../kit/refusal.ts'
 
 const maxWarnings = 8
 
-/** An amount of money as it is stored. Throws unless it is more than 0 and has no more digits than money has here. */
+/** The stored form of an amount of money. Throws unless it is more than 0 and has a permitted number of digits. */
 export function requireAmount(text: string, path: readonly string[]): string {
   const amount = canonicalDecimal(text)
   if (!/^\d{1,12}(\.\d{1,12})?$/.test(amount) || amount === '0')

@@ -16,7 +16,7 @@ export interface BudgetRaiseInput extends EditInput, CreateInput {
   readonly amount: string
 }
 
-/** Allows more for the running period, and for no other. The value is the budget's id. */
+/** Adds money to the running period only. The value is the budget's id. */
 export function raiseBudget(control: ControlContext, actor: Actor, input: BudgetRaiseInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'budgetRaise', input }, async (change) => {
     const before = await lockBudget(change, input.id)

@@ -16,13 +16,13 @@ export interface BudgetUpdateInput extends EditInput {
   readonly timeZone?: string | null | undefined
   readonly warnAt?: readonly number[] | null | undefined
   readonly onExhausted?: BudgetAction | null | undefined
-  /** Null: what has no price is not held back. */
+  /** USD; null: the budget does not hold back requests to backends without a price. */
   readonly unpricedReserve?: string | null | undefined
 }
 
 /**
- * Changes what is given; its subject and its dimensions stay. With another period or time zone another period runs, and a raise of the
- * one that ran ends. The value is the budget's id.
+ * Changes the given members; the subject and the dimensions stay. A new period or time zone begins another period, and a raise of the
+ * earlier period ends. The value is the budget's id.
  */
 export function updateBudget(control: ControlContext, actor: Actor, input: BudgetUpdateInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'budgetUpdate', input }, async (change) => {

@@ -1,10 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { AuditChange } from '../../storage/audit/tables.ts'
 
-/**
- * The fields that differ, for the audit log. Of a field in `secretFields` only that it changed is shown: what stands here is
- * readable for ever.
- */
+/** The fields that differ, for the audit log. The values of `secretFields` are masked, because the audit log keeps them permanently. */
 export function auditChanges(
   before: object | null,
   after: object | null,

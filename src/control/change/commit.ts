@@ -24,23 +24,23 @@ export interface Change {
   readonly actor: Actor
   /** The mutation field, e.g. `routeTrafficSet`. */
   readonly action: string
-  /** Marks a provider, deployment, route, user or API key to be compiled again, because it was changed or removed. */
+  /** Marks a provider, deployment, route, user or API key as changed or removed, so that it is compiled again. */
   touch(id: string): void
   /** Adds an entry to the audit log, once the version of the change is known. */
   audit(subjectId: string, changes: readonly AuditChange[]): void
   /** Adds a state to a route's history, once the version of the change is known. */
   addRevision(revision: RouteRevisionDraft): void
-  /** Has `record` called with the version of the change, in the transaction and after all else; not if it makes no version. */
+  /** Calls `record` with the version of the change as the last step of the transaction; not at all if the change creates no version. */
   onVersion(record: (version: number) => Promise<void>): void
-  /** What the command answers was made by this earlier version, and not by this call. */
+  /** Says that the answer shows what an earlier version created, e.g. for a repeated idempotency key. */
   answersFor(version: number): void
 }
 
 /** What the input of every mutation has. */
 export interface ChangeInput {
-  /** Why, in the words of the actor: the history and the audit log keep it. */
+  /** The reason in the words of the actor, for the history and the audit log. */
   readonly reason?: string | null | undefined
-  /** By default until every live gateway serves the change. */
+  /** What the answer waits for; by default until every live gateway serves the change. */
   readonly waitFor?: Propagation
 }
 
@@ -61,10 +61,10 @@ export interface ChangeOptions {
 }
 
 /**
- * Makes one change in one transaction: write, compile, and only then commit; so a configuration that does not compile
- * cannot be committed. A change that touches nothing makes no version. Refusals come back as data and leave nothing behind.
+ * Makes one change in one transaction: write, compile, and only then commit, so that a configuration that does not compile cannot be
+ * committed. A change that touches nothing creates no version. A `RefusalError` is returned as data and rolls everything back.
  *
- * Everything else that is thrown is a fault of this platform or its database.
+ * Any other error is a fault of this platform or its database.
  */
 export async function commitChange<T>(
   control: ControlContext,
@@ -83,18 +83,18 @@ export async function commitChange<T>(
   }
 }
 
-/** What a transaction did: `version` contains what is answered, also if this call made none. */
+/** The result of a transaction. `version` contains the answered state, also if this call created no version. */
 interface Committed<T> {
   readonly value: T
   readonly version: number
-  /** Null: not known, because an earlier call made the version. */
+  /** The version's token; null if an earlier call created the version. */
   readonly token: string | null
-  /** Undefined: nothing was changed. */
+  /** The snapshot after the change; undefined if nothing was changed. */
   readonly compiled?: NextSnapshot
 }
 
 interface NextSnapshot {
-  /** What it was compiled from, and so replaces. */
+  /** The snapshot from which `compiled` was made, and which it replaces. */
   readonly base: Snapshot
   readonly snapshot: Snapshot
 }
@@ -122,7 +122,7 @@ async function runChange<T>(
       onVersion: (record) => void records.push(record),
       answersFor: (version) => void (answeredVersion = version),
     })
-    // Last, so that whoever may not do it learns nothing else.
+    // Checked last, so that a caller who may not make the change learns nothing else.
     if (reason !== null) requireText(reason, ['input', 'reason'], maxReasonLength)
     const written = { ...options, reason, touched, entries, revisions }
     if (touched.size === 0) {
@@ -149,8 +149,8 @@ interface Written {
 }
 
 /**
- * Call it under the version's lock, so that the history is written in the order of the commits: an entry that was written
- * earlier could become visible behind the end of a log that somebody follows.
+ * Call it under the version lock, so that the history is written in the order of the commits. Otherwise an older entry could become
+ * visible after a reader of the log has passed its place.
  */
 async function writeHistory(
   tx: Tx,
@@ -162,7 +162,7 @@ async function writeHistory(
   await insertRouteRevisions(tx, origin, revisions)
 }
 
-/** From here to the commit the version's lock is held: changes commit one after the other. */
+/** Takes the version lock and holds it until the commit, so that changes commit one after the other. */
 async function commitNext(tx: Tx, control: ControlContext, written: Written): Promise<NextSnapshot> {
   const next = await advanceConfigVersion(tx, written.actor.id, [...written.touched])
   await writeHistory(tx, written, { version: next.version, at: next.committedAt })
@@ -180,7 +180,7 @@ async function compileAfter(
   { box }: ControlContext,
 ): Promise<CompileResult> {
   const isNextOfBase = base.version === next.version - 1 && (base.version === 0 || base.token === next.previousToken)
-  // The usual case needs no look at which objects have changed since `base`.
+  // In the usual case no other change was made since `base`, so only the touched objects are read.
   const delta = isNextOfBase ? await loadObjects(tx, box, next, touched) : await loadDelta(tx, box, base)
   return delta ? compileDelta(base, delta) : compileSnapshot(await loadConfiguration(tx, box))
 }
@@ -191,7 +191,7 @@ function refusalOf({ code, path, message }: ConfigurationFault): Refusal {
 
 const maxTries = 5
 
-/** Two changes that lock the same objects in different orders: PostgreSQL ends one of them, and it is simply made again. */
+/** Retries a change that PostgreSQL aborted because of a deadlock: two changes locked the same objects in different orders. */
 async function retryDeadlocks<T>(run: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
@@ -207,12 +207,12 @@ function addsUse(action: string): boolean {
   return action.startsWith('route') || action.endsWith('Create')
 }
 
-/** What a constraint says that only the database can be certain of, because others write at the same time. */
+/** The refusal for a violated constraint. Only the database can check these, because other changes are written at the same time. */
 function refusalsOfConstraint(error: unknown, action: string): readonly Refusal[] | undefined {
   if (!(error instanceof DatabaseError)) return undefined
   if (error.constraint?.endsWith('_name_taken'))
     return [{ kind: 'input', code: 'TAKEN', path: ['input', 'name'], message: 'The name is taken.' }]
-  // The same constraint stops who deletes what is used, and who uses what was deleted meanwhile.
+  // The same constraint rejects the deletion of a used object and the use of an object that was deleted meanwhile.
   if (error.constraint?.endsWith('_in_use') && !addsUse(action))
     return [{ kind: 'inUse', code: 'IN_USE', path: null, usedByIds: [], message: 'A route uses it.' }]
   if (error.code === '23503')

@@ -4,15 +4,15 @@ import { hasObject } from '../../storage/database/has-object.ts'
 import type { Change, CreateInput } from './commit.ts'
 import { refuseInput, refuseOperation } from '../kit/refusal.ts'
 
-/** Ids of what was made. */
+/** Ids of the created objects, by name. */
 export type CreatedIds = { readonly [name: string]: string | null }
 
 /**
- * Makes something once per caller, mutation and idempotency key: with the same key within 24 h the first result is
- * returned and nothing is done. Two calls at the same time take turns. Without a key it is simply made.
+ * Runs `make` once per caller, mutation and idempotency key: a call with the same key within 24 h returns the first result and changes
+ * nothing. Concurrent calls run one after the other. Without a key `make` always runs.
  *
- * Throws `IDEMPOTENCY_KEY_REUSED` if the key came with another input, and `NOT_FOUND` if the object that is named by `main`
- * was deleted since: an answer without an object and without an error would say nothing.
+ * Throws `IDEMPOTENCY_KEY_REUSED` if the key was used with another input, and `NOT_FOUND` if the object that `main` names was deleted
+ * since: an answer with neither object nor error would be misleading.
  */
 export async function makeOnce<T extends CreatedIds>(
   change: Change,

@@ -1,6 +1,6 @@
 import { RefusalError } from '../kit/refusal.ts'
 
-/** Throws the conflict, with the object as it is now, unless the caller's expectation holds or there is none. */
+/** Throws `REVISION_CONFLICT` with the current object if the caller expects another revision. */
 export function requireRevision(
   object: { readonly id: string; readonly revision: number },
   expectedRevision: number | null | undefined,

@@ -7,7 +7,10 @@ export interface CheckInput {
   readonly check?: boolean
 }
 
-/** Asks the endpoints as they are now, and keeps what they said. A server that is away is no reason to refuse: it may start later. */
+/**
+ * Asks the current endpoints for their models and stores the answers. An unreachable server is no reason to refuse the change: it may
+ * start later.
+ */
 export async function checkDeployment(control: ControlContext, id: string): Promise<void> {
   const backend = control.snapshots.current().backends.get(id)
   if (backend?.kind !== 'deployment') return

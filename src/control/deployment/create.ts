@@ -35,18 +35,18 @@ export interface DeploymentCreateInput extends CreateInput, CapabilitiesInput, P
   readonly pricing?: PricingInput | null | undefined
   readonly endpoints: readonly EndpointInput[]
   readonly loadBalancing?: LoadBalancing
-  /** Omitted: probes as the engine suggests; null: none. */
+  /** Omitted: the default check of the engine; null: no check. */
   readonly healthCheck?: HealthCheckInput | null | undefined
   readonly queue?: DeploymentQueueInput | null | undefined
   readonly secret?: string | null | undefined
-  /** Whether a route of the same name is made with it; on by default. */
+  /** Whether to create a route of the same name; true by default. */
   readonly enableModelRoute?: boolean
   readonly routeAccess?: RouteAccessInput | null | undefined
 }
 
 export interface DeploymentAndRoute {
   readonly deploymentId: string
-  /** Null: no route was made with it. */
+  /** The route that was created with it; null if none was. */
   readonly routeId: string | null
 }
 
@@ -102,7 +102,7 @@ function draftDeployment(control: ControlContext, input: DeploymentCreateInput):
   }
 }
 
-/** `access` is that of the route that is made with it; null: none is made. Throws the faults of both at once. */
+/** `access` is that of the route to create; null: no route is created. Throws the faults of deployment and route at once. */
 async function draftWithRoute(
   change: Change,
   input: DeploymentCreateInput,
@@ -116,7 +116,7 @@ async function draftWithRoute(
   const access = await faults.attemptAsync(() =>
     resolveAccess(change, input.routeAccess, ['input', 'routeAccess'], faults),
   )
-  // What else can be wrong with the route comes from the deployment: it has one target, and the rest at its default.
+  // Only the name of the route can be wrong: its one target is the deployment, and all other members have defaults.
   if (!isRouteName(input.name)) faults.add(refuseInput('INVALID', ['input', 'name'], routeNameRule))
   faults.throwAny()
   return { draft: draft!, access: access! }

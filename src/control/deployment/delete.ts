@@ -15,8 +15,8 @@ export interface DeploymentDeleteInput extends EditInput {
 }
 
 /**
- * Removes a deployment, and the route that was made with it if that serves nothing else. Refused while another route uses
- * it. The value is the deployment's id.
+ * Removes a deployment, and the route that was created with it if that route has no other target. Refused while another route uses it.
+ * The value is the deployment's id.
  */
 export function removeDeployment(
   control: ControlContext,

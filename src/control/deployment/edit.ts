@@ -11,7 +11,7 @@ import { refuseInput } from '../kit/refusal.ts'
 import { requireRevision } from '../change/require-revision.ts'
 import { record } from './record.ts'
 
-/** A stored secret goes to no host that it was not entered for. */
+/** Throws if an endpoint is at a new host while a secret is stored: a secret must not be sent to a host for which it was not entered. */
 export function requireKnownOrigins(
   before: DeploymentDraft,
   after: DeploymentDraft,

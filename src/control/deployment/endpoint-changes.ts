@@ -57,7 +57,7 @@ export interface DeploymentEndpointUpdateInput extends EditInput, EndpointChange
   readonly endpointId: string
 }
 
-/** Changes what is given of one replica; what is omitted stays. The value is the deployment's id. */
+/** Changes the given members of one endpoint; omitted members stay. The value is the deployment's id. */
 export function updateDeploymentEndpoint(
   control: ControlContext,
   actor: Actor,
@@ -83,7 +83,7 @@ export function removeDeploymentEndpoint(
   )
 }
 
-/** Puts what `edit` makes of one endpoint in its place. */
+/** Replaces one endpoint by the result of `edit`. */
 async function editEndpoint(
   change: Change,
   { endpointId, expectedRevision }: EditInput & { readonly endpointId: string },
@@ -92,7 +92,7 @@ async function editEndpoint(
   const id = await findDeploymentIdOfEndpoint(change.tx, endpointId)
   if (!id) throw noSuchEndpoint()
   return editDeployment(change, { id }, expectedRevision, (before) => {
-    // It may have gone before its deployment was locked.
+    // The endpoint may have been removed before its deployment was locked.
     if (!before.endpoints.some((endpoint) => endpoint.id === endpointId)) throw noSuchEndpoint()
     const endpoints = before.endpoints.flatMap((each) => (each.id === endpointId ? edit(each) : [each]))
     return { ...before, endpoints }

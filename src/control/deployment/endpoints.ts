@@ -23,8 +23,8 @@ export interface EndpointChange {
 }
 
 /**
- * The endpoints as they are stored, in order of creation; one whose URL was there before keeps its id. Throws `INVALID`,
- * `UNSAFE_URL` or `LIMIT_EXCEEDED` at the place of the fault.
+ * The stored form of the endpoints, in order of creation. An endpoint whose URL was listed before keeps its id. Throws `INVALID`,
+ * `UNSAFE_URL` or `LIMIT_EXCEEDED` at the path of the fault.
  */
 export function resolveEndpoints(
   inputs: readonly EndpointInput[],
@@ -61,7 +61,7 @@ export function resolveEndpoints(
   return endpoints.toSorted((a, b) => (a.id < b.id ? -1 : 1))
 }
 
-/** The endpoints, if they are not too many. Throws `LIMIT_EXCEEDED`. */
+/** Returns the endpoints. Throws `LIMIT_EXCEEDED` if they are too many. */
 export function requireFewEndpoints<T>(
   endpoints: readonly T[],
   path: readonly string[] = ['input', 'endpoint'],
@@ -70,7 +70,7 @@ export function requireFewEndpoints<T>(
   throw refuseInput('LIMIT_EXCEEDED', path, `A deployment has at most ${maxEndpoints} endpoints.`)
 }
 
-/** The endpoint as it shall be: what is omitted or null stays, but for a bound, which null takes away. */
+/** The endpoint after the change. Omitted and null members stay, except `maxInFlight`, which null removes. */
 export function updatedEndpoint(before: EndpointConfiguration, input: EndpointChange): EndpointConfiguration {
   const at = ['input']
   return {

@@ -6,7 +6,7 @@ import { readModelList } from '../probe/model-list.ts'
 import { describeFailure, describeReason, describeStatus } from '../probe/upstream-fault.ts'
 import type { UpstreamHttpResult } from '../kit/upstream-http.ts'
 
-/** For all of it: an operator waits for the answer. */
+/** The time for all probes together, because an operator waits for the answer. */
 const probeMs = 2_500
 const maxKeptModels = 500
 const maxAnswerBytes = 4 * 1024 * 1024
@@ -14,7 +14,10 @@ const maxAnswerBytes = 4 * 1024 * 1024
 type Backend = Pick<DeploymentBackend, 'secret' | 'caCertificates' | 'upstreamModel' | 'endpoints'>
 type Endpoint = DeploymentBackend['endpoints'][number]
 
-/** Asks all endpoints of a deployment at the same time which models they have. It ends in 2.5 s, and never throws for what they do. */
+/**
+ * Asks all endpoints of a deployment at the same time for their models. It takes at most 2.5 s and never throws for an endpoint's
+ * failure.
+ */
 export function probeEndpoints(control: ControlContext, deployment: Backend): Promise<EndpointProbe[]> {
   const deadlineMs = performance.now() + probeMs
   return Promise.all(deployment.endpoints.map((endpoint) => probeEndpoint(control, deployment, endpoint, deadlineMs)))
@@ -32,7 +35,7 @@ async function probeEndpoint(
   const isDone = own.result.kind === 'failure' || (own.models !== null && versionedUrl === null)
   const [versioned, ollama] = await Promise.all([
     isDone || versionedUrl === null ? null : ask(`${versionedUrl}/models`),
-    // As an Ollama lists them in its own way.
+    // Ollama's own list of models.
     isDone || own.models ? null : ask(`${new URL(endpoint.url).origin}/api/tags`),
   ])
   const probe = (rest: Partial<EndpointProbe> & Pick<EndpointProbe, 'kind'>): EndpointProbe => ({
@@ -46,21 +49,21 @@ async function probeEndpoint(
   const listedAt = versioned?.models ? versionedUrl : null
   if (models) return probe({ kind: 'LISTED', models: keptModels(models, deployment.upstreamModel), listedAt })
   const fault = faultOf(own)
-  // There may be nothing at the base URL while the server itself wants a secret.
+  // The base URL may be unknown to the server while the path with `/v1` asks for a secret.
   return probe(fault.kind === 'SILENT' && versioned ? faultOf(versioned) : fault)
 }
 
-/** The URL with `/v1` where it has no version at its end; null: it has one. */
+/** The URL with `/v1` appended; null if it ends with a version already. */
 export function versionedBase(url: string): string | null {
   return /\/v\d+[a-z0-9]*$/.test(new URL(url).pathname) ? null : `${url}/v1`
 }
 
-/** An Ollama lists `name:latest` for what is asked for as `name`. */
+/** Whether the list contains the model. Ollama lists `name:latest` for a model that is called by `name`. */
 export function isListed(models: readonly string[], upstreamModel: string): boolean {
   return models.includes(upstreamModel) || models.includes(`${upstreamModel}:latest`)
 }
 
-/** Of a long list, the one that is asked for is kept in any case. */
+/** The part of a long list that is stored, always with the model that the deployment serves. */
 function keptModels(models: readonly string[], upstreamModel: string): readonly string[] {
   if (models.length <= maxKeptModels) return models
   const asked = models.filter((model) => isListed([model], upstreamModel)).slice(0, 1)
@@ -70,7 +73,7 @@ function keptModels(models: readonly string[], upstreamModel: string): readonly 
 interface Asked {
   readonly url: string
   readonly result: UpstreamHttpResult
-  /** Null: it is no list of models, or an empty one. */
+  /** Null: the answer is not a list of models, or the list is empty. */
   readonly models: readonly string[] | null
   readonly secret: string | null
 }
@@ -99,7 +102,7 @@ async function askForModels(
   return { url, result, models: names.length === 0 ? null : names, secret }
 }
 
-/** What it means that the endpoint lists no models at its base URL. Some servers list none, and serve all the same. */
+/** Why the endpoint lists no models at its base URL. Some servers list none and serve nevertheless. */
 function faultOf({ url, result, secret }: Asked): Pick<EndpointProbe, 'kind' | 'fault'> {
   const call = { method: 'GET', url, hasSecret: secret !== null, proxyUrl: null }
   if (result.kind === 'failure') {

@@ -34,7 +34,7 @@ export interface DeploymentUpdateInput extends EditInput, CapabilitiesInput, Pas
   readonly endpoints?: readonly EndpointInput[] | null | undefined
 }
 
-/** Changes what is given; omitted members stay. The value is the deployment's id. */
+/** Changes the given members; omitted members stay. The value is the deployment's id. */
 export async function updateDeployment(
   control: ControlContext,
   actor: Actor,

@@ -23,7 +23,7 @@ interface Endpoint {
   readonly url: string
 }
 
-/** What is wrong with a deployment by the settings of this installation, and by what its endpoints said when they were last asked. */
+/** The warnings of a deployment, by the settings of this installation and by the last probe of its endpoints. */
 export function deploymentWarnings(
   policy: UrlPolicy,
   upstreamModel: string,
@@ -37,7 +37,10 @@ export function deploymentWarnings(
   })
 }
 
-/** Null: the address may be called. A change of the installation's settings may have forbidden what was allowed. */
+/**
+ * The warning for a forbidden address; null if it may be called. The settings of the installation may have changed since the address
+ * was entered.
+ */
 export function unsafeUrl(policy: UrlPolicy, url: string, endpointId: string | null): BackendWarning | null {
   const verdict = policy.check(new URL(url))
   if (verdict.ok) return null

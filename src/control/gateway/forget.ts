@@ -10,8 +10,8 @@ export interface GatewayForgetInput {
 }
 
 /**
- * Forgets a lost gateway that will not come back: nothing waits for it, or for its usage, any more. What it had not shipped counts as lost
- * until it is heard of again. The value is its id.
+ * Forgets a lost gateway that will not come back: changes and usage reports no longer wait for it. Usage that it has not sent counts as
+ * lost unless it reports again. The value is its id.
  */
 export function forgetGateway(
   control: ControlContext,

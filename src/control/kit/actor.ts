@@ -5,21 +5,21 @@ import type { Snapshot } from '../../routing/config/snapshot.ts'
 import { type ApiKeyScope, apiKeyScopes, type UserRole } from '../../routing/config/vocabulary.ts'
 import type { Actor } from './context.ts'
 
-/** What the keys of a role's users may do at most, whatever scopes they have. */
+/** The scopes that a role permits: a key has no others, whatever it was created with. */
 export const scopesOfRole: Readonly<Record<UserRole, ReadonlySet<ApiKeyScope>>> = {
   ADMIN: new Set(apiKeyScopes),
   OPERATOR: new Set(apiKeyScopes.filter((scope) => scope !== 'ADMIN')),
   MEMBER: new Set(['INFERENCE', 'USAGE_READ']),
 }
 
-/** SHA-256 in lower-case hex: how a key is looked up. */
+/** The SHA-256 of a key in lower-case hex, by which it is looked up. */
 export function hashApiKey(key: string): string {
   return createHash('sha256').update(key).digest('hex')
 }
 
 /**
- * The caller behind a key's hash, as the snapshot knows it; undefined if the key is unknown, revoked or expired, or its owner
- * is not active. Costs no query.
+ * The caller with this key, from the snapshot without a query; undefined if the key is unknown, revoked or expired, or its owner is not
+ * active.
  */
 export function actorOf(snapshot: Snapshot, keyHash: string, nowMs: number): Actor | undefined {
   const apiKey = findApiKey(snapshot, keyHash, nowMs)
@@ -40,13 +40,13 @@ function actorOfKey(snapshot: Snapshot, apiKey: ApiKeyConfiguration, nowMs: numb
   }
 }
 
-/** The same for a caller that was known before, by the id of its key: what it may do now. */
+/** The current rights of an earlier caller, by the id of its key; undefined if the key is no longer accepted. */
 export function currentActor(snapshot: Snapshot, actorId: string, nowMs: number): Actor | undefined {
   const apiKey = snapshot.apiKeysById.get(actorId)
   return apiKey && actorOfKey(snapshot, apiKey, nowMs)
 }
 
-/** When the key expires, in milliseconds since the epoch; null: never, or it is not known any more. */
+/** When the key expires, in milliseconds since the epoch; null if it never does or the key is unknown. */
 export function expiryOf(snapshot: Snapshot, actorId: string): number | null {
   return snapshot.apiKeysById.get(actorId)?.expiresAtMs ?? null
 }

@@ -6,8 +6,8 @@ const maxCertificates = 32
 const block = /-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+-----END CERTIFICATE-----/g
 
 /**
- * The certificates as they are stored: the blocks of the PEM, without what stands between them. Null: none. Throws `INVALID` or
- * `LIMIT_EXCEEDED`; the message does not show the text, which may be a private key by mistake.
+ * The stored form of the certificates: the PEM blocks without other text; null: none. Throws `INVALID` or `LIMIT_EXCEEDED`. The message
+ * does not show the text, which may be a private key by mistake.
  */
 export function resolveCaCertificates(text: string | null, path: readonly string[]): string | null {
   if (text === null || text.trim() === '') return null

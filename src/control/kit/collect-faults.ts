@@ -1,10 +1,10 @@
 import { type Refusal, RefusalError } from './refusal.ts'
 
-/** Collects what the parts of an input are refused for, so that the caller is told of all faults at once. */
+/** Collects the refusals of all parts of an input, so that the caller gets all faults at once. */
 export class FaultCollector {
   readonly #refusals: Refusal[] = []
 
-  /** What `make` returns; undefined if it is refused. */
+  /** Returns the result of `make`; undefined if it throws a refusal, which is collected. */
   attempt<T>(make: () => T): T | undefined {
     try {
       return make()
@@ -23,12 +23,12 @@ export class FaultCollector {
     }
   }
 
-  /** Throws everything that was refused; the first fault of each place only, because the others follow from it. */
+  /** Throws the collected refusals, one for each path: later ones at the same path follow from the first. */
   throwAny(): void {
     if (this.#refusals.length > 0) throw new RefusalError(...this.#refusals)
   }
 
-  /** Throws what is no refusal. */
+  /** Collects a refusal; throws any other error. */
   add(error: unknown): void {
     if (!(error instanceof RefusalError)) throw error
     for (const refusal of error.refusals) if (!this.#isKnown(refusal)) this.#refusals.push(refusal)
@@ -39,7 +39,7 @@ export class FaultCollector {
   }
 }
 
-/** The object of what each function returns. Throws the faults of all of them at once. */
+/** Calls each function and returns an object of the results. Throws the faults of all functions at once. */
 export function collectMembers<T extends object>(makers: { readonly [Name in keyof T]: () => T[Name] }): T {
   const faults = new FaultCollector()
   const members: Partial<T> = {}
@@ -51,7 +51,7 @@ export function collectMembers<T extends object>(makers: { readonly [Name in key
   return members as T
 }
 
-/** What is made of each item of a list. Throws the faults of all of them at once. */
+/** Maps a list with `make`. Throws the faults of all items at once. */
 export function collectEach<Item, T>(items: readonly Item[], make: (item: Item, index: number) => T): T[] {
   const faults = new FaultCollector()
   const made = items.flatMap((item, index) => faults.attempt(() => [make(item, index)]) ?? [])

@@ -6,7 +6,7 @@ import type { SecretBox } from '../../storage/secret/box.ts'
 import type { Refusal } from './refusal.ts'
 import type { UpstreamHttp } from './upstream-http.ts'
 
-/** All that commands work with; the server plugs it together once. */
+/** What commands depend on. The server creates it once. */
 export interface ControlContext {
   readonly db: Db
   readonly box: SecretBox
@@ -14,11 +14,11 @@ export interface ControlContext {
   readonly upstreams: UrlPolicy
   readonly upstreamHttp: UpstreamHttp
   readonly propagation: Propagator
-  /** Sees a change as the last thing in its transaction, e.g. to read what it made; `touched` are the ids of what is changed. */
+  /** Runs as the last step of a change's transaction, e.g. to read the new state. `touched` are the ids of the changed objects. */
   readonly beforeCommit?: (tx: Tx, touched: readonly string[]) => Promise<void>
 }
 
-/** For commands whose spread nobody waits for. */
+/** A propagator for commands that do not wait for gateways. */
 export const nobodyElse: Propagator = {
   wait: () => Promise.resolve({ applied: true, pendingGateways: [] }),
   look: () => Promise.resolve({ applied: true, pendingGateways: [] }),
@@ -27,18 +27,21 @@ export const nobodyElse: Propagator = {
 /** The snapshot that this process serves. */
 export interface SnapshotHolder {
   current(): Snapshot
-  /** Puts a newer one in its place; an older one is ignored, unless it replaces exactly the one that is served. */
+  /** Serves a newer snapshot. An older one is ignored, unless `replaced` is the served snapshot. */
   publish(snapshot: Snapshot, replaced?: Snapshot): void
 }
 
-/** Which gateways serve a version. Neither throws: what was committed is answered as committed, whatever the database does then. */
+/**
+ * Reports which gateways serve a version. The methods never throw: a committed change is answered as committed even if the database
+ * fails afterwards.
+ */
 export interface Propagator {
   /**
-   * Resolves when every live gateway serves `version` at least, or after 5 s. With its token also when a failover has lost it: then it is
-   * not applied, though the number may be served.
+   * Resolves when every live gateway serves at least `version`, or after 5 s. With its token it also resolves when a failover has lost
+   * the version: then it is not applied, even if gateways serve a version with its number.
    */
   wait(version: number, token: string | null): Promise<VersionSpread>
-  /** How far it is now. */
+  /** The current state, without a wait. */
   look(version: number): Promise<VersionSpread>
 }
 
@@ -46,7 +49,7 @@ export interface Propagator {
 export interface VersionSpread {
   /** Whether every gateway that may still be serving serves it. */
   readonly applied: boolean
-  /** Those that do not serve it yet, lost ones included. */
+  /** Gateways that do not serve it yet, lost gateways included. */
   readonly pendingGateways: readonly GatewayRow[]
 }
 
@@ -59,11 +62,11 @@ export interface UrlPolicy {
 export interface Actor {
   /** A key's id, or `system:` and a name: what history records. */
   readonly id: string
-  /** Its name, with its owner's: what history shows when both are gone. */
+  /** Its name with the name of its owner: what the history shows after both were deleted. */
   readonly label: string
   readonly userId: string | null
   readonly role: UserRole
-  /** What the key may do, no more than its owner. */
+  /** The scopes of the key, limited to those of its owner. */
   readonly scopes: ReadonlySet<ApiKeyScope>
 }
 
@@ -71,8 +74,8 @@ export interface Actor {
 export type Propagation = 'COMMITTED' | 'APPLIED'
 
 /**
- * What a command answers. `version` contains the change; the current one if nothing changed. `spread` is null if it was not waited
- * for.
+ * The answer of a command. `version` contains the change; it is the current version if nothing changed. `spread` is null if the command
+ * did not wait for gateways.
  */
 export type Answer<T> =
   | { readonly ok: true; readonly value: T; readonly version: number; readonly spread: VersionSpread | null }

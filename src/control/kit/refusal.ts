@@ -16,7 +16,7 @@ export type RefusalCode =
 interface RefusalBase {
   /** For a human; without secrets. */
   readonly message: string
-  /** Where in the arguments the fault lies; null if nowhere in particular. */
+  /** The path of the fault in the arguments; null if it has no particular place. */
   readonly path: readonly string[] | null
 }
 
@@ -43,7 +43,7 @@ export interface InUseConflict extends RefusalBase {
 
 export type Refusal = InputRefusal | RevisionConflict | InUseConflict
 
-/** Thrown inside a command to roll it back; `commitChange` turns it into a value. Never leaves control/. */
+/** Thrown inside a command to roll it back. `commitChange` returns it as data, so it never leaves control/. */
 export class RefusalError extends Error {
   override name = 'Refused'
   readonly refusals: readonly Refusal[]
@@ -59,7 +59,7 @@ export function refuseInput(code: InputRefusal['code'], path: readonly string[],
   return new RefusalError({ kind: 'input', code, path, message })
 }
 
-/** Any other failure. */
+/** A refusal that is not a fault in the arguments. */
 export function refuseOperation(
   code: InputRefusal['code'],
   message: string,

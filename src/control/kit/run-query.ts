@@ -1,7 +1,7 @@
 import type { Answer, ControlContext } from './context.ts'
 import { RefusalError } from './refusal.ts'
 
-/** What a command answers that changes nothing: it has no transaction, so it may take its time. */
+/** Runs a command that changes nothing. It has no transaction, so it may take long. */
 export async function answerQuestion<T>(control: ControlContext, work: () => Promise<T>): Promise<Answer<T>> {
   try {
     return { ok: true, value: await work(), version: control.snapshots.current().version, spread: null }

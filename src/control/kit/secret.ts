@@ -9,7 +9,7 @@ export function requireSecret(secret: string, path: readonly string[]): string {
   return secret
 }
 
-/** The last four characters, to tell secrets apart; of a short one nothing, or too little would be left of it. */
+/** The last four characters of a secret, to identify it; empty for a short secret, of which they would reveal too much. */
 export function hintOf(secret: string): string {
   return secret.length >= 8 ? secret.slice(-4) : '****'
 }

@@ -5,14 +5,14 @@ export const maxDescriptionLength = 4_096
 export const maxReasonLength = 1_024
 
 /**
- * What is not seen, or changes how the rest is seen: control and format characters (zero-width, bidirectional), line
- * separators, fillers and variation selectors, and what means nothing anywhere else. With them two names look the same.
+ * Characters that are invisible or change how others look: control and format characters (zero-width, bidirectional), line separators,
+ * fillers, variation selectors, private use. With them two different names could look the same.
  */
 const unseen = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]/u
 
 /**
- * The name as it is kept: in Unicode's normal form C, in which names that look the same are equal. Throws unless it has 1 to 128
- * characters, all of which are seen, and white space that is plain blanks between them.
+ * The stored form of a name: Unicode normal form C, in which names that look the same are equal. Throws unless it has 1 to 128 visible
+ * characters, with plain blanks between them as the only white space.
  */
 export function requireName(text: string, path: readonly string[]): string {
   const name = text.normalize('NFC')
@@ -40,7 +40,7 @@ export function requireUpstreamModel(model: string, path: readonly string[]): st
   return model
 }
 
-/** Whether it can be the name of a model at an upstream: 1 to 256 characters, all of which are seen. */
+/** Whether it can be the name of a model at an upstream: 1 to 256 visible characters. */
 export function isUpstreamModel(model: string): boolean {
   return model.length > 0 && model.length <= 256 && !unseen.test(model)
 }

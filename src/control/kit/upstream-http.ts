@@ -1,9 +1,9 @@
-/** The port through which commands call upstreams; the server plugs it in. */
+/** The port through which commands call upstreams. The server implements it. */
 
 export interface UpstreamHttp {
   /**
-   * One call. Addresses that may not be called are refused at the connection, redirects are answers, and all of it ends in
-   * time. Never throws for what the upstream does.
+   * Makes one call. Forbidden addresses are refused at the connection, redirects are returned and not followed, and the call ends
+   * within `timeoutMs`. Never throws for a failure of the upstream.
    */
   send(request: UpstreamHttpRequest): Promise<UpstreamHttpResult>
 }
@@ -18,7 +18,7 @@ export interface UpstreamHttpRequest {
   readonly caCertificates: string | null
   /** For the whole call, in milliseconds. */
   readonly timeoutMs: number
-  /** The answer's body is cut off behind so many bytes. */
+  /** The body of the answer is cut after this many bytes. */
   readonly maxBytes: number
 }
 

@@ -4,8 +4,8 @@ import { refuseInput } from './refusal.ts'
 export const maxUrlLength = 2_048
 
 /**
- * The URL as it is stored: without a trailing slash. Throws `INVALID` unless it is an absolute `http` or `https` URL without
- * user info, query and fragment, and `UNSAFE_URL` if its address may not be called from this installation.
+ * The stored form of a URL, without a trailing slash. Throws `INVALID` unless it is an absolute `http` or `https` URL without user
+ * info, query and fragment, and `UNSAFE_URL` if this installation forbids calls to its address.
  */
 export function requireUpstreamUrl(text: string, path: readonly string[], policy: UrlPolicy): string {
   const url = requireHttpUrl(text, path)
@@ -14,7 +14,7 @@ export function requireUpstreamUrl(text: string, path: readonly string[], policy
   return withoutTrailingSlash(url.href)
 }
 
-/** The same for a proxy, which has nothing but an origin. */
+/** The stored form of a proxy's URL, which consists of an origin only. Throws like `requireUpstreamUrl`. */
 export function requireProxyUrl(text: string, path: readonly string[], policy: UrlPolicy): string {
   const url = requireHttpUrl(text, path)
   if (url.pathname !== '/' || url.search !== '')

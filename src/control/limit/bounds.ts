@@ -7,7 +7,7 @@ export type RateBounds = Pick<RateLimit, 'requestsPerMinute' | 'tokensPerMinute'
 
 const maxInFlight = 2 ** 31 - 1
 
-/** The bounds. Throws all that is wrong with them at its place in the input. */
+/** Returns the bounds. Throws all their faults at their paths in the input. */
 export function requireBounds(bounds: RateBounds): RateBounds {
   const sound = collectMembers<RateBounds>({
     requestsPerMinute: () => requireCount(bounds.requestsPerMinute, 'requestsPerMinute', Number.MAX_SAFE_INTEGER),
@@ -26,7 +26,7 @@ export function requireBounds(bounds: RateBounds): RateBounds {
 
 function requireBurst({ burst, requestsPerMinute, tokensPerMinute, inFlight }: RateBounds): number | null {
   const isOfRate = requestsPerMinute !== null || tokensPerMinute !== null
-  // Without any bound that is what is told, and not what is missing beside the burst.
+  // If no bound is given, only that is reported, and not also that `burst` lacks a rate.
   if (burst !== null && !isOfRate && inFlight !== null)
     throw refuseInput('INVALID', ['input', 'burst'], 'A burst needs `requestsPerMinute` or `tokensPerMinute`.')
   return requireCount(burst, 'burst', Number.MAX_SAFE_INTEGER)

@@ -4,7 +4,7 @@ import { recordBudget } from '../budget/record.ts'
 import type { Change } from '../change/commit.ts'
 import { recordRateLimit } from './record.ts'
 
-/** Deletes the limits and budgets of subjects that go, and says so in the audit log. Call it with the subjects locked. */
+/** Deletes the limits and budgets of subjects that are being deleted, and records it in the audit log. Call it with the subjects locked. */
 export async function dropLimits(change: Change, subjectIds: readonly string[]): Promise<void> {
   if (subjectIds.length === 0) return
   const rateLimits = await lockRateLimitsOf(change.tx, subjectIds)

@@ -20,7 +20,7 @@ const kindsByType = {
   Deployment: 'DEPLOYMENT',
 } as const
 
-/** The subject, which stays there until the change is committed. Throws at `path` if there is none, or none that can be limited. */
+/** The subject, locked so that it exists until the commit. Throws at `path` if it does not exist or cannot have limits. */
 export async function resolveLimitSubject(
   change: Change,
   { id, installation }: LimitSubjectInput,

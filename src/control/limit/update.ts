@@ -14,7 +14,7 @@ export interface RateLimitUpdateInput extends EditInput, RateBoundsInput {
   readonly enforcement?: LimitEnforcement | null | undefined
 }
 
-/** Changes what is given; its subject and its dimensions stay. The value is the rate limit's id. */
+/** Changes the given members; the subject and the dimensions stay. The value is the rate limit's id. */
 export function updateRateLimit(
   control: ControlContext,
   actor: Actor,

@@ -10,15 +10,15 @@ export interface ModelListPage {
 
 export interface ListedModel {
   readonly name: string
-  /** What the vendor says that it is for; null: it does not say. */
+  /** The categories that the vendor states; null if it states none. */
   readonly categories: readonly ModelCategory[] | null
 }
 
 type Json = Readonly<Record<string, unknown>>
 
 /**
- * Reads an answer to "which models do you have?"; undefined if it is none. OpenAI and who follows it have a list in `data`,
- * Cohere and Ollama in `models`, Together a bare one. Entries without a usable name are left out.
+ * Reads a list of models; undefined if the answer is not one. OpenAI and compatible servers have it in `data`, Cohere and Ollama in
+ * `models`, Together sends a bare list. Entries without a usable name are left out.
  */
 export function readModelList(answer: unknown, namePrefix: string): ModelListPage | undefined {
   const list = isObject(answer) ? findList(answer) : answer
@@ -29,7 +29,7 @@ export function readModelList(answer: unknown, namePrefix: string): ModelListPag
   }
 }
 
-/** Ollama without a model says `"data": null`. */
+/** Ollama without a model sends `"data": null`. */
 function findList(answer: Json): unknown {
   return answer['data'] ?? answer['models'] ?? (answer['object'] === 'list' ? [] : undefined)
 }
@@ -42,7 +42,10 @@ function readModel(entry: unknown, namePrefix: string): ListedModel[] {
   return isUpstreamModel(name) ? [{ name, categories: isObject(entry) ? statedCategories(entry) : null }] : []
 }
 
-/** OpenAI's `id`, Cohere's and Ollama's `name`, and what others put in its place: the first that is a text. */
+/**
+ * Members that may hold the name: OpenAI's `id`, Cohere's and Ollama's `name`, and those of other servers. The first that is a string
+ * counts.
+ */
 const nameMembers = ['id', 'name', 'model', 'model_name', 'model_id', 'key', 'slug']
 
 function statedName(entry: Json): string | undefined {
@@ -51,7 +54,10 @@ function statedName(entry: Json): string | undefined {
     | undefined
 }
 
-/** Anthropic and who follows OpenAI's lists: `has_more`, with `last_id` or else the last entry's; Cohere: `next_page_token`. */
+/**
+ * The cursor of the next page. Anthropic and servers with OpenAI's lists: `has_more` with `last_id`, or else the id of the last entry;
+ * Cohere: `next_page_token`.
+ */
 function readCursor(answer: Json, list: readonly unknown[]): string | null {
   const last = list.at(-1)
   const lastId = answer['last_id'] ?? (isObject(last) ? last['id'] : last)

@@ -11,7 +11,7 @@ export interface ModelCall {
 
 type Model = ProviderConfiguration['models'][number]
 
-/** The cheapest call that shows whether a model answers, by the first thing that it is for. */
+/** The cheapest call that shows whether a model answers, chosen by its first category. */
 export function shortCall(kind: ProviderKind, model: Model): ModelCall {
   const [category = 'UNKNOWN'] = model.categories
   return callsByCategory[category](model.upstreamModel, kind)
@@ -30,7 +30,7 @@ const callsByCategory: Readonly<Record<ModelCategory, (model: string, kind: Prov
 function chatCall(model: string, kind: ProviderKind): ModelCall {
   const messages = [{ role: 'user', content: 'Say OK.' }]
   if (kind === 'ANTHROPIC') return jsonCall('/messages', { model, messages, max_tokens: 16 })
-  // Their reasoning models refuse `max_tokens`, and answer 400 if the limit leaves no room to think:
+  // OpenAI's reasoning models refuse `max_tokens`, and answer 400 if the limit is too low for their reasoning:
   // https://platform.openai.com/docs/api-reference/chat/create
   const limit = kind === 'OPENAI' || kind === 'AZURE_OPENAI' ? { max_completion_tokens: 512 } : { max_tokens: 16 }
   return jsonCall('/chat/completions', { model, messages, ...limit })
@@ -51,7 +51,7 @@ function transcriptionCall(model: string): ModelCall {
   }
 }
 
-/** Half a second of nothing as a WAV file: 16-bit mono PCM at 8 kHz. */
+/** Half a second of silence as a WAV file: 16-bit mono PCM at 8 kHz. */
 function silence(): Buffer {
   const samplesPerSecond = 8_000
   const data = Buffer.alloc(samplesPerSecond)

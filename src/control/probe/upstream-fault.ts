@@ -3,7 +3,7 @@ import { readUpstreamError } from '../../routing/health/upstream-error.ts'
 import { refuseOperation, type RefusalError } from '../kit/refusal.ts'
 import type { UpstreamFailure } from '../kit/upstream-http.ts'
 
-/** What was called, as far as it can be shown: without secrets. */
+/** The call to describe in a message, without secrets. */
 export interface UpstreamCallFacts {
   /** E.g. `GET http://10.0.0.7:8000/v1/models`. */
   readonly method: string
@@ -12,7 +12,7 @@ export interface UpstreamCallFacts {
   readonly proxyUrl: string | null
 }
 
-/** An upstream that cannot be asked: what happened, and what to do about it. */
+/** The refusal for an upstream that failed: what happened and what to do about it. */
 export function refuseUpstream(
   call: UpstreamCallFacts,
   what: string,
@@ -21,10 +21,10 @@ export function refuseUpstream(
   return refuseOperation('UPSTREAM_FAILED', `${call.method} ${call.url} ${what}`, path)
 }
 
-/** The end of a sentence that begins with the call, for a call without an answer. */
+/** Describes a call without an answer: the end of a sentence that begins with the call. */
 export function describeFailure(cause: UpstreamFailure, call: UpstreamCallFacts): string {
   const { protocol, host } = new URL(call.url)
-  // With a proxy it is the proxy that is connected to.
+  // With a proxy the connection goes to the proxy.
   const next = new URL(call.proxyUrl ?? call.url)
   switch (cause) {
     case 'FORBIDDEN_ADDRESS':
@@ -57,7 +57,7 @@ function localHint(hostname: string): string {
   return isLocal ? ' Inside a container, localhost is the container itself: use the name or address of its host.' : ''
 }
 
-/** The same for an answer that is no success. */
+/** Describes an answer with an error status: the end of a sentence that begins with the call. */
 export function describeStatus(status: number, call: UpstreamCallFacts): string {
   const answered = `answered ${status}`
   if (status >= 300 && status < 400)
@@ -83,7 +83,7 @@ export function describeStatus(status: number, call: UpstreamCallFacts): string 
 
 const maxReasonLength = 300
 
-/** What the vendor says of it itself, as a sentence to be added: bounded, on one line, without secrets; empty: nothing. */
+/** The vendor's own error message as a further sentence: bounded, on one line, without secrets; empty if there is none. */
 export function describeReason(body: Buffer, secrets: readonly string[]): string {
   const said = readUpstreamError(body.toString('utf8').replace(/^\ufeff/, ''))?.message ?? ''
   const shown = withoutSecrets(oneLine(said), secrets).slice(0, maxReasonLength).toWellFormed()

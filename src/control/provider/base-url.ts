@@ -3,9 +3,7 @@ import type { UrlPolicy } from '../kit/context.ts'
 import { refuseInput } from '../kit/refusal.ts'
 import { requireUpstreamUrl } from '../kit/upstream-url.ts'
 
-/**
- * The base URL as it is stored; omitted: the public endpoint of the kind. Throws `INVALID` or `UNSAFE_URL` at `path`.
- */
+/** The stored form of the base URL; if omitted, the public endpoint of the kind. Throws `INVALID` or `UNSAFE_URL` at `path`. */
 export function resolveBaseUrl(
   text: string | null | undefined,
   kind: ProviderKind,

@@ -23,7 +23,7 @@ export interface ProviderRouteCreateInput extends CreateInput {
   readonly access?: RouteAccessInput | null | undefined
 }
 
-/** Makes a route to one model of a provider, by default to its first, named after it. The value is the route's id. */
+/** Creates a route to one model of a provider: by default the first model, with its name. The value is the route's id. */
 export function createProviderRoute(
   control: ControlContext,
   actor: Actor,
@@ -72,7 +72,7 @@ async function requireModel(
   return model
 }
 
-/** The model's name in the alphabet of route names. Throws `INVALID` if nothing is left of it. */
+/** The model's name, reduced to the characters of route names. Throws `INVALID` if nothing is left. */
 function routeNameOf(upstreamModel: string): string {
   const name = trimmed(trimmed(upstreamModel.replace(/[^A-Za-z0-9._:/-]+/g, '-')).slice(0, 128))
   if (!isRouteName(name))

@@ -7,8 +7,8 @@ import { hintOf, requireSecret } from '../kit/secret.ts'
 const maxSecrets = 16
 
 /**
- * The credentials as they are stored, in order of preference; a secret that was there before keeps its id, because its health
- * is kept under it. Throws `INVALID` or `LIMIT_EXCEEDED` at the place of the fault.
+ * The stored form of the credentials, in order of preference. A secret that was stored before keeps its id, because its health is
+ * stored under that id. Throws `INVALID` or `LIMIT_EXCEEDED` at the path of the fault.
  */
 export function resolveCredentials(
   secrets: readonly string[],

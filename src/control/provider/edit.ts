@@ -15,9 +15,9 @@ import { record } from './record.ts'
 
 export interface ProviderEdit {
   readonly placeOfProvider?: readonly string[]
-  /** Where a model stands in the arguments, by its place in the provider's list; null: the list. */
+  /** The path in the arguments of a model, by its index in the provider's list; null: of the list. */
   readonly placeOfModel?: (index: number | null) => readonly string[]
-  /** The provider as it shall be. */
+  /** Returns the provider after the change. */
   readonly edit: (before: ProviderDraft) => ProviderDraft
 }
 
@@ -45,7 +45,7 @@ export function placeInModels(index: number | null): readonly string[] {
   return index === null ? ['input', 'models'] : ['input', 'models', String(index), 'upstreamModel']
 }
 
-/** The labels that its models did not have before: a new name changes them all. */
+/** The labels that the provider's models did not have before. A new name of the provider changes all labels. */
 export function newLabels(
   before: ProviderDraft | null,
   after: ProviderDraft,

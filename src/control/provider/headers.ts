@@ -12,8 +12,8 @@ export interface HeaderInput {
 }
 
 /**
- * The headers as they are stored. Throws `INVALID` or `LIMIT_EXCEEDED` at the place of the fault, which never shows a value:
- * it may be a secret.
+ * The stored form of the headers. Throws `INVALID` or `LIMIT_EXCEEDED` at the path of the fault. Messages never show a value, which may
+ * be a secret.
  */
 export function resolveHeaders(
   inputs: readonly HeaderInput[],
@@ -49,7 +49,7 @@ function requireHeaderName(name: string, kind: ProviderKind, path: readonly stri
     )
 }
 
-/** RFC 9110 § 5.5, without the bytes above ASCII, of which servers make what they like. */
+/** RFC 9110 § 5.5, but without bytes above ASCII, which servers interpret differently. */
 function requireHeaderValue(value: string, path: readonly string[]): string {
   if (value.length > 4_096 || !/^[\x21-\x7e]([\t\x20-\x7e]*[\x21-\x7e])?$/.test(value))
     throw refuseInput(

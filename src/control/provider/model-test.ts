@@ -19,11 +19,11 @@ export interface ProviderModelTest {
   /** Null if no answer came. */
   readonly status: number | null
   readonly latencyMs: number
-  /** Why it is not ok; `UPSTREAM_FAILED`. */
+  /** Why the test failed, with the code `UPSTREAM_FAILED`; null if it succeeded. */
   readonly fault: Refusal | null
 }
 
-/** Asks one model of a provider for a few tokens (or one image, or a word of speech), with the first secret. */
+/** Makes a short call to one model of a provider (a few tokens, one image, or a word of speech), with the first secret. */
 export function testProviderModel(
   control: ControlContext,
   input: ProviderModelTestInput,
@@ -83,7 +83,7 @@ function describeModelStatus(status: number, call: Parameters<typeof describeSta
     : describeStatus(status, call)
 }
 
-/** Web servers answer 200 with their start page to nearly anything. */
+/** Whether the body is an HTML page: web servers answer many paths with 200 and their start page. */
 function looksLikePage(body: Buffer): boolean {
   return /^\s*<(!doctype|html)/i.test(body.toString('latin1', 0, 256))
 }

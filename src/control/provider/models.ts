@@ -12,19 +12,19 @@ const maxModels = 500
 
 export interface ProviderModelInput {
   readonly upstreamModel: string
-  /** Omitted: as before, or guessed from the name. */
+  /** Omitted: unchanged, or for a new model derived from the name. */
   readonly categories?: readonly ModelCategory[] | null | undefined
-  /** Null: unknown. Omitted: that, or as before. */
+  /** Null: unknown. Omitted: unchanged, or for a new model unknown. */
   readonly pricing?: PricingInput | null | undefined
-  /** Null: what the kind is known for. Omitted: that, or what was stated before. */
+  /** Null: the operations known for the kind. Omitted: unchanged, or for a new model those. */
   readonly operations?: readonly string[] | null | undefined
-  /** Null: unknown. Omitted: that, or what was stated before. */
+  /** Null: unknown. Omitted: unchanged, or for a new model unknown. */
   readonly contextTokens?: number | null | undefined
 }
 
 /**
- * The models as they are stored, in the caller's order; one whose name was there before keeps its id. Throws `INVALID` or
- * `LIMIT_EXCEEDED` at the place of the fault.
+ * The stored form of the models, in the caller's order. A model whose name was listed before keeps its id. Throws `INVALID` or
+ * `LIMIT_EXCEEDED` at the path of the fault.
  */
 export function resolveModels(
   inputs: readonly ProviderModelInput[],
@@ -35,7 +35,7 @@ export function resolveModels(
   if (inputs.length > maxModels)
     throw refuseInput('LIMIT_EXCEEDED', path, `A provider has at most ${maxModels} models.`)
   const modelsByName = new Map(before.map((model) => [model.upstreamModel, model]))
-  // By what is seen of them; upstream is sent each as it is.
+  // Names are compared in normal form, but sent upstream as they were entered.
   const seen = new Set<string>()
   const requireNew = (upstreamModel: string, at: readonly string[]) => {
     requireUpstreamModel(upstreamModel, at)

@@ -13,7 +13,7 @@ export interface ProviderModelAddInput extends EditInput {
   readonly model: ProviderModelInput
 }
 
-/** Adds a model behind the others. The value is the provider's id. */
+/** Adds a model at the end of the list. The value is the provider's id. */
 export function addProviderModel(
   control: ControlContext,
   actor: Actor,
@@ -42,7 +42,7 @@ export interface ProviderModelUpdateInput extends EditInput, Omit<ProviderModelI
   readonly model: ProviderModelRef
 }
 
-/** Changes what is given of one model; what is omitted stays. The value is the provider's id. */
+/** Changes the given members of one model; omitted members stay. The value is the provider's id. */
 export function updateProviderModel(
   control: ControlContext,
   actor: Actor,
@@ -92,7 +92,7 @@ function editModel(
 export interface ProviderCredentialAddInput extends EditInput {
   readonly provider: Ref
   readonly secret: string
-  /** Before the others. */
+  /** Whether this secret is used before the others. */
   readonly preferred?: boolean
 }
 

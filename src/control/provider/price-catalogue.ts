@@ -4,20 +4,20 @@ import { canonicalDecimal } from '../../routing/usage/decimal.ts'
 import type { ProviderKind } from '../../routing/vendors/provider-kind.ts'
 import { guessCategories } from '../backend/category.ts'
 
-/** What the catalogue says of a model. */
+/** The catalogue's entry of a model. */
 export interface CatalogueEntry {
-  /** Null: its prices are unknown, or such that a pricing cannot say them. */
+  /** Null: the prices are unknown, or `Pricing` cannot express them. */
   readonly pricing: Pricing | null
   /** Tokens that fit into one request; null: unknown. */
   readonly contextTokens: number | null
 }
 
-/** When the release of `@pydantic/genai-prices` that is installed was published: its entries have no dates of their own. */
+/** When the installed release of `@pydantic/genai-prices` was published. Its entries have no dates. */
 export const catalogueAsOf = new Date('2026-09-23T00:00:00Z')
-/** The release that `catalogueAsOf` is about. */
+/** The release to which `catalogueAsOf` belongs. */
 export const catalogueRelease = '0.1.8'
 
-/** The catalogue's names of whom we know by kind. Of other servers the base URL tells. */
+/** The catalogue's names of providers by kind. Other providers are found by their base URL. */
 const providerIds: Partial<Record<ProviderKind, string>> = {
   OPENAI: 'openai',
   AZURE_OPENAI: 'azure',
@@ -37,15 +37,15 @@ const providerIds: Partial<Record<ProviderKind, string>> = {
 }
 
 /**
- * What the catalogue that is installed says of a provider's model; null if it does not know it. Nothing is fetched. It is loaded with the
- * first question, in some 300 ms and 20 MB: whoever never asks has nothing of it.
+ * The entry of the installed catalogue for a provider's model; null if there is none. Makes no network call. The catalogue is loaded on
+ * the first call, which takes about 300 ms and 20 MB.
  */
 export async function findInCatalogue(
   { kind, baseUrl }: { readonly kind: ProviderKind; readonly baseUrl: string },
   upstreamModel: string,
 ): Promise<CatalogueEntry | null> {
   const { calcPrice, findProvider } = await import('@pydantic/genai-prices')
-  // A key of one vendor's kind may be for a server that is another's.
+  // A provider of one kind may have the base URL of another vendor, so the URL is looked up first.
   const provider = findProvider({ providerApiUrl: baseUrl }) ?? findProvider({ providerId: providerIds[kind] ?? '' })
   if (!provider) return null
   const found = calcPrice({}, upstreamModel, { provider })
@@ -57,7 +57,7 @@ export async function findInCatalogue(
   }
 }
 
-/** Some are cheaper at night. From another day on is another matter: those hold until there is another release. */
+/** Whether prices depend on the time of day. Prices that change on a date are accepted: they hold until the next release. */
 function dependsOnTime(prices: unknown): boolean {
   return (
     Array.isArray(prices) &&
@@ -68,14 +68,14 @@ function dependsOnTime(prices: unknown): boolean {
 type CataloguePrice = number | { readonly base: number; readonly tiers: readonly { start: number; price: number }[] }
 type CataloguePrices = Readonly<Record<string, CataloguePrice | undefined>>
 
-/** What costs apart, although the answer does not tell it apart: sounds and pictures among the tokens. */
+/** Units with separate prices that answers do not report separately: audio, images and video among the tokens. */
 const mixedUnit = /^(?:input|output)_(?:audio|image|video)_mtok$/
 
 function toPricing(prices: CataloguePrices, upstreamModel: string): Pricing | null {
   const isText = guessCategories(upstreamModel).every(
     (category) => category !== 'IMAGE' && !category.includes('SPEECH'),
   )
-  // A transcript's or an image's tokens are mostly of the dearer kind: with the price of text it would be far too little.
+  // Tokens of a transcript or an image mostly have the higher price: with the price of text the cost would be far too low.
   if (!isText && Object.keys(prices).some((name) => mixedUnit.test(name))) return null
   const units = {
     perRequest: each(prices['requests_kcount'] ?? prices['rerank_searches_kcount'], 1_000),
@@ -91,7 +91,7 @@ function toPricing(prices: CataloguePrices, upstreamModel: string): Pricing | nu
   }
 }
 
-/** Those that hold for more than `start` tokens of input. */
+/** The token prices for requests with more than `start` input tokens. */
 function tokenPrices(prices: CataloguePrices, start: number): TokenPricing {
   const at = (...names: string[]) => {
     const price = names.map((name) => prices[name]).find((value) => value !== undefined)
@@ -113,7 +113,7 @@ function priceAt(price: CataloguePrice, start: number): number {
   return reached.toSorted((a, b) => a.start - b.start).at(-1)?.price ?? price.base
 }
 
-/** Where any of the prices of tokens changes, ascending; a pricing has room for eight. */
+/** The numbers of input tokens at which a price changes, ascending; at most eight, as a pricing has. */
 function startsOf(prices: CataloguePrices): number[] {
   const starts = Object.entries(prices).flatMap(([name, price]) =>
     name.endsWith('_mtok') && typeof price === 'object' ? price.tiers.map(({ start }) => start) : [],
@@ -128,7 +128,7 @@ function each(price: CataloguePrice | undefined, count: number): string | null {
   return price === undefined ? null : decimal(priceAt(price, 0) / count)
 }
 
-/** To the twelve places that a price may have: binary fractions have more, and none of them means anything. */
+/** The price as a decimal with at most twelve places. The further digits of the binary fraction are rounding errors. */
 function decimal(price: number): string {
   return canonicalDecimal(price.toFixed(12))
 }

@@ -31,7 +31,7 @@ export interface ProviderDraftInput {
   readonly proxyUrl?: string | null | undefined
 }
 
-/** A provider that is stored, or one that is not yet. */
+/** A stored provider, or a draft of one. */
 export type ProviderProbeInput =
   | { readonly stored: Ref; readonly draft?: null | undefined }
   | { readonly draft: ProviderDraftInput; readonly stored?: null | undefined }
@@ -41,7 +41,7 @@ export interface AvailableModel {
   readonly categories: readonly ModelCategory[]
   /** Whether it is among the provider's models. */
   readonly selected: boolean
-  /** Who said that it has it. */
+  /** The provider that lists the model. */
   readonly provider: Pick<CallableProvider, 'kind' | 'baseUrl'>
 }
 
@@ -61,7 +61,7 @@ export type CallableProvider = Pick<
   readonly secrets: readonly string[]
 }
 
-/** Asks a provider which models it has. Refused with `UPSTREAM_FAILED` and what to do about it if it cannot be asked. */
+/** Asks a provider which models it has. If the call fails, it is refused with `UPSTREAM_FAILED` and a remedy. */
 export function probeProvider(control: ControlContext, input: ProviderProbeInput): Promise<Answer<ProviderProbe>> {
   return answerQuestion(control, async () => {
     if (input.draft) {
@@ -118,7 +118,7 @@ async function probe(
   for (let pages = 1; ; pages++) {
     const knownBefore = listed.size
     for (const model of page.models) listed.set(model.name, listed.get(model.name) ?? model)
-    // A server that does not know the cursor answers with the same page for ever.
+    // A server that does not know the cursor returns the same page again and again.
     if (listed.size === knownBefore && pages > 1) break
     if (page.cursor === null || pages === maxPages || listed.size >= maxModels) break
     page = requirePage(await askForPage(control, provider, first.secret, page.cursor), path).page
@@ -127,7 +127,7 @@ async function probe(
     upstreamModel: name,
     categories: categories ?? guessCategories(name),
     selected: selected.has(name),
-    // Without its secrets: whoever gets the list needs none.
+    // Secrets are left out, because readers of the list do not need them.
     provider: { kind: provider.kind, baseUrl: provider.baseUrl },
   }))
   return { models, latencyMs: first.latencyMs }
@@ -136,7 +136,7 @@ async function probe(
 type AskedPage = { readonly page: ModelListPage; readonly latencyMs: number; readonly secret: string | null }
 type NoPage = { readonly page: null; readonly call: UpstreamCallFacts; readonly fault: string; readonly status: number }
 
-/** With the first secret that is accepted, as the gateway does it. */
+/** Asks with each secret in turn until one is accepted, as the gateway does. */
 async function askFirstPage(
   control: ControlContext,
   provider: CallableProvider,
@@ -192,7 +192,7 @@ async function askForPage(
   return { page, latencyMs, secret }
 }
 
-/** An absolute URL is on another host, so it is asked only if that host is the one that the secret was entered for. */
+/** The URL of the model list. An absolute URL names another host: it is used only if the secret was entered for that host. */
 function modelListUrl({ kind, baseUrl }: CallableProvider): string {
   const { defaultBaseUrl, modelList } = providerKindFacts[kind]
   const isAbsolute = !modelList.url.startsWith('/')
@@ -202,7 +202,7 @@ function modelListUrl({ kind, baseUrl }: CallableProvider): string {
 
 function withQuery(url: string, { query, cursorParameter }: ModelListFacts, cursor: string | null): string {
   const parameters = new URLSearchParams(query)
-  // Of a server of no known vendor nobody knows the name: that of OpenAI's lists, or Anthropic's.
+  // The name of the cursor parameter is unknown for other vendors, so both OpenAI's and Anthropic's are sent.
   if (cursor !== null)
     for (const name of cursorParameter ? [cursorParameter] : ['after', 'after_id']) parameters.set(name, cursor)
   return parameters.size === 0 ? url : `${url}?${parameters.toString()}`

@@ -30,7 +30,7 @@ export interface ProviderUpdateInput extends EditInput, PassthroughRulesInput {
   readonly models?: readonly ProviderModelInput[] | null | undefined
 }
 
-/** Changes what is given; omitted members stay. The value is the provider's id. */
+/** Changes the given members; omitted members stay. The value is the provider's id. */
 export function updateProvider(
   control: ControlContext,
   actor: Actor,
@@ -70,8 +70,8 @@ function withUpdates(control: ControlContext, before: ProviderDraft, input: Prov
 }
 
 /**
- * What is stored goes to no host that it was not entered for: neither to another base URL nor, in the clear, to another
- * proxy. The values of headers are kept as secrets, and may be some.
+ * Throws unless stored secrets are given again for a new base URL, or for a new proxy over plain HTTP: a secret must not be sent to a
+ * host for which it was not entered. Header values are treated as secrets.
  */
 function requireSecretsAgain(before: ProviderDraft, after: ProviderDraft, input: ProviderUpdateInput): void {
   const isElsewhere = before.baseUrl !== after.baseUrl

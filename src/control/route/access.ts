@@ -18,7 +18,7 @@ export interface RouteAccessSetInput extends RouteCommandInput {
   readonly access: RouteAccessInput
 }
 
-/** Says who may call a route. The value is the route's id. */
+/** Sets who may call a route. The value is the route's id. */
 export function setRouteAccess(
   control: ControlContext,
   actor: Actor,
@@ -37,7 +37,7 @@ export function setRouteAccess(
   )
 }
 
-/** The access as it is stored; omitted: any authenticated key. Unknown ids are faults. */
+/** The stored form of the access; if omitted, any authenticated key. Unknown ids are faults. */
 export async function resolveAccess(
   change: Change,
   input: RouteAccessInput | null | undefined,
@@ -63,7 +63,7 @@ export async function resolveAccess(
   return { policy, userIds: sortedUnique(userIds), apiKeyIds: sortedUnique(apiKeyIds) }
 }
 
-/** As the database returns them, so that an identical set is seen to be identical. */
+/** The ids, sorted as the database returns them, so that equal sets compare equal. */
 function sortedUnique(ids: readonly string[]): string[] {
   return [...new Set(ids)].sort()
 }

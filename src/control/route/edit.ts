@@ -10,18 +10,18 @@ import type { Change, EditInput } from '../change/commit.ts'
 import { RefusalError, refuseInput } from '../kit/refusal.ts'
 import { requireRevision } from '../change/require-revision.ts'
 
-/** What every command on one route takes. */
+/** The input of every command that changes one route. */
 export interface RouteCommandInput extends EditInput {
   readonly route: Ref
 }
 
 export interface RouteEdit extends RouteCommandInput {
   readonly kind: RouteChangeKind
-  /** Where the members of this route stand in the arguments; by default `['input']`. */
+  /** The path in the arguments of the route's members; by default `['input']`. */
   readonly path?: readonly string[]
-  /** Where in the arguments a problem of the edited route lies; by default at the same place under `path`. */
+  /** The path in the arguments of a fault of the edited route; by default the fault's path under `path`. */
   readonly pathOf?: (problem: ConfigurationFault, after: RouteDraft) => readonly string[]
-  /** The route as it shall be. What is put into `faults` is told together with what is wrong with that route. */
+  /** Returns the route after the change. Faults that it adds to `faults` are thrown together with those of the route itself. */
   readonly edit: (before: RouteDraft, faults: FaultCollector) => RouteDraft | Promise<RouteDraft>
 }
 
@@ -61,7 +61,7 @@ export async function lockRoute(change: Change, ref: Ref, path: readonly string[
   return route
 }
 
-/** Throws what is in `faults` and what is wrong with the route. */
+/** Throws the collected faults together with those of the route. */
 function requireSoundOr(
   faults: FaultCollector,
   route: RouteDraft,
@@ -71,7 +71,7 @@ function requireSoundOr(
   faults.throwAny()
 }
 
-/** Throws what is wrong with a route as it shall be. `pathOf` tells where in the arguments a problem lies. */
+/** Throws the faults of a route after its change. `pathOf` gives the path of a fault in the arguments. */
 export function requireSound(route: RouteDraft, pathOf: (problem: ConfigurationFault) => readonly string[]): void {
   // Backends were looked up in this transaction; the compiler looks again.
   const problems = routeFaults(route, () => true)
@@ -86,7 +86,7 @@ export function requireSound(route: RouteDraft, pathOf: (problem: ConfigurationF
   )
 }
 
-/** Writes a changed route into its history and the audit log, and has it compiled. `labels` are those of its backends. */
+/** Records a changed route in its history and the audit log, and marks it to be compiled. `labels` are the labels of its backends. */
 export function record(
   change: Change,
   kind: RouteChangeKind,

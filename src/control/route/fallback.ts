@@ -37,7 +37,7 @@ export function setRouteFallback(
   )
 }
 
-/** The fallback as it is stored; backends that do not exist are faults. */
+/** The stored form of the fallback. Backends that do not exist are faults. */
 export async function resolveFallback(
   change: Change,
   input: RouteFallbackInput,

@@ -5,7 +5,7 @@ import { requireBackendIdOr } from '../backend/require-backend.ts'
 import type { FaultCollector } from '../kit/collect-faults.ts'
 import type { Change } from '../change/commit.ts'
 
-/** Weight of a target of which nothing is said. */
+/** The weight of a target if none is given. */
 export const defaultWeight = 100
 
 export interface RouteTargetInput {

@@ -52,7 +52,7 @@ async function restore(change: Change, route: RouteDraft, number: number): Promi
       triggers: state.fallback.triggers,
       maxAttempts: state.fallback.maxAttempts,
     },
-    // What a revision of an earlier version does not say stays as it is.
+    // Members that a revision of an earlier release does not have stay as they are.
     timeouts: { ...route.timeouts, ...state.timeouts },
     affinity: state.affinity ?? route.affinity,
     balancing: state.balancing ?? route.balancing,

@@ -21,14 +21,14 @@ export interface RouteTargetsSetInput extends RouteCommandInput {
   readonly targets: readonly RouteTargetInput[]
 }
 
-/** Replaces the list of targets; one whose backend was there before keeps its id. The value is the route's id. */
+/** Replaces the list of targets. A target whose backend was listed before keeps its id. The value is the route's id. */
 export function setRouteTargets(
   control: ControlContext,
   actor: Actor,
   input: RouteTargetsSetInput,
 ): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'routeTargetsSet', input }, (change) => {
-    // A problem's place is that in the caller's list, and the stored list has another order.
+    // Paths of faults refer to the caller's list; the stored list has another order.
     let listed: RouteDraft['targets'] = []
     return editRoute(change, {
       ...input,
@@ -48,7 +48,7 @@ export function setRouteTargets(
 function placeInList(path: readonly string[], stored: RouteDraft, listed: RouteDraft['targets']): readonly string[] {
   const [member, index, ...rest] = path
   if (member === 'fallback') {
-    // The fallback stays as it is: what stands in it now is one of the targets.
+    // The fallback is unchanged, so a fault in it means that one of its backends is now also a target.
     const backendId = stored.fallback?.backendIds[Number(rest[0])]
     return ['targets', String(listed.findIndex((target) => target.backendId === backendId)), 'backend']
   }
@@ -82,7 +82,7 @@ export async function addRouteTarget(
     const routeId = await editRoute(change, {
       ...input,
       kind: 'TARGETS_CHANGED',
-      // The new one is the last, and the only one that can be at fault.
+      // Only the new target, which is the last one, can be at fault.
       pathOf: ({ path }) => ['input', 'target', ...(path[0] === 'targets' ? path.slice(2) : ['backend'])],
       edit: async (route) => {
         const backendId = await requireBackendId(change, input.target.backend, ['input', 'target', 'backend'])
@@ -102,7 +102,7 @@ export interface RouteTargetReplaceInput extends RouteCommandInput {
   readonly backend: BackendRef
 }
 
-/** Puts another backend in a target's place, with its weight. The same backend again changes nothing. */
+/** Replaces a target by a new target with another backend and the same weight. The same backend again changes nothing. */
 export async function replaceRouteTarget(
   control: ControlContext,
   actor: Actor,
@@ -150,7 +150,7 @@ export function removeRouteTarget(
   )
 }
 
-/** The target of the route that the caller names. Throws `NOT_FOUND` at `path`. */
+/** The target that the caller names. Throws `NOT_FOUND` at `path`. */
 export async function requireTarget(
   change: Change,
   route: RouteDraft,
@@ -160,7 +160,7 @@ export async function requireTarget(
   return requireTargetAmong(await labelsOf(change, [route]), route, ref, path)
 }
 
-/** The same, if the labels of the route's backends are known. */
+/** Like `requireTarget`, with the known labels of the route's backends. */
 export function requireTargetAmong(
   labels: ReadonlyMap<string, string>,
   route: RouteDraft,
@@ -174,7 +174,7 @@ export function requireTargetAmong(
   return target
 }
 
-/** No two backends have the same. */
+/** The label of the backend that the reference names. Labels are unique. */
 function labelOf(ref: Exclude<TargetRef, { readonly id: string }>): string {
   if ('deployment' in ref) return ref.deployment.normalize('NFC')
   return `${ref.providerModel.provider.normalize('NFC')}/${ref.providerModel.model}`

@@ -9,7 +9,7 @@ import { refuseInput } from '../kit/refusal.ts'
 import { requireRevision } from '../change/require-revision.ts'
 import { requireTargetAmong, type TargetRef } from './targets.ts'
 
-/** Most routes that one call switches. */
+/** Most routes in one bulk call. */
 export const maxBulkChanges = 100
 
 export interface TargetWeightInput {
@@ -41,7 +41,7 @@ export interface RouteTrafficBulkSetInput extends ChangeInput {
   }[]
 }
 
-/** Switches many routes in one transaction, all or none. The value is the routes' ids, in the order of the changes. */
+/** Sets the weights of several routes in one transaction, all or none. The value is the routes' ids, in the order of the changes. */
 export function setRouteTrafficBulk(
   control: ControlContext,
   actor: Actor,
@@ -57,7 +57,7 @@ export function setRouteTrafficBulk(
   })
 }
 
-/** The weights of one route, and where in the arguments they stand. */
+/** The weights of one route, and their path in the arguments. */
 interface WeightsChange {
   readonly route: Ref
   readonly expectedRevision?: number | null | undefined
@@ -65,7 +65,10 @@ interface WeightsChange {
   readonly path: readonly string[]
 }
 
-/** The same number of statements for any number of routes. Returns their ids in the order of the changes. */
+/**
+ * Sets the weights with a number of statements that does not depend on the number of routes. Returns the routes' ids in the order of
+ * the changes.
+ */
 async function setWeights(change: Change, changes: readonly WeightsChange[]): Promise<string[]> {
   const routes = await lockRoutes(
     change.tx,

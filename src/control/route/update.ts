@@ -16,7 +16,7 @@ export interface RouteUpdateInput extends RouteCommandInput {
   readonly rewritesModel?: boolean | null | undefined
 }
 
-/** Changes what is given; omitted and null members stay. The value is the route's id. */
+/** Changes the given members; omitted and null members stay. The value is the route's id. */
 export function updateRoute(control: ControlContext, actor: Actor, input: RouteUpdateInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'routeUpdate', input }, (change) => {
     return editRoute(change, {

@@ -15,8 +15,8 @@ export interface UserDeleteInput extends EditInput {
 }
 
 /**
- * Removes a user with its keys, and both from the access of routes; the last active administrator and the owner of the last key
- * with the scope `ADMIN` stay. The value is the user's id.
+ * Removes a user and its keys, also from the access of routes. The last active administrator and the owner of the last key with the
+ * scope `ADMIN` cannot be removed. The value is the user's id.
  */
 export function removeUser(control: ControlContext, actor: Actor, input: UserDeleteInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'userDelete', input }, (change) =>
@@ -27,7 +27,7 @@ export function removeUser(control: ControlContext, actor: Actor, input: UserDel
         const user = await lockUser(change, input.id)
         requireRevision(user, input.expectedRevision)
         await requireAnother(change, user, 'id')
-        // Both are locked, so no route can take them into its access after this.
+        // User and keys are locked, so no route can add them to its access after this.
         const apiKeys = await lockApiKeysOfOwner(change.tx, user.id)
         await removeFromAccess(change, user, apiKeys)
         await dropLimits(change, [user.id, ...apiKeys.map((apiKey) => apiKey.id)])

@@ -8,7 +8,7 @@ export async function lockUser(change: Change, id: string): Promise<UserDraft> {
   return user
 }
 
-/** Throws if no other user is an active administrator. Call it where the administration is kept: see `keepAdministration`. */
+/** Throws if no other user is an active administrator. Call it within `keepAdministration`. */
 export async function requireAnother(change: Change, user: UserDraft, member: string): Promise<void> {
   const administrators = await listActiveAdministrators(change.tx)
   if (administrators.length > 1 || administrators[0] !== user.id) return

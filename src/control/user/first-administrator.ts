@@ -19,25 +19,25 @@ import { addUser } from './create.ts'
 
 const administratorName = 'admin'
 
-/** What a start did about the administrator's key. */
+/** The result of the check for an administrator at the start of a process. */
 export type FirstAdministrator =
-  /** The first start: this key was made, and is shown this once. */
+  /** The first start: this key was created, and is shown only once. */
   | { readonly kind: 'made'; readonly secret: string }
-  /** The key of the environment is an administrator's. */
+  /** The key from the environment is the key of an administrator. */
   | { readonly kind: 'given' }
-  /** The key of the environment is not accepted. */
+  /** The key from the environment cannot be used. */
   | { readonly kind: 'unusable'; readonly reason: string }
-  /** There is a key that can administer already, and the environment names none. */
+  /** A key with the scope `ADMIN` exists, and the environment names none. */
   | { readonly kind: 'existing' }
-  /** There are users, but no key that can administer, and the environment names none. */
+  /** Users exist, but no key with the scope `ADMIN`, and the environment names none. */
   | { readonly kind: 'none' }
 
 /**
- * Sees to it that somebody can administer: on an empty database makes the user `admin` with a key of all scopes. `adminKey`,
- * if given, is that key, and stays one on every later start; when it changes, the earlier key of the environment is revoked.
- * A key that was revoked by hand stays revoked, so that a restart does not bring a leaked one back.
+ * Ensures that an administrator exists: on an empty database creates the user `admin` with a key of all scopes. If `adminKey` is given,
+ * it is that key on every start; when it changes, the earlier key from the environment is revoked. A key that an operator revoked stays
+ * revoked, so that a restart does not re-enable a leaked key.
  *
- * Any number of processes may do this at once.
+ * Any number of processes may run this at the same time.
  */
 export async function ensureFirstAdministrator(
   control: ControlContext,
@@ -51,7 +51,7 @@ export async function ensureFirstAdministrator(
   })
 }
 
-/** Makes a key with all scopes for an administrator, who is made too if there is none. Returns its secret. */
+/** Creates a key with all scopes for an administrator, who is created too if there is none. Returns the secret. */
 export function createAdministratorKey(control: ControlContext): Promise<string> {
   return bootstrap(control, 'create-key', (change) => makeKey(change, 'create-key'))
 }
@@ -60,7 +60,7 @@ async function bootstrap<T>(control: ControlContext, name: string, work: (change
   const actor: Actor = { id: `system:${name}`, label: name, userId: null, role: 'ADMIN', scopes: new Set(apiKeyScopes) }
   const options = { actor, action: name, input: { waitFor: 'COMMITTED' } } as const
   const answer = await commitChange(control, options, async (change) => {
-    // Of several processes that start at once the second sees what the first has made.
+    // With the lock, the second of several starting processes sees what the first one has created.
     await lockConfigVersion(change.tx)
     return work(change)
   })

@@ -17,8 +17,8 @@ export interface UserUpdateInput extends EditInput {
 }
 
 /**
- * Changes what is given; omitted and null members stay. The keys of a user that is not active are refused at once. The
- * last active administrator stays one, and so does the owner of the last key with the scope `ADMIN`. The value is the user's id.
+ * Changes the given members; omitted and null members stay. The keys of a user that is not active are refused at once. The last active
+ * administrator, and the owner of the last key with the scope `ADMIN`, must stay an active administrator. The value is the user's id.
  */
 export function updateUser(control: ControlContext, actor: Actor, input: UserUpdateInput): Promise<Answer<string>> {
   return commitChange(control, { actor, action: 'userUpdate', input }, async (change) => {
