@@ -49,6 +49,8 @@ export class AttemptGate {
   readonly #demand: RequestDemand
   /** The caller's budget that left backends out; null: none did. */
   #exhausted: BudgetBucket | null = null
+  /** Backends that had no room when their attempt came, by id; null: none. What the database said then may be old when the client is told. */
+  #refused: Map<string, BackendLimit> | null = null
 
   constructor(context: GatewayContext, request: GateRequest) {
     this.#context = context
@@ -72,20 +74,30 @@ export class AttemptGate {
   }
 
   #pay(backend: Backend, rate: RateEntry | null): AttemptEntry | null | Promise<AttemptEntry | null> {
-    if (rate !== null && !(rate instanceof RateHold)) return { reason: 'RATE_LIMITED', refusal: null }
+    if (rate !== null && !(rate instanceof RateHold))
+      return this.#refuse(backend, { reason: 'RATE_LIMITED', retryAfterMs: rate.retryAfterMs }, null)
     const reservations = this.#reservationsFor(backend)
     if (reservations.length === 0) return rate && new AttemptHold(rate, null)
     const money = this.#context.budgets!.enter(reservations)
-    return money instanceof Promise ? money.then((late) => this.#paid(rate, late)) : this.#paid(rate, money)
+    return money instanceof Promise
+      ? money.then((late) => this.#paid(backend, rate, late))
+      : this.#paid(backend, rate, money)
   }
 
-  #paid(rate: RateHold | null, money: MoneyHold | BudgetBucket): AttemptEntry {
+  #paid(backend: Backend, rate: RateHold | null, money: MoneyHold | BudgetBucket): AttemptEntry {
     if (money instanceof MoneyHold) return new AttemptHold(rate, money)
     rate?.giveBack()
     const isCallers = isOfCaller(money)
     if (isCallers) this.#exhausted = money
     const refuses = isCallers && money.budget.onExhausted === 'REFUSE'
-    return { reason: 'BUDGET_EXHAUSTED', refusal: refuses ? insufficientQuota(money) : null }
+    const limit = { reason: 'BUDGET_EXHAUSTED', retryAfterMs: untilNextMs(money) } as const
+    return this.#refuse(backend, limit, refuses ? insufficientQuota(money) : null)
+  }
+
+  #refuse({ id }: Backend, limit: BackendLimit, refusal: Fault | null): AttemptRefusal {
+    this.#refused ??= new Map()
+    this.#refused.set(id, limit)
+    return { reason: limit.reason, refusal }
   }
 
   /** In the budgets of the caller, the route and the backend. */
@@ -116,6 +128,8 @@ export class AttemptGate {
   }
 
   #limitOf(backend: Backend): BackendLimit | null {
+    const refused = this.#refused?.get(backend.id)
+    if (refused) return refused
     const { rates } = this.#context
     const { snapshot, route, reply } = this.#request
     const limits = rates?.ofBackend(snapshot, backend, reply.usage.caller, route) ?? null

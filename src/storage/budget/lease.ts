@@ -3,7 +3,7 @@ import type { BudgetAnswer, BudgetLeaseRequest } from '../../routing/limits/budg
 import { addDecimals } from '../../routing/usage/decimal.ts'
 import type { Budget } from '../../routing/limits/limit.ts'
 import type { Db, Tx } from '../database/db.ts'
-import { spentInBucket } from './spent.ts'
+import { spentInBuckets } from './spent.ts'
 
 /** Who takes a turn. */
 export interface BudgetLessee {
@@ -28,11 +28,24 @@ export async function leaseBudgets(
 ): Promise<BudgetAnswer[]> {
   return await db.transaction().execute(async (tx) => {
     await lockBuckets(tx, asks)
-    const rows = []
-    for (const [number, ask] of asks.entries())
-      rows.push({ ...rowOf(ask, number), spent: await spentInBucket(tx, ask) })
+    const spent = await readSpent(tx, asks)
+    const rows = asks.map((ask, number) => ({ ...rowOf(ask, number), spent: spent.get(ask) }))
     return await grant(tx, lessee, rows, leaseMs)
   })
+}
+
+/** One statement for each budget and period, however many parts of it are asked for. */
+async function readSpent(
+  tx: Tx,
+  asks: readonly BudgetLeaseRequest[],
+): Promise<ReadonlyMap<BudgetLeaseRequest, string>> {
+  const spent = new Map<BudgetLeaseRequest, string>()
+  const sameBudget = Map.groupBy(asks, ({ budget, periodStartMs }) => `${budget.id} ${periodStartMs}`)
+  for (const parts of sameBudget.values()) {
+    const costs = await spentInBuckets(tx, { ...parts[0]!, buckets: parts.map(({ bucket }) => bucket) })
+    for (const ask of parts) spent.set(ask, costs.get(ask.bucket)!)
+  }
+  return spent
 }
 
 /** In the order of their keys, so that gateways which race cannot wait in a circle. */

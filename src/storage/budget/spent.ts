@@ -21,6 +21,7 @@ export interface SpentAmount {
 
 /** Most values of the dimensions that are told apart. */
 const maxGroups = 10_000
+const allGroups = 2_147_483_647
 
 /** Of ids alone. */
 type IdFilter = { -readonly [K in keyof UsageFilter as K extends `${string}Ids` ? K : never]: UsageFilter[K] }
@@ -52,13 +53,14 @@ async function listSpentBy(
   per: readonly LimitDimension[],
   filter: UsageFilter,
   range: Range,
+  limit = maxGroups,
 ): Promise<SpentAmount[]> {
   const query: UsageSelection = {
     range,
     bucket: 'ALL',
     groupBy: per,
     filter,
-    limit: maxGroups,
+    limit,
     withPercentiles: false,
   }
   const parts = await partsOf(db, query)
@@ -81,7 +83,7 @@ async function listSpentBy(
     from part
     group by ids
     order by coalesce(sum(cost), 0) desc, ids
-    limit ${maxGroups}`.execute(db)
+    limit ${limit}`.execute(db)
   return rows.length === 0 && per.length === 0 ? nothing : rows
 }
 
@@ -106,24 +108,28 @@ function filterOf(subject: LimitSubject): IdFilter {
 /** Of a period without an end: behind any record. */
 const farAwayMs = Date.UTC(9999, 0)
 
-/** What one part of a budget has cost in a period: USD, an exact decimal. */
-export async function spentInBucket(
+/** Parts of one budget in one period. */
+export interface BudgetParts extends Pick<BudgetLeaseRequest, 'budget' | 'periodStartMs' | 'periodEndMs'> {
+  /** See `bucketKey`. */
+  readonly buckets: readonly string[]
+}
+
+/** What parts of a budget have cost in a period, by their buckets: USD, exact decimals. In one statement, however many they are. */
+export async function spentInBuckets(
   db: Db,
-  {
-    budget,
-    bucket,
-    periodStartMs,
-    periodEndMs,
-  }: Pick<BudgetLeaseRequest, 'budget' | 'bucket' | 'periodStartMs' | 'periodEndMs'>,
-): Promise<string> {
+  { budget, periodStartMs, periodEndMs, buckets }: BudgetParts,
+): Promise<ReadonlyMap<string, string>> {
   const range = { from: periodStartMs, to: periodEndMs ?? farAwayMs }
-  const ids = bucket === '' ? [] : bucket.split(' ')
-  const known = ids.flatMap((id, i) => (id === noId ? [] : [{ dimension: budget.per[i]!, id }]))
+  const parts = buckets.map((bucket) => (bucket === '' ? [] : bucket.split(' ')))
   const filter = { ...filterOf(budget.subject) }
-  for (const { dimension, id } of known) filter[idsFilterOf[dimension]] = [id]
-  if (known.length === ids.length) return (await listSpentBy(db, [], filter, range))[0]!.cost
-  const groups = await listSpentBy(db, budget.per, filter, range)
-  return groups.find((group) => group.ids.every((id, i) => (id ?? noId) === ids[i]))?.cost ?? '0'
+  for (const [i, dimension] of budget.per.entries()) {
+    const ids = parts.map((part) => part[i]!)
+    // What has no id cannot be filtered by: then all values are read.
+    if (!ids.includes(noId)) filter[idsFilterOf[dimension]] = [...new Set(ids)]
+  }
+  const spent = await listSpentBy(db, budget.per, filter, range, allGroups)
+  const costs = new Map(spent.map(({ ids, cost }) => [ids.map((id) => id ?? noId).join(' '), cost]))
+  return new Map(buckets.map((bucket) => [bucket, costs.get(bucket) ?? '0']))
 }
 
 const idsFilterOf = { API_KEY: 'apiKeyIds', USER: 'userIds', ROUTE: 'routeIds' } as const

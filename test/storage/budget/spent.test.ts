@@ -1,9 +1,14 @@
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { addDecimals } from '../../../src/routing/usage/decimal.ts'
-import { type LimitDimension, limitDimensions, type LimitSubject } from '../../../src/routing/limits/limit.ts'
+import {
+  type Budget,
+  type LimitDimension,
+  limitDimensions,
+  type LimitSubject,
+} from '../../../src/routing/limits/limit.ts'
 import { endedAtMs, type UsageRecord } from '../../../src/routing/usage/record.ts'
-import { listSpent, type SpentAmount } from '../../../src/storage/budget/spent.ts'
+import { listSpent, type SpentAmount, spentInBuckets } from '../../../src/storage/budget/spent.ts'
 import type { Database } from '../../../src/storage/database/database.ts'
 import { insertUsageRecords } from '../../../src/storage/usage/ledger/insert.ts'
 import { openTestDatabase } from '../../support/database.ts'
@@ -97,6 +102,39 @@ test('what was spent is the sum of the records to the last digit, whatever the r
     { numRuns: 150 },
   )
 })
+
+test('what parts of a budget have cost is what their groups have, those without a key or a record included', async () => {
+  const dimensions = fc.shuffledSubarray([...limitDimensions])
+  const values = { API_KEY: ['key_0', 'key_1', 'key_9', '-'], USER: ['usr_0', 'usr_1', '-'], ROUTE: ['rte_0', '-'] }
+  await fc.assert(
+    fc.asyncProperty(fc.constantFrom(...subjects), dimensions, instant, instant, async (subject, per, a, b) => {
+      const [periodStartMs, periodEndMs] = [Math.min(a, b), Math.max(a, b)]
+      const buckets = per
+        .reduce<string[][]>((rows, one) => rows.flatMap((row) => values[one].map((id) => [...row, id])), [[]])
+        .map((ids) => ids.join(' '))
+      const budget: Budget = { ...anyBudget, subject, per }
+      const costs = await spentInBuckets(database.db, { budget, periodStartMs, periodEndMs, buckets })
+      const groups = await listInView({ subject, per }, { from: periodStartMs, to: periodEndMs })
+      const known = new Map(groups.map(({ ids, cost }) => [ids.map((id) => id ?? '-').join(' '), cost]))
+      expect(costs).toEqual(new Map(buckets.map((bucket) => [bucket, known.get(bucket) ?? '0'])))
+    }),
+    { numRuns: 60 },
+  )
+})
+
+const anyBudget: Budget = {
+  id: 'bud_1',
+  revision: 1,
+  subject: { kind: 'INSTALLATION' },
+  per: [],
+  amount: '1',
+  period: 'MONTH',
+  timeZone: 'UTC',
+  warnAt: [],
+  onExhausted: 'REFUSE',
+  unpricedReserve: null,
+  raise: null,
+}
 
 test('a group has the names of its last request', async () => {
   const range = { from: start, to: start + 2 * spanMs }
