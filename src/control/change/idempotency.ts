@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { getIdempotentResult, insertIdempotencyKey, setIdempotentResult } from '../../storage/change/idempotency-key.ts'
-import { hasObject } from '../../storage/database/has-object.ts'
+import { hasObject } from '../../storage/config/has-object.ts'
 import type { Change, CreateInput } from './commit.ts'
 import { refuseInput, refuseOperation } from '../kit/refusal.ts'
 

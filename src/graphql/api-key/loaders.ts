@@ -9,3 +9,5 @@ export function apiKeyLoaders(db: Db) {
     routesOfApiKey: byParent(db, listRoutesOfApiKeys, (row) => row.api_key_id),
   }
 }
+
+export const apiKeyPayloadParts = { apiKey: ['apiKey', 'routesOfApiKey'] } as const

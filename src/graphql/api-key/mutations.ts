@@ -7,7 +7,7 @@ import { ApiKeyCreateInput, ApiKeyRevokeInput, ApiKeyRotateInput, ApiKeyUpdateIn
 import { managesKeys } from '../kit/authorisation.ts'
 import { builder } from '../schema/builder.ts'
 import { MutationPayloadRef, runCommand } from '../kit/payload.ts'
-import { ApiKeyRef } from '../schema/refs.ts'
+import { ApiKeyRef } from './ref.ts'
 
 const ApiKeyPayload = builder.objectRef<Answer<string>>('ApiKeyPayload').implement({
   description: 'The answer to a change of a key.',

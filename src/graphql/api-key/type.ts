@@ -11,7 +11,10 @@ import type { UserRow } from '../../storage/user/read.ts'
 import type { GraphQLContext } from '../kit/context.ts'
 import { ApiKeyScope, ApiKeyState } from './enums.ts'
 import { fault } from '../kit/fault.ts'
-import { ApiKeyRef, NodeRef, RouteRef, UserRef, VersionedRef } from '../schema/refs.ts'
+import { ApiKeyRef } from './ref.ts'
+import { NodeRef, VersionedRef } from '../schema/refs.ts'
+import { RouteRef } from '../route/ref.ts'
+import { UserRef } from '../user/ref.ts'
 
 builder.objectType(ApiKeyRef, {
   description: 'A key of this platform. Only its hash is stored.',

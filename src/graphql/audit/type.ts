@@ -5,7 +5,8 @@ import { administers, mayReadAudit, readsAudit, requireAuditReader } from '../ki
 import { builder } from '../schema/builder.ts'
 import { connect, connectionType, pageArgs, pageCost } from '../kit/connection.ts'
 import { loadNode } from '../schema/node.ts'
-import { AuditEntryRef, NodeRef } from '../schema/refs.ts'
+import { AuditEntryRef } from './ref.ts'
+import { NodeRef } from '../schema/refs.ts'
 import { requireForwards, TimeRangeInput } from '../usage/input.ts'
 
 const AuditChangeRef = builder.objectRef<AuditChange>('AuditChange').implement({

@@ -1,4 +1,4 @@
-import { requestRulesOf } from '../../storage/config/load.ts'
+import { requestRulesOf } from '../../storage/backend/request-rules.ts'
 import type { RequestRulesColumns } from '../../storage/backend/tables.ts'
 import { builder } from '../schema/builder.ts'
 

@@ -1,6 +1,6 @@
 import { engineOperations, listKnownOperations, providerOperations } from '../../routing/vendors/backend-operations.ts'
 import { typeOfId } from '../../routing/config/object-id.ts'
-import { pricingOf } from '../../storage/config/pricing-columns.ts'
+import { pricingOf } from '../../storage/backend/pricing-columns.ts'
 import { readsConfig } from '../kit/authorisation.ts'
 import { builder } from '../schema/builder.ts'
 import { connect, pageArgs, pageCost } from '../kit/connection.ts'
@@ -10,7 +10,8 @@ import { ServingState } from '../kit/enums.ts'
 import { fault } from '../kit/fault.ts'
 import { BackendHealthRef, worstHealth } from './health.ts'
 import { ModelPricingRef } from './pricing.ts'
-import { type BackendRow, NodeRef, RouteBackendRef } from '../schema/refs.ts'
+import { type BackendRow, RouteBackendRef } from './ref.ts'
+import { NodeRef } from '../schema/refs.ts'
 import { RouteConnection } from '../route/connection.ts'
 
 builder.interfaceType(RouteBackendRef, {

@@ -4,7 +4,7 @@ import type { ProviderRow } from '../../storage/provider/read.ts'
 import { builder } from '../schema/builder.ts'
 import type { GraphQLContext } from '../kit/context.ts'
 import { BackendWarningCode } from './enums.ts'
-import { DeploymentEndpointRef } from '../schema/refs.ts'
+import { DeploymentEndpointRef } from '../deployment/ref.ts'
 
 export const BackendWarningRef = builder.objectRef<BackendWarning>('BackendWarning').implement({
   description: 'Why a backend will probably not answer.',

@@ -17,7 +17,7 @@ import { openSubscription, type SubscriptionQueue, valueOfEvent } from '../kit/s
 import { type LimitVisibility, seesLimit, limitVisibilityOf, visibleIds } from '../limit/visibility.ts'
 import { builder } from '../schema/builder.ts'
 import type { Values } from '../schema/enum-values.ts'
-import { BudgetRef } from '../schema/refs.ts'
+import { BudgetRef } from './ref.ts'
 import { BudgetStateRef, type BudgetStateRow, listBudgetStates } from './state.ts'
 
 const BudgetChangeKind = builder.enumType('BudgetChangeKind', {

@@ -8,3 +8,5 @@ export function budgetLoaders(db: Db) {
     budget: byId(db, listBudgetsByIds),
   }
 }
+
+export const budgetPayloadParts = { budget: ['budget'] } as const

@@ -6,7 +6,7 @@ import type { Answer } from '../../control/kit/context.ts'
 import { writesConfig } from '../kit/authorisation.ts'
 import { builder } from '../schema/builder.ts'
 import { DeletePayload, MutationPayloadRef, runCommand } from '../kit/payload.ts'
-import { BudgetRef } from '../schema/refs.ts'
+import { BudgetRef } from './ref.ts'
 import { BudgetCreateInput, BudgetDeleteInput, BudgetRaiseInput, BudgetUpdateInput } from './input.ts'
 
 const BudgetPayload = builder.objectRef<Answer<string>>('BudgetPayload').implement({

@@ -2,7 +2,8 @@ import { seesConfig, seesUpstreams } from '../kit/authorisation.ts'
 import { builder } from '../schema/builder.ts'
 import { ServingState } from '../kit/enums.ts'
 import { BackendHealthRef } from '../backend/health.ts'
-import { DeploymentEndpointRef, DeploymentRef, NodeRef } from '../schema/refs.ts'
+import { DeploymentEndpointRef, DeploymentRef } from './ref.ts'
+import { NodeRef } from '../schema/refs.ts'
 
 builder.objectType(DeploymentEndpointRef, {
   description: 'One replica of a deployment.',

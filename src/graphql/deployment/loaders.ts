@@ -12,3 +12,5 @@ export function deploymentLoaders(db: Db) {
     probesOfDeployment: byParent(db, listDeploymentProbes, (row) => row.deployment_id),
   }
 }
+
+export const deploymentPayloadParts = { deployment: ['deployment', 'endpointsOfDeployment'] } as const

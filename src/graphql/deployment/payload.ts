@@ -3,7 +3,8 @@ import { findRouteCreatedWith } from '../../storage/route/read.ts'
 import { BackendWarningRef, warningsOfDeployment } from '../backend/warning.ts'
 import { builder } from '../schema/builder.ts'
 import { MutationPayloadRef } from '../kit/payload.ts'
-import { DeploymentRef, RouteRef } from '../schema/refs.ts'
+import { DeploymentRef } from './ref.ts'
+import { RouteRef } from '../route/ref.ts'
 
 /** The payload of a command whose value is the deployment's id. */
 export const DeploymentPayload = builder.objectRef<Answer<string>>('DeploymentPayload').implement({

@@ -12,7 +12,9 @@ import { DeploymentEngine, LoadBalancing } from './enums.ts'
 import { HealthCheckRef } from '../backend/health-check.ts'
 import { DeploymentRefInput } from '../kit/references-input.ts'
 import { BackendRequestRulesRef } from '../backend/request-rules.ts'
-import { DeploymentEndpointRef, DeploymentRef, NodeRef, RouteBackendRef, VersionedRef } from '../schema/refs.ts'
+import { DeploymentEndpointRef, DeploymentRef } from './ref.ts'
+import { NodeRef, VersionedRef } from '../schema/refs.ts'
+import { RouteBackendRef } from '../backend/ref.ts'
 
 const DeploymentQueue = builder.objectRef<{ maxWaiting: number; maxWaitMs: number }>('DeploymentQueue').implement({
   description:

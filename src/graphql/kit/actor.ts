@@ -3,7 +3,9 @@ import type { ApiKeyRow } from '../../storage/api-key/read.ts'
 import type { UserRow } from '../../storage/user/read.ts'
 import { builder } from '../schema/builder.ts'
 import type { GraphQLContext } from './context.ts'
-import { ApiKeyRef, SystemActorRef, type SystemActorRow, UserRef } from '../schema/refs.ts'
+import { ApiKeyRef } from '../api-key/ref.ts'
+import { SystemActorRef, type SystemActorRow } from '../audit/ref.ts'
+import { UserRef } from '../user/ref.ts'
 
 const systemPrefix = 'system:'
 

@@ -1,5 +1,5 @@
 import type { ObjectType } from '../../routing/config/object-id.ts'
-import type { NodeRow } from '../schema/refs.ts'
+import type { NodeRow } from './node-row.ts'
 import type { AnyScope } from './authorisation.ts'
 import type { GraphQLContext } from './context.ts'
 

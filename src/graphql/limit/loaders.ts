@@ -8,3 +8,5 @@ export function limitLoaders(db: Db) {
     rateLimit: byId(db, listRateLimitsByIds),
   }
 }
+
+export const limitPayloadParts = { rateLimit: ['rateLimit'] } as const

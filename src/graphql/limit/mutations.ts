@@ -5,7 +5,7 @@ import type { Answer } from '../../control/kit/context.ts'
 import { writesConfig } from '../kit/authorisation.ts'
 import { builder } from '../schema/builder.ts'
 import { DeletePayload, MutationPayloadRef, runCommand } from '../kit/payload.ts'
-import { RateLimitRef } from '../schema/refs.ts'
+import { RateLimitRef } from './ref.ts'
 import { RateLimitCreateInput, RateLimitDeleteInput, RateLimitUpdateInput } from './input.ts'
 
 const RateLimitPayload = builder.objectRef<Answer<string>>('RateLimitPayload').implement({

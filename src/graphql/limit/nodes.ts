@@ -3,7 +3,7 @@ import { rateLimitOf } from '../../storage/limit/load.ts'
 import { readsConfig } from '../kit/authorisation.ts'
 import type { GraphQLContext } from '../kit/context.ts'
 import type { NodeEntries } from '../kit/node-entry.ts'
-import type { NodeRow } from '../schema/refs.ts'
+import type { NodeRow } from '../kit/node-row.ts'
 import { seesLimit, limitVisibilityOf } from './visibility.ts'
 
 export const limitNodes: NodeEntries<'RateLimit' | 'Installation'> = {

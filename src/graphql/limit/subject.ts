@@ -4,17 +4,14 @@ import { builder } from '../schema/builder.ts'
 import type { GraphQLContext } from '../kit/context.ts'
 import { fault } from '../kit/fault.ts'
 import { loadNode } from '../schema/node.ts'
-import {
-  ApiKeyRef,
-  DeploymentRef,
-  InstallationRef,
-  NodeRef,
-  type NodeRow,
-  ProviderModelRef,
-  ProviderRef,
-  RouteRef,
-  UserRef,
-} from '../schema/refs.ts'
+import { ApiKeyRef } from '../api-key/ref.ts'
+import { DeploymentRef } from '../deployment/ref.ts'
+import { InstallationRef } from './ref.ts'
+import { NodeRef } from '../schema/refs.ts'
+import type { NodeRow } from '../kit/node-row.ts'
+import { ProviderModelRef, ProviderRef } from '../provider/ref.ts'
+import { RouteRef } from '../route/ref.ts'
+import { UserRef } from '../user/ref.ts'
 
 builder.objectType(InstallationRef, {
   description: 'The whole installation.',

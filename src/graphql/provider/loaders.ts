@@ -18,3 +18,7 @@ export function providerLoaders(db: Db) {
     headerNamesOfProvider: byParent(db, listHeaderNamesOfProviders, (row) => row.provider_id),
   }
 }
+
+export const providerPayloadParts = {
+  provider: ['provider', 'modelsOfProvider', 'credentialsOfProvider', 'headerNamesOfProvider'],
+} as const

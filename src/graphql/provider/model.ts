@@ -3,7 +3,9 @@ import { builder } from '../schema/builder.ts'
 import { suggestedContextTokens, suggestedPricing } from './price-suggestion.ts'
 import { ModelPricingRef } from '../backend/pricing.ts'
 import type { ProviderRow } from '../../storage/provider/read.ts'
-import { NodeRef, ProviderModelRef, ProviderRef, RouteBackendRef } from '../schema/refs.ts'
+import { NodeRef } from '../schema/refs.ts'
+import { ProviderModelRef, ProviderRef } from './ref.ts'
+import { RouteBackendRef } from '../backend/ref.ts'
 
 builder.objectType(ProviderModelRef, {
   description: 'One model as one provider serves it.',

@@ -2,7 +2,7 @@ import type { Answer } from '../../control/kit/context.ts'
 import { BackendWarningRef, warningsOfProvider } from '../backend/warning.ts'
 import { builder } from '../schema/builder.ts'
 import { MutationPayloadRef } from '../kit/payload.ts'
-import { ProviderRef } from '../schema/refs.ts'
+import { ProviderRef } from './ref.ts'
 
 /** The payload of a command whose value is the provider's id. */
 export const ProviderPayload = builder.objectRef<Answer<string>>('ProviderPayload').implement({

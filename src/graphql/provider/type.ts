@@ -10,7 +10,8 @@ import { BackendHealthRef, worstHealth } from '../backend/health.ts'
 import { ProviderCredentialRef } from './credential.ts'
 import { ProviderRefInput } from '../kit/references-input.ts'
 import { BackendRequestRulesRef } from '../backend/request-rules.ts'
-import { NodeRef, ProviderModelRef, ProviderRef, VersionedRef } from '../schema/refs.ts'
+import { NodeRef, VersionedRef } from '../schema/refs.ts'
+import { ProviderModelRef, ProviderRef } from './ref.ts'
 
 builder.objectType(ProviderRef, {
   description:

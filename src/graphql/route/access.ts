@@ -1,7 +1,8 @@
 import type { RouteRow } from '../../storage/route/write.ts'
 import { builder } from '../schema/builder.ts'
 import { AccessPolicy } from './enums.ts'
-import { ApiKeyRef, UserRef } from '../schema/refs.ts'
+import { ApiKeyRef } from '../api-key/ref.ts'
+import { UserRef } from '../user/ref.ts'
 
 export const RouteAccessRef = builder.objectRef<RouteRow>('RouteAccess').implement({
   description: 'Who may call a route.',

@@ -3,7 +3,8 @@ import { readsConfig } from '../kit/authorisation.ts'
 import { getBackend } from '../backend/type.ts'
 import { builder } from '../schema/builder.ts'
 import { TargetAvailability } from './enums.ts'
-import { RouteBackendRef, RouteRef, RouteTargetRef } from '../schema/refs.ts'
+import { RouteBackendRef } from '../backend/ref.ts'
+import { RouteRef, RouteTargetRef } from './ref.ts'
 import { RouteExplainInput } from './input.ts'
 
 const RouteCandidate = builder.objectRef<ExplainedCandidate>('RouteCandidate').implement({

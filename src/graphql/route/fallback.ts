@@ -2,7 +2,7 @@ import type { RouteRow } from '../../storage/route/write.ts'
 import { getBackend } from '../backend/type.ts'
 import { builder } from '../schema/builder.ts'
 import { FallbackTrigger } from './enums.ts'
-import { RouteBackendRef } from '../schema/refs.ts'
+import { RouteBackendRef } from '../backend/ref.ts'
 
 /** The fallback of a route that has one. */
 export const RouteFallbackRef = builder.objectRef<RouteRow>('RouteFallback').implement({

@@ -32,9 +32,11 @@ const noDestinations: RouteDestinations = { targets: [], fallbackBackendIds: [] 
 function destinationsOf(db: Db): DataLoader<string, RouteDestinations> {
   return new DataLoader(
     async (routeIds) => {
-      const arrows = await listDestinationsOfRoutes(db, routeIds)
-      return routeIds.map((id) => arrows.get(id) ?? noDestinations)
+      const destinations = await listDestinationsOfRoutes(db, routeIds)
+      return routeIds.map((id) => destinations.get(id) ?? noDestinations)
     },
     { maxBatchSize },
   )
 }
+
+export const routePayloadParts = { route: ['route', 'destinationsOfRoute'] } as const

@@ -2,7 +2,7 @@ import type { Answer } from '../../control/kit/context.ts'
 import type { RouteAndTarget } from '../../control/route/targets.ts'
 import { builder } from '../schema/builder.ts'
 import { MutationPayloadRef } from '../kit/payload.ts'
-import { RouteRef, RouteTargetRef } from '../schema/refs.ts'
+import { RouteRef, RouteTargetRef } from './ref.ts'
 
 /** The payload of a command whose value is the route's id. */
 export const RoutePayload = builder.objectRef<Answer<string>>('RoutePayload').implement({

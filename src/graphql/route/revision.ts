@@ -6,7 +6,9 @@ import { builder } from '../schema/builder.ts'
 import { connectionType } from '../kit/connection.ts'
 import { RouteChangeKind } from './enums.ts'
 import { fault } from '../kit/fault.ts'
-import { NodeRef, RouteBackendRef, RouteRef, RouteRevisionRef } from '../schema/refs.ts'
+import { NodeRef } from '../schema/refs.ts'
+import { RouteBackendRef } from '../backend/ref.ts'
+import { RouteRef, RouteRevisionRef } from './ref.ts'
 
 const RouteRevisionTarget = builder.objectRef<RouteRevisionState['targets'][number]>('RouteRevisionTarget').implement({
   description: 'A target as it was, readable after a deletion.',

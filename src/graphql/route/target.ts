@@ -6,7 +6,9 @@ import { getBackend } from '../backend/type.ts'
 import { builder } from '../schema/builder.ts'
 import type { GraphQLContext } from '../kit/context.ts'
 import { TargetAvailability } from './enums.ts'
-import { NodeRef, RouteBackendRef, RouteRef, RouteTargetRef } from '../schema/refs.ts'
+import { NodeRef } from '../schema/refs.ts'
+import { RouteBackendRef } from '../backend/ref.ts'
+import { RouteRef, RouteTargetRef } from './ref.ts'
 
 builder.objectType(RouteTargetRef, {
   description: 'A weighted share of a route.',

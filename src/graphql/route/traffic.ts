@@ -3,7 +3,8 @@ import { builder } from '../schema/builder.ts'
 import { DivergenceReason } from './enums.ts'
 import { PercentilesRef } from '../kit/percentiles.ts'
 import type { RouteTrafficReport, TargetTrafficReport } from '../../routing/traffic/window.ts'
-import { RouteBackendRef, RouteRef, RouteTargetRef } from '../schema/refs.ts'
+import { RouteBackendRef } from '../backend/ref.ts'
+import { RouteRef, RouteTargetRef } from './ref.ts'
 
 const TargetTraffic = builder.objectRef<TargetTrafficReport>('TargetTraffic').implement({
   description: 'Traffic of one target, or of one fallback backend, over the window.',

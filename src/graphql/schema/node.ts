@@ -13,7 +13,8 @@ import { routeNodes } from '../route/nodes.ts'
 import { usageNodes } from '../usage/nodes.ts'
 import { userNodes } from '../user/nodes.ts'
 import { builder } from './builder.ts'
-import { NodeRef, type NodeRow } from './refs.ts'
+import { NodeRef } from './refs.ts'
+import type { NodeRow } from '../kit/node-row.ts'
 
 const maxNodes = 100
 

@@ -12,15 +12,12 @@ import { builder } from '../schema/builder.ts'
 import { RequestOutcome, UsageBucket, UsageDimension } from './enums.ts'
 import { badUserInput } from '../kit/fault.ts'
 import { PercentilesRef } from '../kit/percentiles.ts'
-import {
-  ApiKeyRef,
-  DeploymentRef,
-  ProviderRef,
-  RouteBackendRef,
-  RouteRef,
-  RouteTargetRef,
-  UserRef,
-} from '../schema/refs.ts'
+import { ApiKeyRef } from '../api-key/ref.ts'
+import { DeploymentRef } from '../deployment/ref.ts'
+import { ProviderRef } from '../provider/ref.ts'
+import { RouteBackendRef } from '../backend/ref.ts'
+import { RouteRef, RouteTargetRef } from '../route/ref.ts'
+import { UserRef } from '../user/ref.ts'
 import { isAnySelected } from '../kit/selected-fields.ts'
 import { reversedRange, TimeRangeInput, UsageFilterInput } from './input.ts'
 import { visibleUsage } from './visibility.ts'

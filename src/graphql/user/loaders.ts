@@ -11,3 +11,5 @@ export function userLoaders(db: Db) {
     apiKeyCountOfUser: countsOf(db, countApiKeysOfUsers),
   }
 }
+
+export const userPayloadParts = { user: ['user'] } as const

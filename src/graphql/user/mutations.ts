@@ -5,7 +5,7 @@ import { updateUser } from '../../control/user/update.ts'
 import { administers } from '../kit/authorisation.ts'
 import { builder } from '../schema/builder.ts'
 import { DeletePayload, MutationPayloadRef, runCommand } from '../kit/payload.ts'
-import { UserRef } from '../schema/refs.ts'
+import { UserRef } from './ref.ts'
 import { UserCreateInput, UserDeleteInput, UserUpdateInput } from './input.ts'
 
 const UserPayload = builder.objectRef<Answer<string>>('UserPayload').implement({

@@ -9,7 +9,8 @@ import { connect, connectionType, pageArgs, pageCost } from '../kit/connection.t
 import { ServingState } from '../kit/enums.ts'
 import { UserRole } from './enums.ts'
 import { UserRefInput } from '../kit/references-input.ts'
-import { NodeRef, UserRef, VersionedRef } from '../schema/refs.ts'
+import { NodeRef, VersionedRef } from '../schema/refs.ts'
+import { UserRef } from './ref.ts'
 
 builder.objectType(UserRef, {
   description: 'A person or a team that owns keys.',

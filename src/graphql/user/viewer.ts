@@ -3,7 +3,7 @@ import { ActorRef, loadActor } from '../kit/actor.ts'
 import { builder } from '../schema/builder.ts'
 import { ApiKeyScope } from '../api-key/enums.ts'
 import { fault } from '../kit/fault.ts'
-import { ViewerRef } from '../schema/refs.ts'
+import { ViewerRef } from './ref.ts'
 
 builder.objectType(ViewerRef, {
   description: 'The caller.',

@@ -1,7 +1,3 @@
-/**
- * The configuration as it is written down: plain rows, secrets decrypted, no derived values. Storage returns it, `compile`
- * makes the snapshot of it.
- */
 import type {
   AccessPolicy,
   ApiKeyScope,
@@ -16,6 +12,7 @@ import type {
 } from './vocabulary.ts'
 import type { Budget, RateLimit } from '../limits/limit.ts'
 import type { ProviderKind } from '../vendors/provider-kind.ts'
+import { type SubjectKind, subjectKinds } from './subject-kind.ts'
 
 /**
  * What a backend charges: USD as exact decimals in strings, per million tokens unless the name says otherwise. How they are put
@@ -263,9 +260,13 @@ export interface Configuration {
   readonly budgets: readonly Budget[]
 }
 
-/** What is configured by itself, and so what a change touches. */
-export const subjectKinds = ['provider', 'deployment', 'route', 'user', 'apiKey', 'rateLimit', 'budget'] as const
-export type SubjectKind = (typeof subjectKinds)[number]
+/** The objects of a configuration: for each kind a list of them, named by its plural. */
+export type ConfiguredObjects = { readonly [Kind in SubjectKind as `${Kind}s`]: Configuration[`${Kind}s`] }
+
+/** The lists of a configuration, each made by `listOf`. */
+export function mapKinds(listOf: (kind: SubjectKind) => readonly object[]): ConfiguredObjects {
+  return Object.fromEntries(subjectKinds.map((kind) => [`${kind}s`, listOf(kind)])) as unknown as ConfiguredObjects
+}
 
 /**
  * The objects that changed between two versions, as they are now: `configuration` has those that exist, `removed` names

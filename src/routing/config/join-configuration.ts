@@ -1,28 +1,40 @@
-import type { Configuration, ProviderConfiguration, RouteConfiguration } from './configuration.ts'
+import { type Configuration, mapKinds, type ProviderConfiguration, type RouteConfiguration } from './configuration.ts'
+import { type SubjectKind, subjectKinds } from './subject-kind.ts'
 import type { Backend, DeploymentBackend, ProviderUpstream, Route, Snapshot } from './snapshot.ts'
 
 /** A part of a configuration has a few of its objects. */
 const objectsPerPart = 50
 
-const nothing = { providers: [], deployments: [], routes: [], users: [], apiKeys: [], rateLimits: [], budgets: [] }
+const nothing = mapKinds(() => [])
 
 /**
  * The configuration that a snapshot was compiled from: joined and compiled again it gives an equal snapshot. In parts, since all of
  * a large one in one go would keep whoever asks for it from other work.
  */
 export function* configurationParts(snapshot: Snapshot): Generator<Configuration> {
-  const { version, token, providers, backends, routesById, users, apiKeysById, limits } = snapshot
-  const none = { version, token, ...nothing }
+  const none = { version: snapshot.version, token: snapshot.token, ...nothing }
   yield none
-  for (const some of inGroups(providers.values()))
-    yield { ...none, providers: some.map((provider) => providerOf(provider, snapshot)) }
-  for (const some of inGroups(backends.values()))
-    yield { ...none, deployments: some.filter(isDeployment).map(deploymentOf) }
-  for (const some of inGroups(routesById.values())) yield { ...none, routes: some.map(routeOf) }
-  for (const some of inGroups(users.values())) yield { ...none, users: some }
-  for (const some of inGroups(apiKeysById.values())) yield { ...none, apiKeys: some }
-  for (const some of inGroups(limits.rateLimits.values())) yield { ...none, rateLimits: some }
-  for (const some of inGroups(limits.budgets.values())) yield { ...none, budgets: some }
+  for (const kind of subjectKinds)
+    for (const some of inGroups<object>(objectsOf[kind](snapshot))) yield { ...none, [`${kind}s`]: some }
+}
+
+/** The objects of each kind as they were configured: a kind that is missing here does not compile. */
+const objectsOf: {
+  readonly [Kind in SubjectKind]: (snapshot: Snapshot) => Iterable<Configuration[`${Kind}s`][number]>
+} = {
+  *provider(snapshot) {
+    for (const provider of snapshot.providers.values()) yield providerOf(provider, snapshot)
+  },
+  *deployment({ backends }) {
+    for (const backend of backends.values()) if (isDeployment(backend)) yield deploymentOf(backend)
+  },
+  *route({ routesById }) {
+    for (const route of routesById.values()) yield routeOf(route)
+  },
+  user: ({ users }) => users.values(),
+  apiKey: ({ apiKeysById }) => apiKeysById.values(),
+  rateLimit: ({ limits }) => limits.rateLimits.values(),
+  budget: ({ limits }) => limits.budgets.values(),
 }
 
 /** The whole of all parts; there is at least one. */
@@ -31,13 +43,7 @@ export function joinConfiguration(parts: readonly Configuration[]): Configuratio
     version: parts[0]!.version,
     // A file of an earlier version has none; the first look at the database then loads the whole.
     token: parts[0]!.token ?? '',
-    providers: parts.flatMap(({ providers }) => providers),
-    deployments: parts.flatMap(({ deployments }) => deployments),
-    routes: parts.flatMap(({ routes }) => routes),
-    users: parts.flatMap(({ users }) => users),
-    apiKeys: parts.flatMap(({ apiKeys }) => apiKeys),
-    rateLimits: parts.flatMap(({ rateLimits }) => rateLimits),
-    budgets: parts.flatMap(({ budgets }) => budgets),
+    ...mapKinds((kind) => parts.flatMap((part): readonly object[] => part[`${kind}s`])),
   }
 }
 

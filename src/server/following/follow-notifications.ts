@@ -1,5 +1,5 @@
 import { type Notifications, openNotifications } from '../../storage/database/notifications.ts'
-import { subjectKinds } from '../../routing/config/configuration.ts'
+import { subjectKinds } from '../../routing/config/subject-kind.ts'
 import type { ConfigFollower, ConfigNotice } from './follower.ts'
 import type { GatewayRegistry } from '../gateways/registry.ts'
 import type { Log } from '../log/log.ts'

@@ -1,5 +1,5 @@
 import { type CompileResult, compileDelta, compileSnapshot } from '../../routing/config/compile.ts'
-import type { SubjectKind } from '../../routing/config/configuration.ts'
+import type { SubjectKind } from '../../routing/config/subject-kind.ts'
 import type { ConfigurationFault } from '../../routing/config/route-rules.ts'
 import type { Snapshot } from '../../routing/config/snapshot.ts'
 import { isSameVersion, type VersionId } from '../../storage/config/history.ts'

@@ -1,19 +1,14 @@
 import type { Selectable } from 'kysely'
 import { canonicalDecimal } from '../../routing/usage/decimal.ts'
 import type { Budget } from '../../routing/limits/limit.ts'
-import { isAmong } from '../database/among.ts'
+import { amongIds } from '../database/among.ts'
 import type { Db } from '../database/db.ts'
 import { subjectOf } from '../limit/subject.ts'
 import type { BudgetTable } from './tables.ts'
 
 /** Budgets as they are configured; `ids` undefined: all. */
 export async function loadBudgets(db: Db, ids?: readonly string[]): Promise<Budget[]> {
-  const rows = await db
-    .selectFrom('budget')
-    .selectAll()
-    .$if(ids !== undefined, (query) => query.where(isAmong('id', ids!)))
-    .orderBy('id')
-    .execute()
+  const rows = await db.selectFrom('budget').selectAll().where(amongIds('id', ids)).orderBy('id').execute()
   return rows.map(budgetOf)
 }
 

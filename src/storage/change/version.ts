@@ -1,6 +1,6 @@
 import { sql } from 'kysely'
 import type { VersionId } from '../config/history.ts'
-import { subjectKindOf } from '../config/subject-kind.ts'
+import { subjectKindOf } from '../../routing/config/subject-kind.ts'
 import type { Db, Tx } from '../database/db.ts'
 
 /** A version that has just been made. */

@@ -1,20 +1,15 @@
 import { type RawBuilder, sql } from 'kysely'
-import type { Configuration, ConfigurationDelta, SubjectKind } from '../../routing/config/configuration.ts'
+import { type ConfigurationDelta, type ConfiguredObjects, mapKinds } from '../../routing/config/configuration.ts'
+import type { SubjectKind } from '../../routing/config/subject-kind.ts'
 import type { Db } from '../database/db.ts'
 import { executeNamed } from '../database/prepared-statement.ts'
 import type { SecretBox } from '../secret/box.ts'
 import { changedIds, type History, historySince, isSameVersion, type VersionId } from './history.ts'
-import {
-  apiKeyOf,
-  deploymentOf,
-  providerOf,
-  routeOf,
-  selectApiKeys,
-  selectDeployments,
-  selectProviders,
-  selectRoutes,
-  selectUsers,
-} from './load.ts'
+import { apiKeyOf, selectApiKeys } from '../api-key/load.ts'
+import { deploymentOf, selectDeployments } from '../deployment/load.ts'
+import { providerOf, selectProviders } from '../provider/load.ts'
+import { routeOf, selectRoutes } from '../route/load.ts'
+import { selectUsers } from '../user/load.ts'
 
 /**
  * What changed after `base`, as `loadDelta` has it, but in one statement for each kind and without a transaction: for a change of
@@ -38,27 +33,15 @@ export async function loadChangeOf(
   // Else something is missing here: an object of another kind, or one that was removed.
   if (!ids || count !== ids.size) return undefined
   const { version, token } = history
-  const changed = Object.assign({}, ...parts.map((part) => part.objects)) as Partial<Objects>
-  return { configuration: { version, token, ...noObjects, ...changed }, removed: [] }
-}
-
-type Objects = Omit<Configuration, keyof VersionId>
-
-const noObjects: Objects = {
-  providers: [],
-  deployments: [],
-  routes: [],
-  users: [],
-  apiKeys: [],
-  rateLimits: [],
-  budgets: [],
+  const changed = Object.assign({}, ...parts.map((part) => part.objects)) as Partial<ConfiguredObjects>
+  return { configuration: { version, token, ...mapKinds(() => []), ...changed }, removed: [] }
 }
 
 /** The objects of one kind that have changed, and the state in which they were seen; without any object it is not known. */
 interface Part {
   readonly history: History | null
   readonly count: number
-  readonly objects: Partial<Objects>
+  readonly objects: Partial<ConfiguredObjects>
 }
 
 type PartLoader = (db: Db, box: SecretBox, base: VersionId) => Promise<Part>
@@ -92,7 +75,7 @@ const partLoaders: Partial<Record<SubjectKind, PartLoader>> = {
   },
 }
 
-function partOf(rows: readonly { readonly history: History | null }[], objects: Partial<Objects>): Part {
+function partOf(rows: readonly { readonly history: History | null }[], objects: Partial<ConfiguredObjects>): Part {
   return { history: rows.find(({ history }) => history !== null)?.history ?? null, count: rows.length, objects }
 }
 

@@ -1,7 +1,7 @@
 import type { Generated, JSONColumnType } from 'kysely'
 import type { HealthCheck } from '../../routing/config/configuration.ts'
 import type { DeploymentEngine, LoadBalancing, ModelCategory, ServingState } from '../../routing/config/vocabulary.ts'
-import type { PricingColumns } from '../config/pricing-columns.ts'
+import type { PricingColumns } from '../backend/pricing-columns.ts'
 import type { EndpointProbe } from './endpoint-probe.ts'
 import type { VersionedColumns } from '../database/columns.ts'
 import type { AbilityColumns, RequestRulesColumns } from '../backend/tables.ts'

@@ -1,6 +1,6 @@
 import type { DeploymentConfiguration } from '../../routing/config/configuration.ts'
-import { pricingColumns } from '../config/pricing-columns.ts'
-import { loadDeployments } from '../config/load.ts'
+import { pricingColumns } from '../backend/pricing-columns.ts'
+import { loadDeployments } from './load.ts'
 import type { RequestRulesColumns } from '../backend/tables.ts'
 import type { Tx } from '../database/db.ts'
 import { isRef, type Ref } from '../database/ref.ts'

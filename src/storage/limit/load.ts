@@ -1,18 +1,13 @@
 import type { Selectable } from 'kysely'
 import type { RateLimit } from '../../routing/limits/limit.ts'
-import { isAmong } from '../database/among.ts'
+import { amongIds } from '../database/among.ts'
 import type { Db } from '../database/db.ts'
 import { subjectOf } from './subject.ts'
 import type { RateLimitTable } from './tables.ts'
 
 /** Rate limits as they are configured; `ids` undefined: all. */
 export async function loadRateLimits(db: Db, ids?: readonly string[]): Promise<RateLimit[]> {
-  const rows = await db
-    .selectFrom('rate_limit')
-    .selectAll()
-    .$if(ids !== undefined, (query) => query.where(isAmong('id', ids!)))
-    .orderBy('id')
-    .execute()
+  const rows = await db.selectFrom('rate_limit').selectAll().where(amongIds('id', ids)).orderBy('id').execute()
   return rows.map(rateLimitOf)
 }
 

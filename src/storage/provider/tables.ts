@@ -1,7 +1,7 @@
 import type { Generated } from 'kysely'
 import type { ProviderKind } from '../../routing/vendors/provider-kind.ts'
 import type { ModelCategory, ServingState } from '../../routing/config/vocabulary.ts'
-import type { PricingColumns } from '../config/pricing-columns.ts'
+import type { PricingColumns } from '../backend/pricing-columns.ts'
 import type { VersionedColumns } from '../database/columns.ts'
 import type { RequestRulesColumns, AbilityColumns } from '../backend/tables.ts'
 

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { type Selectable, sql } from 'kysely'
 import type { RouteConfiguration } from '../../routing/config/configuration.ts'
 import { typeOfId } from '../../routing/config/object-id.ts'
-import { loadRoutes } from '../config/load.ts'
+import { loadRoutes } from './load.ts'
 import type { RouteTable } from './tables.ts'
 import type { Db, Tx } from '../database/db.ts'
 

@@ -1,4 +1,4 @@
-import { type RawBuilder, sql } from 'kysely'
+import { sql, type RawBuilder } from 'kysely'
 import { noFurtherPrices, type Pricing } from '../../routing/config/configuration.ts'
 import { canonicalDecimal } from '../../routing/usage/decimal.ts'
 
@@ -11,7 +11,7 @@ export interface PricingColumns {
 }
 
 /** A pricing's other members, of which an earlier version may have written fewer. */
-type PricingDetails = Partial<typeof noFurtherPrices>
+export type PricingDetails = Partial<typeof noFurtherPrices>
 
 /** As texts: JSON would turn an exact decimal into a binary fraction. */
 export const pricingTexts = [

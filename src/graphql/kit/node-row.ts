@@ -1,0 +1,4 @@
+/** What every object with a global id has; the id tells its type. */
+export interface NodeRow {
+  readonly id: string
+}
