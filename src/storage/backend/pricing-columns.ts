@@ -11,7 +11,7 @@ export interface PricingColumns {
 }
 
 /** A pricing's other members, of which an earlier version may have written fewer. */
-export type PricingDetails = Partial<typeof noFurtherPrices>
+type PricingDetails = Partial<typeof noFurtherPrices>
 
 /** As texts: JSON would turn an exact decimal into a binary fraction. */
 export const pricingTexts = [
