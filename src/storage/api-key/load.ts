@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { ApiKeyConfiguration } from '../../routing/config/configuration.ts'
 import type { Db } from '../database/db.ts'
-import { type Ids, amongIds, type RowOf } from '../database/among.ts'
+import { type Ids, amongIds, type SelectedRow } from '../database/among.ts'
 
 export async function loadApiKeys(db: Db, ids?: readonly string[]): Promise<ApiKeyConfiguration[]> {
   return (await selectApiKeys(db, ids).execute()).map(apiKeyOf)
@@ -21,7 +21,7 @@ export function selectApiKeys(db: Db, ids: Ids) {
     .orderBy('id')
 }
 
-export function apiKeyOf(row: RowOf<typeof selectApiKeys>): ApiKeyConfiguration {
+export function apiKeyOf(row: SelectedRow<typeof selectApiKeys>): ApiKeyConfiguration {
   return {
     id: row.id,
     name: row.name,

@@ -17,6 +17,6 @@ export function amongIds<T extends keyof Tables>(column: string, ids: Ids) {
 }
 
 /** A row of what a `select…` function reads. */
-export type RowOf<Select extends (db: Db, ids: Ids) => { execute(): Promise<unknown[]> }> = Awaited<
+export type SelectedRow<Select extends (db: Db, ids: Ids) => { execute(): Promise<unknown[]> }> = Awaited<
   ReturnType<ReturnType<Select>['execute']>
 >[number]

@@ -3,7 +3,7 @@ import type { DeploymentConfiguration } from '../../routing/config/configuration
 import { pricingOf } from '../backend/pricing-columns.ts'
 import type { Db } from '../database/db.ts'
 import type { SecretBox } from '../secret/box.ts'
-import { type Ids, amongIds, type RowOf } from '../database/among.ts'
+import { type Ids, amongIds, type SelectedRow } from '../database/among.ts'
 import { requestRulesOf } from '../backend/request-rules.ts'
 
 /** Deployments as they are configured; `ids` undefined: all. Throws `SecretBoxError`. */
@@ -32,7 +32,7 @@ export function selectDeployments(db: Db, ids: Ids) {
     .orderBy('id')
 }
 
-export function deploymentOf(row: RowOf<typeof selectDeployments>, box: SecretBox): DeploymentConfiguration {
+export function deploymentOf(row: SelectedRow<typeof selectDeployments>, box: SecretBox): DeploymentConfiguration {
   return {
     id: row.id,
     name: row.name,

@@ -4,7 +4,7 @@ import type { ProviderConfiguration } from '../../routing/config/configuration.t
 import { pricingOf, pricingTexts } from '../backend/pricing-columns.ts'
 import type { Db } from '../database/db.ts'
 import type { SecretBox } from '../secret/box.ts'
-import { type Ids, amongIds, type RowOf } from '../database/among.ts'
+import { type Ids, amongIds, type SelectedRow } from '../database/among.ts'
 import { requestRulesOf } from '../backend/request-rules.ts'
 
 /** Providers as they are configured; `ids` undefined: all. Throws `SecretBoxError`. */
@@ -45,7 +45,7 @@ export function selectProviders(db: Db, ids: Ids) {
     .orderBy('id')
 }
 
-export function providerOf(row: RowOf<typeof selectProviders>, box: SecretBox): ProviderConfiguration {
+export function providerOf(row: SelectedRow<typeof selectProviders>, box: SecretBox): ProviderConfiguration {
   return {
     id: row.id,
     name: row.name,

@@ -2,7 +2,7 @@ import { sql } from 'kysely'
 import { jsonArrayFrom } from 'kysely/helpers/postgres'
 import type { RouteConfiguration } from '../../routing/config/configuration.ts'
 import type { Db } from '../database/db.ts'
-import { type Ids, amongIds, type RowOf } from '../database/among.ts'
+import { type Ids, amongIds, type SelectedRow } from '../database/among.ts'
 
 /** Routes as they are configured, in order of creation; `ids` undefined: all. */
 export async function loadRoutes(db: Db, ids?: readonly string[]): Promise<RouteConfiguration[]> {
@@ -39,7 +39,7 @@ export function selectRoutes(db: Db, ids: Ids) {
     .orderBy('id')
 }
 
-export function routeOf(row: RowOf<typeof selectRoutes>): RouteConfiguration {
+export function routeOf(row: SelectedRow<typeof selectRoutes>): RouteConfiguration {
   return {
     id: row.id,
     name: row.name,
