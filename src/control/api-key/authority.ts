@@ -44,10 +44,7 @@ export async function lockManagedKey(change: Change, id: string): Promise<ApiKey
     throw refuseOperation('FORBIDDEN', 'A key without the scope ADMIN does not manage itself.', ['input', 'id'])
   const excess = findExcess(apiKey, authority.bound)
   if (excess)
-    throw refuseOperation('FORBIDDEN', `The key reaches further than the calling one, by its ${excess.member}.`, [
-      'input',
-      'id',
-    ])
+    throw refuseOperation('FORBIDDEN', `The key exceeds the calling key by its ${excess.member}.`, ['input', 'id'])
   return apiKey
 }
 
@@ -65,7 +62,7 @@ function refuseReach(member: keyof typeof memberNames, index: number | null): Re
   const remedy = index === null ? ` Give ${member} within the calling key's.` : ''
   return refuseOperation(
     'FORBIDDEN',
-    `A key without the scope ADMIN makes none that reaches further than itself, by its ${memberNames[member]}.${remedy}`,
+    `Without the scope ADMIN a key cannot create or change a key that exceeds it, here by its ${memberNames[member]}.${remedy}`,
     path,
   )
 }

@@ -59,9 +59,14 @@ export function createApiKey(
 /** Throws the same error for another user and for a user that does not exist. */
 function requireOwnerId(actor: Actor, ownerId: string | null | undefined): string {
   const id = ownerId ?? actor.userId
-  if (id === null) throw refuseInput('INVALID', ['input', 'ownerId'], 'The caller is no user: say whose key it is.')
+  if (id === null)
+    throw refuseInput(
+      'INVALID',
+      ['input', 'ownerId'],
+      'The caller is not a user: name the owner of the key in `ownerId`.',
+    )
   if (!maySeeKeysOf(actor, id))
-    throw refuseOperation('FORBIDDEN', 'Only administrators make keys for others.', ['input', 'ownerId'])
+    throw refuseOperation('FORBIDDEN', 'Only administrators create keys for other users.', ['input', 'ownerId'])
   return id
 }
 

@@ -10,7 +10,10 @@ import { recordApiKey } from './record.ts'
 
 export function requireUnrevoked(key: ApiKeyDraft): void {
   if (key.revokedAt)
-    throw refuseOperation('FAILED_PRECONDITION', 'The key is revoked: it stays so. Make a new one.', ['input', 'id'])
+    throw refuseOperation('FAILED_PRECONDITION', 'The key is revoked and cannot be changed. Create a new one.', [
+      'input',
+      'id',
+    ])
 }
 
 /** Locks a key that the caller may manage, compares the revision, and writes the result of `edit`. Returns its id. */

@@ -20,7 +20,7 @@ export async function keepAdministration<T>(
   if (!(before.active > 0 && after.active === 0) && !(before.lasting > 0 && after.lasting === 0)) return value
   throw refuseOperation(
     'FAILED_PRECONDITION',
-    'It is the last key with the scope ADMIN that does not expire: make another one first.',
+    'It is the last key with the scope ADMIN that does not expire: create another one first.',
     placeOf(),
   )
 }

@@ -45,6 +45,10 @@ export async function resolveRouteIds(
 export function requireFuture(expiresAt: Date | null | undefined): Date | null {
   if (expiresAt == null) return null
   if (!(expiresAt.getTime() > Date.now()))
-    throw refuseInput('INVALID', ['input', 'expiresAt'], 'A key expires in the future; to end it now, revoke it.')
+    throw refuseInput(
+      'INVALID',
+      ['input', 'expiresAt'],
+      '`expiresAt` must be in the future. To end a key now, revoke it.',
+    )
   return expiresAt
 }

@@ -33,7 +33,7 @@ const maxContextTokens = 2_147_483_647
 function resolveOperations(operations: readonly string[] | null, path: readonly string[]): readonly string[] | null {
   if (!operations) return null
   if (operations.length === 0)
-    throw refuseInput('INVALID', path, 'A model serves at least one operation; null or omitted: what it is known for.')
+    throw refuseInput('INVALID', path, 'Give at least one operation, or null for those that are known.')
   if (operations.length > maxOperations)
     throw refuseInput('LIMIT_EXCEEDED', path, `At most ${maxOperations} operations can be listed.`)
   collectEach(operations, (operation, index) => requireOperation(operation, [...path, String(index)]))

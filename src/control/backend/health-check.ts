@@ -34,7 +34,7 @@ function requirePath(path: string | null, engine: DeploymentEngine, at: readonly
     throw refuseInput(
       'INVALID',
       at,
-      `Nobody knows what the engine ${engine} answers: give the path of its health check.`,
+      `The health path of the engine ${engine} is not known: give the path of the health check.`,
     )
   if (path.length > 1_024 || !/^\/(?!\/)[\x21-\x7e]*$/.test(path) || path.includes('#') || path.includes('\\'))
     throw refuseInput(

@@ -20,7 +20,11 @@ export function requireAmount(text: string, path: readonly string[]): string {
 /** Throws unless the time zone is one of the IANA database. */
 export function requireTimeZone(name: string, path: readonly string[]): string {
   if (isTimeZone(name)) return name
-  throw refuseInput('INVALID', path, 'It is no time zone of the IANA database, such as `Europe/Berlin` or `UTC`.')
+  throw refuseInput(
+    'INVALID',
+    path,
+    'Give the name of a time zone of the IANA database, such as `Europe/Berlin` or `UTC`.',
+  )
 }
 
 /** Throws unless these are at most 8 shares, more than 0, at most 1, and ascending. */

@@ -41,7 +41,7 @@ export async function makeOnce<T extends CreatedIds>(
     )
   const madeId = first.result[main]
   if (!madeId || !(await hasObject(change.tx, madeId)))
-    throw refuseOperation('NOT_FOUND', 'What was made with this idempotency key was deleted since.', path)
+    throw refuseOperation('NOT_FOUND', 'The object that was created with this idempotency key was deleted since.', path)
   if (first.version !== null) change.answersFor(first.version)
   return first.result as T
 }

@@ -11,7 +11,7 @@ export function requireRevision(
     kind: 'revisionConflict',
     code: 'REVISION_CONFLICT',
     path: [...path, 'expectedRevision'],
-    message: `It is at revision ${object.revision} now, not ${expectedRevision}: someone changed it. Look at what it is, and try again.`,
+    message: `It is at revision ${object.revision} now, not ${expectedRevision}: someone changed it. Read the object again, and retry.`,
     expectedRevision,
     actualRevision: object.revision,
     currentId: object.id,

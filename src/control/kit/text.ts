@@ -19,9 +19,9 @@ export function requireName(text: string, path: readonly string[]): string {
   if (name.length === 0 || name.length > maxNameLength)
     throw refuseInput('INVALID', path, `A name has 1 to ${maxNameLength} characters.`)
   if (unseen.test(name))
-    throw refuseInput('INVALID', path, 'A name has no control characters and none that are not seen.')
+    throw refuseInput('INVALID', path, 'A name has no control characters and no invisible characters.')
   if (name.trim() !== name) throw refuseInput('INVALID', path, 'A name does not begin or end with white space.')
-  if (/[^\P{Zs} ]/u.test(name)) throw refuseInput('INVALID', path, 'Of white space a name has plain blanks only.')
+  if (/[^\P{Zs} ]/u.test(name)) throw refuseInput('INVALID', path, 'A name has no white space other than plain blanks.')
   return name
 }
 
@@ -35,8 +35,7 @@ export function requireText(text: string, path: readonly string[], maxLength: nu
 
 /** The name. Throws unless it can be the name of a model at an upstream. */
 export function requireUpstreamModel(model: string, path: readonly string[]): string {
-  if (!isUpstreamModel(model))
-    throw refuseInput('INVALID', path, 'A model name has 1 to 256 characters, all of which are seen.')
+  if (!isUpstreamModel(model)) throw refuseInput('INVALID', path, 'A model name has 1 to 256 visible characters.')
   return model
 }
 

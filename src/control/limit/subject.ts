@@ -28,7 +28,11 @@ export async function resolveLimitSubject(
 ): Promise<LimitSubject> {
   if (id == null) {
     if (installation === true) return { kind: 'INSTALLATION' }
-    throw refuseInput('INVALID', [...path, 'installation'], 'The whole installation is `true`; else give an `id`.')
+    throw refuseInput(
+      'INVALID',
+      [...path, 'installation'],
+      'Give an `id`, or `installation: true` for the whole installation.',
+    )
   }
   if (id === installationId) return { kind: 'INSTALLATION' }
   const subject = requireLimitable(id, [...path, 'id'])
@@ -46,7 +50,7 @@ function requireLimitable(id: string, path: readonly string[]): LimitSubject {
   throw refuseInput(
     'INVALID',
     path,
-    'It is about a user, an API key, a route, a provider, a provider model, a deployment or the installation.',
+    'The subject is a user, an API key, a route, a provider, a provider model, a deployment or the installation.',
   )
 }
 

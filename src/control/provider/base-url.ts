@@ -12,7 +12,7 @@ export function resolveBaseUrl(
 ): string {
   const given = text ?? providerKindFacts[kind].defaultBaseUrl
   if (given === null)
-    throw refuseInput('INVALID', path, `${kind} has no public endpoint that is the same for all: give the base URL.`)
+    throw refuseInput('INVALID', path, `${kind} has no public endpoint for all customers: give the base URL.`)
   const url = requireUpstreamUrl(given, path, policy)
   if (kind === 'OPENAI_COMPATIBLE' && new URL(url).pathname === '/')
     throw refuseInput(

@@ -65,6 +65,6 @@ function resolveCategories(
 ): readonly ModelCategory[] {
   if (!categories) return old?.categories ?? guessCategories(upstreamModel)
   if (categories.length === 0)
-    throw refuseInput('INVALID', path, 'A model has at least one category; omitted: guessed.')
+    throw refuseInput('INVALID', path, 'A model has at least one category. Omit the list to derive it from the name.')
   return [...new Set(categories)]
 }

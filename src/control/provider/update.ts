@@ -86,6 +86,6 @@ function requireSecretsAgain(before: ProviderDraft, after: ProviderDraft, input:
   throw refuseInput(
     'FAILED_PRECONDITION',
     ['input', isElsewhere ? 'baseUrl' : 'proxyUrl'],
-    `What is stored would be sent to another host: give ${kept.join(' and ')} too, or an empty list.`,
+    `Stored values would be sent to another host: give ${kept.join(' and ')} too, or an empty list.`,
   )
 }

@@ -41,7 +41,7 @@ async function restore(change: Change, route: RouteDraft, number: number): Promi
   if (gone.length > 0)
     throw refuseOperation(
       'FAILED_PRECONDITION',
-      `Revision ${number} used what is deleted now: ${gone.join(', ')}.`,
+      `Revision ${number} uses objects that were deleted: ${gone.join(', ')}.`,
       path,
     )
   return {

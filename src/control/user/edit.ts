@@ -14,7 +14,7 @@ export async function requireAnother(change: Change, user: UserDraft, member: st
   if (administrators.length > 1 || administrators[0] !== user.id) return
   throw refuseOperation(
     'FAILED_PRECONDITION',
-    `${user.name} is the last active administrator: make another one first.`,
+    `${user.name} is the last active administrator: create another one first.`,
     ['input', member],
   )
 }

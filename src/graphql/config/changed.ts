@@ -103,7 +103,7 @@ async function requireBase(db: GraphQLContext['db'], version: number, knownToken
   const base = { version, token: kept?.token ?? null }
   if (!(await listChangesAfter(db, base, 1)))
     throw badUserInput(
-      `The changes after version ${version} are not kept any more. Read what you need anew, and follow from version ${latest.version}.`,
+      `The changes after version ${version} are no longer stored. Read the objects again, and continue from version ${latest.version}.`,
     )
   return base
 }

@@ -31,7 +31,7 @@ export function createCursorCodec(readKey: () => Buffer | undefined): CursorCode
         bytes.toString('base64url') === cursor &&
         timingSafeEqual(bytes.subarray(0, checksumBytes), checksum(list, place))
       if (!isOurs)
-        throw badUserInput(`\`${argument}\` is no cursor of this list. Take one from \`pageInfo\` or \`edges\`.`)
+        throw badUserInput(`\`${argument}\` is not a cursor of this list. Take one from \`pageInfo\` or \`edges\`.`)
       return place
     },
   }

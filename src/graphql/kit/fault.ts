@@ -13,26 +13,26 @@ export interface FaultFacts {
  */
 export const graphqlFaults = {
   UNAUTHENTICATED: {
-    meaning: 'No key came, or none that is active (HTTP 401); in a subscription: its key was revoked or has expired.',
+    meaning: 'The request has no active key (HTTP 401); in a subscription: its key was revoked or has expired.',
     remedy: 'Send the key of an active user as `Authorization: Bearer …`.',
   },
   FORBIDDEN: {
-    meaning: 'The key has not the scope that the field needs, or its owner not the role.',
+    meaning: 'The key does not have the scope that the field needs, or its owner does not have the role.',
     remedy: 'Use a key with that scope; the message names it.',
   },
   BAD_REQUEST: {
     meaning:
-      'What came is no request of GraphQL over HTTP: malformed JSON, no `query`, an unknown or wrong member, an array (HTTP 400), or another method than the operation or the path takes (HTTP 405).',
-    remedy: 'Send one JSON object with `query`, and `variables`, `operationName` and `extensions` if need be, by POST.',
+      'The request is not valid GraphQL over HTTP: malformed JSON, no `query`, an unknown or wrong member, an array (HTTP 400), or a method that the operation or the path does not take (HTTP 405).',
+    remedy: 'Send one JSON object by POST, with `query` and, if needed, `variables`, `operationName` and `extensions`.',
   },
   PERSISTED_QUERY_NOT_SUPPORTED: {
-    meaning: 'A hash came in place of a document, as clients of persisted queries try it first (HTTP 200).',
-    remedy: 'Send the document in `query`; such clients do it by themselves.',
+    meaning: 'The request has a hash instead of a document, as clients of persisted queries send first (HTTP 200).',
+    remedy: 'Send the document in `query`; these clients do so automatically.',
   },
   DOCUMENT_NOT_TRUSTED: {
-    meaning: 'With `SIGNALBOX_TRUSTED_DOCUMENTS_DIR` only the documents of that folder are run (HTTP 400).',
+    meaning: 'With `SIGNALBOX_TRUSTED_DOCUMENTS_DIR` only the documents of that folder may run (HTTP 400).',
     remedy:
-      'Send the id of one as `extensions.persistedQuery.sha256Hash`, and no `query`; add what is missing to the folder.',
+      'Send the id of such a document as `extensions.persistedQuery.sha256Hash`, and no `query`; add missing documents to the folder.',
   },
   OPERATION_RESOLUTION_FAILURE: {
     meaning: 'The document has no operation of that name, or several and none was named (HTTP 400).',
@@ -44,34 +44,34 @@ export const graphqlFaults = {
   },
   GRAPHQL_PARSE_FAILED: {
     meaning: 'The document is not GraphQL.',
-    remedy: 'Mend the syntax at the place that `locations` names.',
+    remedy: 'Correct the syntax at the place that `locations` names.',
   },
   GRAPHQL_VALIDATION_FAILED: {
-    meaning: 'The document does not fit the schema; of its faults at most 100 are told.',
+    meaning: 'The document does not fit the schema; `errors` lists at most 100 faults.',
     remedy: 'Compare it with `schema.graphql`; the message names what is unknown.',
   },
   BAD_USER_INPUT: {
-    meaning: 'A value of an argument or variable is of the wrong type, null where it cannot be, or out of its bounds.',
-    remedy: 'Send what the message asks for, at the place that it names.',
+    meaning:
+      'A value of an argument or variable has the wrong type, is null where it must not be, or is out of bounds.',
+    remedy: 'Send the value that the message describes, at the place that it names.',
   },
   QUERY_TOO_COMPLEX: {
     meaning:
-      'The operation asks for more than one may: by cost, depth, aliases, directives, repeated fields or fields of a mutation.',
-    remedy: 'Ask for less at a time; `extensions.cost` tells the price of an operation.',
+      'The operation exceeds a bound: on cost, depth, aliases, directives, repeated fields or fields of a mutation.',
+    remedy: 'Request less at a time; `extensions.cost` shows the cost of an operation.',
   },
   RATE_LIMITED: {
     meaning:
-      'The operations of the key cost more in a minute than `SIGNALBOX_API_COST_PER_MINUTE` (HTTP 429), as a script in a loop does.',
-    remedy:
-      'Wait for as long as `retry-after` and `extensions.retryAfterMs` say; subscribe rather than ask again and again.',
+      'The operations of the key cost more per minute than `SIGNALBOX_API_COST_PER_MINUTE` allows (HTTP 429), e.g. because a script runs in a loop.',
+    remedy: 'Wait as long as `retry-after` and `extensions.retryAfterMs` say; subscribe instead of polling.',
   },
   NOT_FOUND: {
-    meaning: 'What the field needs does not exist, or not any more; an unknown path (HTTP 404).',
-    remedy: 'Read again what there is.',
+    meaning: 'An object that the field needs does not exist or was deleted; or the path is unknown (HTTP 404).',
+    remedy: 'Read the objects again.',
   },
   NOT_ACCEPTABLE: {
     meaning:
-      'The `Accept` header takes nothing that the answer could be; a subscription is `text/event-stream` (HTTP 406).',
+      'The `Accept` header allows no media type of the answer; a subscription is `text/event-stream` (HTTP 406).',
     remedy: 'Send `accept: application/graphql-response+json`, or `text/event-stream` for a subscription.',
   },
   UNSUPPORTED_MEDIA_TYPE: {
@@ -79,8 +79,8 @@ export const graphqlFaults = {
     remedy: 'Send `content-type: application/json`.',
   },
   INTERNAL_SERVER_ERROR: {
-    meaning: 'The fault is here: in the platform, or its database is away.',
-    remedy: 'Try again; if it stays, report it with `extensions.requestId`, by which the log has the cause.',
+    meaning: 'The platform failed, or cannot reach its database.',
+    remedy: 'Try again. If it persists, report it with `extensions.requestId`, under which the log has the cause.',
   },
 } as const satisfies Record<string, FaultFacts>
 

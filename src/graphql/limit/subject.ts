@@ -33,7 +33,7 @@ export const LimitSubjectRef = builder.unionType('LimitSubject', {
 /** The subject as a node. Deleting a subject deletes its limits, so it can only be missing if it was deleted between two reads. */
 export async function loadLimitSubject(context: GraphQLContext, subject: LimitSubject): Promise<NodeRow> {
   const node = await loadNode(context, subject.kind === 'INSTALLATION' ? installationId : subject.id)
-  if (!node) throw fault('NOT_FOUND', 'What the limit is about was deleted meanwhile: read again.')
+  if (!node) throw fault('NOT_FOUND', 'The subject of the limit was deleted meanwhile: read again.')
   return node
 }
 

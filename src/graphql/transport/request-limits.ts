@@ -63,7 +63,7 @@ export function useRequestLimits(limits: RequestLimits): Plugin<GraphQLContext> 
     onParse({ parseFn, setParseFn, context }) {
       setParseFn((source, options) => {
         if (isTooNested(typeof source === 'string' ? source : source.body))
-          throw fault('QUERY_TOO_COMPLEX', `A document has at most ${maxNesting} brackets in one another.`)
+          throw fault('QUERY_TOO_COMPLEX', `A document has at most ${maxNesting} nested brackets.`)
         return parseFn(source, { ...options, maxTokens })
       })
       return ({ result }) => {

@@ -59,15 +59,15 @@ export const gatewayErrors = {
     status: 400,
     ...request,
     message: 'The body has more than one `model`.',
-    remedy: 'Send `model` once: servers disagree on which of two counts.',
+    remedy: 'Send `model` once: servers disagree on which of two values counts.',
   },
   invalid_api_key: {
     status: 401,
     type: 'invalid_request_error',
     anthropicType: 'authentication_error',
-    message: 'No valid API key was given, and one is needed.',
+    message: 'The request has no valid API key, and it needs one.',
     remedy:
-      'Send an active key as `Authorization: Bearer …`, `x-api-key` or `api-key`; or none at all for a public model.',
+      'Send an active key as `Authorization: Bearer …`, `x-api-key` or `api-key`; for a public model you may send none at all.',
   },
   route_not_allowed: {
     status: 403,
@@ -96,7 +96,7 @@ export const gatewayErrors = {
     anthropicType: 'not_found_error',
     message: 'There is no such operation: {detail}.',
     remedy:
-      'Check the base URL, which the message names: with `/v1` for OpenAI’s clients, without a path for Anthropic’s. `docs/operations.md` lists the operations.',
+      'Check the base URL, which the message names: it ends with `/v1` for OpenAI’s clients and has no path for Anthropic’s. `docs/operations.md` lists the operations.',
   },
   method_not_allowed: {
     status: 405,
@@ -109,32 +109,33 @@ export const gatewayErrors = {
     type: 'invalid_request_error',
     anthropicType: 'timeout_error',
     message: 'The request did not arrive in time.',
-    remedy: 'Send headers within 15 s, a body with at least 8 KB in each 30 s, and all of it within 10 minutes.',
+    remedy:
+      'Send headers within 15 s, a body with at least 8 KB in each 30 s, and the whole request within 10 minutes.',
   },
   request_too_large: {
     status: 413,
     type: 'invalid_request_error',
     anthropicType: 'request_too_large',
     message: 'The body is larger than this gateway accepts.',
-    remedy: 'Send less, or have the limit raised (`SIGNALBOX_MAX_REQUEST_BYTES`).',
+    remedy: 'Send less, or ask an operator to raise the limit (`SIGNALBOX_MAX_REQUEST_BYTES`).',
   },
   unsupported_media_type: {
     status: 415,
     ...request,
     message: 'This operation does not take a body of that type or encoding.',
     remedy:
-      'Send `application/json` in UTF-8, or `multipart/form-data` where the operation has files; compressed with `gzip` or `zstd`, or not at all.',
+      'Send `application/json` in UTF-8, or `multipart/form-data` where the operation takes files, uncompressed or compressed with `gzip` or `zstd`.',
   },
   expectation_failed: {
     status: 417,
     ...request,
-    message: 'The only expectation that can be met is `100-continue`.',
+    message: 'The gateway supports only the expectation `100-continue`.',
     remedy: 'Leave the `Expect` header out.',
   },
   upgrade_required: {
     status: 426,
     ...request,
-    message: 'There are no WebSockets here.',
+    message: 'The gateway does not support WebSockets.',
     remedy: 'Send the request over HTTP; with `stream: true` its answer comes as server-sent events.',
   },
   rate_limit_exceeded: {
@@ -143,14 +144,14 @@ export const gatewayErrors = {
     anthropicType: 'rate_limit_error',
     message: 'A rate limit is reached: {detail}.',
     remedy:
-      'Try again after `retry-after`, as the usual clients do by themselves; `x-ratelimit-*` tells what is left. An operator can raise the limit.',
+      'Try again after `retry-after`, as most clients do automatically; the headers `x-ratelimit-*` show what is left. An operator can raise the limit.',
   },
   insufficient_quota: {
     status: 429,
     type: 'insufficient_quota',
     anthropicType: 'rate_limit_error',
     message: 'A budget is used up: {detail}.',
-    remedy: 'Trying again does not help before the budget’s next period; an operator can raise it for the running one.',
+    remedy: 'A retry fails until the budget’s next period begins, unless an operator raises the budget.',
   },
   headers_too_large: {
     status: 431,
@@ -168,7 +169,7 @@ export const gatewayErrors = {
     status: 502,
     ...server,
     message: 'The model could not be reached.',
-    remedy: 'Try again; if it stays, an operator finds the cause in the health of the backend.',
+    remedy: 'Try again. If it persists, an operator finds the cause in the health of the backend.',
   },
   upstream_auth_failed: {
     status: 502,
@@ -180,13 +181,13 @@ export const gatewayErrors = {
     status: 502,
     ...server,
     message: 'The answer broke off: the model stopped before its end.',
-    remedy: 'Discard what came, or keep it knowing that it is not whole; then try again.',
+    remedy: 'Discard the partial answer, or use it as incomplete; then try again.',
   },
   upstream_invalid_answer: {
     status: 502,
     ...server,
-    message: 'What the model, or a proxy in front of it, answered is no answer of this operation.',
-    remedy: 'Try again; if it stays, an operator finds what came in the request log, at the attempt.',
+    message: 'The model, or a proxy in front of it, sent something that is not an answer of this operation.',
+    remedy: 'Try again. If it persists, an operator finds the received text in the request log, at the attempt.',
   },
   no_target_available: {
     status: 503,
@@ -199,31 +200,31 @@ export const gatewayErrors = {
     status: 503,
     type: 'server_error',
     anthropicType: 'overloaded_error',
-    message: 'The gateway has too many requests in flight, or too much of their bodies.',
+    message: 'The gateway has too many requests in flight, or their bodies take too much memory.',
     remedy:
-      'Try again after `retry-after`. If it comes with few requests: the gateway has no file descriptors left (`process_open_fds` in `/metrics`); raise its `ulimit -n`.',
+      'Try again after `retry-after`. If it occurs with few requests, the gateway has no file descriptors left (`process_open_fds` in `/metrics`): raise its `ulimit -n`.',
   },
   configuration_stale: {
     status: 503,
     type: 'server_error',
     anthropicType: 'overloaded_error',
-    message: 'This gateway has not heard from its database for longer than it may serve without.',
+    message: 'This gateway has been without its database for longer than it may serve.',
     remedy:
-      'Try again: another gateway may serve. An operator finds out why this one cannot reach its database, or raises `SIGNALBOX_MAX_STALENESS_MS`.',
+      'Try again: another gateway may serve. An operator must find out why this gateway cannot reach its database, or raise `SIGNALBOX_MAX_STALENESS_MS`.',
   },
   shutting_down: {
     status: 503,
     type: 'server_error',
     anthropicType: 'overloaded_error',
     message: 'This gateway is being shut down.',
-    remedy: 'Try again: another one, or its successor, takes the request.',
+    remedy: 'Try again: another gateway takes the request.',
   },
   upstream_timeout: {
     status: 504,
     type: 'server_error',
     anthropicType: 'timeout_error',
     message: 'The model did not answer in time.',
-    remedy: 'Try again, ask for less, or have the timeouts of the route raised.',
+    remedy: 'Try again, request a shorter answer, or ask an operator to raise the timeouts of the route.',
   },
 } as const satisfies Readonly<Record<string, GatewayErrorFacts>>
 

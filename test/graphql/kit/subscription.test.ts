@@ -131,7 +131,7 @@ describe.each(transports)('over %s', (_, subscribe) => {
     }
     await api.control.db.deleteFrom('config_change').where('version', '=', versions[0]!).execute()
     await using late = await subscribe(document)
-    expect(JSON.stringify(await late.next())).toContain('not kept any more')
+    expect(JSON.stringify(await late.next())).toContain('no longer stored')
   })
 
   test('routeTraffic comes at once, counts its events, and gives a slow reader the newest', async () => {
