@@ -7,6 +7,7 @@ export const Backends = graphql(`
         node {
           id
           name
+          description
           revision
           engine
           upstreamModel
@@ -51,9 +52,12 @@ export const Backends = graphql(`
         node {
           id
           name
+          description
+          revision
           kind
           baseUrl
           state
+          headerNames
           credentials {
             id
             hint

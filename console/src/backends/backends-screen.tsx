@@ -1,49 +1,15 @@
-import { type FormEvent, useState } from 'react'
-import { graphql } from '../api/graphql.ts'
-import { Faults } from '../change/faults.tsx'
-import { useChange } from '../change/use-change.ts'
+import { useState } from 'react'
 import { useConfigQuery } from '../live/config-version.tsx'
 import { useSession } from '../session/session.tsx'
-import { Dialog } from '../ui/dialog.tsx'
-import { milliseconds, words } from '../ui/figures.ts'
-import { formText } from '../ui/form-text.ts'
+import { words } from '../ui/figures.ts'
 import { Backends, type ProviderNode } from './backends-document.ts'
 import { Source } from '../ui/source.tsx'
 import { Empty, Loaded } from '../ui/state.tsx'
 import { Circuit } from './circuit.tsx'
+import { AddRouteDialog } from './add-route.tsx'
+import { ChooseModelsDialog } from './choose-models.tsx'
 import { DeploymentPanel } from './deployment-panel.tsx'
-
-const Probe = graphql(`
-  mutation Probe($provider: ID!) {
-    providerProbe(input: { stored: { id: $provider } }) {
-      userErrors {
-        code
-        message
-      }
-      latencyMs
-      models {
-        upstreamModel
-        selected
-      }
-    }
-  }
-`)
-
-const AddRoute = graphql(`
-  mutation AddRoute($provider: ID!, $model: String!, $name: String!) {
-    providerRouteCreate(input: { provider: { id: $provider }, model: $model, name: $name }) {
-      userErrors {
-        code
-        message
-      }
-      applied
-      route {
-        id
-        name
-      }
-    }
-  }
-`)
+import { EditProviderDialog } from './edit-provider.tsx'
 
 /** What routes can send requests to, and how it is. */
 export function BackendsScreen() {
@@ -76,7 +42,8 @@ export function BackendsScreen() {
 
 function ProviderPanel({ provider }: { readonly provider: ProviderNode }) {
   const { may } = useSession()
-  const [isAdding, setAdding] = useState(false)
+  const [open, setOpen] = useState<'edit' | 'models' | 'route'>()
+  const close = () => setOpen(undefined)
   const { models, credentials } = provider
   return (
     <section className="panel" aria-label={provider.name} data-provider={provider.name}>
@@ -88,8 +55,19 @@ function ProviderPanel({ provider }: { readonly provider: ProviderNode }) {
         </h3>
         {may('CONFIG_WRITE') && (
           <>
-            <ProbeButton provider={provider} />
-            <button type="button" className="small" disabled={models.length === 0} onClick={() => setAdding(true)}>
+            <button type="button" className="small" onClick={() => setOpen('models')}>
+              Probe
+            </button>
+            <button type="button" className="small" onClick={() => setOpen('edit')}>
+              Edit
+            </button>
+            <button
+              type="button"
+              className="small"
+              disabled={models.length === 0}
+              title={models.length === 0 ? 'Probe it and choose a model first' : undefined}
+              onClick={() => setOpen('route')}
+            >
               Add route
             </button>
           </>
@@ -104,7 +82,9 @@ function ProviderPanel({ provider }: { readonly provider: ProviderNode }) {
           </span>
         ))}
         {credentials.length === 0 && ' · without a key'}
+        {provider.headerNames.length > 0 && ` · with the headers ${provider.headerNames.join(', ')}`}
       </p>
+      {provider.description && <p>{provider.description}</p>}
       <div className="scroll" tabIndex={0}>
         <table>
           <thead>
@@ -131,75 +111,9 @@ function ProviderPanel({ provider }: { readonly provider: ProviderNode }) {
           </tbody>
         </table>
       </div>
-      {isAdding && <AddRouteDialog provider={provider} onClose={() => setAdding(false)} />}
+      {open === 'models' && <ChooseModelsDialog provider={provider} onClose={close} />}
+      {open === 'edit' && <EditProviderDialog provider={provider} onClose={close} />}
+      {open === 'route' && <AddRouteDialog provider={provider} onClose={close} />}
     </section>
-  )
-}
-
-function ProbeButton({ provider }: { readonly provider: ProviderNode }) {
-  const [found, setFound] = useState<string>()
-  const { run, faults, isRunning } = useChange(Probe, `${provider.name} answered.`)
-  const variables = { provider: provider.id }
-  const probe = async () => {
-    setFound(undefined)
-    const payload = await run(variables)
-    if (payload) setFound(`${payload.models?.length ?? 0} models in ${milliseconds(payload.latencyMs ?? 0)}`)
-  }
-  return (
-    <>
-      <span className="hint" role="status">
-        {found}
-        {faults.map(({ message }) => message).join(' ')}
-      </span>
-      <button type="button" className="small" disabled={isRunning} onClick={() => void probe()}>
-        Probe
-      </button>
-      <Source of={`Probe ${provider.name}`} document={Probe} variables={variables} />
-    </>
-  )
-}
-
-function AddRouteDialog({ provider, onClose }: { readonly provider: ProviderNode; readonly onClose: () => void }) {
-  const [model, setModel] = useState(provider.models[0]!.upstreamModel)
-  const [name, setName] = useState(model)
-  const { run, faults, isRunning } = useChange(AddRoute, `Route ${name} is there.`)
-  const variables = { provider: provider.id, model, name }
-  const submit = async (event: FormEvent<HTMLFormElement>) => {
-    event.preventDefault()
-    if (await run({ ...variables, name: formText(event.currentTarget, 'name') })) onClose()
-  }
-  return (
-    <Dialog title={`A route to ${provider.name}`} onClose={onClose}>
-      <form onSubmit={(event) => void submit(event)}>
-        <label>
-          Model
-          <select
-            value={model}
-            onChange={(event) => {
-              if (name === model) setName(event.target.value)
-              setModel(event.target.value)
-            }}
-          >
-            {provider.models.map(({ id, upstreamModel }) => (
-              <option key={id}>{upstreamModel}</option>
-            ))}
-          </select>
-        </label>
-        <label>
-          Name that clients send as model
-          <input name="name" required value={name} onChange={(event) => setName(event.target.value)} />
-        </label>
-        <Faults faults={faults} />
-        <footer>
-          <button className="primary" disabled={isRunning}>
-            Add route
-          </button>
-          <button type="button" onClick={onClose}>
-            Cancel
-          </button>
-          <Source of="Add a route" document={AddRoute} variables={variables} />
-        </footer>
-      </form>
-    </Dialog>
   )
 }

@@ -1,3 +1,4 @@
+import { useState } from 'react'
 import { Link } from 'wouter'
 import { graphql } from '../api/graphql.ts'
 import { Faults } from '../change/faults.tsx'
@@ -8,6 +9,7 @@ import { Source } from '../ui/source.tsx'
 import { Ago } from '../ui/time.tsx'
 import type { DeploymentNode } from './backends-document.ts'
 import { Circuit } from './circuit.tsx'
+import { AddEndpointDialog, EditDeploymentDialog, EditEndpointDialog } from './edit-deployment.tsx'
 
 const SetEndpointState = graphql(`
   mutation SetEndpointState($endpoint: ID!, $state: ServingState!) {
@@ -31,6 +33,9 @@ const SetEndpointState = graphql(`
 `)
 
 export function DeploymentPanel({ deployment }: { readonly deployment: DeploymentNode }) {
+  const { may } = useSession()
+  const [open, setOpen] = useState<'edit' | 'endpoint'>()
+  const close = () => setOpen(undefined)
   const { name, engine, state, endpoints, readyEndpoints, upstreamModel, warnings, routes } = deployment
   const isReady = readyEndpoints > 0
   return (
@@ -44,6 +49,16 @@ export function DeploymentPanel({ deployment }: { readonly deployment: Deploymen
           </span>
           {state !== 'ACTIVE' && <span className="badge warn">{words(state)}</span>}
         </h3>
+        {may('CONFIG_WRITE') && (
+          <>
+            <button type="button" className="small" onClick={() => setOpen('endpoint')}>
+              Add endpoint
+            </button>
+            <button type="button" className="small" onClick={() => setOpen('edit')}>
+              Edit
+            </button>
+          </>
+        )}
       </header>
       <p className="hint">
         served as <code>{upstreamModel}</code>
@@ -55,6 +70,7 @@ export function DeploymentPanel({ deployment }: { readonly deployment: Deploymen
           </span>
         ))}
       </p>
+      {deployment.description && <p>{deployment.description}</p>}
       {warnings.map(({ code, message }) => (
         <p key={code + message} className="reasons">
           {message}
@@ -76,17 +92,25 @@ export function DeploymentPanel({ deployment }: { readonly deployment: Deploymen
           </thead>
           <tbody>
             {endpoints.map((endpoint) => (
-              <EndpointRow key={endpoint.id} endpoint={endpoint} />
+              <EndpointRow key={endpoint.id} deployment={deployment} endpoint={endpoint} />
             ))}
           </tbody>
         </table>
       </div>
+      {open === 'endpoint' && <AddEndpointDialog deployment={deployment} onClose={close} />}
+      {open === 'edit' && <EditDeploymentDialog deployment={deployment} onClose={close} />}
     </section>
   )
 }
 
-function EndpointRow({ endpoint }: { readonly endpoint: DeploymentNode['endpoints'][number] }) {
+interface RowProps {
+  readonly deployment: DeploymentNode
+  readonly endpoint: DeploymentNode['endpoints'][number]
+}
+
+function EndpointRow({ deployment, endpoint }: RowProps) {
   const { may } = useSession()
+  const [isEditing, setEditing] = useState(false)
   const { id, url, state, inFlight, maxInFlight, health } = endpoint
   const next = state === 'ACTIVE' ? 'DRAINING' : 'ACTIVE'
   const { run, faults, isRunning } = useChange(SetEndpointState, `${url} is ${words(next)}.`)
@@ -128,6 +152,12 @@ function EndpointRow({ endpoint }: { readonly endpoint: DeploymentNode['endpoint
               {state === 'ACTIVE' ? 'Drain' : 'Activate'}
             </button>
             <Source of={`State of ${url}`} document={SetEndpointState} variables={variables} />
+            <button type="button" className="small" aria-label={`Edit ${url}`} onClick={() => setEditing(true)}>
+              Edit
+            </button>
+            {isEditing && (
+              <EditEndpointDialog deployment={deployment} endpoint={endpoint} onClose={() => setEditing(false)} />
+            )}
           </>
         )}
         <Faults faults={faults} />

@@ -57,6 +57,38 @@ export const CreateBudget = graphql(`
   }
 `)
 
+export const UpdateBudget = graphql(`
+  mutation UpdateBudget($input: BudgetUpdateInput!) {
+    budgetUpdate(input: $input) {
+      userErrors {
+        code
+        message
+      }
+      applied
+      budget {
+        id
+        revision
+        amount
+        period
+        onExhausted
+        states(first: 5) {
+          edges {
+            node {
+              labels
+              spent
+              reserved
+              remaining
+              exhausted
+              resetsAt
+              runsOutAt
+            }
+          }
+        }
+      }
+    }
+  }
+`)
+
 export const RaiseBudget = graphql(`
   mutation RaiseBudget($id: ID!, $amount: Decimal!, $expectedRevision: Int!, $reason: String) {
     budgetRaise(input: { id: $id, amount: $amount, expectedRevision: $expectedRevision, reason: $reason }) {

@@ -10,6 +10,7 @@ import { Empty, Loaded } from '../ui/state.tsx'
 import { Day } from '../ui/time.tsx'
 import { type BudgetNode, Budgets, type BudgetState, DeleteBudget } from './budget-documents.ts'
 import { CreateBudgetDialog } from './create-budget.tsx'
+import { EditBudgetDialog } from './edit-budget.tsx'
 import { RaiseBudgetDialog } from './raise-budget.tsx'
 import { perText, SubjectName, subjectText } from './subject.tsx'
 
@@ -72,6 +73,7 @@ export function BudgetsPanel() {
 function Budget({ budget }: { readonly budget: BudgetNode }) {
   const { may } = useSession()
   const [isRaising, setRaising] = useState(false)
+  const [isEditing, setEditing] = useState(false)
   const name = subjectText(budget.subject)
   return (
     <li data-budget={name}>
@@ -93,6 +95,14 @@ function Budget({ budget }: { readonly budget: BudgetNode }) {
             >
               Raise
             </button>
+            <button
+              type="button"
+              className="small"
+              aria-label={`Edit the budget of ${name}`}
+              onClick={() => setEditing(true)}
+            >
+              Edit
+            </button>
             <DeleteButton budget={budget} />
           </>
         )}
@@ -102,6 +112,7 @@ function Budget({ budget }: { readonly budget: BudgetNode }) {
         <Spending key={node.labels.join()} state={node} name={name} />
       ))}
       {budget.states.pageInfo.hasNextPage && <p className="hint">and others that spent less</p>}
+      {isEditing && <EditBudgetDialog budget={budget} onClose={() => setEditing(false)} />}
       {isRaising && <RaiseBudgetDialog budget={budget} onClose={() => setRaising(false)} />}
     </li>
   )

@@ -6,13 +6,11 @@ import { Dialog } from '../ui/dialog.tsx'
 import { formText } from '../ui/form-text.ts'
 import { Source } from '../ui/source.tsx'
 import { CreateBudget } from './budget-documents.ts'
+import { ActionField, AmountField, PeriodField, readAction, readPeriod } from './budget-fields.tsx'
 import { PerField, perInput } from './per-field.tsx'
 import { SubjectField, subjectInput } from './subject-field.tsx'
 
 type Variables = VariablesOf<typeof CreateBudget>
-
-const periods = ['MONTH', 'DAY', 'WEEK', 'QUARTER', 'YEAR', 'TOTAL'] as const
-const actions = ['REFUSE', 'SKIP_PRICED', 'NOTIFY'] as const
 
 export function CreateBudgetDialog({ onClose }: { readonly onClose: () => void }) {
   const { run, faults, isRunning } = useChange(CreateBudget, 'The budget is set.')
@@ -27,37 +25,10 @@ export function CreateBudgetDialog({ onClose }: { readonly onClose: () => void }
         <div className="form-grid">
           <SubjectField />
           <PerField />
-          <label>
-            USD
-            <input
-              name="amount"
-              inputMode="decimal"
-              pattern="[0-9]+(\.[0-9]+)?"
-              title="USD, e.g. 25 or 2.50"
-              defaultValue="100"
-              required
-            />
-          </label>
-          <label>
-            For
-            <select name="period">
-              <option value="MONTH">each month</option>
-              <option value="DAY">each day</option>
-              <option value="WEEK">each week</option>
-              <option value="QUARTER">each quarter</option>
-              <option value="YEAR">each year</option>
-              <option value="TOTAL">ever</option>
-            </select>
-          </label>
+          <AmountField />
+          <PeriodField />
         </div>
-        <label>
-          When it is used up
-          <select name="action">
-            <option value="REFUSE">requests are refused</option>
-            <option value="SKIP_PRICED">only backends without a price are used: one’s own</option>
-            <option value="NOTIFY">it is only told</option>
-          </select>
-        </label>
+        <ActionField />
         <label>
           Reason
           <input name="reason" maxLength={1_024} />
@@ -83,10 +54,10 @@ function readBudget(form: HTMLFormElement): Variables {
       subject: subjectInput(formText(form, 'subject')),
       per: perInput(formText(form, 'per')),
       amount: formText(form, 'amount'),
-      period: periods.find((period) => period === formText(form, 'period'))!,
+      period: readPeriod(form),
       // The period's days are those of the viewer: a month does not end in the middle of an afternoon.
       timeZone: Intl.DateTimeFormat().resolvedOptions().timeZone,
-      onExhausted: actions.find((action) => action === formText(form, 'action'))!,
+      onExhausted: readAction(form),
       reason: formText(form, 'reason') || null,
     },
   }

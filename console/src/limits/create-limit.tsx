@@ -5,6 +5,7 @@ import type { VariablesOf } from '../api/graphql.ts'
 import { Dialog } from '../ui/dialog.tsx'
 import { formText } from '../ui/form-text.ts'
 import { Source } from '../ui/source.tsx'
+import { BoundFields, ObserveField, readBounds } from './bound-fields.tsx'
 import { CreateRateLimit } from './limit-documents.ts'
 import { PerField, perInput } from './per-field.tsx'
 import { SubjectField, subjectInput } from './subject-field.tsx'
@@ -36,14 +37,9 @@ export function CreateLimitDialog({ subjectId, onClose }: Props) {
         <div className="form-grid">
           {subjectId === undefined && <SubjectField />}
           <PerField />
-          <WholeField name="requests" label="Requests per minute" value="60" />
-          <WholeField name="tokens" label="Tokens per minute" />
-          <WholeField name="inFlight" label="Requests at the same time" />
-          <WholeField name="burst" label="Most at once" />
+          <BoundFields bounds={{ requestsPerMinute: 60 }} />
         </div>
-        <label className="check">
-          <input type="checkbox" name="observe" /> Only count what it would refuse
-        </label>
+        <ObserveField isObserved={false} />
         <label>
           Reason
           <input name="reason" maxLength={1_024} />
@@ -63,37 +59,12 @@ export function CreateLimitDialog({ subjectId, onClose }: Props) {
   )
 }
 
-function WholeField({
-  name,
-  label,
-  value,
-}: {
-  readonly name: string
-  readonly label: string
-  readonly value?: string
-}) {
-  return (
-    <label>
-      {label}
-      <input type="number" name={name} min={1} step={1} defaultValue={value} placeholder="not bounded" />
-    </label>
-  )
-}
-
 function readLimit(form: HTMLFormElement, subjectId: string | undefined): Variables {
-  const whole = (name: string) => {
-    const text = formText(form, name)
-    return text === '' ? null : Number(text)
-  }
   return {
     input: {
       subject: subjectId ? { id: subjectId } : subjectInput(formText(form, 'subject')),
       per: perInput(formText(form, 'per')),
-      requestsPerMinute: whole('requests'),
-      tokensPerMinute: whole('tokens'),
-      inFlight: whole('inFlight'),
-      burst: whole('burst'),
-      enforcement: formText(form, 'observe') ? 'OBSERVE' : 'ENFORCE',
+      ...readBounds(form),
       reason: formText(form, 'reason') || null,
     },
   }

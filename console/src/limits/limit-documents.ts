@@ -58,6 +58,27 @@ export const CreateRateLimit = graphql(`
   }
 `)
 
+export const UpdateRateLimit = graphql(`
+  mutation UpdateRateLimit($input: RateLimitUpdateInput!) {
+    rateLimitUpdate(input: $input) {
+      userErrors {
+        code
+        message
+      }
+      applied
+      rateLimit {
+        id
+        revision
+        requestsPerMinute
+        tokensPerMinute
+        inFlight
+        burst
+        enforcement
+      }
+    }
+  }
+`)
+
 export const DeleteRateLimit = graphql(`
   mutation DeleteRateLimit($id: ID!, $expectedRevision: Int!) {
     rateLimitDelete(input: { id: $id, expectedRevision: $expectedRevision }) {

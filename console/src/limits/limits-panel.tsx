@@ -9,6 +9,7 @@ import { Source } from '../ui/source.tsx'
 import { Empty, Loaded } from '../ui/state.tsx'
 import { Ago } from '../ui/time.tsx'
 import { CreateLimitDialog } from './create-limit.tsx'
+import { EditLimitDialog } from './edit-limit.tsx'
 import { DeleteRateLimit, type LimitState, type RateLimitNode, RateLimits } from './limit-documents.ts'
 import { perText, SubjectName, subjectText } from './subject.tsx'
 
@@ -84,6 +85,7 @@ function LimitTable({ limits, isSubjectShown }: TableProps) {
 
 function LimitRow({ limit, isSubjectShown }: { readonly limit: RateLimitNode; readonly isSubjectShown: boolean }) {
   const { may } = useSession()
+  const [isEditing, setEditing] = useState(false)
   const states = limit.states.edges.map(({ node }) => node)
   return (
     <tr data-limit={subjectText(limit.subject)}>
@@ -123,7 +125,22 @@ function LimitRow({ limit, isSubjectShown }: { readonly limit: RateLimitNode; re
           ))}
         </ul>
       </td>
-      <td className="number">{may('CONFIG_WRITE') && <DeleteButton limit={limit} />}</td>
+      <td className="number">
+        {may('CONFIG_WRITE') && (
+          <>
+            <button
+              type="button"
+              className="small"
+              aria-label={`Edit the limit of ${subjectText(limit.subject)}: ${boundsText(limit)}`}
+              onClick={() => setEditing(true)}
+            >
+              Edit
+            </button>{' '}
+            <DeleteButton limit={limit} />
+          </>
+        )}
+        {isEditing && <EditLimitDialog limit={limit} onClose={() => setEditing(false)} />}
+      </td>
     </tr>
   )
 }

@@ -1,4 +1,5 @@
 import { type FormEvent, useState } from 'react'
+import { ChangedMeanwhile } from '../change/changed-meanwhile.tsx'
 import { Faults } from '../change/faults.tsx'
 import { useChange } from '../change/use-change.ts'
 import { Dialog } from '../ui/dialog.tsx'
@@ -10,7 +11,7 @@ import { subjectText } from './subject.tsx'
 /** More for the running period, after a reason was asked for. */
 export function RaiseBudgetDialog({ budget, onClose }: { readonly budget: BudgetNode; readonly onClose: () => void }) {
   // What the viewer decided on: a change that comes while the dialog is open is a conflict.
-  const [expectedRevision] = useState(budget.revision)
+  const [expectedRevision, setExpectedRevision] = useState(budget.revision)
   const { run, faults, isRunning } = useChange(RaiseBudget, 'The budget is raised.')
   const [amount, setAmount] = useState('')
   const variables = { id: budget.id, amount, expectedRevision, reason: null as string | null }
@@ -40,9 +41,15 @@ export function RaiseBudgetDialog({ budget, onClose }: { readonly budget: Budget
           Reason
           <input name="reason" maxLength={1_024} />
         </label>
-        <Faults faults={faults} />
+        <ChangedMeanwhile
+          subjectId={budget.id}
+          seenRevision={expectedRevision}
+          revision={budget.revision}
+          onRebase={() => setExpectedRevision(budget.revision)}
+        />
+        <Faults faults={faults.filter(({ code }) => code !== 'REVISION_CONFLICT')} />
         <footer>
-          <button className="primary" disabled={isRunning}>
+          <button className="primary" disabled={isRunning || budget.revision !== expectedRevision}>
             Raise it
           </button>
           <button type="button" onClick={onClose}>

@@ -1,4 +1,4 @@
-import { type ReactNode, useEffect, useId, useRef } from 'react'
+import { type ReactNode, type SyntheticEvent, useEffect, useId, useRef } from 'react'
 
 interface Props {
   readonly title: string
@@ -10,6 +10,10 @@ interface Props {
 export function Dialog({ title, onClose, children }: Props) {
   const dialog = useRef<HTMLDialogElement>(null)
   const titleId = useId()
+  // The event of a dialog that stands inside this one comes here, too: a look at the GraphQL must not close the form behind it.
+  const closeIfMine = (event: SyntheticEvent) => {
+    if (event.target === event.currentTarget) onClose()
+  }
   useEffect(() => {
     const before = document.activeElement
     const element = dialog.current
@@ -20,7 +24,7 @@ export function Dialog({ title, onClose, children }: Props) {
     }
   }, [])
   return (
-    <dialog ref={dialog} aria-labelledby={titleId} onCancel={onClose}>
+    <dialog ref={dialog} aria-labelledby={titleId} onCancel={closeIfMine}>
       <header>
         <h2 id={titleId}>{title}</h2>
         <button type="button" className="quiet" aria-label="Close" onClick={onClose}>
