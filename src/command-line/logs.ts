@@ -41,30 +41,19 @@ export function addLogs(program: Command, shell: Shell): void {
 }
 
 async function runLogs(shell: Shell, { route, key, backend, outcome, ...options }: Options): Promise<void> {
-  const [{ openDatabase }, { DatabaseAwayError, isAway }, { openDatabaseServer, hasDatabase }, { tailRequests }] =
-    await Promise.all([
-      import('../storage/database/database.ts'),
-      import('../storage/database/is-away.ts'),
-      import('../server/database/database-server.ts'),
-      import('../server/usage/request-tail.ts'),
-    ])
+  const [{ DatabaseAwayError, isAway }, { hasDatabase }, { openLogReader }, { tailRequests }] = await Promise.all([
+    import('../storage/database/is-away.ts'),
+    import('../server/database/database-server.ts'),
+    import('../server/usage/log-reader.ts'),
+    import('../server/usage/request-tail.ts'),
+  ])
   const { config, log } = await prepare(shell, 'stderr')
   if (!(await hasDatabase(config)))
     throw new CommandError('There is no log here. Is SIGNALBOX_DATA_DIR, or DATABASE_URL, the one of the installation?')
   const follow = options.follow ? shell.listenForStop().signal : undefined
-  await using server = await openDatabaseServer(config, log)
-  await using database = openDatabase({
-    url: server.url,
-    maxConnections: 1,
-    usesNamedStatements: false,
-    applicationName: 'signalbox logs',
-  })
-  const requests = tailRequests(database.db, {
-    filter: { route, apiKey: key, backend, outcome },
-    since: options.since ?? null,
-    limit: options.limit,
-    follow,
-  })
+  const filter = { route, apiKey: key, backend, outcome }
+  await using reader = await openLogReader(config, filter, { follows: follow !== undefined, log })
+  const requests = tailRequests(reader, { since: options.since ?? null, limit: options.limit, follow })
   try {
     for await (const request of requests) {
       if (options.json) printJson(request)
