@@ -12,13 +12,13 @@ import type { ApiKeyConfiguration, UserConfiguration } from '../config/configura
 import type { GatewayErrorCode } from '../errors/gateway-errors.ts'
 import type { Route, Snapshot } from '../config/snapshot.ts'
 
-/** Both null: anonymous. */
+/** The caller of a request; both members are null for an anonymous caller. */
 export interface Caller {
   readonly apiKey: ApiKeyConfiguration | null
   readonly user: UserConfiguration | null
 }
 
-/** Why a request gets no further, as the client will read it. */
+/** Why a request is refused, as the client sees it. */
 export interface AccessRefusal {
   readonly status: 401 | 403 | 404 | 503
   readonly code: GatewayErrorCode
@@ -42,7 +42,7 @@ export function authenticate(snapshot: Snapshot, keyHash: string | null, nowMs: 
   return apiKey ? identify(snapshot, apiKey, nowMs) : invalidApiKey
 }
 
-/** The key with this secret; undefined if there is none, or if a rotation has replaced the secret and its time is over. */
+/** The key with this secret; undefined if there is none, or if a rotation replaced the secret and the overlap has ended. */
 export function findApiKey(snapshot: Snapshot, keyHash: string, nowMs: number): ApiKeyConfiguration | undefined {
   const apiKey = snapshot.apiKeysByHash.get(keyHash)
   if (!apiKey || apiKey.hash === keyHash) return apiKey
@@ -50,17 +50,17 @@ export function findApiKey(snapshot: Snapshot, keyHash: string, nowMs: number): 
 }
 
 /**
- * Whether a text could be a key of this installation, maybe mistyped or revoked. What clients send that insist on some key
- * (`EMPTY`, `none`, `ollama`) could not.
+ * Whether a text has the form of a key of this installation, even if it is mistyped or revoked. Placeholders of clients that must send
+ * some key (`EMPTY`, `none`, `ollama`) do not have it.
  */
 export function isOfKeyForm(key: string): boolean {
   return key.startsWith('sbx_')
 }
 
-/** By the table of routes: looked for once for as long as no route changes. */
+/** Whether a table of routes contains a `PUBLIC` route; computed once for each table. */
 const publicTables = new WeakMap<Snapshot['routesById'], boolean>()
 
-/** Who comes without a key; 401 at once where no route could be for them. */
+/** The anonymous caller, or 401 if no route is `PUBLIC`. */
 export function authenticateAnonymous({ routesById }: Snapshot): Caller | AccessRefusal {
   let hasPublic = publicTables.get(routesById)
   if (hasPublic === undefined) {
@@ -70,7 +70,7 @@ export function authenticateAnonymous({ routesById }: Snapshot): Caller | Access
   return hasPublic ? anonymous : invalidApiKey
 }
 
-/** The same for a key that is known by its id. */
+/** The caller with a known key, or 401 if the key is no longer accepted. */
 export function identify(snapshot: Snapshot, apiKey: ApiKeyConfiguration, nowMs: number): Caller | AccessRefusal {
   if (apiKey.expiresAtMs !== null && apiKey.expiresAtMs <= nowMs) return invalidApiKey
   const user = snapshot.users.get(apiKey.ownerId)

@@ -7,7 +7,7 @@ import type { TargetAvailability } from '../config/vocabulary.ts'
 
 export type BackendAvailability = Exclude<TargetAvailability, 'NO_WEIGHT'>
 
-/** `operation`: as clients call it; null: any. */
+/** Whether the backend could take a request now. `operation` is the path as clients call it; null means any. */
 export function isAvailable(backend: Backend | undefined, live: LiveView, operation: string | null): boolean {
   return backendAvailability(backend, live, operation) === 'AVAILABLE'
 }
@@ -54,17 +54,17 @@ function deploymentAvailability(backend: DeploymentBackend, live: LiveView): Bac
   return reason
 }
 
-/** As it is stated, known, or was learned from its answers. */
+/** Whether the backend serves the operation, as far as that is stated, known, or was learned from its answers. */
 export function servesOperation(backend: Backend, live: LiveView, operation: string): boolean {
   return operationFor(backend, live, operation) !== null
 }
 
-/** The operation that it is asked for in answer to `operation`; null: it does not serve it. */
+/** The operation that is sent to the backend for `operation`: the same or an older form of it; null if the backend serves neither. */
 export function operationFor(backend: Backend, live: LiveView, operation: string): string | null {
   return operationAsked(backend, operation, (name) => live.isOperationRefused(backend.id, name))
 }
 
-/** Whether one more request may wait for it. */
+/** Whether one more request may wait in the backend's queue. */
 export function hasPlaceToWait(backend: Backend | undefined, live: LiveView): boolean {
   return backend?.kind === 'deployment' && live.waiting(backend.id) < backend.queue.maxWaiting
 }
@@ -91,8 +91,8 @@ export function readyEndpoints(backend: DeploymentBackend, live: LiveView): numb
 }
 
 /**
- * When what is ejected of a backend was ejected first, in milliseconds since the epoch; null if nothing of it is ejected,
- * or what is could not take a request anyway.
+ * The earliest ejection of the backend or of its endpoints, in milliseconds since the epoch; null if nothing is ejected, or if only
+ * endpoints are ejected that could not take a request anyway.
  */
 export function firstEjectedAtMs(backend: Backend | undefined, live: LiveView): number | null {
   if (backend?.state !== 'ACTIVE') return null
@@ -101,7 +101,7 @@ export function firstEjectedAtMs(backend: Backend | undefined, live: LiveView): 
   return endpoint && live.ejectedAtMs(endpoint.id)
 }
 
-/** The ejected endpoint with room that was ejected first. */
+/** The ejected endpoint with capacity whose ejection is oldest. */
 export function leastRecentlyEjected(backend: DeploymentBackend, live: LiveView): EndpointConfiguration | null {
   let first: EndpointConfiguration | null = null
   for (const endpoint of backend.endpoints) {

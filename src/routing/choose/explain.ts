@@ -1,4 +1,4 @@
-/** What the gateway would do with a request now, by asking the functions that it asks. */
+/** Explains what the gateway would do with a request now, by the same functions that the gateway uses. */
 import {
   authorise,
   anonymous,
@@ -20,7 +20,7 @@ import type { TargetAvailability } from '../config/vocabulary.ts'
 export interface ExplainRequest {
   /** What the client would send as `model`. */
   readonly model: string
-  /** Null: none would be sent. */
+  /** The key that the client would use; null: none. */
   readonly apiKeyId: string | null
   /** E.g. `/v1/chat/completions`. */
   readonly operation: string
@@ -69,7 +69,7 @@ const operationNotServed: AccessRefusal = { status: 404, code: 'operation_not_se
 const unknownUrl: AccessRefusal = { status: 404, code: 'unknown_url' }
 const invalidApiKey: AccessRefusal = { status: 401, code: 'invalid_api_key' }
 
-/** In the gateway's order: operation, key, route, access. A key that is not in the snapshot was revoked or never was. */
+/** The refusal, checked in the gateway's order: operation, key, route, access. A key that is not in the snapshot is revoked or unknown. */
 function refusalOf(
   snapshot: Snapshot,
   route: Route | undefined,
@@ -83,7 +83,10 @@ function refusalOf(
   return isRefusal(caller) ? caller : authorise(route, caller)
 }
 
-/** By target id or fallback backend id; empty: the request would be refused with 503. */
+/**
+ * The chances of the first attempt, by the id of the target or of the fallback's backend; empty if the request would be refused with
+ * 503.
+ */
 function firstAttemptChances(question: TargetQuestion): ReadonlyMap<string, number> {
   const { snapshot, route, live, operation } = question
   const open = route.targets.filter(

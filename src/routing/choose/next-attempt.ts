@@ -24,22 +24,25 @@ import { drawTarget, selectTarget, type Divergence, type TargetQuestion } from '
 import type { Backend, DeploymentBackend, Route, Target } from '../config/snapshot.ts'
 import type { FallbackTrigger } from '../config/vocabulary.ts'
 
-/** What became of a plan. */
+/** The result of one attempt. */
 export interface Attempt {
   readonly targetId: string | null
   readonly backendId: string
   readonly endpointId: string | null
   readonly credentialId: string | null
   readonly isFallback: boolean
-  /** False: it only waited for an endpoint, in vain, and nothing went upstream. */
+  /** False: the request only waited for an endpoint without success, and nothing was sent upstream. */
   readonly wasSent: boolean
-  /** The upstream's; null if none came. */
+  /** The status of the upstream; null if none came. */
   readonly status: number | null
-  /** Why it was no answer; null: it was one. */
+  /** The failure of the attempt; null if it brought an answer. */
   readonly trigger: FallbackTrigger | null
 }
 
-/** All that the decision depends on. One object serves a request: `attempts`, `nowMs` and `hasRepeat` change with each question. */
+/**
+ * Everything on which the decision depends. One object is used for a request: `attempts`, `nowMs` and `hasRepeat` are updated before
+ * each decision.
+ */
 export interface AttemptQuestion extends TargetQuestion {
   readonly rotations: Rotations
   /** Numbers in [0, 1). */
@@ -47,7 +50,7 @@ export interface AttemptQuestion extends TargetQuestion {
   readonly prefixHash: number | null
   readonly deadlineAtMs: number
   readonly attempts: readonly Attempt[]
-  /** Whether the route's retry budget has one left; a plan with `isRepeat` takes it. */
+  /** Whether the route's retry budget allows a repeat; a plan with `isRepeat` uses it. */
   readonly hasRepeat: boolean
   readonly nowMs: number
   /** Whether the client asked for a stream. */
@@ -64,18 +67,18 @@ export interface AttemptPlan {
   readonly credential: Credential | null
   readonly isFallback: boolean
   readonly isRepeat: boolean
-  /** Of a request's first step only. */
+  /** Set only for the first attempt of a request. */
   readonly divergence: Divergence | null
 }
 
-/** Wait in this deployment's waiting room; in vain: an attempt with `SATURATED` that was not sent. */
+/** Wait in the queue of this deployment. A wait without success counts as an attempt with `SATURATED` that was not sent. */
 export interface WaitPlan {
   readonly kind: 'wait'
   readonly routeId: string
   readonly target: Target | null
   readonly backend: DeploymentBackend
   readonly isFallback: boolean
-  /** For an ejected endpoint, since all are: what goes there has no room either. */
+  /** Whether the wait is for an ejected endpoint, because all endpoints are ejected and this one is full. */
   readonly isLastResort: boolean
   readonly divergence: Divergence | null
 }
@@ -88,7 +91,7 @@ export interface Stop {
 }
 
 export type FinalAnswer =
-  /** The upstream's answer to that attempt, as it came. */
+  /** Pass on the upstream's answer to that attempt unchanged. */
   | { readonly kind: 'relay'; readonly attemptIndex: number }
   | ({ readonly kind: 'error'; readonly code: GatewayErrorCode } & RetryRule)
 
@@ -102,7 +105,7 @@ export interface RetryRule {
 
 export type NextAttempt = AttemptPlan | WaitPlan | Stop
 
-/** The first step of a request if `attempts` is empty, which takes the route's next turn; else the one after the last. */
+/** The next step of a request. If `attempts` is empty, it is the first step and advances the route's rotation. */
 export function nextAttempt(question: AttemptQuestion): NextAttempt {
   const last = question.attempts.at(-1)
   if (question.nowMs >= question.deadlineAtMs) return stop(question)
@@ -119,7 +122,7 @@ export function nextAttempt(question: AttemptQuestion): NextAttempt {
   )
 }
 
-/** Whether the body of a 400 must be read before it is known what to do: only if the route wants to move on for it. */
+/** Whether the body of a 400 must be read before the decision: only if the route's triggers include `CONTEXT_LENGTH`. */
 export function watchesContextLength(route: Route): boolean {
   return route.fallback?.triggers.has('CONTEXT_LENGTH') ?? false
 }
@@ -137,16 +140,16 @@ function firstAttempt(question: AttemptQuestion): NextAttempt {
   return plan ?? withDivergence(withoutTarget(question), divergence)
 }
 
-/** No target with weight is available and nothing was tried. */
+/** The step if no target with weight is available and nothing was tried. */
 function withoutTarget(question: AttemptQuestion): NextAttempt {
   const { trigger } = stageWithoutTarget(question)
   return nextFallback(question, trigger) ?? lastResort(question, trigger) ?? stop(question)
 }
 
-/** What is left for a request that no target with weight can take now. */
+/** The options of a request when no target with weight can take it now. */
 export interface StageWithoutTarget {
   readonly trigger: 'SATURATED' | 'UNAVAILABLE'
-  /** Saturated targets that have a place left in their waiting room. */
+  /** Saturated targets whose queue has a free place. */
   readonly waiting: readonly Target[]
 }
 
@@ -159,7 +162,7 @@ export function stageWithoutTarget({ snapshot, route, live, operation }: TargetQ
   return { trigger: saturated.length > 0 ? 'SATURATED' : 'UNAVAILABLE', waiting }
 }
 
-/** A 401, 403 or 429 speaks against the credential: the provider's next one, as long as there is one that is not benched. */
+/** After a 401, 403 or 429 the next credential of the provider that is not benched; null if there is none. */
 function otherCredential(question: AttemptQuestion, last: Attempt): NextAttempt | null {
   if (last.trigger !== 'UPSTREAM_AUTH' && last.trigger !== 'RATE_LIMITED') return null
   const backend = question.snapshot.backends.get(last.backendId)
@@ -172,21 +175,21 @@ function otherCredential(question: AttemptQuestion, last: Attempt): NextAttempt 
   return planOf({ target, backend, credential, isFallback: last.isFallback })
 }
 
-/** Once, for a target whose endpoint failed. */
+/** Another endpoint of the target's deployment, at most once. */
 function otherEndpoint(question: AttemptQuestion, last: Attempt): NextAttempt | null {
   if (last.isFallback || !mayTryOtherEndpoint(question, last)) return null
   const target = targetOf(question.route, last)
   return target && planTarget(question, target, true, null)
 }
 
-/** The fallback's backends come first, in their order; then this. */
+/** Another endpoint of a deployment in the fallback, after all backends of the fallback were tried. */
 function otherFallbackEndpoint(question: AttemptQuestion, last: Attempt): NextAttempt | null {
   if (!last.isFallback || !mayTryOtherEndpoint(question, last)) return null
   const backend = question.snapshot.backends.get(last.backendId)
   return backend ? planBackend(question, backend, { target: null, isFallback: true, isRepeat: true }) : null
 }
 
-/** What another endpoint of the same deployment may do better. */
+/** Failures after which another endpoint of the same deployment is tried. */
 const endpointFailures: ReadonlySet<FallbackTrigger> = new Set(['CONNECT_ERROR', 'SERVER_ERROR', 'RATE_LIMITED'])
 
 function mayTryOtherEndpoint(question: AttemptQuestion, last: Attempt): boolean {
@@ -195,10 +198,10 @@ function mayTryOtherEndpoint(question: AttemptQuestion, last: Attempt): boolean 
   return here.length === 1 && question.hasRepeat && hasAttempt(question, last.isFallback)
 }
 
-/** One other available target with weight. Where nothing was sent yet it is no repeat. */
+/** One other available target with weight. It counts as a repeat only if something was sent. */
 function otherTarget(question: AttemptQuestion, last: Attempt, trigger: FallbackTrigger): NextAttempt | null {
   if (last.isFallback || trigger === 'CONTEXT_LENGTH') return null
-  // Of a plain answer it may be computing still: an equal target would do the same work, and both are paid.
+  // The upstream may still be computing an answer that is not streamed: another target would do the same work, and both would be paid.
   if (trigger === 'TIMEOUT' && !question.wantsStream) return null
   const isRepeat = sentCount(question) > 0
   if ((isRepeat && !question.hasRepeat) || !hasAttempt(question, false)) return null
@@ -224,7 +227,7 @@ function nextFallback(question: AttemptQuestion, trigger: FallbackTrigger): Next
   return plan ?? planWait(question.route, { target: null, backend, isFallback: true })
 }
 
-/** The first of the fallback's backends, without `tried`, that is available; else the first with a place to wait. */
+/** The first available backend of the fallback that is not in `tried`; else the first with a free place in its queue. */
 export function fallbackFor(
   { snapshot, route, live, operation }: TargetQuestion,
   trigger: FallbackTrigger,
@@ -243,7 +246,7 @@ export function fallbackFor(
   return waiting
 }
 
-/** Everything is ejected and nothing was sent: the least recently ejected of what the request may go to, or a wait for it. */
+/** If everything is ejected and nothing was sent: an attempt at the backend whose ejection is oldest, or a wait for it. */
 function lastResort(question: AttemptQuestion, trigger: FallbackTrigger): NextAttempt | null {
   if (sentCount(question) > 0) return null
   const candidate = leastRecentCandidate(question, trigger)
@@ -265,8 +268,8 @@ export interface EjectedCandidate {
 }
 
 /**
- * Of the targets with weight, and of the fallback if it may be used for `trigger`, the one ejected longest ago that has room;
- * else the first with a place to wait. Null while anything is well and only full.
+ * Among the targets with weight, and the fallback if `trigger` allows it: the one whose ejection is oldest and that has capacity; else
+ * the first with a free place in its queue. Null if something is healthy and only full.
  */
 export function leastRecentCandidate(
   { snapshot, route, live, operation }: TargetQuestion,
@@ -333,7 +336,7 @@ function planOf(plan: PlanTemplate & Pick<AttemptPlan, 'backend'>): AttemptPlan 
   }
 }
 
-/** In the room of a backend that has one: a deployment. */
+/** A plan to wait in the queue of a deployment; null for a backend without a queue. */
 function planWait(
   { id }: Route,
   plan: PlanTemplate & Pick<AttemptPlan, 'backend'> & { readonly isLastResort?: boolean },
@@ -388,7 +391,7 @@ function stop(question: AttemptQuestion): Stop {
   return { kind: 'stop', answer: finalAnswer(question), divergence: null }
 }
 
-/** The last upstream answer, unless it speaks of the gateway's credential, be it with a status or in a stream; without one, why there is none. */
+/** The last answer of an upstream, unless it concerns the gateway's own credential; without an answer, the error that says why. */
 function finalAnswer(question: AttemptQuestion): FinalAnswer {
   const { attempts, nowMs, deadlineAtMs } = question
   const attemptIndex = attempts.findLastIndex(wasAnswered)
@@ -403,7 +406,7 @@ function finalAnswer(question: AttemptQuestion): FinalAnswer {
   return errorAnswer('no_target_available', retryRule(question, nowMs))
 }
 
-/** A stream that began with a good status and brought no event in time is no answer. */
+/** Whether the attempt brought an answer. A stream with a good status but without an event in time did not. */
 function wasAnswered({ status, trigger }: Attempt): boolean {
   return status !== null && trigger !== 'TIMEOUT' && trigger !== 'CONNECT_ERROR'
 }
@@ -415,7 +418,7 @@ function errorAnswer(code: GatewayErrorCode, rule: RetryRule = { retryAfterMs: n
 const shortestRetryAfterMs = 1_000
 const longestRetryAfterMs = 300_000
 
-/** Whether nothing that the route could send the operation to serves it, however well it is: waiting does not help. */
+/** Whether no backend of the route serves the operation at all, so that waiting does not help. */
 export function isServedByNone({ snapshot, route, live, operation }: TargetQuestion): boolean {
   if (operation === null) return false
   const backends = servingIds(route)
@@ -455,7 +458,7 @@ export function retryRule({ snapshot, route, live, operation }: TargetQuestion, 
   return { retryAfterMs: Math.min(Math.max(afterMs, shortestRetryAfterMs), longestRetryAfterMs), shouldRetry: true }
 }
 
-/** What its circuits are kept by, as far as it takes requests. */
+/** The ids under which the circuits of the backend are kept: those of its active endpoints, or its own. */
 function placesOf(backend: Backend): readonly string[] {
   if (backend.kind === 'providerModel') return [backend.id]
   return backend.endpoints.filter(({ state }) => state === 'ACTIVE').map(({ id }) => id)

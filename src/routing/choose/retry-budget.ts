@@ -1,20 +1,20 @@
 /**
- * How many repeats a route may make: 20 % of its requests of the last 10 s, plus 3 per second. Repeats at
- * other targets multiply the load just when upstreams fail; the step to the fallback needs no budget.
+ * Bounds the repeats of a route: 20 % of its requests of the last 10 s, plus 3 per second. Repeats at other targets multiply the load
+ * when upstreams fail. The step to the fallback needs no budget.
  */
 const windowSeconds = 10
 const shareOfRequests = 0.2
 const repeatsPerSecond = 3
 
-/** Counted per second, by second modulo the window. Changed in place: it is on the way of every request. */
+/** Counters for each second of the window, by second modulo the window. They are changed in place, because every request updates them. */
 export interface RetryBudget {
   readonly requests: Uint32Array
-  /** Repeats that were taken from the share of requests, and from the allowance of the second. */
+  /** Repeats taken from the share of requests, by second. */
   readonly shared: Uint32Array
   readonly allowed: Uint32Array
-  /** Counts on whatever happens to the clock. */
+  /** The current second; it never goes back, even if the clock does. */
   second: number
-  /** The second in which it was last asked. */
+  /** The clock's second at the last call. */
   clock: number
 }
 
@@ -52,7 +52,7 @@ function hasShare(budget: RetryBudget): boolean {
   return sum(budget.shared) + 1 <= sum(budget.requests) * shareOfRequests
 }
 
-/** Clears the seconds that went by. A clock that was put back is taken for one that went on by a second, from where it is now. */
+/** Clears the seconds that have passed. A clock that was set back counts as one that advanced by one second. */
 function slotOf(budget: RetryBudget, nowMs: number): number {
   const now = Math.floor(nowMs / 1000)
   const passed = now < budget.clock ? 1 : Math.min(now - budget.clock, windowSeconds)

@@ -29,10 +29,10 @@ export interface WeightedMember {
   readonly weight: number
 }
 
-/** Members that an account remembers while they are not configured; the ones that went first are forgotten beyond it. */
+/** Most removed members whose account is kept; beyond it the oldest is dropped. */
 const absentKept = 64
 
-/** Smaller differences are rounding: sums of shares are not exact. */
+/** Differences below this are rounding errors of the sums of shares. */
 const nothing = 1e-9
 
 export class Rotation {
@@ -43,7 +43,7 @@ export class Rotation {
   #openCount = 0
   #weightedCount = 0
   readonly #served: Account
-  /** What the weights alone would have given, for the requests of which members were left out. */
+  /** The account of the weights alone, for requests for which members were left out. */
   readonly #configured: Account
 
   /** `seed`: any number; two rotations with different ones start at different places. */
@@ -95,18 +95,18 @@ export class Rotation {
   }
 }
 
-/** What each member is behind the sum of its shares, in requests. */
+/** For each member the number of requests by which it is behind the sum of its shares. */
 class Account {
   #behind = new Float64Array(0)
-  /** By id, of members that were taken out of the configuration and may come back. */
+  /** The accounts of removed members, by id, in case they come back. */
   readonly #absent = new Map<string, number>()
   readonly #seeds: SeededNumbers
-  /** The set that the last choice was made from. */
+  /** The open members of the last choice. */
   #set = new Uint32Array(0)
   #isFresh = true
   /**
-   * Once the set has changed it may change again, and all who wait for a distant deadline would then be late at once: deadlines
-   * are then compared as if each weight were larger by twice the mean weight.
+   * Whether the set of open members has ever changed. It may change again, and members with distant deadlines would then be late at
+   * once: from then on deadlines are compared as if each weight were larger by twice the mean weight.
    */
   #hasChanged = false
 
@@ -114,7 +114,7 @@ class Account {
     this.#seeds = seeds
   }
 
-  /** Takes the next turn of the `count` items whose bit is set in `open`, and books it. */
+  /** Chooses one of the `count` items whose bit is set in `open`, and records the choice. */
   choose(items: readonly WeightedMember[], open: Uint32Array, count: number): number {
     const total = totalWeight(items, open)
     const isFirst = this.#isFresh
@@ -127,7 +127,7 @@ class Account {
     return chosen
   }
 
-  /** Takes over the accounts of those who stay, and of those who come back. */
+  /** Takes over the accounts of members that stay or come back. */
   follow(before: readonly WeightedMember[], after: readonly WeightedMember[]): void {
     before.forEach(({ id }, index) => this.#absent.set(id, this.#behind[index]!))
     this.#behind = Float64Array.from(after, ({ id }) => this.#absent.get(id) ?? 0)
@@ -145,7 +145,7 @@ class Account {
     if (count === 2) this.#drawPhase(items, open, total)
   }
 
-  /** Of two members: where between two turns they begin. Off the places where both would be as far behind, which round. */
+  /** Draws the starting phase of two members, away from the points at which both would be equally far behind and rounding would decide. */
   #drawPhase(items: readonly WeightedMember[], open: Uint32Array, total: number): void {
     let phase = (Math.floor(this.#seeds.next() * total) + 0.5) / total - 0.5
     for (let i = 0; i < items.length; i++) {
@@ -161,9 +161,9 @@ class Account {
   }
 
   #choose(items: readonly WeightedMember[], open: Uint32Array, count: number, total: number, isFirst: boolean): number {
-    // Of two: the multiples of a share, rounded, and so within one in any stretch of requests.
+    // With two members the rounded multiples of a share keep each within one request over any sequence.
     if (count <= 2) return furthestBehind(this.#behind, open)
-    // Any first choice keeps every window reachable; drawn by weight, many rotations together keep the shares at once.
+    // Any first choice keeps every window reachable. Drawn by weight, many new rotations together have the right shares at once.
     if (isFirst) return drawByWeight(items, open, this.#seeds.next() * total)
     return this.#earliestDeadline(items, open, total, this.#hasChanged ? (2 * total) / count : 0)
   }
@@ -179,7 +179,7 @@ class Account {
       earliest = deadline
       chosen = i
     }
-    // Those who are behind may all be shut.
+    // All members that are behind may be closed.
     return chosen === -1 ? furthestBehind(behind, open) : chosen
   }
 }
@@ -271,7 +271,7 @@ export class Rotations {
     return rotation
   }
 
-  /** Forgets the rotations whose id `isKept` denies. */
+  /** Drops the rotations for whose id `isKept` returns false. */
   retain(isKept: (id: string) => boolean): void {
     for (const id of this.#byId.keys()) {
       if (!isKept(id)) this.#byId.delete(id)

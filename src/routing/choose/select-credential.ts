@@ -4,8 +4,8 @@ import type { ProviderUpstream } from '../config/snapshot.ts'
 export type Credential = ProviderUpstream['credentials'][number]
 
 /**
- * The first credential, in the operator's order, that is not benched; if all are, the one that is due first, so that benches
- * alone never stop a provider: that is the circuit's business. Null: it is called without one.
+ * The first credential, in the operator's order, that is not benched. If all are benched, the one that is due first: only the circuit
+ * may stop a provider. Null if the provider is called without a credential.
  */
 export function selectCredential(provider: ProviderUpstream, live: LiveView): Credential | null {
   let soonest: Credential | null = null
@@ -16,7 +16,7 @@ export function selectCredential(provider: ProviderUpstream, live: LiveView): Cr
   return soonest
 }
 
-/** The first one that is neither benched nor in `tried`; null: there is none to go on with. */
+/** The first credential that is neither benched nor in `tried`; null if there is none. */
 export function nextCredential(
   provider: ProviderUpstream,
   live: LiveView,

@@ -10,7 +10,7 @@ export interface EndpointQuestion {
   readonly rotations: Rotations
   /** Numbers in [0, 1). */
   readonly random: () => number
-  /** A 32-bit hash of the start of the prompt; null: there is none to go by. */
+  /** A 32-bit hash of the start of the prompt; null if the request has none. */
   readonly prefixHash: number | null
 }
 
@@ -73,7 +73,7 @@ function nextInTurn(
 /** No endpoint gets more than this times the mean load, by weight (Mirrokni et al., "Consistent hashing with bounded loads"). */
 const mostOfMeanLoad = 1.25
 
-/** The first with room in the order in which the prefix prefers them (weighted rendezvous hashing). */
+/** The first endpoint with room, in the order that the prefix gives them (weighted rendezvous hashing). */
 function nearestWithRoom(
   open: readonly EndpointConfiguration[],
   live: LiveView,
@@ -99,7 +99,7 @@ function nearestWithRoom(
   return nearest
 }
 
-/** A hash of both in (0, 1): FNV-1a over the id, then MurmurHash3's finisher. */
+/** A hash of prefix and id in (0, 1): FNV-1a over the id, then MurmurHash3's finisher. */
 function unitHash(prefixHash: number, id: string): number {
   let hash = prefixHash ^ 0x811c9dc5
   for (let i = 0; i < id.length; i++) hash = Math.imul(hash ^ id.charCodeAt(i), 0x01000193)

@@ -5,7 +5,7 @@ import type { Rotation } from './rotation.ts'
 import type { Backend, Route, Snapshot, Target } from '../config/snapshot.ts'
 import type { DivergenceReason } from '../config/vocabulary.ts'
 
-/** A request that did not go where the weights say: the target that it should have gone to, and why it did not. */
+/** The target that the weights chose for a request that went elsewhere, and the reason. */
 export interface Divergence {
   readonly targetId: string
   readonly reason: DivergenceReason
@@ -13,9 +13,9 @@ export interface Divergence {
 
 /** The session of a request, on a route that keeps sessions together. */
 export interface Session {
-  /** The target that it is kept at; null: it is new. */
+  /** The target of the session; null for a new session. */
   readonly targetId: string | null
-  /** From now on it is kept at this target. */
+  /** Binds the session to this target. */
   keep(targetId: string): void
 }
 
@@ -23,24 +23,24 @@ export interface TargetQuestion {
   readonly snapshot: Snapshot
   readonly route: Route
   readonly live: LiveView
-  /** As clients call it; null: any. */
+  /** The path as clients call it; null: any operation. */
   readonly operation: string | null
-  /** Null: the request belongs to none. */
+  /** The session of the request; null if it has none. */
   readonly session: Session | null
 }
 
 export interface TargetChoice {
-  /** Null: no target with weight is available, nor has a place to wait. */
+  /** The chosen target; null if no target with weight is available or has a free place in its queue. */
   readonly target: Target | null
-  /** The target is full, and has a place in its waiting room. */
+  /** Whether the target is full, so that the request waits in its queue. */
   readonly waits: boolean
-  /** Null: it goes where the weights say. */
+  /** Null if the request goes to the target that the weights chose. */
   readonly divergence: Divergence | null
 }
 
 const noTarget: TargetChoice = { target: null, waits: false, divergence: null }
 
-/** Takes the route's next turn: call it once per request. */
+/** Chooses the target and advances the route's rotation: call it once per request. */
 export function selectTarget(question: TargetQuestion, rotation: Rotation): TargetChoice {
   const { route, session } = question
   rotation.begin(route.targets)
@@ -70,7 +70,7 @@ function selectNew(question: TargetQuestion, rotation: Rotation): TargetChoice {
   return { target, waits: false, divergence: isWhole ? null : divergenceOf(question, rotation, target, null) }
 }
 
-/** None is available: of those that are full, one whose waiting room has a place, by the same account. */
+/** If no target is available: a full target whose queue has a free place, by the same rotation. */
 function selectWaiting(question: TargetQuestion, rotation: Rotation): TargetChoice {
   const { targets } = question.route
   rotation.begin(targets)
@@ -88,7 +88,7 @@ function openAvailable(question: TargetQuestion, rotation: Rotation): void {
   }
 }
 
-/** Of those that are as little busy for their weight, the one whose turn it is. */
+/** Among the targets with the fewest requests in flight for their weight, the next one of the rotation. */
 function leastBusy(question: TargetQuestion, rotation: Rotation): Target | null {
   const { route } = question
   const least = leastBusyTargets(
@@ -122,7 +122,10 @@ function isWaitable({ snapshot, live, operation }: TargetQuestion, target: Targe
   return hasPlaceToWait(backend, live)
 }
 
-/** Beside the requests that may not go where the weights say, the configured split turns: what it gives to another has diverged. */
+/**
+ * The divergence of a request. The rotation of the weights alone advances for it too: if its choice differs from `target`, the request
+ * has diverged.
+ */
 function divergenceOf(
   { snapshot, route, live, operation }: TargetQuestion,
   rotation: Rotation,
@@ -152,7 +155,7 @@ function leftOutReason(availability: BackendAvailability): DivergenceReason | nu
   }
 }
 
-/** One of `targets`, drawn by weight with `random` in [0, 1): for choices that are no turn of the route. */
+/** One of `targets`, drawn by weight with `random` in [0, 1), for choices that must not advance the rotation. */
 export function drawTarget(targets: readonly Target[], random: number): Target | null {
   let point = random * targets.reduce((sum, target) => sum + target.weight, 0)
   for (const target of targets) {
@@ -162,7 +165,7 @@ export function drawTarget(targets: readonly Target[], random: number): Target |
   return targets.at(-1) ?? null
 }
 
-/** The chance of each of `targets` to be drawn or to have the next turn, by id. */
+/** The chance of each of `targets` to be chosen, by id. */
 export function selectionProbabilities(targets: readonly Target[]): ReadonlyMap<string, number> {
   const total = targets.reduce((sum, target) => sum + target.weight, 0)
   return new Map(targets.map((target) => [target.id, total === 0 ? 0 : target.weight / total]))

@@ -30,14 +30,14 @@ export const emptySnapshot: Snapshot = {
   limits: emptyLimitTables,
 }
 
-/** The snapshot of a whole configuration, or all that is wrong with it. */
+/** The snapshot of a whole configuration, or all its faults. */
 export function compileSnapshot(configuration: Configuration): CompileResult {
   return compileDelta(emptySnapshot, { configuration, removed: [] })
 }
 
 /**
- * The snapshot after a change, or all that is wrong with it. It reads only what the change touches, and its result equals
- * the snapshot of the whole configuration.
+ * The snapshot after a change, or all faults. It reads only the changed objects, and the result equals the snapshot of the whole
+ * configuration.
  */
 export function compileDelta(base: Snapshot, delta: ConfigurationDelta): CompileResult {
   const { configuration } = delta
@@ -165,7 +165,7 @@ function compileApiKeys(base: Snapshot, delta: ConfigurationDelta): Pick<Snapsho
   }
 }
 
-/** All by which a key is found; the first is that of its current secret. */
+/** The hashes by which a key is found; the first is that of its current secret. */
 function hashesOf({ hash, earlierSecrets }: ApiKeyConfiguration): string[] {
   return [hash, ...earlierSecrets.map((earlier) => earlier.hash)]
 }

@@ -2,14 +2,14 @@ import { type Configuration, mapKinds, type ProviderConfiguration, type RouteCon
 import { type SubjectKind, subjectKinds } from './subject-kind.ts'
 import type { Backend, DeploymentBackend, ProviderUpstream, Route, Snapshot } from './snapshot.ts'
 
-/** A part of a configuration has a few of its objects. */
+/** Objects in one part of a configuration. */
 const objectsPerPart = 50
 
 const nothing = mapKinds(() => [])
 
 /**
- * The configuration that a snapshot was compiled from: joined and compiled again it gives an equal snapshot. In parts, since all of
- * a large one in one go would keep whoever asks for it from other work.
+ * The configuration from which a snapshot was compiled, in parts: joined and compiled again they give an equal snapshot. Building a
+ * large configuration in one step would block the event loop.
  */
 export function* configurationParts(snapshot: Snapshot): Generator<Configuration> {
   const none = { version: snapshot.version, token: snapshot.token, ...nothing }
@@ -41,7 +41,7 @@ const objectsOf: {
 export function joinConfiguration(parts: readonly Configuration[]): Configuration {
   return {
     version: parts[0]!.version,
-    // A file of an earlier version has none; the first look at the database then loads the whole.
+    // A file of an earlier release has no token; the first read of the database then loads the whole configuration.
     token: parts[0]!.token ?? '',
     ...mapKinds((kind) => parts.flatMap((part): readonly object[] => part[`${kind}s`])),
   }

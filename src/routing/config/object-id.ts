@@ -1,4 +1,4 @@
-/** Ids say what they are and when they were made: a prefix, `_`, and a ULID in lower case (https://github.com/ulid/spec). */
+/** Ids contain their type and time of creation: a prefix, `_`, and a ULID in lower case (https://github.com/ulid/spec). */
 
 export const idPrefixes = {
   User: 'usr',
@@ -30,7 +30,7 @@ const typesByPrefix = new Map<string, ObjectType>(
 const alphabet = '0123456789abcdefghjkmnpqrstvwxyz'
 const idPattern = /^([a-z]{3})_[0-7][0-9a-hjkmnp-tv-z]{25}$/
 
-/** The type that an id claims; undefined if it is no id of this platform. */
+/** The type in the prefix of an id; undefined if the text is not an id of this platform. */
 export function typeOfId(id: string): ObjectType | undefined {
   const prefix = idPattern.exec(id)?.[1]
   return prefix === undefined ? undefined : typesByPrefix.get(prefix)
@@ -46,7 +46,7 @@ export function formatId(type: ObjectType, timeMs: number, random: Uint8Array): 
   return `${idPrefixes[type]}_${time}${base32(random)}`
 }
 
-/** When an id was made, in milliseconds since the epoch; 0 for what is no id. */
+/** When an id was created, in milliseconds since the epoch; 0 if the text is not an id. */
 export function createdAtMsOf(id: string): number {
   if (typeOfId(id) === undefined) return 0
   let ms = 0

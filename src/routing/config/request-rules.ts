@@ -2,7 +2,7 @@
 import { providerKindFacts } from '../vendors/provider-kind.ts'
 import { isReservedHeader } from '../vendors/provider-headers.ts'
 
-/** They carry a key or a session: what a client gives to this gateway is not for a backend. */
+/** Headers with a key or a session: credentials of a client for this gateway must not reach a backend. */
 const credentialNames = new Set([
   'authorization',
   'cookie',
@@ -14,7 +14,7 @@ const credentialNames = new Set([
   ...Object.values(providerKindFacts).map(({ credentialStyle }) => credentialStyle),
 ])
 
-/** What the gateway says itself of each answer. */
+/** The prefix of the headers that the gateway itself adds to each answer. */
 const ownPrefix = 'x-signalbox-'
 const requestIdName = 'x-request-id'
 
@@ -25,8 +25,8 @@ export function mayPassHeader(name: string): boolean {
 }
 
 /**
- * They would speak for this gateway, or for a proxy in front of it, in the name of the backend: which cookies it sets, who may
- * read it from a browser, which file nginx sends instead.
+ * Headers with which a backend would control this gateway's origin or a proxy in front of it: cookies, cross-origin access, a file that
+ * nginx sends instead.
  */
 const spokenForUs = new Set([
   'set-cookie',

@@ -1,4 +1,4 @@
-/** What a route must be to be served. The rules stand here once: `compile` refuses what breaks them, and so nothing that does is committed. */
+/** The rules for routes. `compile` refuses a route that breaks them, so no such route is committed. */
 import type { RouteConfiguration, Timeouts } from './configuration.ts'
 
 export interface ConfigurationFault {
@@ -27,8 +27,8 @@ export function isRouteName(name: string): boolean {
 }
 
 /**
- * All that is wrong with a route, in the order of its members; empty if it can be served. `isBackend` says whether a provider
- * model or deployment with that id exists.
+ * The faults of a route, in the order of its members; empty if it can be served. `isBackend` says whether a provider model or
+ * deployment with that id exists.
  */
 export function routeFaults(route: RouteConfiguration, isBackend: (id: string) => boolean): ConfigurationFault[] {
   const problems: ConfigurationFault[] = []

@@ -30,17 +30,17 @@ import type {
 
 export interface Snapshot {
   readonly version: number
-  /** Of this version in this history: after a failover that lost commits the number comes again with another token. */
+  /** Identifies this version: after a failover that lost commits, another version can have the same number, but another token. */
   readonly token: string
   readonly routesById: Table<Route>
   readonly routesByName: Table<Route>
   /** Provider models and deployments, by id. */
   readonly backends: Table<Backend>
-  /** By id; with the ids of its models: what goes when the provider goes. */
+  /** Providers by id, with the ids of their models, which are removed together with the provider. */
   readonly providers: Table<ProviderUpstream>
   readonly users: Table<UserConfiguration>
   readonly apiKeysById: Table<ApiKeyConfiguration>
-  /** By SHA-256 in lower-case hex, also of secrets that a rotation has replaced: whether they are still good is to be asked. */
+  /** Keys by SHA-256 in lower-case hex, also by replaced secrets, whose validity the caller must check. */
   readonly apiKeysByHash: Table<ApiKeyConfiguration>
   readonly limits: SnapshotLimits
 }
@@ -54,7 +54,7 @@ export interface Target {
 }
 
 export interface Fallback {
-  /** In the order in which they are tried. */
+  /** Ids of the backends, in the order in which they are tried. */
   readonly backendIds: readonly string[]
   readonly triggers: ReadonlySet<FallbackTrigger>
   readonly maxAttempts: number
@@ -91,7 +91,7 @@ interface BackendBase {
   readonly upstreamModelJson: string
   readonly categories: readonly ModelCategory[]
   readonly pricing: Pricing | null
-  /** As the operator stated them; null: what the provider's kind or the engine is known for. */
+  /** The operations that the operator stated; null: those known for the provider's kind or the engine. */
   readonly operations: readonly string[] | null
   readonly contextTokens: number | null
   readonly state: ServingState

@@ -1,4 +1,4 @@
-/** Words that this version does not know: a newer one has written the configuration, or somebody by hand. */
+/** Checks for enum values that this release does not know: a newer release, or a person, may have written the configuration. */
 import { budgetActions, budgetPeriods, limitDimensions, limitEnforcements } from '../limits/limit.ts'
 import { providerKinds } from '../vendors/provider-kind.ts'
 import type { Configuration } from './configuration.ts'
@@ -20,7 +20,7 @@ type Words = readonly string[]
 
 const longestShown = 60
 
-/** One for each place in the configuration that has an unknown word. What it means cannot be guessed, so that nothing may be served by it. */
+/** One fault for each unknown value in the configuration. Its meaning cannot be guessed, so the configuration must not be served. */
 export function vocabularyFaults(configuration: Configuration): ConfigurationFault[] {
   const problems: ConfigurationFault[] = []
   const check = (subjectId: string, path: readonly string[], known: Words, words: Words) => {

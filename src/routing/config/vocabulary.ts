@@ -1,4 +1,4 @@
-/** The closed sets of words that both planes use. They are the values of the GraphQL enums of the same name. */
+/** The enum values that both planes use. They equal the values of the GraphQL enums of the same name. */
 
 export const servingStates = ['ACTIVE', 'DRAINING', 'DISABLED'] as const
 export type ServingState = (typeof servingStates)[number]

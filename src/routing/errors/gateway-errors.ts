@@ -1,11 +1,10 @@
 /**
- * The one table of what the gateway itself says when it cannot pass an answer on. `docs/errors.md` has a row for each; a
- * test holds the two together.
+ * The errors with which the gateway itself answers. A test compares this table with `docs/errors.md`.
  *
  * OpenAI's types: https://platform.openai.com/docs/guides/error-codes. Anthropic's: https://docs.anthropic.com/en/api/errors.
  */
 export interface GatewayErrorFacts {
-  /** The HTTP status; of an error inside a stream, what it would have been. */
+  /** The HTTP status. An error inside a stream has it only in its text, because the stream began with 200. */
   readonly status: number
   /** `error.type` in OpenAI's envelope. */
   readonly type: 'invalid_request_error' | 'server_error' | 'rate_limit_error' | 'insufficient_quota'
@@ -20,7 +19,7 @@ export interface GatewayErrorFacts {
     | 'timeout_error'
     | 'overloaded_error'
     | 'api_error'
-  /** For a person; `{detail}` stands for what `gatewayErrorMessage` is given. */
+  /** For a person. `gatewayErrorMessage` replaces `{detail}`. */
   readonly message: string
   /** What the caller can do about it. */
   readonly remedy: string

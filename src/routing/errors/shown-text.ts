@@ -1,4 +1,4 @@
-/** Texts of upstreams, as they may be shown and kept: one line, without secrets. */
+/** Prepares texts of upstreams for display and storage: one line, without secrets. */
 
 /** White space, line breaks and control characters become one blank: PostgreSQL refuses U+0000, and a terminal obeys the others. */
 export function oneLine(text: string): string {
@@ -10,7 +10,7 @@ export function oneLine(text: string): string {
 const keyShape =
   /\b(?:sk|pk|rk|gsk|xai|sbx|hf|nvapi|AIza|csk|fw|pplx|key)[-_][\w*.…-]{6,}|\bAIza[\w-]{20,}|\bBearer\s+\S+/gi
 
-/** The text with `***` for each of these secrets, and for whatever looks like a key. */
+/** The text with `***` in place of these secrets and of everything that looks like a key. */
 export function withoutSecrets(text: string, secrets: readonly string[]): string {
   let clean = text
   for (const secret of secrets) if (secret.length >= 4) clean = clean.replaceAll(secret, '***')

@@ -17,22 +17,22 @@ export interface Circuit {
   /** When it opened last, in milliseconds since the epoch; 0: it is closed. */
   readonly openedAtMs: number
   readonly openForMs: number
-  /** When it left `CLOSED`; 0: it is closed. A trial that fails opens it anew and leaves this as it was. */
+  /** When it left `CLOSED`; 0 if it is closed. A failed trial opens it again and does not change this value. */
   readonly failingSinceMs: number
   /** Whether a trial is under way. */
   readonly isTrying: boolean
 }
 
 /**
- * `isTrial`: of the request that was let through while the circuit was not closed. What else ends meanwhile began before
- * it opened and says nothing about now.
+ * `isTrial`: the event belongs to a trial request, which was sent while the circuit was not closed. Other requests that end meanwhile
+ * began before it opened, so they say nothing about the current state.
  */
 export type CircuitEvent =
   | { readonly type: 'trialStarted' }
   | { readonly type: 'trialAbandoned' }
   /** An answer has begun: it may still break off. */
   | { readonly type: 'answered'; readonly isTrial: boolean }
-  /** An answer has come to its end. */
+  /** An answer has ended completely. */
   | { readonly type: 'succeeded'; readonly isTrial: boolean }
   | { readonly type: 'failed'; readonly isTrial: boolean; readonly retryAfterMs: number | null }
 
@@ -72,14 +72,18 @@ export function circuitRetryAtMs(circuit: Circuit): number {
   return circuit.state === 'CLOSED' ? 0 : circuit.openedAtMs + circuit.openForMs
 }
 
-/** A clock that was put back would keep the circuit open until it is that late again: before its opening it is due. */
+/**
+ * Whether a trial is due. It is also due if the clock is before the opening: a clock that was set back would otherwise keep the circuit
+ * open for too long.
+ */
 function isDue(circuit: Circuit, nowMs: number): boolean {
   return nowMs >= circuit.openedAtMs + circuit.openForMs || nowMs < circuit.openedAtMs
 }
 
 /**
- * The trial's answer may take minutes, so that others are let through from its beginning; but the next failure opens the circuit
- * again, for twice as long: an upstream whose answers all break off must not be taken for well each time that one begins.
+ * The circuit after the answer of a trial has begun. The answer may take minutes, so other requests are allowed; but the next failure
+ * opens the circuit again for twice as long. Otherwise an upstream whose answers all break off would count as healthy whenever one
+ * begins.
  */
 function onProbation(circuit: Circuit): Circuit {
   const consecutiveFailures = Math.min(circuit.consecutiveFailures, failuresToOpen - 1)
@@ -116,7 +120,10 @@ function openLonger(circuit: Circuit, nowMs: number, random: number): Circuit {
   return open(circuit, openings, backOffMs(openings, random), nowMs)
 }
 
-/** Failures while it is open do not lengthen it, or a burst would reach the longest back-off at once; `Retry-After` does. */
+/**
+ * Extends an open circuit by a `Retry-After`. Other failures do not extend it: a burst of failures would reach the longest back-off at
+ * once.
+ */
 function extend(circuit: Circuit, askedForMs: number, nowMs: number): Circuit {
   if (nowMs + askedForMs <= circuitRetryAtMs(circuit)) return circuit
   return askedForMs > 0 ? { ...circuit, openedAtMs: nowMs, openForMs: askedForMs } : circuit

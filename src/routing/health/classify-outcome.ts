@@ -1,4 +1,4 @@
-/** What an attempt meant: the rows of the failure contract. */
+/** Classifies the outcome of an attempt, by the table in `docs/errors.md`. */
 import { longestOpenMs } from './circuit.ts'
 import {
   isTooLarge,
@@ -12,15 +12,15 @@ import {
 } from './upstream-error.ts'
 import type { FallbackTrigger } from '../config/vocabulary.ts'
 
-/** `answer`: it is the client's, as it came. `OPERATION_NOT_SERVED`: upstream does not have the path. */
+/** `answer`: the answer is passed to the client unchanged. `OPERATION_NOT_SERVED`: the upstream does not have the path. */
 export type Classification = FallbackTrigger | 'OPERATION_NOT_SERVED' | 'answer'
 
 /** Of an answer whose body was not read. */
 const unread: UpstreamError = { message: '', codes: [], hasFlags: false }
 
 /**
- * What an answer with this status means. `error`: what its body says; null: it was read, and says nothing. `watchesContextLength`:
- * whether the route wants to move on for it.
+ * The meaning of an answer with this status. `error` is the error in its body; null if the body has none. `watchesContextLength`:
+ * whether the route's triggers include `CONTEXT_LENGTH`.
  */
 export function classifyStatus(
   status: number,
@@ -28,7 +28,7 @@ export function classifyStatus(
   watchesContextLength = false,
 ): Classification {
   if (status < 300) return 'answer'
-  // No redirect is followed: it could lead anywhere.
+  // Redirects are not followed, because they could lead to any address.
   if (status < 400) return 'SERVER_ERROR'
   if (status >= 500) return status === 501 && error && lacksOperation(error) ? 'OPERATION_NOT_SERVED' : 'SERVER_ERROR'
   switch (status) {
@@ -58,7 +58,7 @@ function classifyRefusal(status: number, error: UpstreamError | null, watchesCon
   return watchesContextLength && mayMeanContextLength(status) && isContextLength(error) ? 'CONTEXT_LENGTH' : 'answer'
 }
 
-/** What a request that got no answer of an attempt moves on for. */
+/** The fallback trigger of an attempt without an answer. */
 export function triggerOf(classification: Exclude<Classification, 'answer'>): FallbackTrigger {
   return classification === 'OPERATION_NOT_SERVED' ? 'UPSTREAM_NOT_FOUND' : classification
 }
@@ -74,8 +74,8 @@ function mayMeanContextLength(status: number): boolean {
 }
 
 /**
- * Whether the upstream is to blame. A 404 is not: a client causes it by an operation that the upstream does not have, and
- * must not take a backend from others.
+ * Whether the upstream caused the failure. A 404 does not count: a client can cause it with an operation that the upstream does not
+ * have, and must not eject a backend for others.
  */
 export function countsForCircuit(classification: Classification): boolean {
   switch (classification) {
@@ -95,7 +95,7 @@ export function countsForCircuit(classification: Classification): boolean {
   }
 }
 
-/** Whether it speaks against the credential that was sent. */
+/** Whether the credential that was sent is benched for it. */
 export function benchesCredential(classification: Classification): boolean {
   return classification === 'UPSTREAM_AUTH' || classification === 'RATE_LIMITED'
 }
@@ -116,19 +116,19 @@ export function parseRetryAfter(value: string | undefined, nowMs: number): numbe
   return Number.isNaN(ms) ? null : Math.min(Math.max(ms, 0), longestOpenMs)
 }
 
-/** `Date.parse` alone reads far more than dates, e.g. `-1`, and the form without a zone by the clock of this place. */
+/** Parses the date forms of HTTP. `Date.parse` accepts other texts too, e.g. `-1`, and reads a date without a zone as local time. */
 function parseHttpDate(text: string): number {
   if (!/^[A-Z][a-z]+,? .*\d\d:\d\d:\d\d/.test(text)) return NaN
   return Date.parse(/(GMT|UTC|[+-]\d{4})$/.test(text) ? text : `${text} GMT`)
 }
 
 /**
- * The codes and types that say so: OpenAI, Azure and Groq (`context_length_exceeded`,
+ * Codes and types of a prompt that exceeds the context: OpenAI, Azure and Groq (`context_length_exceeded`,
  * https://platform.openai.com/docs/guides/error-codes), llama.cpp (`exceed_context_size_error`, its server's README).
  */
 const contextLengthCodes = new Set(['context_length_exceeded', 'exceed_context_size_error'])
 
-/** The sentences of those that have no code of their own, each as its own server writes it. */
+/** The sentences of servers without such a code, as each server writes them. */
 const contextLengthSentences = [
   // Anthropic, https://docs.anthropic.com/en/docs/build-with-claude/context-windows
   /\bprompt is too long\b/i,
@@ -156,7 +156,7 @@ export function isContextLength({ codes, message }: UpstreamError): boolean {
   return contextLengthSentences.some((sentence) => sentence.test(message))
 }
 
-/** The same of a body. A body that is no JSON says nothing. */
+/** Whether a body says that the prompt exceeds the context; false if it is not JSON. */
 export function saysContextLength(body: string): boolean {
   const error = readUpstreamError(body)
   return error !== null && isContextLength(error)

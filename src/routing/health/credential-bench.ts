@@ -1,4 +1,4 @@
-/** How long a provider's credential is passed over after upstream spoke against it. */
+/** How long a provider's credential is not used after the upstream refused it or its rate limit was reached. */
 import type { Classification } from './classify-outcome.ts'
 
 const rateLimitedMs = 30_000
@@ -16,17 +16,17 @@ export interface CredentialBench {
 
 export const notBenched: CredentialBench = { benchedAtMs: 0, untilMs: 0, refusals: 0, refusedSinceMs: 0 }
 
-/** What upstream said against a credential. */
+/** A refusal of a credential by an upstream. */
 export interface CredentialRefusal {
   readonly classification: Classification
   readonly retryAfterMs: number | null
-  /** The attempt was sent before the bench began: all that were under way together say the same thing once. */
+  /** Whether the attempt was sent before the bench began: attempts that were in flight together count as one refusal. */
   readonly beganBefore: boolean
 }
 
 /**
- * After a rate limit for as long as `Retry-After` says, or 30 s; after a refusal for a minute, doubling to an hour. A bench is
- * never shortened, and only a `Retry-After` makes it longer for what was sent before it began.
+ * The bench after a refusal. After a rate limit it lasts as long as `Retry-After` says, or 30 s; after another refusal a minute,
+ * doubling up to an hour. A bench is never shortened, and attempts sent before it began extend it only by their `Retry-After`.
  */
 export function benchCredential(bench: CredentialBench, refusal: CredentialRefusal, nowMs: number): CredentialBench {
   const isRunning = isBenched(bench, nowMs)
@@ -43,7 +43,7 @@ function refusedMs(refusals: number): number {
   return Math.min(firstRefusedMs * 2 ** Math.min(Math.max(refusals - 1, 0), 10), longestRefusedMs)
 }
 
-/** A clock that was put back to before the bench ends it, or it would last until it is that late again. */
+/** Whether the bench lasts. A clock that was set back to before its beginning ends it; otherwise it could last too long. */
 export function isBenched(bench: CredentialBench, nowMs: number): boolean {
   return nowMs < bench.untilMs && nowMs >= bench.benchedAtMs
 }

@@ -10,11 +10,11 @@
  * `response.failed`); `{"success": false, "errors": [{…}]}` (Cloudflare).
  */
 export interface UpstreamError {
-  /** For a person, bounded; empty: it says none. */
+  /** The message for a person, bounded; empty if there is none. */
   readonly message: string
   /** All codes, types, statuses and reasons that it names. */
   readonly codes: readonly string[]
-  /** It lists why the input was flagged. */
+  /** Whether it lists why the input was flagged. */
   readonly hasFlags: boolean
 }
 
@@ -24,13 +24,13 @@ const maxMessageLength = 4096
 const maxCodes = 16
 const maxCodeLength = 128
 
-/** Null: it is no JSON, or names no error. */
+/** The error in a body; null if it is not JSON or has no error. */
 export function readUpstreamError(body: string): UpstreamError | null {
   const value = parseObject(body)
   return value && findUpstreamError(value)
 }
 
-/** The object that a body is; Gemini's errors are in a list. Null: it is none. */
+/** The JSON object of a body, or the object inside the list of Gemini's errors; null if there is none. */
 export function parseObject(body: string): Json | null {
   try {
     const parsed: unknown = JSON.parse(body)
@@ -41,7 +41,7 @@ export function parseObject(body: string): Json | null {
   }
 }
 
-/** Null: it names no error. */
+/** The error in a JSON object; null if there is none. */
 export function findUpstreamError(top: Json): UpstreamError | null {
   const { error, errors, response } = top
   if (typeof error === 'string' && error !== '') return describe({ message: error }, top)
@@ -81,7 +81,7 @@ function addCodes(codes: string[], value: unknown): void {
   }
 }
 
-/** Of OpenRouter's, what the provider behind it said; of FastAPI's validation, the list as it is. */
+/** The message of an error. For OpenRouter it is that of the provider behind it; for FastAPI's validation the list as text. */
 function messageOf(error: Json): string {
   const { message, detail, msg, error_message, metadata } = error
   const said = [message, detail, msg, error_message].find(saysSomething)
@@ -90,7 +90,7 @@ function messageOf(error: Json): string {
   return (raw === '' ? text : `${text}: ${raw}`).slice(0, maxMessageLength)
 }
 
-/** The status that it names; undefined: it names none. */
+/** The status that the error names; undefined if none. */
 export function statusNamedBy({ codes }: UpstreamError): number | undefined {
   for (const code of codes) {
     const status = statuses.get(code) ?? Number(code)
@@ -158,8 +158,8 @@ export const resultNames: ReadonlySet<string> = new Set([
 ]) // prettier-ignore
 
 /**
- * The error that stands in the place of an answer with a good status; null: it is an answer. An object with an error and no result,
- * a failed response, Anthropic's error.
+ * The error in a body with a good status: an object with an error and no result, a failed response, or Anthropic's error. Null if the
+ * body is an answer.
  */
 export function errorInsteadOfAnswer(body: Json): UpstreamError | null {
   const isStated = body['type'] === 'error' || body['object'] === 'error' || body['status'] === 'failed'
@@ -169,7 +169,7 @@ export function errorInsteadOfAnswer(body: Json): UpstreamError | null {
   return findUpstreamError(body) ?? { message: '', codes: [], hasFlags: false }
 }
 
-/** Of what a vendor writes in front of a sentence: `AnthropicException - `, `Error: `. What a client wrote is not quoted there. */
+/** Prefixes that vendors put before a sentence, e.g. `AnthropicException - ` or `Error: `. They never quote a client's text. */
 const prefix = String.raw`^(?:[\w.]{1,40}(?::| -)\s+){0,3}`
 
 function beginsWith(sentences: readonly string[]): RegExp {
@@ -177,8 +177,8 @@ function beginsWith(sentences: readonly string[]): RegExp {
 }
 
 /**
- * Where a 400 says that the key is invalid or the account empty. Only codes, and how the message begins: what a client wrote may be
- * quoted further on, and must not bench the operator's credential.
+ * Codes of a 400 for an invalid key or an empty account. Only codes and the beginning of the message count: the rest may quote the
+ * client's text, which must not bench the operator's credential.
  */
 const credentialCodes = new Set([
   // OpenAI; Anthropic
@@ -223,7 +223,7 @@ const ofContent = beginsWith([
 ])
 const accountWord = /\b(?:account|organi[sz]ation|workspace|subscription|api[ -]?key|project)\b/i
 
-/** Whether a refusal is about what this request says, and not about who asks. */
+/** Whether a refusal is about the content of this request, and not about the credential. */
 export function speaksOfContent({ codes, message, hasFlags }: UpstreamError): boolean {
   if (hasFlags || codes.some((code) => contentCodes.has(code))) return true
   return ofContent.test(message) || (contentSentence.test(message) && !accountWord.test(message))
@@ -233,7 +233,7 @@ const tooLargeSentence = beginsWith(['request (?:is )?too large', 'this request 
 /** OpenAI, Groq: `Limit 30000, Requested 342389`. */
 const askedForMore = /\blimit:? (\d{1,12}),(?: used:? \d{1,12},)? requested:? (\d{1,12})\b/i
 
-/** Whether a 429 says that this one request is too large: it would be refused at any time. */
+/** Whether a 429 says that this request is too large, so that it would be refused at any time. */
 export function isTooLarge({ codes, message }: UpstreamError): boolean {
   if (codes.includes('request_too_large') || codes.includes('context_length_exceeded')) return true
   const [, limit, requested] = askedForMore.exec(message) ?? []
@@ -258,7 +258,7 @@ const pathSentence = beginsWith([
   'no (?:such )?(?:route|endpoint|path)\\b',
 ])
 
-/** Whether a 404 or 405, by its body, is about the path and not about the model. Null: its body is no error that could be read. */
+/** Whether a 404 or 405 is about the path and not about the model, by its body. `error` is null if the body has no readable error. */
 export function speaksOfPath(error: UpstreamError | null): boolean {
   if (!error) return true
   if (error.codes.includes('unknown_url')) return true
@@ -290,7 +290,7 @@ export function saysUnknownState({ codes, message }: UpstreamError): boolean {
   return codes.includes('previous_response_not_found') || unknownStateSentence.test(message)
 }
 
-/** Whether it names the member that asks for a stream's usage: in a message, or as FastAPI's list of places. */
+/** Whether a body names `stream_options`, in a message or in FastAPI's list of locations. */
 export function namesStreamOptions(body: string): boolean {
   return /\bstream_options\b|\binclude_usage\b/.test(body.slice(0, maxMessageLength))
 }

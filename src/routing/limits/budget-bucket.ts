@@ -6,11 +6,11 @@ import { LeasedShare, type ShareRequest } from './leased-share.ts'
 import type { Budget } from './limit.ts'
 import { nanoOf } from './money.ts'
 
-/** A record that is not in the database after so long never will be. */
+/** A record that is not in the database after this time counts as lost. */
 const recordLostAfterMs = 600_000
-/** For the next requests a gateway keeps no more than this part of a budget, and near its end nothing. */
+/** A gateway keeps at most one part in this many of a budget for its next requests, and nothing near the budget's end. */
 const spareParts = 200
-/** Refusals are told no more often: a client that is refused may ask again at once. */
+/** The shortest time between two reports of refusals: a refused client may retry at once. */
 const tellRefusalEveryMs = 1_000
 
 /** One part of a budget in one period, as this gateway knows it. Money in whole billionths of a USD. */
@@ -26,7 +26,7 @@ export class BudgetBucket implements LeaseHolder<BudgetLeaseRequest, BudgetAnswe
   #refusalToldAtMs = -Infinity
   /** Records that came into the database. */
   #storedCount = 0
-  /** Of ended requests, until their records are in the database: by the request's id. */
+  /** The costs of ended requests whose records are not in the database yet, by request id. */
   readonly #unstored = new Map<string, { readonly nano: number; readonly atMs: number }>()
 
   constructor(budget: Budget, key: string, period: PeriodRange) {
@@ -35,7 +35,7 @@ export class BudgetBucket implements LeaseHolder<BudgetLeaseRequest, BudgetAnswe
     this.budget = budget
   }
 
-  /** The budget has been changed: what was told of it no longer counts. */
+  /** Replaces the budget by its changed version; earlier answers of the database no longer count. */
   follow(budget: Budget): void {
     this.budget = budget
     this.#free = null
@@ -43,23 +43,23 @@ export class BudgetBucket implements LeaseHolder<BudgetLeaseRequest, BudgetAnswe
     this.share.askAnew()
   }
 
-  /** `ASK`: only the database knows. */
+  /** Whether the budget has room for an amount; `ASK` if only the database knows. */
   judge(nano: number, nowMs: number): 'ROOM' | 'ASK' | 'EXHAUSTED' {
     if (this.budget.onExhausted === 'NOTIFY' || this.share.has(nano, nowMs)) return 'ROOM'
     if (this.share.mayHave(nano, nowMs)) return 'ASK'
-    // While records are on their way they may count twice: as spent, and as held.
+    // Records on their way to the database may count twice: as spent and as held.
     return this.#unstored.size > 0 && !this.#isAway && this.share.left(nowMs) + this.#unstoredNano >= nano
       ? 'ASK'
       : 'EXHAUSTED'
   }
 
-  /** Whether it keeps requests out, as the database last told. */
+  /** Whether the budget is exhausted, by the last answer of the database. */
   isExhausted(nowMs: number): boolean {
     if (this.budget.onExhausted === 'NOTIFY' || this.#free === null || this.#free > 0) return false
     return !this.share.has(1, nowMs)
   }
 
-  /** A request was kept out. Returns whether that is to be told now. */
+  /** Notes a refused request. Returns whether it must be reported now. */
   noteRefusal(nowMs: number): boolean {
     if (nowMs - this.#refusalToldAtMs < tellRefusalEveryMs) return false
     this.#refusalToldAtMs = nowMs
@@ -75,7 +75,7 @@ export class BudgetBucket implements LeaseHolder<BudgetLeaseRequest, BudgetAnswe
     this.share.take(nano, nowMs)
   }
 
-  /** The request is over: it is held what it cost until its record is in the database. */
+  /** Settles an ended request: its cost is held until its record is in the database. */
   settle(reserved: number, spent: number, requestId: string, nowMs: number): void {
     this.share.release(reserved)
     if (spent <= 0) return
@@ -87,13 +87,13 @@ export class BudgetBucket implements LeaseHolder<BudgetLeaseRequest, BudgetAnswe
     this.share.release(reserved)
   }
 
-  /** The record is in the database, and counts as spent there. Returns whether it was of this bucket. */
+  /** Notes that a record is in the database, where it counts as spent. Returns whether it belonged to this bucket. */
   noteStored(requestId: string): boolean {
     const record = this.#unstored.get(requestId)
     if (!record) return false
     this.#unstored.delete(requestId)
     this.share.spend(record.nano)
-    // What was told before may have counted it twice: as spent, and as held.
+    // An earlier answer may have counted it twice: as spent and as held.
     this.#storedCount++
     this.share.askAnew()
     return true
@@ -118,7 +118,7 @@ export class BudgetBucket implements LeaseHolder<BudgetLeaseRequest, BudgetAnswe
         answer: ({ granted, free }, askedAtMs) => {
           this.#free = free
           this.share.answer({ granted, free: Math.max(0, free) }, askedAtMs, leaseMs)
-          // It was asked of the budget as it was before it was changed.
+          // The question was about the budget before its change.
           if (budget !== this.budget) this.follow(this.budget)
           // A record was stored meanwhile: the answer may have counted it twice.
           else if (storedCount !== this.#storedCount) this.share.askAnew()
@@ -128,7 +128,7 @@ export class BudgetBucket implements LeaseHolder<BudgetLeaseRequest, BudgetAnswe
     ]
   }
 
-  /** The database is away: what is held is used up, then it is as the budget says. */
+  /** The database is unreachable: the held amount may be used up, after that the budget's rule applies. */
   goOn(): void {
     this.#isAway = true
     this.share.goOn(0)
@@ -152,7 +152,7 @@ export class BudgetBucket implements LeaseHolder<BudgetLeaseRequest, BudgetAnswe
     return { ...ask, budget, bucket: key, periodStartMs: period.startMs, periodEndMs: period.endMs, hasRefused }
   }
 
-  /** Slices become smaller towards the end; the last ones are one request each. */
+  /** The most to keep for the next requests: less towards the end of the budget, and at last one request at a time. */
   #mostSpare(gateways: number): number {
     const free = Math.max(0, this.#free ?? 0)
     const most = nanoOf(this.budget.amount) / spareParts

@@ -5,28 +5,28 @@ import type { Budget } from './limit.ts'
 export const budgetChangeKinds = ['CURRENT', 'WARNED', 'EXHAUSTED', 'RAISED', 'RENEWED'] as const
 export type BudgetChangeKind = (typeof budgetChangeKinds)[number]
 
-/** What whoever watches a budget, or one part of it, was told. */
+/** What a subscriber of a budget, or of one part of it, was sent last. */
 export interface BudgetNotice {
   readonly periodStartMs: number
   readonly allowed: string
-  /** Shares of `warnAt` that were told in the period. */
+  /** Shares of `warnAt` that were reported in the period. */
   readonly warnedAt: ReadonlySet<number>
   readonly isExhausted: boolean
 }
 
-/** What is told of the first look: the shares that are passed already are not told again. */
+/** The notice after the first read: shares that are reached already are not reported again. */
 export function firstNotice(budget: Budget, state: BudgetState): BudgetNotice {
   return { ...withoutNotice(state), warnedAt: new Set(passedShares(budget, state)), isExhausted: state.exhausted }
 }
 
-/** Of a part that nothing was spent of before. */
+/** The notice for a part of which nothing was spent before. */
 export function withoutNotice({ period, allowed }: BudgetState): BudgetNotice {
   return { periodStartMs: period.startMs, allowed, warnedAt: new Set(), isExhausted: false }
 }
 
 /**
- * What has happened since, in the order in which it is told, one entry for each share that was passed. Each share is told once in a
- * period, and that all is spent once for as long as no more is allowed: money that is reserved comes and goes.
+ * The changes since a notice, in the order of their reports, one for each share that was reached. Each share is reported once per
+ * period, and exhaustion once until more is allowed, because reserved money comes and goes.
  */
 export function changesSince(
   notice: BudgetNotice,
@@ -59,7 +59,7 @@ function passedShares({ warnAt }: Budget, { spent, allowed }: BudgetState): numb
   return warnAt.filter((share) => isAtLeast(spent, multiplyDecimals(allowed, decimalOf(share))))
 }
 
-/** As it was written, not as the binary number that it is. */
+/** The share as the decimal that the operator wrote, without the rounding error of the binary number. */
 function decimalOf(share: number): string {
   return share < 1e-6 ? share.toFixed(20) : String(share)
 }

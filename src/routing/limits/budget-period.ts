@@ -1,7 +1,7 @@
 import type { BudgetPeriod } from './limit.ts'
 import { type CalendarDate, calendarDate, dateAt, startOfDate, weekdayOf } from './time-zone.ts'
 
-/** Instants in milliseconds since the epoch; the end is no part of the period, null: it has none. */
+/** Instants in milliseconds since the epoch. The end is exclusive; null if the period has no end. */
 export interface PeriodRange {
   readonly startMs: number
   readonly endMs: number | null
@@ -10,7 +10,7 @@ export interface PeriodRange {
 const everything: PeriodRange = { startMs: 0, endMs: null }
 const hourMs = 3_600_000
 const maxKnown = 1_000
-/** The ranges found last, by period and time zone: a budget is asked for its period with each request. */
+/** The last ranges by period and time zone, cached because each request needs them. */
 const known = new Map<string, PeriodRange & { readonly endMs: number }>()
 
 /** A budget may be raised before its next period. */

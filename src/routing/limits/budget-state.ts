@@ -2,16 +2,16 @@ import { addDecimals, isAtLeast, subtractDecimals } from '../usage/decimal.ts'
 import { type PeriodRange, periodAt } from './budget-period.ts'
 import type { Budget } from './limit.ts'
 
-/** How a budget, or one part of it, stands in the running period. Amounts are USD, exact decimals. */
+/** The state of a budget, or of one part of it, in the running period. Amounts are USD, exact decimals. */
 export interface BudgetState {
   readonly period: PeriodRange
-  /** With the raise of the period. */
+  /** The amount with the raise of the period. */
   readonly allowed: string
-  /** Of finished requests. */
+  /** What finished requests have cost. */
   readonly spent: string
-  /** For requests under way. */
+  /** What is reserved for requests in flight. */
   readonly reserved: string
-  /** Below 0 where more was spent than is allowed. */
+  /** Negative if more was spent than is allowed. */
   readonly remaining: string
   readonly exhausted: boolean
   /** Milliseconds since the epoch; null: not within the period. */
@@ -26,7 +26,7 @@ export interface BudgetUse {
 }
 
 const dayMs = 86_400_000
-/** What an instant of four year digits can say. */
+/** The last instant with a year of four digits. */
 const lastInstantMs = Date.UTC(9999, 11, 31)
 
 /** The state at an instant. */
@@ -48,7 +48,7 @@ export function allowedIn({ amount, raise }: Budget, { startMs }: PeriodRange): 
   return raise?.periodStartMs === startMs ? addDecimals(amount, raise.amount) : amount
 }
 
-/** A forecast: here, and nowhere else, money is a binary number. */
+/** Forecasts when the budget is used up. Only here money is a binary number. */
 function runOut(remaining: number, perDay: number, { endMs }: PeriodRange, nowMs: number): number | null {
   if (perDay <= 0) return null
   const atMs = Math.round(nowMs + (remaining / perDay) * dayMs)

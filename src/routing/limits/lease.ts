@@ -1,16 +1,16 @@
-/** A gateway's turn at a bucket: what it tells, and what it is granted. */
+/** One lease round of a gateway for a bucket: its report and what it is granted. */
 
 export type LimitUnit = 'REQUESTS' | 'TOKENS' | 'IN_FLIGHT'
 
-/** How a gateway went on without the database, told once it is back. */
+/** What a gateway used without the database, reported when the database is back. */
 export interface SoloUse {
   /** How long ago it began. */
   readonly sinceMs: number
   /** How many gateways shared the bucket. */
   readonly gateways: number
-  /** What is left of the gateway's share; below zero with debt. */
+  /** What is left of the gateway's share; negative with debt. */
   readonly left: number
-  /** What was used of the share and has not come again: at most a full one. */
+  /** What was used of the share and has not refilled: at most a full share. */
   readonly lacking: number
 }
 
@@ -19,12 +19,12 @@ export interface LeaseRequest {
   /** The part of the limit: see `bucketKey`. */
   readonly bucket: string
   readonly unit: LimitUnit
-  /** Units a minute; of `IN_FLIGHT` 0. */
+  /** Units per minute; 0 for `IN_FLIGHT`. */
   readonly perMinute: number
   readonly burst: number
-  /** What the gateway has and has not used; of `IN_FLIGHT` also what it uses. */
+  /** Units that the gateway holds unused; for `IN_FLIGHT` also those in use. */
   readonly held: number
-  /** Of `IN_FLIGHT` what is in use; else 0. */
+  /** Units in use for `IN_FLIGHT`; else 0. */
   readonly inUse: number
   /** Since the last unit was used. */
   readonly idleMs: number
@@ -32,18 +32,18 @@ export interface LeaseRequest {
   readonly debt: number
   readonly need: number
   readonly spare: number
-  /** Null: it has not been without the database since its last turn. */
+  /** Null if the database was reachable since the last round. */
   readonly solo: SoloUse | null
-  /** Requests that the limit refused, or would have refused, since the last turn. */
+  /** Requests that the limit refused, or would have refused, since the last round. */
   readonly refused: number
   readonly wouldRefuse: number
 }
 
 export interface LeaseAnswer {
   readonly granted: number
-  /** In the bucket, below zero with debt; of `IN_FLIGHT` what nobody holds. */
+  /** Units left in the bucket, negative with debt; for `IN_FLIGHT` the places that no gateway holds. */
   readonly left: number
 }
 
-/** How long a gateway may use what it was granted. One that dies takes its part along for so long. */
+/** How long a gateway may use what it was granted. The part of a gateway that dies is lost for this time. */
 export const leaseMs = 5_000

@@ -1,10 +1,9 @@
 /**
- * What one gateway holds of something that is given back when it is no longer used: requests at the same time, or the money that
- * requests under way may cost. All gateways together never hold more than there is; a gateway that dies loses its part when its
- * lease ends.
+ * What one gateway holds of a quantity that is returned after use: requests at the same time, or money reserved for requests in flight.
+ * All gateways together never hold more than exists. The part of a gateway that dies is free again when its lease ends.
  */
 
-/** What the database is told of a share, and asked for. */
+/** The report to the database about a share, and the request for more. */
 export interface ShareRequest {
   /** What is in use, and kept for the next requests. */
   readonly held: number
@@ -16,13 +15,13 @@ export interface ShareRequest {
 
 export interface ShareAnswer {
   readonly granted: number
-  /** What nobody holds. */
+  /** What no gateway holds. */
   readonly free: number
 }
 
-/** What was full may have room again after so long: others give back without saying so. */
+/** A full quantity is asked for again after this time, because other gateways may have returned parts of it. */
 const askAgainAfterMs = 100
-/** What was not needed for so long is given back. */
+/** A part that was not needed for this time is returned. */
 const idleAfterMs = 1_000
 
 export class LeasedShare {
@@ -33,13 +32,13 @@ export class LeasedShare {
   #lastTakenMs = 0
   #taken = 0
   #isReported = true
-  /** Null: the database has not told it yet. */
+  /** Null until the database has answered. */
   #free: number | null = null
   #freeAtMs = 0
-  /** All that this gateway may use while the database is away; null: it is not. */
+  /** What this gateway may use while the database is unreachable; null while it is reachable. */
   #alone: number | null = null
 
-  /** `inUse`: of what is under way already, and was not taken from it. */
+  /** `inUse`: the part used by requests in flight that were admitted before this share existed. */
   constructor(inUse = 0) {
     this.#inUse = inUse
     this.#isReported = inUse === 0
@@ -65,14 +64,14 @@ export class LeasedShare {
     this.#isReported = false
   }
 
-  /** What was in use is gone for good: it counts elsewhere from now on. */
+  /** Removes a used amount permanently: it is counted elsewhere from now on. */
   spend(amount: number): void {
     this.#inUse -= amount
     this.#held -= amount
     this.#isReported = false
   }
 
-  /** Whether the database may have as much as is lacking: it has to be asked. */
+  /** Whether the database may have what is missing, so that it must be asked. */
   mayHave(amount: number, nowMs: number): boolean {
     if (this.#alone !== null) return false
     if (this.#free === null || nowMs - this.#freeAtMs >= askAgainAfterMs) return true
@@ -97,10 +96,10 @@ export class LeasedShare {
   /** `need`: what requests wait for; `mostSpare`: what may be kept for the next ones. */
   ask(need: number, mostSpare: number, nowMs: number): ShareRequest {
     const wanted = this.#isIdle(nowMs) ? 0 : Math.min(this.#taken, mostSpare)
-    // What was kept beyond the end of the lease may be somebody else's by now.
+    // After the end of the lease another gateway may hold this part.
     const leased = nowMs < this.#heldUntilMs ? this.#held : 0
     const held = Math.max(this.#inUse, Math.min(leased, this.#inUse + wanted))
-    // What goes back is free there: what was told before is too little.
+    // The returned part is free now, so the last reported value is too low.
     if (held < this.#held) this.#free = null
     this.#held = held
     this.#taken = 0
@@ -123,12 +122,12 @@ export class LeasedShare {
     this.#isReported = false
   }
 
-  /** What was told of it no longer counts. */
+  /** Discards the last answer of the database. */
   askAnew(): void {
     this.#free = null
   }
 
-  /** The database is away: after the rest of the lease this gateway may use so much. */
+  /** The database is unreachable: after the rest of the lease this gateway may use `share`. */
   goOn(share: number): void {
     this.#alone = share
   }

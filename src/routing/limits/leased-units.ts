@@ -12,24 +12,24 @@ import type { SoloUse } from './lease.ts'
 
 /** What the database is told of a bucket, and asked for. */
 export interface UnitsRequest {
-  /** What is held and not used. */
+  /** Units that are held and not used. */
   readonly held: number
   /** How long ago the last unit was used, in milliseconds: the bucket refills from then on. */
   readonly idleMs: number
-  /** Reserved and not used: they go back to the bucket. */
+  /** Reserved units that were not used and return to the bucket. */
   readonly returned: number
-  /** Used beyond what was reserved: the bucket goes below zero. */
+  /** Units used beyond the reservation: they make the bucket negative. */
   readonly debt: number
-  /** What requests wait for. */
+  /** Units for which requests wait. */
   readonly need: number
-  /** What would be good to have for the next requests. */
+  /** Units to keep for the next requests. */
   readonly spare: number
   readonly solo: SoloUse | null
 }
 
 export interface UnitsAnswer {
   readonly granted: number
-  /** What is left in the bucket; below zero while there is debt. */
+  /** Units left in the bucket; negative while there is debt. */
   readonly level: number
 }
 
@@ -39,9 +39,9 @@ export interface UnitsRate {
 }
 
 const minuteMs = 60_000
-/** A slice lasts for about so many statements at the pace of the last one. */
+/** A grant lasts for about this many statements at the current rate of use. */
 const sliceStatements = 4
-/** Units that were not needed for so long go back. */
+/** Units that were not needed for this time are returned. */
 const idleAfterMs = 1_000
 
 interface UntoldSolo extends Omit<SoloUse, 'sinceMs'> {
@@ -55,28 +55,28 @@ export class LeasedUnits {
   #lastUsedMs = 0
   #returned = 0
   #debt = 0
-  /** Used since the last statement. */
+  /** Units used since the last statement. */
   #used = 0
   #usedBefore = 0
   #isReported = true
-  /** Null: the database has not told it yet. */
+  /** Null until the database has answered. */
   #level: number | null = null
   #levelAtMs = 0
-  /** Of this gateway's own share, while the database is away; null: it is not. */
+  /** This gateway's own share while the database is unreachable; null while it is reachable. */
   #share: { level: number; used: number; beganAtMs: number; atMs: number; gateways: number } | null = null
-  /** What was used that way, and has not been told. */
+  /** Use of the own share that was not reported yet. */
   #solo: UntoldSolo | null = null
 
   constructor(rate: UnitsRate) {
     this.rate = rate
   }
 
-  /** More than a full bucket is never there: a request that needs more gets all of it, and owes the rest. */
+  /** The units, but at most a full bucket: a request that needs more takes all of it and leaves a debt. */
   bounded(units: number): number {
     return Math.min(units, this.#share ? this.#shareBurst : this.rate.burst)
   }
 
-  /** Whether so many can be used now. */
+  /** Whether these units can be used now. */
   has(units: number, nowMs: number): boolean {
     return this.bounded(units) <= this.#usable(nowMs)
   }
@@ -93,7 +93,7 @@ export class LeasedUnits {
     return taken
   }
 
-  /** What was taken and has not been used. */
+  /** Returns units that were taken and not used. */
   giveBack(units: number): void {
     if (units <= 0) return
     this.#isReported = false
@@ -104,7 +104,7 @@ export class LeasedUnits {
     }
   }
 
-  /** What was used without having been taken. */
+  /** Adds units that were used without having been taken. */
   owe(units: number): void {
     if (units <= 0) return
     this.#isReported = false
@@ -114,13 +114,13 @@ export class LeasedUnits {
     else this.#debt += units - fromLease
   }
 
-  /** Whether the database may have as many as are lacking: it has to be asked. */
+  /** Whether the database may have the missing units, so that it must be asked. */
   mayHave(units: number, nowMs: number): boolean {
     if (this.#share) return false
     return this.#level === null || this.#heldAt(nowMs) + this.#levelNow(nowMs) >= this.bounded(units)
   }
 
-  /** Until so many are there at the earliest, in milliseconds. */
+  /** The shortest time until these units can be available, in milliseconds. */
   untilMs(units: number, nowMs: number): number {
     const lacking = this.bounded(units) - this.left(nowMs)
     if (lacking <= 0) return 0
@@ -140,17 +140,17 @@ export class LeasedUnits {
     return Math.max(0, Math.ceil((this.rate.burst - this.left(nowMs)) / this.#perMs))
   }
 
-  /** Whether the database has to hear of it. */
+  /** Whether there is something to report to the database. */
   wantsRound(nowMs: number): boolean {
     return !this.#isReported || (this.#held > 0 && this.#isIdle(nowMs))
   }
 
-  /** Nothing of it is held, or has to be told. */
+  /** Whether nothing is held or waits to be reported. */
   isForgettable(nowMs: number): boolean {
     return this.#isReported && this.#heldAt(nowMs) <= 0 && this.#isIdle(nowMs)
   }
 
-  /** What to tell and to ask; `need`: what requests wait for. `gateways`: how many share the bucket. */
+  /** The next report and request. `need`: units for which requests wait. `gateways`: the number that share the bucket. */
   ask(need: number, gateways: number, nowMs: number): UnitsRequest {
     const held = this.#heldAt(nowMs)
     const keeps = this.#isIdle(nowMs) ? 0 : held
@@ -175,7 +175,7 @@ export class LeasedUnits {
     return ask
   }
 
-  /** `askedAtMs`: when the question was sent; `leaseMs`: for how long what it grants may be used from then on. */
+  /** Takes an answer. `askedAtMs`: when the request was sent; `leaseMs`: how long the grant may be used from then on. */
   answer({ granted, level }: UnitsAnswer, askedAtMs: number, leaseMs: number): void {
     this.#share = null
     this.#held += granted
@@ -183,11 +183,11 @@ export class LeasedUnits {
     this.#level = level
     this.#levelAtMs = askedAtMs
     this.#payDebt()
-    // Whether or not somebody waits: what was granted counts as held until the database is told of its use.
+    // A grant counts as held until its use is reported, even if no request waits.
     if (granted > 0) this.#lastUsedMs = Math.max(this.#lastUsedMs, askedAtMs)
   }
 
-  /** The question may not have been heard: what was owed is told again, and nothing is given back twice. `askedAtMs`: when it was sent. */
+  /** The database may not have got the request: debt is reported again, and nothing is returned twice. `askedAtMs`: when it was sent. */
   unanswered(ask: UnitsRequest, askedAtMs: number): void {
     this.#debt += ask.debt
     this.#isReported = false
@@ -195,7 +195,7 @@ export class LeasedUnits {
       this.#addSolo({ ...untimed(ask.solo), beganAtMs: askedAtMs - ask.solo.sinceMs, left: Math.min(0, ask.solo.left) })
   }
 
-  /** The database is away: from now on by the share of so many gateways, which is empty at first. */
+  /** The database is unreachable: from now on the gateway uses its share among `gateways`, which is empty at first. */
   goOn(gateways: number, nowMs: number): void {
     if (this.#share) {
       this.#share.gateways = gateways
@@ -205,7 +205,7 @@ export class LeasedUnits {
     this.#held = Math.min(this.#held, this.#shareBurst)
   }
 
-  /** The database is back: before anything else is used it has to be told what was, and asked. */
+  /** The database is back: the use must be reported, and the database asked, before further units are used. */
   comeBack(nowMs: number): void {
     if (!this.#share) return
     const { used, beganAtMs, gateways } = this.#share
@@ -217,7 +217,7 @@ export class LeasedUnits {
     this.#isReported = false
   }
 
-  /** Together with what has not been told yet: then what was left before is not given back, because nobody knows whether it was. */
+  /** Adds use that was not reported yet. The earlier rest is then not returned, because it may have been returned already. */
   #addSolo(solo: UntoldSolo): void {
     const earlier = this.#solo
     this.#solo = earlier
@@ -236,7 +236,7 @@ export class LeasedUnits {
     share.used += units
   }
 
-  /** With what has been granted, before anybody uses it. */
+  /** Pays debt from a grant before requests use it. */
   #payDebt(): void {
     const paid = Math.min(this.#debt, this.#held)
     if (paid <= 0) return
@@ -275,7 +275,7 @@ export class LeasedUnits {
     return Math.min(this.rate.burst - this.#held, refilled)
   }
 
-  /** At a steady pace it need not wait for the database; one that comes alone takes nothing from others. */
+  /** The units to ask for: enough that steady traffic does not wait for the database, and nothing extra for a single request. */
   #wanted(gateways: number): number {
     const pace = Math.max(this.#used, this.#usedBefore)
     if (pace <= 1) return 0

@@ -1,6 +1,6 @@
-/** Limits and budgets as they are configured: what they are about, and what they allow. */
+/** Limits and budgets as they are configured. */
 
-/** Counted apart for each value of these. */
+/** Dimensions: a limit or budget is counted separately for each value. */
 export const limitDimensions = ['API_KEY', 'USER', 'ROUTE'] as const
 export type LimitDimension = (typeof limitDimensions)[number]
 
@@ -13,7 +13,7 @@ export type BudgetPeriod = (typeof budgetPeriods)[number]
 export const budgetActions = ['REFUSE', 'SKIP_PRICED', 'NOTIFY'] as const
 export type BudgetAction = (typeof budgetActions)[number]
 
-/** What a limit or a budget is about. */
+/** The object to which a limit or a budget applies. */
 export type LimitSubject =
   | { readonly kind: 'INSTALLATION' }
   | {
@@ -25,14 +25,14 @@ export type LimitSubjectKind = LimitSubject['kind']
 export interface RateLimit {
   readonly id: string
   readonly subject: LimitSubject
-  /** Empty: all requests of the subject share it. */
+  /** Counted separately for each value of these; empty: all requests of the subject share it. */
   readonly per: readonly LimitDimension[]
-  /** Null members: not bounded; one of the three at least is. */
+  /** A bound is null if there is none; at least one of the three is set. */
   readonly requestsPerMinute: number | null
   readonly tokensPerMinute: number | null
   /** Requests at the same time. */
   readonly inFlight: number | null
-  /** Most that may come at once; null: a tenth of a minute's worth, at least 1. */
+  /** Most requests that may arrive at once; null: a tenth of the rate per minute, at least 1. */
   readonly burst: number | null
   readonly enforcement: LimitEnforcement
 }
@@ -46,21 +46,21 @@ export interface Budget {
   /** USD, an exact decimal. */
   readonly amount: string
   readonly period: BudgetPeriod
-  /** IANA name: where the period's days begin. */
+  /** IANA name of the time zone in which periods begin. */
   readonly timeZone: string
   /** Shares of the amount, ascending. */
   readonly warnAt: readonly number[]
   readonly onExhausted: BudgetAction
-  /** USD that a request is taken to cost where no price is known; null: what has no price is not held back. */
+  /** USD that are reserved for a request to a backend without a price; null: such requests are not held back. */
   readonly unpricedReserve: string | null
   /** USD more in the period that begins at this instant (milliseconds since the epoch), and in no other. */
   readonly raise: { readonly periodStartMs: number; readonly amount: string } | null
 }
 
-/** Under which limits of the whole installation are found. */
+/** The key of limits on the whole installation. */
 export const installationKey = 'INSTALLATION'
 
-/** Under which the limits of a subject are found: its id, because ids of different kinds differ. */
+/** The key of the limits on a subject: its id, which is unique across kinds. */
 export function subjectKey(subject: LimitSubject): string {
   return subject.kind === 'INSTALLATION' ? installationKey : subject.id
 }

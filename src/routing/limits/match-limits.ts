@@ -1,4 +1,4 @@
-/** Which limits and budgets bind a request: found by the ids of what it is about, however many others there are. */
+/** Finds the limits and budgets that apply to a request by the ids of their subjects, independent of the number of others. */
 import type { Caller } from '../access/authorise.ts'
 import type { Backend, Route } from '../config/snapshot.ts'
 import type { Table } from '../config/table.ts'
@@ -27,10 +27,10 @@ export function forEachOfBackend<Limit>(
   bySubject.get(backend.id)?.forEach(found)
 }
 
-/** Of a bucket's dimension that a request has no value for: it came without a key. */
+/** Stands for a dimension without a value: a request without a key has no key and no user. */
 export const noId = '-'
 
-/** The part of a limit that a request counts in: the ids of the dimensions, in their order. Empty: there is one part. */
+/** The part of a limit in which a request is counted: the ids of the dimensions, in their order; empty if the limit has no dimensions. */
 export function bucketKey(per: readonly LimitDimension[], caller: Caller, route: Route): string {
   if (per.length === 0) return ''
   if (per.length === 1) return idOf(per[0]!, caller, route)

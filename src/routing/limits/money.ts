@@ -1,7 +1,7 @@
 /** Money as budgets reserve it: whole billionths of a USD, rounded up. What was spent is known exactly, from the records. */
 
 const places = 9
-/** No request costs more than can be counted exactly. */
+/** The largest amount: costs above it could not be counted exactly. */
 const mostNano = Number.MAX_SAFE_INTEGER
 
 /** Billionths of a USD, rounded up. */

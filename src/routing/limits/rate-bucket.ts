@@ -5,9 +5,9 @@ import { LeasedUnits, type UnitsRequest } from './leased-units.ts'
 import type { RateLimit } from './limit.ts'
 import { requestRate, tokenRate } from './rates-of.ts'
 
-/** What a request takes of the limits that bind it. */
+/** What a request needs from the limits that apply to it. */
 export interface RateDemand {
-  /** What it is expected to use at most; asked for only where tokens are bounded. */
+  /** The most tokens that the request can use, as estimated; read only if tokens are bounded. */
   readonly tokens: number
 }
 
@@ -18,7 +18,7 @@ export interface RateShortage {
   readonly retryAfterMs: number
 }
 
-/** A place is free again when another request ends: nobody knows when. */
+/** The retry time for places in flight: a place becomes free when another request ends, at an unknown time. */
 const placeRetryMs = 1_000
 
 /** One part of a rate limit, as this gateway knows it. */
@@ -31,12 +31,12 @@ export class RateBucket implements LeaseHolder<LeaseRequest, LeaseAnswer> {
   /** Since the last turn. */
   refused = 0
   wouldRefuse = 0
-  /** Of requests that wait for the database's word. */
+  /** Requests that wait for the answer of the database. */
   #waitingRequests = 0
   #waitingTokens = 0
-  /** Requests that have been let in and are not settled. */
+  /** Admitted requests that are not settled yet. */
   #open = 0
-  /** Of `OBSERVE`: requests that were let through before the database said whether there is room. */
+  /** With `OBSERVE`: requests that passed before the database said whether there is room. */
   #unsure = 0
 
   constructor(limit: RateLimit, key: string) {
@@ -49,7 +49,7 @@ export class RateBucket implements LeaseHolder<LeaseRequest, LeaseAnswer> {
     return this.limit.enforcement === 'ENFORCE'
   }
 
-  /** The limit has been changed: what is held stays. Requests that are open already have places too, and give them back when they end. */
+  /** Replaces the limit by its changed version. Held units stay. Open requests have places too and return them when they end. */
   follow(limit: RateLimit): void {
     this.limit = limit
     this.requests = following(this.requests, requestRate(limit))
@@ -58,7 +58,7 @@ export class RateBucket implements LeaseHolder<LeaseRequest, LeaseAnswer> {
     else this.places ??= new LeasedShare(this.#open)
   }
 
-  /** `ROOM`: it can take the request. `ASK`: only the database knows. Else what is lacking. */
+  /** Whether the limit has room: `ROOM`, `ASK` if only the database knows, or else the shortage. */
   judge(demand: RateDemand, nowMs: number): 'ROOM' | 'ASK' | RateShortage {
     let asks = false
     if (this.requests && !this.requests.has(1, nowMs)) {
@@ -81,7 +81,7 @@ export class RateBucket implements LeaseHolder<LeaseRequest, LeaseAnswer> {
     return { bucket: this, unit, retryAfterMs: Math.max(1, retryAfterMs) }
   }
 
-  /** What is lacking, whether or not the database may have it; null: nothing. */
+  /** The shortage by the local state, even if the database may have more; null if there is none. */
   shortage(demand: RateDemand, nowMs: number): RateShortage | null {
     if (this.requests && !this.requests.has(1, nowMs)) return this.#lacking('REQUESTS', this.requests.untilMs(1, nowMs))
     if (this.tokens && !this.tokens.has(demand.tokens, nowMs))
@@ -89,14 +89,14 @@ export class RateBucket implements LeaseHolder<LeaseRequest, LeaseAnswer> {
     return this.places && !this.places.has(1, nowMs) ? this.#lacking('IN_FLIGHT', placeRetryMs) : null
   }
 
-  /** A request begins (1), or ends (-1), to wait for the database's word. */
+  /** A request begins (1) or ends (-1) to wait for the answer of the database. */
   wait(demand: RateDemand, count: 1 | -1): void {
     this.#waitingRequests += count
     // Also if tokens are not bounded: they may be when it ends.
     this.#waitingTokens += count * demand.tokens
   }
 
-  /** Takes a request in. Returns the tokens that were taken for it. */
+  /** Admits a request. Returns the tokens that were taken for it. */
   take(demand: RateDemand, nowMs: number): number {
     this.#open++
     this.requests?.take(1, nowMs)
@@ -104,7 +104,7 @@ export class RateBucket implements LeaseHolder<LeaseRequest, LeaseAnswer> {
     return this.tokens?.take(demand.tokens, nowMs) ?? 0
   }
 
-  /** Of `OBSERVE`: counts a request, which goes on whatever comes of it. Returns the tokens that were taken for it; null: it takes nothing. */
+  /** With `OBSERVE`: counts a request, which passes in any case. Returns the tokens that were taken for it; null if nothing was taken. */
   observe(demand: RateDemand, nowMs: number): number | null {
     const judgement = this.judge(demand, nowMs)
     if (judgement === 'ROOM') return this.take(demand, nowMs)
@@ -121,7 +121,7 @@ export class RateBucket implements LeaseHolder<LeaseRequest, LeaseAnswer> {
     return tokens
   }
 
-  /** The request has used so many tokens, and is over. */
+  /** Settles an ended request that has used `used` tokens. */
   settle(taken: number, used: number): void {
     this.#open--
     this.places?.release(1)
@@ -129,7 +129,7 @@ export class RateBucket implements LeaseHolder<LeaseRequest, LeaseAnswer> {
     else this.tokens?.giveBack(taken - used)
   }
 
-  /** It was not let in after all: another limit had no room. */
+  /** Returns what was taken for a request that another limit refused. */
   giveBack(taken: number): void {
     this.requests?.giveBack(1)
     this.settle(taken, 0)
@@ -217,7 +217,7 @@ export class RateBucket implements LeaseHolder<LeaseRequest, LeaseAnswer> {
     }
   }
 
-  /** What was let through although there was no room would have been refused, and takes nothing. */
+  /** Counts requests that passed without room as "would have been refused"; they take nothing. */
   #judgeUnsure(unsure: Unsure, unit: LimitUnit, units: LeasedUnits | null, left: number): void {
     if (left >= 0 || unsure.count === 0) return
     const over = Math.min(unsure.count, unit === 'TOKENS' ? 1 : Math.ceil(-left))
@@ -240,7 +240,7 @@ export class RateBucket implements LeaseHolder<LeaseRequest, LeaseAnswer> {
   }
 }
 
-/** Requests that were let through before it was known whether there is room, and that one turn asks about. */
+/** Requests that passed before the database said whether there is room, and that one lease round asks about. */
 interface Unsure {
   count: number
 }

@@ -3,15 +3,15 @@ import type { UnitsRate } from './leased-units.ts'
 
 const burstsPerMinute = 10
 
-/** Null: requests are not bounded by it. */
+/** The rate of requests; null if the limit does not bound them. */
 export function requestRate({ requestsPerMinute, burst }: RateLimit): UnitsRate | null {
   if (requestsPerMinute === null) return null
   return { perMinute: requestsPerMinute, burst: Math.max(1, burst ?? Math.floor(requestsPerMinute / burstsPerMinute)) }
 }
 
 /**
- * The burst of tokens is the same part of a minute's worth as that of requests; where requests are not bounded it is stated in tokens.
- * Null: tokens are not bounded by it.
+ * The rate of tokens; null if the limit does not bound them. The burst of tokens is the same fraction of the rate as the burst of
+ * requests; if requests are not bounded, `burst` counts tokens.
  */
 export function tokenRate({ requestsPerMinute, tokensPerMinute, burst }: RateLimit): UnitsRate | null {
   if (tokensPerMinute === null) return null

@@ -2,7 +2,7 @@ import type { ConfigurationDelta } from '../config/configuration.ts'
 import { createTable, type Table } from '../config/table.ts'
 import { type Budget, type LimitSubject, type RateLimit, subjectKey } from './limit.ts'
 
-/** The limits and budgets of a snapshot. The same object for as long as none of them changes. */
+/** The limits and budgets of a snapshot. The object stays the same until one of them changes. */
 export interface SnapshotLimits {
   /** By id. */
   readonly rateLimits: Table<RateLimit>
@@ -45,7 +45,7 @@ interface Replaced<T> {
   readonly bySubject: Table<readonly T[]>
 }
 
-/** Undefined if there is nothing to replace. */
+/** The replaced table; undefined if nothing changes. */
 function replace<T extends VisibilitySubject>(
   byId: Table<T>,
   bySubject: Table<readonly T[]>,
@@ -55,7 +55,7 @@ function replace<T extends VisibilitySubject>(
   if (changed.length === 0 && removedIds.length === 0) return undefined
   const gone = new Set([...removedIds, ...changed.map(({ id }) => id)])
   const lists = new Map<string, T[]>()
-  /** The subject's list as it will be, begun with those that stay. */
+  /** The new list of a subject, which begins with the unchanged entries. */
   const listOf = (subject: LimitSubject) => {
     const key = subjectKey(subject)
     let list = lists.get(key)

@@ -64,12 +64,12 @@ function firstWithOffset(fromMs: number, toMs: number, offsetMs: number, timeZon
   return high
 }
 
-/** What the clocks of a time zone are ahead of UTC. */
+/** The offset of a time zone from UTC, in milliseconds. */
 function offsetAt(instantMs: number, timeZone: string): number {
   return localMs(instantMs, timeZone) - instantMs
 }
 
-/** What the clocks of a time zone show, as if they showed UTC. */
+/** The local time of a time zone, read as if it were UTC. */
 function localMs(instantMs: number, timeZone: string): number {
   const parts = { year: 0, month: 0, day: 0, hour: 0, minute: 0, second: 0 }
   for (const { type, value } of formatOf(timeZone).formatToParts(instantMs))
@@ -84,7 +84,10 @@ function dateOf(shownMs: number): CalendarDate {
   return { year: date.getUTCFullYear(), month: date.getUTCMonth() + 1, day: date.getUTCDate() }
 }
 
-/** Throws `RangeError` for what is no time zone. Making one costs a hundred times what using it costs. */
+/**
+ * The cached format of a time zone, because creating one costs a hundred times as much as using it. Throws `RangeError` if the time
+ * zone is unknown.
+ */
 function formatOf(timeZone: string): Intl.DateTimeFormat {
   let format = formats.get(timeZone)
   if (format) return format

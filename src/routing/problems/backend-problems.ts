@@ -5,7 +5,7 @@ import type { BackendUses } from './backend-use.ts'
 import { listNames, type ProblemDraft } from './operational-problem.ts'
 import type { BackendFault, ProblemFacts, RecentAttempts, RecentFailures } from './problem-facts.ts'
 
-/** Those of one backend with a problem at least. */
+/** The problems of all backends, those of one backend together. */
 export function backendProblems(facts: ProblemFacts, uses: BackendUses): ProblemDraft[] {
   const warnings = Map.groupBy(currentWarnings(facts), ({ backendId }) => backendId)
   const suspects = new Set([...failingBackendIds(facts), ...facts.attempts.keys(), ...warnings.keys()])
@@ -27,7 +27,7 @@ interface Told {
   readonly warnings: readonly BackendFault[]
 }
 
-/** Backends of which something is ejected. */
+/** Backends that are ejected or have an ejected endpoint. */
 function failingBackendIds({ snapshot, failing }: ProblemFacts): string[] {
   const isEjected = (id: string) => failing.get(id)?.isEjected ?? false
   const ids: string[] = []
@@ -74,7 +74,7 @@ function unhealthy({ facts, uses, backend }: Told): ProblemDraft | null {
 
 const fewestErrors = 3
 const leastShare = 0.05
-/** After so many answers, or so long without an error, it is over. */
+/** The problem ends after this many answers, or after a time without an error. */
 const enoughAnswers = 10
 const errorsEndAfterMs = 30_000
 
@@ -100,7 +100,7 @@ function isGoingOn({ attempts, errors, answeredSinceError }: RecentAttempts, now
   return answeredSinceError < enoughAnswers && nowMs - errors.lastAtMs! <= errorsEndAfterMs
 }
 
-/** Words, since a number would make a new problem of each request. */
+/** The share in words: a number would change the problem with each request. */
 function shareWords(share: number): string {
   if (share >= 0.95) return 'nearly all'
   return share >= 0.5 ? 'most' : 'some'
@@ -146,7 +146,7 @@ function misconfigured({ facts, uses, backend, attempts, warnings }: Told): Prob
   }
 }
 
-/** By what a model of a category is called; null for what has several, and may lack some of them. */
+/** The main operation of a category; null for a category with several, of which a model may lack some. */
 const mainOperations: Readonly<Partial<Record<ModelCategory, string>>> = {
   LLM: '/v1/chat/completions',
   EMBEDDING: '/v1/embeddings',
@@ -164,7 +164,7 @@ function mainOperation(backend: Backend, { live }: ProblemFacts): string | null 
   return operations[0]!
 }
 
-/** What its last answers say, if none of them was an answer since; null: it is not so. */
+/** The last failures, if the backend has answered nothing since; null otherwise. */
 function unansweredAfter({ lastAnsweredAtMs }: RecentAttempts, failures: RecentFailures): RecentFailures | null {
   if (failures.lastAtMs === null) return null
   return lastAnsweredAtMs === null || lastAnsweredAtMs < failures.lastAtMs ? failures : null
@@ -172,7 +172,7 @@ function unansweredAfter({ lastAnsweredAtMs }: RecentAttempts, failures: RecentF
 
 // ── it does not let us in ──
 
-/** Of a deployment; the credentials of a provider have a health of their own. */
+/** The problem of a deployment that refuses its credential. Credentials of a provider have their own health. */
 function refused({ uses, backend, attempts, warnings }: Told): ProblemDraft | null {
   if (backend.kind !== 'deployment') return null
   const warning = warnings.find(({ code }) => code === 'CREDENTIAL_REFUSED')
@@ -218,8 +218,8 @@ export function credentialProblems({ snapshot, failing }: ProblemFacts, uses: Ba
 // ── words ──
 
 /**
- * What endpoints said before the backend last answered is of the past. Whether a server with an active check can be reached, the check
- * says.
+ * The warnings that still hold: a warning from before the backend's last answer is outdated, and the active check decides whether a
+ * server is reachable.
  */
 function currentWarnings({ snapshot, warnings, attempts, answeredAtMs }: ProblemFacts): BackendFault[] {
   return warnings.filter(({ backendId, code, atMs }) => {

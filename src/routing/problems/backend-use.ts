@@ -1,4 +1,4 @@
-/** Who depends on a backend: how bad it is when it does not serve. */
+/** Which routes depend on a backend, and how severe it is when it does not serve. */
 import { backendAvailability } from '../choose/availability.ts'
 import type { BackendLimit, LiveView } from '../choose/live-view.ts'
 import type { Backend, ProviderUpstream, Route, Snapshot } from '../config/snapshot.ts'
@@ -31,8 +31,8 @@ export function usesOf(snapshot: Snapshot): ReadonlyMap<string, BackendUse> {
 }
 
 /**
- * What is well, without the moments in which a trial is due: otherwise a problem would be over and begin again with each trial
- * that nobody makes.
+ * A live view in which an ejected backend stays unhealthy while a trial is due. Otherwise a problem would end and begin again with each
+ * due trial.
  */
 export function steadyView(facts: Pick<ProblemFacts, 'live' | 'failing' | 'snapshot' | 'exhaustedBudgets'>): LiveView {
   const { live, failing } = facts
@@ -52,7 +52,7 @@ export function steadyView(facts: Pick<ProblemFacts, 'live' | 'failing' | 'snaps
 
 const outOfBudget: BackendLimit = { reason: 'BUDGET_EXHAUSTED', retryAfterMs: Infinity }
 
-/** The ids of providers and backends of which nobody may have anything until more is allowed. */
+/** The ids of providers and backends whose budget is exhausted, so that they take no requests. */
 function unpaidSubjects({ snapshot, exhaustedBudgets }: Pick<ProblemFacts, 'snapshot' | 'exhaustedBudgets'>) {
   const ids = new Set<string>()
   for (const { budgetId, bucket, isSpent } of exhaustedBudgets) {
@@ -68,7 +68,7 @@ function isUnpaid(backend: Backend, unpaid: ReadonlySet<string>): boolean {
   return unpaid.has(backend.id) || (backend.kind === 'providerModel' && unpaid.has(backend.provider.id))
 }
 
-/** The questions that several problems ask about backends. */
+/** Facts about backends that several problems need. */
 export class BackendUses {
   readonly view: LiveView
   readonly #snapshot: Snapshot
@@ -88,7 +88,7 @@ export class BackendUses {
     return this.#uses.has(backendId)
   }
 
-  /** How bad it is that a backend serves nothing. */
+  /** The severity if a backend does not serve. */
   severityWithout(backendId: string): ProblemSeverity {
     const { targetedBy } = this.of(backendId)
     if (targetedBy.length === 0) return 'NOTICE'
@@ -104,7 +104,7 @@ export class BackendUses {
     return this.#snapshot.backends.get(backendId)
   }
 
-  /** How bad it is that a provider serves nothing: as bad as for the worst of its models. */
+  /** The severity if a provider does not serve: the worst severity of its models. */
   severityWithoutProvider({ modelIds }: ProviderUpstream): ProblemSeverity {
     const severities = modelIds.map((id) => this.severityWithout(id))
     return severities.find((it) => it === 'CRITICAL') ?? severities.find((it) => it === 'WARNING') ?? 'NOTICE'

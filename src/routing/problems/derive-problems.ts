@@ -1,4 +1,4 @@
-/** What is wrong now, from all that is known: the one place that says so. */
+/** Derives the current problems from all facts. */
 import { backendProblems, credentialProblems } from './backend-problems.ts'
 import { BackendUses } from './backend-use.ts'
 import { installationProblems } from './installation-problems.ts'
@@ -9,7 +9,7 @@ import { priceProblems } from './price-problems.ts'
 import type { ProblemFacts } from './problem-facts.ts'
 import { routeProblems } from './route-problems.ts'
 
-/** All of them, in no order, with beginnings that only the configuration knows left open. */
+/** All problems, in no order. `sinceMs` is null where only the configuration tells the beginning. */
 export function deriveProblems(facts: ProblemFacts): ProblemDraft[] {
   const uses = new BackendUses(facts)
   return [
@@ -25,8 +25,8 @@ export function deriveProblems(facts: ProblemFacts): ProblemDraft[] {
 }
 
 /**
- * The worst hundred, worst first. `changedAtMs` tells when an object was last changed, as far as it is known; `knownSinceMs` since when a
- * problem was seen before: as long as it lasts, its beginning does not move on.
+ * The hundred worst problems, worst first. `changedAtMs` returns when an object was last changed, if known. `knownSinceMs` returns the
+ * earlier beginning of a problem, so that the beginning does not change while it lasts.
  */
 export function rankProblems(
   drafts: readonly ProblemDraft[],

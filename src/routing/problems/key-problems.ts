@@ -2,10 +2,10 @@ import type { ApiKeyConfiguration } from '../config/configuration.ts'
 import type { ProblemDraft } from './operational-problem.ts'
 import type { ProblemFacts } from './problem-facts.ts'
 
-/** Enough to give out a new secret. */
+/** Long enough to distribute a new secret. */
 const soonMs = 7 * 86_400_000
 
-/** Keys that are good now and will not be within a week. */
+/** Keys that are valid now and expire within a week. */
 export function keyProblems({ snapshot, nowMs }: ProblemFacts): ProblemDraft[] {
   const problems: ProblemDraft[] = []
   for (const key of snapshot.apiKeysById.values()) {

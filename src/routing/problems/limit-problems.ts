@@ -10,7 +10,7 @@ import type { BackendUses } from './backend-use.ts'
 import { listNames, type ProblemDraft, type ProblemSeverity } from './operational-problem.ts'
 import type { ProblemFacts } from './problem-facts.ts'
 
-/** One for each limit, however many parts of it are reached. */
+/** One problem for each reached limit, with all its reached parts. */
 export function limitProblems({ snapshot, reachedLimits }: ProblemFacts, uses: BackendUses): ProblemDraft[] {
   return [...Map.groupBy(reachedLimits, ({ limitId }) => limitId)].flatMap(([id, parts]) => {
     const limit = snapshot.limits.rateLimits.get(id)
@@ -27,7 +27,7 @@ export function limitProblems({ snapshot, reachedLimits }: ProblemFacts, uses: B
   })
 }
 
-/** One for each budget, however many parts of it are exhausted. */
+/** One problem for each exhausted budget, with all its exhausted parts. */
 export function budgetProblems(facts: ProblemFacts, uses: BackendUses): ProblemDraft[] {
   const { snapshot, nowMs, exhaustedBudgets } = facts
   return [...Map.groupBy(exhaustedBudgets, ({ budgetId }) => budgetId)].flatMap(([id, parts]) => {
@@ -54,13 +54,16 @@ export function budgetProblems(facts: ProblemFacts, uses: BackendUses): ProblemD
 function exhaustionSeverity(budget: Budget, snapshot: Snapshot, uses: BackendUses): ProblemSeverity {
   if (budget.onExhausted === 'NOTIFY') return 'NOTICE'
   const severity = severityOf(budget.subject, snapshot, uses)
-  // What has no price goes on.
+  // Backends without a price still serve.
   return budget.onExhausted === 'SKIP_PRICED' && severity === 'CRITICAL' && !isBackend(budget.subject)
     ? 'WARNING'
     : severity
 }
 
-/** A limit of a caller or a route refuses requests; one of a backend sends them to others, where there are any. */
+/**
+ * The severity by the subject: a limit on a caller or a route refuses requests; a limit on a backend moves them to other backends, if
+ * there are any.
+ */
 function severityOf(subject: LimitSubject, { providers }: Snapshot, uses: BackendUses): ProblemSeverity {
   if (subject.kind === 'PROVIDER') {
     const provider = providers.get(subject.id)
@@ -105,7 +108,7 @@ function boundsOf({ requestsPerMinute, tokensPerMinute, inFlight }: RateLimit): 
   return bounds.join(', ')
 }
 
-/** The same for as long as it lasts: an instant would be another one with each request. */
+/** The time in words that stay the same while the problem lasts: an instant would change with each request. */
 function fillTime(limit: RateLimit): string {
   const rates = [requestRate(limit), tokenRate(limit)].filter((rate) => rate !== null)
   if (rates.length === 0) return 'it has room again as requests end'

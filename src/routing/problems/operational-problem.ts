@@ -1,4 +1,4 @@
-/** What an operator should look at: the words, and the order in which problems are told. */
+/** The type of problems, and their order. */
 
 /** Worst first. `CRITICAL`: requests fail. `WARNING`: requests go elsewhere than configured. `NOTICE`: nothing fails yet. */
 export const problemSeverities = ['CRITICAL', 'WARNING', 'NOTICE'] as const
@@ -34,13 +34,13 @@ export interface OperationalProblem {
   readonly summary: string
   /** What to do, in one sentence. */
   readonly remedy: string
-  /** The id of the object that it is about; null: it is about none that has an id in the API. */
+  /** The id of the object that it concerns; null if that object has no id in the API. */
   readonly subjectId: string | null
 }
 
 /** A problem whose beginning is not known from the live state alone. */
 export interface ProblemDraft extends Omit<OperationalProblem, 'id' | 'sinceMs'> {
-  /** What tells it from the others of its code: mostly the id of its subject. */
+  /** Distinguishes it from other problems with the same code: mostly the id of its subject. */
   readonly key: string
   /** Milliseconds since the epoch; null: only the configuration says. */
   readonly sinceMs: number | null

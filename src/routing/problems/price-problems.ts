@@ -5,7 +5,7 @@ import type { BackendUses } from './backend-use.ts'
 import type { ProblemDraft } from './operational-problem.ts'
 import type { ProblemFacts } from './problem-facts.ts'
 
-/** Provider models that are used, or that a budget covers, and of which nobody knows what they cost. */
+/** Provider models without a price that are used or covered by a budget. */
 export function priceProblems(facts: ProblemFacts, uses: BackendUses): ProblemDraft[] {
   const { snapshot, unpricedSinceMs } = facts
   return unpricedModelIds(snapshot, maxModels).flatMap((id) => {
@@ -18,7 +18,7 @@ export function priceProblems(facts: ProblemFacts, uses: BackendUses): ProblemDr
       code: 'PRICE_MISSING',
       key: id,
       severity: 'NOTICE',
-      // Sums are kept by the hour, which may have begun before the model was there.
+      // Sums are kept per hour, and the hour may have begun before the model was created.
       sinceMs: Math.max(sinceMs ?? 0, createdAtMsOf(id)),
       changedIds: budgets.slice(0, 1).map((budget) => budget.id),
       summary:
@@ -33,7 +33,7 @@ export function priceProblems(facts: ProblemFacts, uses: BackendUses): ProblemDr
 
 export const maxModels = 200
 
-/** Of the model, its provider, the routes that use it, and the installation, which count all that it costs. */
+/** The budgets that count the model's cost: on the model, its provider, the routes that use it, and the installation. */
 function budgetsOver(backend: ProviderModelBackend, { limits }: Snapshot, uses: BackendUses): readonly Budget[] {
   const { targetedBy, fallbackOf } = uses.of(backend.id)
   const subjects = [
@@ -45,7 +45,7 @@ function budgetsOver(backend: ProviderModelBackend, { limits }: Snapshot, uses: 
   return subjects.flatMap((key) => limits.budgetsBySubject.get(key) ?? [])
 }
 
-/** Provider models without a price that routes use: those whose traffic is worth a look. At most `limit`. */
+/** At most `limit` provider models without a price that routes use. */
 export function unpricedModelIds(snapshot: ProblemFacts['snapshot'], limit: number): string[] {
   const ids = new Set<string>()
   for (const route of snapshot.routesById.values()) {

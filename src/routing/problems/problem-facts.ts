@@ -7,16 +7,16 @@ export interface ProblemFacts {
   readonly nowMs: number
   readonly snapshot: Snapshot
   readonly live: LiveView
-  /** What has failed without a success in between, over all gateways, by id of the endpoint, provider model or credential. */
+  /** Endpoints, provider models and credentials that fail without a success in between, over all gateways, by id. */
   readonly failing: ReadonlyMap<string, FailingHealth>
   /** The live traffic of the last minute of the routes that had any, by route id. */
   readonly traffic: ReadonlyMap<string, readonly GatewayTraffic[]>
   readonly database: DatabaseContact
   readonly gateways: readonly GatewayFact[]
   readonly delayedSpools: readonly DelayedSpool[]
-  /** What the request log says of the last minutes, by backend id. */
+  /** Attempts of the last minutes from the request log, by backend id. */
   readonly attempts: ReadonlyMap<string, RecentAttempts>
-  /** What endpoints said when they were last asked, and what the settings of this installation forbid. */
+  /** Warnings from the last probes of endpoints, and from the settings of this installation. */
   readonly warnings: readonly BackendFault[]
   /** When backends with a warning last answered a request, by id. */
   readonly answeredAtMs: ReadonlyMap<string, number>
@@ -35,11 +35,11 @@ export interface ReachedLimit {
   readonly sinceMs: number
 }
 
-/** A part of a budget of which nothing is left, or too little for the requests that come. */
+/** A part of a budget of which nothing is left, or too little for the current requests. */
 export interface ExhaustedBudget {
   readonly budgetId: string
   readonly bucket: string
-  /** Null: it is not known since when. */
+  /** When it began; null if unknown. */
   readonly sinceMs: number | null
   /** Whether nothing is left. */
   readonly isSpent: boolean
@@ -47,14 +47,14 @@ export interface ExhaustedBudget {
 
 export interface FailingHealth {
   readonly sinceMs: number
-  /** Whether nothing is sent there, but for a trial; false: it failed, and is tried with the next request. */
+  /** Whether only trials are sent there; false if it failed, but the next request may still use it. */
   readonly isEjected: boolean
   /** Without secrets. */
   readonly lastError: string | null
 }
 
 export interface DatabaseContact {
-  /** Null: it answers. */
+  /** When it became unreachable; null if it answers. */
   readonly unreachableSinceMs: number | null
   /** Why, as the driver says it. */
   readonly error: string | null
@@ -72,11 +72,11 @@ export interface GatewayFact {
 
 export interface DelayedSpool {
   readonly spoolId: string
-  /** Name of the machine, as far as a gateway says that the spool is its. */
+  /** Name of the machine; null if no gateway claims the spool. */
   readonly host: string | null
   readonly completeUntilMs: number
   readonly pending: number
-  /** Whether it was heard of lately. */
+  /** Whether it reported recently. */
   readonly isReporting: boolean
 }
 
@@ -88,9 +88,9 @@ export interface RecentAttempts {
   readonly errors: RecentFailures
   /** Attempts that were answered since the last of `errors`. */
   readonly answeredSinceError: number
-  /** 404 for the model, or for the path. */
+  /** Answers with 404 for the model or for the path. */
   readonly notFound: RecentFailures
-  /** Refusals of what we sent to be let in with. */
+  /** Refusals of the credential. */
   readonly unauthorised: RecentFailures
 }
 
@@ -100,7 +100,7 @@ export interface RecentFailures {
   readonly failedRequests: number
   readonly firstAtMs: number | null
   readonly lastAtMs: number | null
-  /** What upstream last said, without secrets. */
+  /** The upstream's last error message, without secrets. */
   readonly lastError: string | null
 }
 
@@ -110,6 +110,6 @@ export interface BackendFault {
   readonly code: 'UNREACHABLE' | 'MODEL_NOT_LISTED' | 'BASE_URL_SUSPECT' | 'UNSAFE_URL' | 'CREDENTIAL_REFUSED'
   /** What is wrong, and what to do. */
   readonly message: string
-  /** When it was asked; null: it is about the settings. */
+  /** When the endpoint was asked; null for a warning about settings. */
   readonly atMs: number | null
 }

@@ -1,4 +1,4 @@
-/** Routes that nobody serves, and routes whose requests go elsewhere than their weights say. */
+/** Problems of routes that no backend serves, and of routes whose requests go to other targets than the weights say. */
 import { backendAvailability, type BackendAvailability, hasPlaceToWait } from '../choose/availability.ts'
 import type { Backend, Route } from '../config/snapshot.ts'
 import type { RouteSecond } from '../traffic/report.ts'
@@ -7,7 +7,7 @@ import type { BackendUses } from './backend-use.ts'
 import { listNames, type ProblemDraft } from './operational-problem.ts'
 import type { ProblemFacts } from './problem-facts.ts'
 
-/** In one order for each kind: the routes that nobody serves first. */
+/** The problems of all routes, unavailable routes first. */
 export function routeProblems(facts: ProblemFacts, uses: BackendUses): ProblemDraft[] {
   const problems: ProblemDraft[] = []
   for (const route of facts.snapshot.routesById.values()) {
@@ -34,7 +34,7 @@ function unavailable(facts: ProblemFacts, uses: BackendUses, route: Route): Prob
     code: 'ROUTE_UNAVAILABLE',
     key: route.id,
     severity: 'CRITICAL',
-    // It is unavailable from when the last of them went.
+    // The route is unavailable since the last of them was ejected.
     sinceMs: ejections.length > 0 ? Math.max(...ejections) : null,
     changedIds: candidates.length === 0 ? [route.id] : candidates.flatMap(configuredOut),
     summary: `Nothing serves the route ${route.name}: ${describe(candidates)}.`,
@@ -43,7 +43,7 @@ function unavailable(facts: ProblemFacts, uses: BackendUses, route: Route): Prob
   }
 }
 
-/** Targets with weight, then the fallback; a backend that is both stands once. */
+/** Targets with weight, then the fallback, each backend once. */
 function candidatesOf({ targets, fallback }: Route, uses: BackendUses): Candidate[] {
   const weighted = targets.filter(({ weight }) => weight > 0).map(({ backendId }) => backendId)
   return [...new Set([...weighted, ...(fallback?.backendIds ?? [])])].map((backendId) => {
@@ -52,12 +52,12 @@ function candidatesOf({ targets, fallback }: Route, uses: BackendUses): Candidat
   })
 }
 
-/** What is full serves: those who wait for it get their answer. */
+/** Whether the backend serves. A full backend does: requests that wait for it get their answer. */
 function isServed({ backend, availability }: Candidate, uses: BackendUses): boolean {
   return availability === 'AVAILABLE' || (availability === 'SATURATED' && hasPlaceToWait(backend, uses.view))
 }
 
-/** When the last of what could serve of a backend was ejected; null: none was. */
+/** When the last endpoint of a backend that could serve was ejected; null if none was. */
 function firstFailure({ failing }: ProblemFacts, backend: Backend | undefined): number | null {
   if (!backend) return null
   const ids = backend.kind === 'deployment' ? backend.endpoints.map(({ id }) => id) : [backend.id]
@@ -65,7 +65,7 @@ function firstFailure({ failing }: ProblemFacts, backend: Backend | undefined): 
   return since.length > 0 ? Math.max(...since) : null
 }
 
-/** What serves nothing because it is configured so. */
+/** Backends that serve nothing because of their configuration. */
 function configuredOut({ backend, backendId, availability }: Candidate): string[] {
   if (availability !== 'NOT_SERVING' && availability !== 'NO_ENDPOINT') return []
   return [backend?.kind === 'providerModel' ? backend.provider.id : backendId]
@@ -100,11 +100,11 @@ function remedyFor(candidates: readonly Candidate[]): string {
 
 // ── the split is another one ──
 
-/** What a route is configured to do itself is no divergence from it. */
+/** Reasons that follow from the route's own configuration and are no problem. */
 const asConfigured: ReadonlySet<DivergenceReason> = new Set(['SESSION', 'BALANCING'])
 const fewestDiverged = 3
 const leastShare = 0.05
-/** After so many requests that went where they should, or so long without one that did not, it is over. */
+/** The problem ends after this many requests in a row that went to their target, or after a time without divergence. */
 const enoughStraight = 10
 const divergesForMs = 30_000
 

@@ -1,4 +1,4 @@
-/** What the gateways counted, put together to what an operator is shown: the live split of a route. */
+/** Merges the counts of all gateways into the live split of a route. */
 import type { Route } from '../config/snapshot.ts'
 import { PlaceSum, shareOf } from './place-sum.ts'
 import { type DivergenceCount, type GatewayTraffic, type Place, placeKeyOf, type RouteSecond } from './report.ts'
@@ -6,10 +6,10 @@ import { firstSecondOf, type RouteTrafficReport, type TrafficDivergence } from '
 
 export interface TrafficQuestion {
   readonly routeId: string
-  /** As it is now; undefined: deleted. */
+  /** The current route; undefined if it was deleted. */
   readonly route: Route | undefined
   readonly labelOf: (backendId: string) => string | undefined
-  /** Of each gateway that was asked, also if it had nothing to tell. */
+  /** The counts of each gateway that answered, also empty ones. */
   readonly gateways: readonly GatewayTraffic[]
   readonly windowMs: number
   /** End of the window, in milliseconds since the epoch. */
@@ -65,7 +65,7 @@ function currentPlaces({ route, labelOf }: TrafficQuestion): PlaceSum[] {
   ]
 }
 
-/** What is not among `current`, each once and by its last label, in the order of their ids, which is that of creation. */
+/** Places that are not among `current`, each once with its last label, in order of creation. */
 function formerPlaces(
   { gateways, atMs }: TrafficQuestion,
   seconds: readonly RouteSecond[],

@@ -54,7 +54,7 @@ export class PlaceSum {
   }
 }
 
-/** 0 of nothing is 0. */
+/** The share; 0 if `whole` is 0. */
 export function shareOf(part: number, whole: number): number {
   return whole === 0 ? 0 : part / whole
 }

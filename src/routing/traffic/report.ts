@@ -1,4 +1,4 @@
-/** What one gateway counted of a route's traffic: what the planes exchange about it. Plain JSON. */
+/** The counts of a route's traffic that one gateway sends to the control plane, as plain JSON. */
 import type { DivergenceReason } from '../config/vocabulary.ts'
 
 export interface GatewayTraffic {
@@ -13,7 +13,7 @@ export interface RouteSecond {
   readonly second: number
   /** The newest revision that served a request of this second; 0 if none ended. */
   readonly revision: number
-  /** Requests that ended, those included that went nowhere because no target was available. */
+  /** Requests that ended, including those for which no target was available. */
   readonly requests: number
   readonly places: readonly PlaceSecond[]
   readonly divergence: readonly DivergenceCount[]
@@ -38,13 +38,13 @@ export interface Place {
 export interface PlaceSecond extends Place {
   /** Requests that ended here. */
   readonly requests: number
-  /** Of these, failed. */
+  /** Failed ones among `requests`. */
   readonly failures: number
-  /** Attempts that failed here; their requests went on elsewhere. */
+  /** Attempts that failed here and whose requests moved on. */
   readonly left: number
   readonly inputTokens: number
   readonly outputTokens: number
-  /** Of the requests that brought a byte. */
+  /** Times to the first byte, of the requests that got one. */
   readonly firstByte: SparseSketch
   readonly duration: SparseSketch
 }
@@ -56,10 +56,10 @@ export interface PlaceInFlight extends Place {
 /** A latency sketch (latency-sketch.ts) as bin, count, bin, count, …, each bin once, in any order. */
 export type SparseSketch = readonly number[]
 
-/** What a place is told apart by: ids of targets and backends are never equal, and a target has one backend for life. */
+/** The key of a place. Ids of targets and backends are never equal, and a target never changes its backend. */
 export function placeKeyOf({ targetId, backendId }: Pick<Place, 'targetId' | 'backendId'>): string {
   return targetId ?? backendId
 }
 
-/** The longest window that is asked for, in seconds; older ones need not be kept. */
+/** The longest window in seconds; older seconds need not be kept. */
 export const maxTrafficWindowS = 300

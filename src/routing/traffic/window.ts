@@ -1,4 +1,4 @@
-/** What an operator is shown of a route's traffic over one window: the live split. */
+/** A route's traffic over one window, as operators see it: the live split. */
 import type { Percentiles } from '../usage/latency-sketch.ts'
 import type { DivergenceReason } from '../config/vocabulary.ts'
 
@@ -8,7 +8,7 @@ export interface RouteTrafficReport {
   readonly revision: number
   readonly windowMs: number
   readonly atMs: number
-  /** That ended in the window, those included that went nowhere because no target was available. */
+  /** Requests that ended in the window, including those for which no target was available. */
   readonly requests: number
   readonly inFlight: number
   /** Of `requests`, 0 to 1. */
@@ -32,7 +32,7 @@ export interface TargetTrafficReport {
   readonly configuredShare: number
   /** Of the requests that went anywhere: if there were any, the shares of all targets sum to 1. */
   readonly observedShare: number
-  /** That ended here. */
+  /** Requests that ended here. */
   readonly requests: number
   /** Of the requests that ended here and the attempts that went on elsewhere, those that failed; 0 to 1. */
   readonly errorShare: number
@@ -47,11 +47,11 @@ export interface TrafficDivergence {
   readonly reason: DivergenceReason
   /** Of the window's requests, 0 to 1. */
   readonly share: number
-  /** Where they should have gone. */
+  /** The target that they should have gone to. */
   readonly targetId: string
 }
 
-/** The first second of a window that ends at `atMs`: the whole of it counts, or short windows would flicker. */
+/** The first second of a window that ends at `atMs`. It counts completely; otherwise the figures of short windows would flicker. */
 export function firstSecondOf(atMs: number, windowMs: number): number {
   return Math.floor((atMs - windowMs) / 1000)
 }

@@ -1,6 +1,6 @@
 /** Where strings, lists, objects and events end in texts that may be cut off. */
 
-/** Where the string ends that begins with the quotation mark at `start`; the text's length: its end is cut off. */
+/** The end of the string whose opening quotation mark is at `start`; the length of the text if the end is cut off. */
 export function endOfString(json: string, start: number): number {
   for (let at = start + 1; ; at++) {
     at = json.indexOf('"', at)
@@ -18,7 +18,7 @@ const closeBracket = 0x5d
 const openBrace = 0x7b
 const closeBrace = 0x7d
 
-/** Behind the object or list that begins at `start`; -1: its end is cut off. */
+/** The index after the object or list that begins at `start`; -1 if its end is cut off. */
 export function endOfBlock(json: string, start: number): number {
   let depth = 0
   for (let at = start; at < json.length; at++) {
@@ -33,7 +33,7 @@ export function endOfBlock(json: string, start: number): number {
 /** What ends an event of a stream, with each kind of line end. */
 const emptyLines = ['\n\n', '\n\r\n', '\r\r']
 
-/** Where the event begins in which this place is; 0: before the text. */
+/** The begin of the event that contains this index; 0 if it began before the text. */
 export function startOfEvent(text: string, place: number): number {
   let start = 0
   for (const line of emptyLines) {
@@ -43,7 +43,7 @@ export function startOfEvent(text: string, place: number): number {
   return start
 }
 
-/** Behind the event in which this place is; the text's length: its end is cut off. */
+/** The index after the event that contains this index; the length of the text if its end is cut off. */
 export function endOfEvent(text: string, place: number): number {
   let end = text.length
   for (const line of emptyLines) {

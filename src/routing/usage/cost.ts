@@ -2,13 +2,13 @@ import type { Pricing } from '../config/configuration.ts'
 import type { TokenUsage, UnitUsage } from './record.ts'
 import { type Prices, pricesOf, tierFor } from './prices.ts'
 
-/** What an answer is billed by: all of it as the answer reported it. */
+/** The usage by which an answer is billed, as the answer reported it. */
 export interface BilledUsage extends UnitUsage {
-  /** Null: nobody knows. */
+  /** Null: unknown. */
   readonly tokens: TokenUsage | null
   /** Part of `tokens.cacheWriteTokens`: written to a cache for an hour. */
   readonly cacheWriteLongTokens: number
-  /** What a ranking is counted in; null: it reports none, and is one. */
+  /** Search units of a rerank answer; null if it reports none and counts as one. */
   readonly searchUnits: number | null
   readonly serviceTier: string | null
 }
@@ -51,7 +51,7 @@ function costOfTokens(tokens: TokenUsage, longTokens: number, prices: Prices): b
   )
 }
 
-/** Null: it has no price, or none was reported. */
+/** The cost of the units; null if they have no price or none were reported. */
 function addUnits(usage: BilledUsage, prices: Prices): bigint | null {
   const { perRequest, perImage, perAudioSecond, perMillionCharacters } = prices
   if (perRequest === null && perImage === null && perAudioSecond === null && perMillionCharacters === null) return null

@@ -1,4 +1,4 @@
-/** The one way in which an exact decimal is written: without zeros that say nothing, so that equal amounts are equal texts. */
+/** The canonical form of an exact decimal, without redundant zeros, so that equal amounts are equal texts. */
 export function canonicalDecimal(text: string): string {
   const [, sign = '', whole = '0', fraction = ''] = /^(-?)0*(\d+)(?:\.(\d*?)0*)?$/.exec(text) ?? [undefined, '', text]
   const digits = fraction === '' ? whole : `${whole}.${fraction}`
@@ -11,7 +11,7 @@ export function addDecimals(a: string, b: string): string {
   return formatUnits(unitsOf(a, places) + unitsOf(b, places), places)
 }
 
-/** `a` without `b`, exactly; below 0 where `b` is more. */
+/** `a` minus `b`, exactly; negative if `b` is greater. */
 export function subtractDecimals(a: string, b: string): string {
   return addDecimals(a, b.startsWith('-') ? b.slice(1) : `-${b}`)
 }

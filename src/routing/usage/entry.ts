@@ -1,9 +1,9 @@
-/** How usage records travel from a gateway to the database: as text that the gateway keeps on disk and does not read. */
+/** The form in which usage records go from a gateway to the database: text that the gateway stores on disk and does not read. */
 import type { UsageRecord } from './record.ts'
 
 /** What many records have in common: the ids and names of route, backend and key, operation and outcome. */
 export interface UsageAttributes {
-  /** Its entries refer to it by this, and only among entries of the same encoder. */
+  /** The number by which entries refer to it; unique only within one encoder. */
   readonly number: number
   readonly text: string
 }
@@ -14,8 +14,8 @@ export interface UsageEntry {
   readonly line: string
 }
 
-/** Writes records down as whoever stores them wants to read them. On the way of every request: cheap, never throws. */
+/** Encodes records for the store. It runs for every request, so it must be cheap and never throw. */
 export interface UsageEncoder {
-  /** Records about the same get the same `about` object, unless there were too many others between them. */
+  /** Encodes a record. Records with the same attributes share one `about` object, unless too many others came between them. */
   encode(record: UsageRecord): UsageEntry
 }
