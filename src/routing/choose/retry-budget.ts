@@ -9,7 +9,7 @@ const repeatsPerSecond = 3
 /** Counters for each second of the window, by second modulo the window. They are changed in place, because every request updates them. */
 export interface RetryBudget {
   readonly requests: Uint32Array
-  /** Repeats taken from the share of requests, by second. */
+  /** Repeats taken from the share of requests (`shared`), and from the allowance of 3 per second (`allowed`). */
   readonly shared: Uint32Array
   readonly allowed: Uint32Array
   /** The current second; it never goes back, even if the clock does. */

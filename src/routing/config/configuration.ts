@@ -15,37 +15,40 @@ import type { ProviderKind } from '../vendors/provider-kind.ts'
 import { type SubjectKind, subjectKinds } from './subject-kind.ts'
 
 /**
- * What a backend charges: USD as exact decimals in strings, per million tokens unless the name says otherwise. How they are put
- * together is in `cost.ts`.
+ * The prices of a backend: USD as exact decimals in strings, per million tokens unless the name says otherwise. `cost.ts` computes
+ * costs with them.
  */
 export interface Pricing extends TokenPricing {
-  /** Per request; of a ranking per search unit, if the answer reports those. */
+  /** Price per request, or per search unit if a rerank answer reports search units. */
   readonly perRequest: string | null
   readonly perImage: string | null
   readonly perAudioSecond: string | null
   readonly perMillionCharacters: string | null
-  /** By ascending `fromInputTokens`: the last one that the request's input reaches holds for the whole request. */
+  /** In ascending order of `fromInputTokens`. The last tier that the input of a request reaches applies to the whole request. */
   readonly tiers: readonly PricingTier[]
-  /** By what the answer says as its `service_tier`; of one that is not listed the factor is 1. */
+  /** Factors by the `service_tier` of the answer; 1 for a tier that is not listed. */
   readonly serviceTiers: readonly ServiceTierFactor[]
 }
 
 export interface TokenPricing {
   readonly inputPerMillion: string
   readonly outputPerMillion: string
-  /** Null: billed as input. */
+  /** Null: the input price. */
   readonly cachedInputPerMillion: string | null
-  /** Null: billed as input. */
+  /** Null: the input price. */
   readonly cacheWritePerMillion: string | null
-  /** Written to a cache for an hour; null: as `cacheWritePerMillion`. */
+  /** Price of tokens written to a cache for an hour; null: `cacheWritePerMillion`. */
   readonly cacheWriteLongPerMillion: string | null
-  /** Null: billed as output. */
+  /** Null: the output price. */
   readonly reasoningPerMillion: string | null
 }
 
-/** `cacheWriteLongPerMillion` and `reasoningPerMillion` null: as the pricing says, if it does. */
+/**
+ * Prices of one tier. If `cacheWriteLongPerMillion` or `reasoningPerMillion` is null, the price outside the tiers applies, if there is
+ * one.
+ */
 export interface PricingTier extends TokenPricing {
-  /** Counts cached and cache-written tokens too. */
+  /** The least number of input tokens, cached and cache-written tokens included. */
   readonly fromInputTokens: number
 }
 
@@ -55,7 +58,7 @@ export interface ServiceTierFactor {
   readonly factor: string
 }
 
-/** What a pricing is that has prices of input and output only. */
+/** The other members of a pricing that has only prices of input and output. */
 export const noFurtherPrices: Omit<Pricing, 'inputPerMillion' | 'outputPerMillion' | 'cachedInputPerMillion'> = {
   cacheWritePerMillion: null,
   cacheWriteLongPerMillion: null,
@@ -68,7 +71,7 @@ export const noFurtherPrices: Omit<Pricing, 'inputPerMillion' | 'outputPerMillio
   serviceTiers: [],
 }
 
-/** What the gateway changes in requests to a backend, and what it lets through besides the fixed lists. */
+/** What the gateway changes in requests to a backend, and which headers it passes besides the fixed lists. */
 export interface RequestRules {
   /** Headers of the client that go to the backend, in lower case. */
   readonly passHeaders: readonly string[]
@@ -105,7 +108,7 @@ export interface ProviderConfiguration {
     readonly upstreamModel: string
     readonly categories: readonly ModelCategory[]
     readonly pricing: Pricing | null
-    /** As the operator stated them; null: what its kind is known for. */
+    /** The operations that the operator stated; null: those known for the provider's kind. */
     readonly operations: readonly string[] | null
     /** Tokens that fit into one request, the answer included; null: unknown. */
     readonly contextTokens: number | null
@@ -137,7 +140,7 @@ export interface DeploymentConfiguration {
   readonly upstreamModel: string
   readonly categories: readonly ModelCategory[]
   readonly pricing: Pricing | null
-  /** As the operator stated them; null: what its engine is known for. */
+  /** The operations that the operator stated; null: those known for the engine. */
   readonly operations: readonly string[] | null
   /** Tokens that fit into one request, the answer included; null: unknown. */
   readonly contextTokens: number | null
@@ -154,15 +157,15 @@ export interface DeploymentConfiguration {
 
 export interface Timeouts {
   readonly connectMs: number
-  /** Of a stream: longest wait for its first byte, begun anew by each byte until content comes. */
+  /** The longest wait for the first byte of a stream. Each byte before the first content restarts the wait. */
   readonly firstByteMs: number
-  /** Of a plain answer: longest wait for its head in one attempt. */
+  /** The longest wait for the head of an answer that is not streamed, in one attempt. */
   readonly answerMs: number
-  /** Longest silence inside a stream that has begun. */
+  /** The longest pause between two parts of a stream. */
   readonly idleMs: number
-  /** Of all attempts together, until an answer begins. */
+  /** The longest time of all attempts together, until an answer begins. */
   readonly totalMs: number
-  /** After so long without content the client of a stream gets status 200 and a comment; null: it waits in silence. */
+  /** After this time without content the client of a stream gets status 200 and a comment; null: never. */
   readonly keepAliveMs: number | null
 }
 
@@ -231,7 +234,7 @@ export interface ApiKeyConfiguration {
   readonly ownerId: string
   /** SHA-256 of the key in lower-case hex. */
   readonly hash: string
-  /** Of the secrets that a rotation has replaced and that are still good for a while; at most 3. */
+  /** The secrets that a rotation has replaced and that are still valid for a while; at most 3. */
   readonly earlierSecrets: readonly EarlierSecret[]
   readonly scopes: readonly ApiKeyScope[]
   /** Null: all that its owner may. */
@@ -240,16 +243,16 @@ export interface ApiKeyConfiguration {
   readonly expiresAtMs: number | null
 }
 
-/** The SHA-256 of a secret in lower-case hex, and up to when it is good, in milliseconds since the epoch. */
+/** The SHA-256 of a secret in lower-case hex, and the end of its validity in milliseconds since the epoch. */
 export interface EarlierSecret {
   readonly hash: string
   readonly untilMs: number
 }
 
-/** All of it, as of one version. */
+/** The whole configuration at one version. */
 export interface Configuration {
   readonly version: number
-  /** Of this version in this history: after a failover that lost commits the number comes again with another token. */
+  /** Identifies this version: after a failover that lost commits, another version can have the same number, but another token. */
   readonly token: string
   readonly providers: readonly ProviderConfiguration[]
   readonly deployments: readonly DeploymentConfiguration[]
@@ -269,8 +272,8 @@ export function mapKinds(listOf: (kind: SubjectKind) => readonly object[]): Conf
 }
 
 /**
- * The objects that changed between two versions, as they are now: `configuration` has those that exist, `removed` names
- * the rest.
+ * The objects that changed between two versions, in their current state. `configuration` has those that exist, `removed` the ids of
+ * deleted ones.
  */
 export interface ConfigurationDelta {
   readonly configuration: Configuration

@@ -1,6 +1,6 @@
 import { typeOfId } from './object-id.ts'
 
-/** What is configured by itself, and so what a change touches. */
+/** The kinds of objects that a change can touch. */
 export const subjectKinds = ['provider', 'deployment', 'route', 'user', 'apiKey', 'rateLimit', 'budget'] as const
 
 export type SubjectKind = (typeof subjectKinds)[number]
