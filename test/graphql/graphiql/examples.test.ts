@@ -38,7 +38,7 @@ async function firstEvent(query: string, operationName: string): Promise<Answer>
   let text = ''
   const decoder = new TextDecoder()
   for await (const chunk of response.body!) {
-    text += decoder.decode(chunk as Uint8Array, { stream: true })
+    text += decoder.decode(chunk, { stream: true })
     const data = /^data: (\{.*\})$/m.exec(text)
     if (data) return JSON.parse(data[1]!) as Answer
   }
