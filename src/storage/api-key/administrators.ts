@@ -4,16 +4,16 @@ import type { Db, Tx } from '../database/db.ts'
 /** Any number that nothing else locks. */
 const administrationLock = 7_305_817_423
 
-/** Until the end of the transaction nobody else takes administrators or their keys away. */
+/** Prevents other transactions from removing administrators or their keys until this one ends. */
 export async function lockAdministration(tx: Tx): Promise<void> {
   await sql`select pg_advisory_xact_lock(${administrationLock}::bigint)`.execute(tx)
 }
 
-/** How many keys can administer. */
+/** The number of keys with the scope `ADMIN`. */
 export interface AdministratorKeys {
-  /** Those that are accepted now. */
+  /** Keys that are accepted now. */
   readonly active: number
-  /** Those of them that do not expire. */
+  /** Accepted keys without an expiry. */
   readonly lasting: number
 }
 

@@ -15,10 +15,10 @@ export interface ApiKeyDraft {
   readonly prefix: string
   /** SHA-256 in lower-case hex. */
   readonly hash: string
-  /** Replaced by a rotation, and still good for a while. */
+  /** Secrets that a rotation has replaced and that are still valid for a while. */
   readonly earlierSecrets: readonly EarlierSecret[]
   readonly scopes: readonly ApiKeyScope[]
-  /** Sorted; null: all that its owner may. */
+  /** Sorted; null: all routes that the owner may call. */
   readonly routeIds: readonly string[] | null
   readonly expiresAt: Date | null
   readonly revokedAt: Date | null
@@ -191,12 +191,12 @@ export async function listUnrevokedApiKeyIds(tx: Tx, prefix: string): Promise<st
 }
 
 /**
- * Notes that these keys were used in this minute. Later minutes win, so several processes may tell in any order. It is no
- * change of the configuration: revisions stay.
+ * Stores that these keys were used in this minute. The latest minute wins, so several processes may write in any order. It does not
+ * change the configuration or revisions.
  */
 export async function updateLastUsed(db: Db, ids: readonly string[], minute: Date): Promise<void> {
   if (ids.length === 0) return
-  // Locked in the order of ids, or two processes could wait for one another.
+  // Rows are locked in the order of ids; otherwise two processes could deadlock.
   await db
     .with('used', (cte) =>
       cte

@@ -6,18 +6,18 @@ import type { Tables } from '../database/tables.ts'
 
 export type AuditEntryRow = Selectable<Tables['audit_entry']>
 
-/** Fields combine with AND, the values of one field with OR. Null: not asked about. */
+/** Fields combine with AND, the values of one field with OR. Null: any. */
 export interface AuditFilter {
   /** The first instant. */
   readonly from: Date | null
-  /** The first instant that is not in it. */
+  /** The end of the range, exclusive. */
   readonly to: Date | null
   readonly subjectIds: readonly string[] | null
   readonly actorIds: readonly string[] | null
   readonly actions: readonly string[] | null
 }
 
-/** In the order of the commits: who follows the log by its last cursor misses nothing. */
+/** In the order of the commits, so that a reader who continues from the last cursor misses nothing. */
 const newestFirst: ListOrder = { keys: [{ column: 'audit_entry.position', type: 'bigint' }], direction: 'DESC' }
 
 /** One page of the audit log, newest first. */

@@ -21,8 +21,8 @@ export interface AuditDraft {
 }
 
 /**
- * Adds entries to the audit log. Entries are never changed or removed. Call it under the version's lock: the column
- * `position` counts in the order of the inserts, and a reader who follows the log takes it for the order of the commits.
+ * Adds entries to the audit log. Entries are never changed or removed. Call it under the version lock: the column `position` counts
+ * inserts, and readers of the log rely on it as the order of the commits.
  */
 export async function insertAuditEntries(
   tx: Tx,

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Db } from '../database/db.ts'
 
-/** Those of these labels that a backend has which does not belong to the provider or deployment with the id `ownId`. */
+/** The labels that a backend outside the provider or deployment `ownId` has. */
 export async function listTakenLabels(db: Db, labels: readonly string[], ownId: string): Promise<Set<string>> {
   const splits = labels.flatMap(splitsOf)
   const { rows } = await sql<{ label: string }>`

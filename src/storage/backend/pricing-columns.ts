@@ -10,7 +10,7 @@ export interface PricingColumns {
   price_details: PricingDetails | null
 }
 
-/** A pricing's other members, of which an earlier version may have written fewer. */
+/** The other members of a pricing. An earlier release may have stored fewer. */
 type PricingDetails = Partial<typeof noFurtherPrices>
 
 /** As texts: JSON would turn an exact decimal into a binary fraction. */
@@ -25,7 +25,7 @@ export const pricingTexts = [
 export function pricingOf(row: PricingColumns): Pricing | null {
   if (row.input_per_million === null || row.output_per_million === null) return null
   return {
-    // They may have been stored with zeros that say nothing.
+    // Prices may have been stored with redundant zeros.
     inputPerMillion: canonicalDecimal(row.input_per_million),
     outputPerMillion: canonicalDecimal(row.output_per_million),
     cachedInputPerMillion:

@@ -1,4 +1,4 @@
-/** What may pass through besides the fixed lists, and whom it trusts. */
+/** The columns of request rules and trusted certificates. */
 export interface RequestRulesColumns {
   pass_headers: string[]
   pass_response_headers: string[]

@@ -12,8 +12,8 @@ const statement =
   /\bCREATE\s+(?:OR\s+REPLACE\s+)?(?:UNLOGGED\s+)?(TABLE|FUNCTION|PROCEDURE|AGGREGATE|TYPE|DOMAIN)\s+(?:IF\s+NOT\s+EXISTS\s+)?([a-z_][a-z0-9_]*)/gi
 
 /**
- * The names of what these migrations make, read from their text: a database may hold tables of others, too, which are none of our
- * business. What a later migration drops is among them.
+ * The names of the objects that these migrations create, read from their text, including those that a later migration drops. Objects of
+ * other software in the same database are not touched.
  */
 export function createdObjects(migrations: readonly Pick<Migration, 'sql'>[]): CreatedObjects {
   const found = migrations.flatMap(({ sql }) => [...withoutComments(sql).matchAll(statement)])

@@ -12,13 +12,13 @@ export interface Dump extends AsyncDisposable {
   /** In the order in which they can be filled again. */
   readonly tables: readonly StoredTable[]
   readonly configVersion: number
-  /** What the stored secrets are wrapped with; null: nobody has said. */
+  /** The id of the key that encrypts the stored secrets; null if unknown. */
   readonly encryptionKeyId: string | null
   /** e.g. `18.1` */
   readonly serverVersion: string
   /** The rows in PostgreSQL's text form (https://www.postgresql.org/docs/current/sql-copy.html); one table at a time. */
   readTable(table: StoredTable): Readable
-  /** Where the sequences are. To be asked last: sequences do not belong to the instant, and must not be behind it. */
+  /** The values of the sequences. Read them last: sequences are outside the snapshot, and must not be behind it. */
   readSequences(): Promise<SequencePosition[]>
 }
 
@@ -28,8 +28,8 @@ export interface SequencePosition {
 }
 
 /**
- * Opens a view of the database as it is now. Everything goes on beside it. Returns undefined if the database has nothing in it; throws
- * `MigrationError` if a newer version wrote it.
+ * Opens a snapshot of the database without blocking other work. Returns undefined if the database is empty. Throws `MigrationError` if
+ * a newer release wrote it.
  */
 export async function openDump(url: string, signal?: AbortSignal): Promise<Dump | undefined> {
   await using opened = new AsyncDisposableStack()

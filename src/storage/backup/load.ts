@@ -14,7 +14,7 @@ import type { SequencePosition } from './dump.ts'
 import { openSession } from './session.ts'
 import { listStoredTables, type StoredTable } from './table-list.ts'
 
-/** A database that is being filled. Nobody sees anything of it before `finish`; disposing before that leaves it as it was. */
+/** A database that is being filled. The rows become visible with `finish`; disposing before that leaves the database unchanged. */
 export interface Load extends AsyncDisposable {
   /** Takes the rows of one table, in the form that `Dump.readTable` gives; one table at a time. */
   fillTable(table: StoredTable): Writable
@@ -22,22 +22,22 @@ export interface Load extends AsyncDisposable {
   finish(sequences: readonly SequencePosition[]): Promise<string[]>
 }
 
-/** The database has something in it already. */
+/** The database already contains data of Signalbox. */
 export class NotEmptyError extends Error {
   override name = 'NotEmptyError'
 }
 
-/** The dump does not fit to what its migrations make. */
+/** The tables of the dump do not match its migrations. */
 export class DumpError extends Error {
   override name = 'DumpError'
 }
 
 export interface LoadOptions {
   readonly url: string
-  /** Of the dump: the database is brought to them first. */
+  /** The migrations of the dump, which are run first. */
   readonly migrations: readonly AppliedMigration[]
   readonly tables: readonly StoredTable[]
-  /** Replaces what Signalbox has in the database. Tables of others stay. */
+  /** Whether to replace the data of Signalbox in the database. Tables of other software stay. */
   readonly replaces: boolean
   readonly signal?: AbortSignal | undefined
 }
@@ -75,8 +75,8 @@ export async function openLoad({ url, migrations, tables, replaces, signal }: Lo
 }
 
 /**
- * Gateways that ran when the backup was made will not be heard of, unless they run on: nothing shall wait for their usage. Of one that is
- * heard of this is taken back.
+ * Marks the spools of gateways from the time of the backup as forgotten, so that nothing waits for their usage. A gateway that still
+ * runs reports again and removes the mark.
  */
 async function forgetSpools(client: Client): Promise<void> {
   await client.query('update usage_progress set forgotten_at = coalesce(forgotten_at, now())')
@@ -102,7 +102,10 @@ async function listPresent(client: Client, names: readonly string[]): Promise<st
   return rows.map(({ name }) => name)
 }
 
-/** `lock_timeout`: a process that holds a lock for long must not have everybody wait behind this. */
+/**
+ * Drops all tables. `lock_timeout` ends the wait if another process holds a lock for long: every other query would queue behind this
+ * one.
+ */
 async function dropAll(client: Client, tables: readonly string[], created: CreatedObjects): Promise<void> {
   await client.query(`set local lock_timeout = '30s'`)
   await client.query(`drop table ${tables.map((name) => escapeIdentifier(name)).join(', ')} cascade`)
@@ -135,7 +138,7 @@ async function requireTable(client: Client, table: StoredTable, made: readonly S
   )
 }
 
-/** As PostgreSQL prints it. Anything else could be a statement of whoever made the file. */
+/** Whether the text is a partition bound as PostgreSQL prints it. Any other text could be a statement injected through the file. */
 function isBound(text: string): boolean {
   return /^(DEFAULT|FOR VALUES (IN \(VALUE(, VALUE)*\)|FROM \(VALUE(, VALUE)*\) TO \(VALUE(, VALUE)*\)))$/.test(
     text.replaceAll(/'[^'\\]*'|-?\d+|MINVALUE|MAXVALUE/g, 'VALUE'),
@@ -146,7 +149,7 @@ function copyStatement({ name, columns }: StoredTable): string {
   return `copy ${escapeIdentifier(name)} (${columns.map((column) => escapeIdentifier(column)).join(', ')}) from stdin`
 }
 
-/** Rows come as they were: what a trigger would make of them was made when they were new. */
+/** Turns triggers off or on: the rows already contain what triggers added when they were first inserted. */
 async function setTriggers(client: Client, tables: readonly StoredTable[], state: 'enable' | 'disable'): Promise<void> {
   for (const { name } of tables) await client.query(`alter table ${escapeIdentifier(name)} ${state} trigger user`)
 }
@@ -157,8 +160,8 @@ async function setSequences(client: Client, sequences: readonly SequencePosition
 }
 
 /**
- * A version that was in no history before: whoever serves another one notices that it is not the one of the database, and nobody takes
- * a version that was made after the dump for one that will be made now.
+ * Creates a version with a new token. Gateways notice that the version they serve is not in this history, and versions from after the
+ * dump are not mistaken for new ones with the same number.
  */
 async function makeNewVersion(client: Client): Promise<void> {
   // Two statements: the trigger that copies the token sees what the first one has made.
@@ -168,7 +171,7 @@ async function makeNewVersion(client: Client): Promise<void> {
     select version, committed_at, 'system:restore', '{}' from config_version`)
 }
 
-/** They know the tables that there were by numbers that mean nothing any more; who has lost its connection makes a new one. */
+/** Ends other connections, which still refer to the dropped tables; their owners reconnect. */
 async function endOtherConnections(client: Client): Promise<void> {
   await client.query(`
     select pg_terminate_backend(pid) from pg_stat_activity

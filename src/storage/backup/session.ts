@@ -43,7 +43,7 @@ export async function openSession(url: string, begin: string, signal?: AbortSign
   }
 }
 
-/** For this transaction only: a pooler gives the connection to others afterwards. */
+/** For this transaction only, because a pooler gives the connection to other clients afterwards. */
 const settings = `
   set local statement_timeout = 0;
   set local idle_in_transaction_session_timeout = 0;

@@ -12,12 +12,12 @@ export interface StoredTable {
   readonly estimatedBytes: number
 }
 
-/** What is true of running processes only, and must not come back. */
+/** Tables about running processes, which must not be restored. */
 const transientTables = ['gateway', 'migration']
 
 /**
- * The tables that migrations have made, and their partitions, with rows that outlive the processes; each behind those that it refers to.
- * Unlogged tables are left out: a crash may take what is in them, too.
+ * The tables of the migrations and their partitions, each after the tables that it refers to. Tables about running processes are left
+ * out, and so are unlogged ones, which a crash may empty anyway.
  */
 export async function listStoredTables(client: Client, { tables }: CreatedObjects): Promise<StoredTable[]> {
   const { rows } = await client.query<StoredTable & { references: string[] }>(selectTables, [

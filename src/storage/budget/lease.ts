@@ -5,7 +5,7 @@ import type { Budget } from '../../routing/limits/limit.ts'
 import type { Db, Tx } from '../database/db.ts'
 import { spentInBuckets } from './spent.ts'
 
-/** Who takes a turn. */
+/** The gateway of a lease round. */
 export interface BudgetLessee {
   readonly gatewayId: string
   /** Of its usage records. */
@@ -13,12 +13,12 @@ export interface BudgetLessee {
 }
 
 /**
- * The turn of a gateway at many budgets. Each bucket may be asked for once. What it grants is the gateway's for `leaseMs`. Returns an answer for
- * each question, in their order.
+ * One lease round of a gateway for many budgets, each bucket at most once. The gateway may use a grant for `leaseMs`. Returns an answer
+ * for each request, in their order.
  *
- * Invariant: what was spent and what gateways hold never exceed the budget together, unless more was spent than was reserved for it. A
- * gateway holds what a request cost until its record is in the database, and the sums are read behind the lock of the bucket: so no
- * record is missed; one may count twice for a moment.
+ * Invariant: what was spent and what gateways hold never exceed the budget together, unless requests cost more than was reserved for
+ * them. A gateway holds the cost of a request until its record is in the database, and the sums are read after the bucket is locked: so
+ * no record is missed, but one may count twice for a moment.
  */
 export async function leaseBudgets(
   db: Db,
@@ -48,7 +48,7 @@ async function readSpent(
   return spent
 }
 
-/** In the order of their keys, so that gateways which race cannot wait in a circle. */
+/** Locks the buckets in the order of their keys, so that concurrent gateways cannot deadlock. */
 async function lockBuckets(tx: Tx, asks: readonly BudgetLeaseRequest[]): Promise<void> {
   const rows = asks.map(rowOf)
   await sql`
@@ -119,7 +119,7 @@ async function grant(
   return answers
 }
 
-/** Also after its end, while records of it may be on their way; 10 minutes later nobody waits for them. */
+/** A lease still counts for 10 minutes after its end, while records of its requests may be on their way. */
 const isHeld = sql<boolean>`(l.expires_at > clock_timestamp() OR (
   l.expires_at > clock_timestamp() - interval '10 minutes' AND EXISTS (
     SELECT FROM usage_progress AS p
@@ -146,7 +146,7 @@ export async function listBudgetReserved(
   return rows.map(({ bucket, reserved }) => ({ ids: bucket === '' ? [] : bucket.split(' '), reserved }))
 }
 
-/** Forgets what says nothing any more: leases that ended long ago, and buckets that nobody has asked for since yesterday. */
+/** Deletes obsolete rows: leases that ended long ago, and buckets that were not used for a day. */
 export async function sweepBudgetBuckets(db: Db): Promise<void> {
   await sql`DELETE FROM budget_lease WHERE expires_at < clock_timestamp() - interval '1 hour'`.execute(db)
   await sql`

@@ -12,7 +12,7 @@ export async function loadBudgets(db: Db, ids?: readonly string[]): Promise<Budg
   return rows.map(budgetOf)
 }
 
-/** What is configured of a row. */
+/** The configured members of a row. */
 export function budgetOf(row: Selectable<BudgetTable>): Budget {
   return {
     id: row.id,

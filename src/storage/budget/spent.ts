@@ -19,7 +19,7 @@ export interface SpentAmount {
   readonly cost: string
 }
 
-/** Most values of the dimensions that are told apart. */
+/** Most combinations of dimension values in one result. */
 const maxGroups = 10_000
 const allGroups = 2_147_483_647
 
@@ -105,7 +105,7 @@ function filterOf(subject: LimitSubject): IdFilter {
   }
 }
 
-/** Of a period without an end: behind any record. */
+/** The end of a period without an end: later than any record. */
 const farAwayMs = Date.UTC(9999, 0)
 
 /** Parts of one budget in one period. */

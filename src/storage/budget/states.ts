@@ -7,10 +7,10 @@ import { listBudgetReserved } from './lease.ts'
 import { listSpent, type SpentAmount } from './spent.ts'
 
 const dayMs = 86_400_000
-/** Of a period without an end: behind any record. */
+/** The end of a period without an end: later than any record. */
 const farAwayMs = Date.UTC(9999, 0)
 
-/** How one part of a budget stands. */
+/** The state of one part of a budget. */
 export interface BudgetPart {
   /** Of the dimensions, in their order; null where requests had none. */
   readonly ids: readonly (string | null)[]
@@ -48,7 +48,7 @@ export function partKey(ids: readonly (string | null)[]): string {
   return ids.map((id) => id ?? noId).join(' ')
 }
 
-/** With the parts that something is reserved of, and nothing was spent of yet. */
+/** Adds the parts of which something is reserved and nothing was spent yet. */
 function withReservedOnly(
   spent: readonly SpentAmount[],
   reserved: ReadonlyMap<string, string>,

@@ -4,7 +4,7 @@ import type { Tx } from '../database/db.ts'
 import { subjectColumns } from '../limit/subject.ts'
 import { budgetOf } from './load.ts'
 
-/** A budget as it is, or shall be. */
+/** A budget as stored, or as it will be stored. */
 export type BudgetDraft = Budget
 
 /** The budget, locked until the end of the transaction. */
@@ -33,7 +33,7 @@ export async function insertBudget(tx: Tx, draft: BudgetDraft): Promise<void> {
     .execute()
 }
 
-/** Writes the budget as it shall be, as its next revision. */
+/** Writes the changed budget as its next revision. */
 export async function updateBudget(tx: Tx, draft: BudgetDraft): Promise<void> {
   await tx
     .updateTable('budget')

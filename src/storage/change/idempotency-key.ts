@@ -8,8 +8,8 @@ export interface IdempotencyId {
 }
 
 /**
- * Takes the key for this transaction; false if it was taken within the last 24 h. Waits for another transaction that is
- * taking it.
+ * Reserves the idempotency key in this transaction; false if it was used within the last 24 h. Waits for a concurrent transaction with
+ * the same key.
  */
 export async function insertIdempotencyKey(tx: Tx, id: IdempotencyId, inputHash: string): Promise<boolean> {
   await tx
@@ -25,7 +25,7 @@ export async function insertIdempotencyKey(tx: Tx, id: IdempotencyId, inputHash:
   return row !== undefined
 }
 
-/** Keeps what was made, and by which version of the configuration, for whoever comes with the same key. */
+/** Stores the created ids and the version of the change, for later calls with the same key. */
 export async function setIdempotentResult(
   tx: Tx,
   id: IdempotencyId,
@@ -41,7 +41,7 @@ export async function setIdempotentResult(
     .execute()
 }
 
-/** What was made under the key. Throws if it was not taken. */
+/** The stored result of the key. Throws if the key was not used. */
 export async function getIdempotentResult(
   tx: Tx,
   id: IdempotencyId,

@@ -5,15 +5,15 @@ import type { Db } from '../database/db.ts'
 /** A version of the configuration, and the change that made it. */
 export interface ConfigChangeRow extends VersionId {
   readonly committedAt: Date
-  /** Null: nobody has made version 0. */
+  /** Null for version 0, which no change created. */
   readonly actorId: string | null
   readonly subjectIds: readonly string[]
 }
 
-/** Where changes are followed from. */
+/** The version after which changes are read. */
 export interface ChangeBase {
   readonly version: number
-  /** Null: not known, so that any history with this number will do. */
+  /** Null if unknown: then any version with this number is accepted. */
   readonly token: string | null
 }
 
@@ -31,7 +31,7 @@ export async function findVersion(db: Db, version: number): Promise<VersionId | 
   return db.selectFrom('config_change').select(['version', 'token']).where('version', '=', version).executeTakeFirst()
 }
 
-/** Of each of these versions whether the database has it, and not another one with its number. */
+/** For each version whether the database has it, and not another version with the same number. */
 export async function areVersionsKept(db: Db, versions: readonly VersionId[]): Promise<boolean[]> {
   const numbers = versions.map(({ version }) => version)
   const { rows } = await sql<VersionId>`

@@ -1,9 +1,9 @@
 import { sql } from 'kysely'
 import type { Db } from '../database/db.ts'
 
-/** Of the configuration, whatever their age: a gateway that was away for them reads the whole configuration instead. */
+/** Versions that are kept regardless of age. A gateway that missed more than these reads the whole configuration instead. */
 const minVersions = 10_000
-/** Of each route, whatever their age. */
+/** Revisions of each route that are kept regardless of age. */
 const minRevisions = 1_000
 const minAge = sql`interval '720 hours'`
 

@@ -6,14 +6,14 @@ import type { Db, Tx } from '../database/db.ts'
 /** A version that has just been made. */
 export interface NextVersion extends VersionId {
   readonly committedAt: Date
-  /** Of the version before; null if it is not known here. */
+  /** The token of the version before; null if it is not known. */
   readonly previousToken: string | null
 }
 
 /**
- * Counts a change, and tells it to the gateways once it is committed: its version, its token, and the kinds of what was changed, so
- * that they know what to ask for. The database makes the token. From here to the end of the
- * transaction no other change can commit, so do it last.
+ * Counts a change, and notifies the gateways when it is committed: its version, its token, and the kinds of changed objects, so that
+ * they know what to read. The database creates the token. From here to the end of the transaction no other change can commit, so call
+ * it last.
  */
 export async function advanceConfigVersion(
   tx: Tx,
@@ -43,8 +43,8 @@ export function getConfigVersion(db: Db): Promise<VersionId & { readonly committ
 }
 
 /**
- * From here to the end of the transaction no other change can commit: for changes that must see all that went before. Returns
- * the version, and the instant as the database has it.
+ * Prevents other changes from committing until this transaction ends, for changes that must see all earlier ones. Returns the version
+ * and the database's current time.
  */
 export async function lockConfigVersion(tx: Tx): Promise<{ version: number; at: Date }> {
   return tx

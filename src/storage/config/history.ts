@@ -18,7 +18,7 @@ export function historySince({ version }: VersionId): RawBuilder<History> {
     from config_change c where c.version >= ${version})) from config_version)`
 }
 
-/** What was changed after `base`; undefined if that is not known. */
+/** The ids of objects that changed after `base`; undefined if unknown. */
 export function changedIds({ version, changes }: History, base: VersionId): ReadonlySet<string> | undefined {
   // Version 0 is empty in every history.
   const isKnown = base.version === 0 || changes.some((change) => isSameVersion(change, base))

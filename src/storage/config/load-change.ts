@@ -12,9 +12,8 @@ import { routeOf, selectRoutes } from '../route/load.ts'
 import { selectUsers } from '../user/load.ts'
 
 /**
- * What changed after `base`, as `loadDelta` has it, but in one statement for each kind and without a transaction: for a change of
- * which is known that it is of these kinds. Undefined if that does not give the whole change: then `loadDelta` has to look. Throws
- * `SecretBoxError`.
+ * Like `loadDelta`, but with one statement for each kind and without a transaction, for a change whose kinds of objects are known.
+ * Undefined if the statements do not give the whole change: then use `loadDelta`. Throws `SecretBoxError`.
  */
 export async function loadChangeOf(
   db: Db,
@@ -26,18 +25,18 @@ export async function loadChangeOf(
   if (loaders.length < kinds.length) return undefined
   const parts = await Promise.all(loaders.map((load) => load(db, box, base)))
   const history = parts[0]?.history
-  // Each statement saw one state of the database; of different ones they do not belong together.
+  // Each statement saw its own snapshot. Results from different versions do not belong together.
   if (!history || !parts.every((part) => part.history && isSameVersion(part.history, history))) return undefined
   const ids = changedIds(history, base)
   const count = parts.reduce((sum, part) => sum + part.count, 0)
-  // Else something is missing here: an object of another kind, or one that was removed.
+  // If the numbers differ, an object of another kind was changed, or an object was removed.
   if (!ids || count !== ids.size) return undefined
   const { version, token } = history
   const changed = Object.assign({}, ...parts.map((part) => part.objects)) as Partial<ConfiguredObjects>
   return { configuration: { version, token, ...mapKinds(() => []), ...changed }, removed: [] }
 }
 
-/** The objects of one kind that have changed, and the state in which they were seen; without any object it is not known. */
+/** The changed objects of one kind, and the version at which they were read; the version is unknown if there are none. */
 interface Part {
   readonly history: History | null
   readonly count: number

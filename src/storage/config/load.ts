@@ -23,8 +23,9 @@ export async function loadConfiguration(db: Db, box: SecretBox): Promise<Configu
 }
 
 /**
- * What changed after the version `base`, as it is now. Undefined if the whole has to be loaded: the changes do not reach back
- * that far, or the database has another history than `base`. The same conditions as for `loadConfiguration`.
+ * The current state of the objects that changed after the version `base`. Undefined if the whole configuration must be loaded: the
+ * stored changes do not reach back that far, or the database has another history than `base`. The same conditions as for
+ * `loadConfiguration`.
  */
 export async function loadDelta(db: Db, box: SecretBox, base: VersionId): Promise<ConfigurationDelta | undefined> {
   const { history } = await db.selectNoFrom(historySince(base).as('history')).executeTakeFirstOrThrow()

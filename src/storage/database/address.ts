@@ -1,13 +1,13 @@
 import type { ClientConfig } from 'pg'
 
-/** What `DATABASE_URL` says, as libpq reads it: https://www.postgresql.org/docs/current/libpq-connect.html. */
+/** The parsed `DATABASE_URL`, as libpq reads it: https://www.postgresql.org/docs/current/libpq-connect.html. */
 export interface DatabaseAddress {
   /** In the order in which they are tried; at least one. */
   readonly servers: readonly DatabaseServer[]
   /** `read-write`: only a server that takes writes will do; `primary`: only one that is no standby. */
   readonly session: DatabaseSession
   readonly tls: TlsParameters
-  /** Who comes, to which database, and with which settings. What is undefined has the driver's default. */
+  /** User, password, database and settings. Undefined members have the driver's default. */
   readonly login: Pick<ClientConfig, LoginMember>
   /** For each server. */
   readonly connectTimeoutMs: number | undefined
@@ -76,7 +76,7 @@ export function parseDatabaseUrl(url: string): DatabaseAddress {
   }
 }
 
-/** A list in the parameters counts more than the one before the path, as with libpq. */
+/** As in libpq, a list of servers in the parameters overrides the list before the path. */
 function serversOf(authority: string, parameters: URLSearchParams): DatabaseServer[] {
   const listed = authority.split(',').map(serverOf)
   const hosts = parameters.get('host')?.split(',')
@@ -105,7 +105,7 @@ function portOf(text: string): number | undefined {
   return port
 }
 
-/** With several servers the one that takes writes is meant, whatever else is said: this software writes. */
+/** With several servers only one that accepts writes will do, whatever the URL says, because this software writes. */
 function sessionOf(parameters: URLSearchParams, serverCount: number): DatabaseSession {
   const wanted = parameters.get('target_session_attrs') ?? (serverCount > 1 ? 'read-write' : 'any')
   if (wanted === 'any' || wanted === 'read-write' || wanted === 'primary') return wanted
@@ -114,7 +114,8 @@ function sessionOf(parameters: URLSearchParams, serverCount: number): DatabaseSe
   )
 }
 
-// These change nothing here; any other name that begins with "ssl" would have made the connection safer than it is.
+// These parameters have no effect here. Any other unknown name that begins with "ssl" is refused, because ignoring it could make the
+// connection less safe than intended.
 const withoutEffect = new Set(['sslcompression', 'sslsni'])
 const tlsNames = new Set(['ssl', 'sslmode', 'sslrootcert', 'sslcert', 'sslkey', 'sslpassword', 'sslnegotiation'])
 
@@ -141,7 +142,7 @@ function tlsModeOf(parameters: URLSearchParams): TlsMode | undefined {
   throw new DatabaseUrlError(`has an sslmode that is not known: it must be one of ${tlsModes.slice(0, 6).join(', ')}`)
 }
 
-/** What the driver's own users write. */
+/** Short forms that users of the driver write. */
 const shortModes: Readonly<Record<string, TlsMode>> = {
   true: 'verify-full',
   1: 'verify-full',
@@ -153,7 +154,7 @@ function connectTimeoutOf(parameters: URLSearchParams): number | undefined {
   const text = parameters.get('connect_timeout')
   if (text === null) return undefined
   if (!/^\d{1,4}$/.test(text)) throw new DatabaseUrlError('has a connect_timeout that is no number of seconds')
-  // Zero is "as long as it takes", which nobody should wait for; below 2 s libpq does not go either.
+  // Zero means no time limit in libpq; here it is the driver's default. Like libpq, the least value is 2 s.
   return text === '0' ? undefined : Math.max(2, Number(text)) * 1_000
 }
 
@@ -166,7 +167,7 @@ function given<Name extends LoginMember>(name: Name, value: string): { readonly 
   return value === '' ? {} : ({ [name]: value } as { readonly [N in Name]?: string })
 }
 
-/** A `%` that encodes nothing is itself: passwords are often written so. */
+/** A `%` that encodes nothing is kept, because passwords are often written unencoded. */
 function decode(text: string): string {
   try {
     return decodeURIComponent(text.replaceAll(/%(?![0-9a-fA-F]{2})/g, '%25'))

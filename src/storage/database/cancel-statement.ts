@@ -7,8 +7,8 @@ const cancelRequestCode = 80877102
 const patienceMs = 1_000
 
 /**
- * Asks the server to end the statement that runs on this connection, and ends the connection: a request to cancel that comes late
- * must not meet the statement of somebody else.
+ * Asks the server to cancel the statement on this connection, and ends the connection: a late cancel request must not hit another
+ * statement.
  */
 export function cancelStatement(client: ClientBase): void {
   const { host, port, processID, secretKey } = client as unknown as {

@@ -10,7 +10,7 @@ export interface ChosenClientConfig extends ClientConfig {
 
 type Connected = (error: Error | undefined) => void
 
-/** A connection to whichever server is the right one when it is made. */
+/** A connection to the server that is the right one at the time of connecting. */
 export class ChosenClient extends Client {
   readonly choice: ServerChoice
   #server: ReachableServer | undefined
@@ -20,7 +20,7 @@ export class ChosenClient extends Client {
     this.choice = config.choice
   }
 
-  /** This server is not the right one any more. */
+  /** Marks the server as no longer the right one. */
   leaveServer(): void {
     if (this.#server) this.choice.leave(this.#server)
   }
@@ -47,7 +47,7 @@ export class ChosenClient extends Client {
     }
   }
 
-  /** The driver has no word for it: its client knows its server from the start. */
+  /** Changes the server of the client. The driver has no method for it. */
   #pointAt(server: ReachableServer): void {
     this.#server = server
     const client = internalsOf(this)

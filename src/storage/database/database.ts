@@ -25,7 +25,7 @@ export type Database = AsyncDisposable & {
   readonly pool: () => PoolState
   /** Ends all connections at once, so that nobody waits any longer for a server that does not answer. */
   readonly abandon: () => void
-  /** Ends the connections of now; new ones are made when they are needed: their server is not the right one any more. */
+  /** Ends the current connections, whose server is no longer the right one. New ones are opened when needed. */
   readonly leave: () => void
   /** Opens a view of one state of the database, for reading. */
   readonly openReadView: () => ReadView
@@ -49,16 +49,16 @@ export type DatabaseOptions = {
   statementTimeoutMs?: number
   /** Shown by the server in `pg_stat_activity`. */
   applicationName?: string
-  /** Told when a connection breaks. The pool replaces it; what was in it fails by itself. */
+  /** Called when a connection breaks. The pool replaces it; its queries fail. */
   onConnectionError?: (error: Error) => void
-  /** The server refused to write, because it is the primary no more (SQLSTATE 25006). Its connections have been left already. */
+  /** Called when the server refuses writes because it is no longer the primary (SQLSTATE 25006). Its connections were left already. */
   onReadOnlyServer?: () => void
   /**
    * Large statements are prepared under a name, once per connection; by default true. A pooler that hands connections on after each
    * transaction loses the names.
    */
   usesNamedStatements?: boolean
-  /** Told of each statement that ran, without its parameters: they may be secrets. */
+  /** Called for each statement, without its parameters, which may be secrets. */
   onStatement?: (statement: { sql: string; durationMs: number }) => void
   plugins?: KyselyPlugin[]
 }

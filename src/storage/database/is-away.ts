@@ -1,9 +1,9 @@
-/** The database does not answer: the same may succeed later. */
+/** The database is unreachable. The same call may succeed later. */
 export class DatabaseAwayError extends Error {
   override name = 'DatabaseAwayError'
 }
 
-/** Is the database only away for now: not reachable, starting, or full? */
+/** Whether the error means that the database is temporarily unavailable: not reachable, starting, or without free connections. */
 export function isAway(error: unknown): boolean {
   const { code, message } = error as { code?: string; message?: string }
   return AWAY_CODES.has(code ?? '') || /^(Connection terminated|timeout expired|Query read timeout)/.test(message ?? '')

@@ -119,7 +119,7 @@ async function runPending(client: ClientBase, migrations: readonly Migration[]):
   }
 }
 
-/** The lock ends with its transaction, whatever happens to the process; what was run is read anew under each. */
+/** Runs `work` in a transaction with the migration lock, which ends with the transaction even if the process dies. */
 async function inLockedTransaction<T>(client: ClientBase, work: () => Promise<T>): Promise<T> {
   await client.query('begin')
   try {

@@ -17,15 +17,15 @@ export interface NotificationOptions {
 
 const reconnectMs = 250
 const maxReconnectMs = 5_000
-/** For the end of a connection that may hang. */
+/** The time to end a connection that may hang. */
 const lastWordsMs = 1_000
 
 export interface Notifications extends AsyncDisposable {
-  /** Ends the connection of now, and looks for the right server anew. */
+  /** Ends the current connection, and searches the right server again. */
   leave(): void
 }
 
-/** Listens on a connection of its own, and comes back by itself for as long as it is not disposed. */
+/** Listens on a separate connection, and reconnects automatically until it is disposed. */
 export function openNotifications(options: NotificationOptions): Notifications {
   let client: ChosenClient | undefined
   let timer: NodeJS.Timeout | undefined
@@ -75,7 +75,7 @@ export function openNotifications(options: NotificationOptions): Notifications {
   }
 }
 
-/** Tells those who listen to the channel; within a transaction, once it commits. The payload has at most 7,999 bytes. */
+/** Notifies the listeners of the channel; within a transaction when it commits. The payload has at most 7,999 bytes. */
 export async function notify(db: Db, channel: string, payload: string): Promise<void> {
   await sql`select pg_notify(${channel}, ${payload})`.execute(db)
 }

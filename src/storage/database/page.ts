@@ -6,18 +6,18 @@ import type { Tables } from './tables.ts'
 export interface PageRequest {
   /** Most rows. */
   readonly limit: number
-  /** Only what stands behind this place (`rowPlaceOf`); null: from the beginning. */
+  /** Only rows after this place (`rowPlaceOf`); null: from the beginning. */
   readonly after: string | null
-  /** Only what stands before this place; null: to the end. */
+  /** Only rows before this place; null: to the end. */
   readonly before: string | null
-  /** Whether the last ones of that part are wanted, not the first ones. */
+  /** Whether to read the last rows of that part instead of the first. */
   readonly fromEnd: boolean
 }
 
 export interface Page<Row> {
   /** In the order of the list, also if they were read from its end. */
   readonly rows: readonly Row[]
-  /** Whether the part has more rows: behind these, or before them if they were read from the end. */
+  /** Whether the part has more rows: after these, or before them if they were read from the end. */
   readonly hasMore: boolean
 }
 
@@ -44,7 +44,7 @@ export interface ObjectOrder {
   readonly direction: ListOrder['direction']
 }
 
-/** By a field of an object; what is equal stands in the order of creation. */
+/** By a field of an object; equal rows are in order of creation. */
 export function byField(table: string, { field, direction }: ObjectOrder): ListOrder {
   const id = { column: `${table}.id`, type: 'text' } as const
   switch (field) {
@@ -57,13 +57,13 @@ export function byField(table: string, { field, direction }: ObjectOrder): ListO
   }
 }
 
-/** A row of a list that is not ordered by `id` alone says where it stands. */
+/** A row of a list that is not ordered by `id` alone carries its place. */
 export interface PlacedRow {
   readonly id: string
   readonly place?: string
 }
 
-/** Where a row stands in its list: for `after` and `before`. */
+/** The place of a row in its list, for `after` and `before`. */
 export function rowPlaceOf(row: PlacedRow): string {
   return row.place ?? row.id
 }

@@ -4,14 +4,14 @@ import { cancelStatement } from './cancel-statement.ts'
 import type { Db } from './db.ts'
 
 /**
- * One state of the database, seen by all that is read here: a read-only transaction on a connection of its own, which is taken with
- * the first statement. A statement that fails ends the transaction; what is read then sees another state.
+ * One snapshot of the database for all reads: a read-only transaction on a separate connection, which is taken with the first
+ * statement. A statement that fails ends the transaction; later reads see another snapshot.
  */
 export interface ReadView {
   readonly db: Db
-  /** Gives the connection back. What is read afterwards takes a new one, and sees a new state. */
+  /** Returns the connection. Later reads take a new connection and see a new snapshot. */
   close(): void
-  /** Ends the statement that runs, and its connection: nobody waits for the answer any more. */
+  /** Ends the running statement and its connection, because its answer is no longer needed. */
   abort(): void
 }
 
@@ -45,7 +45,7 @@ export function openReadView(pool: Pool, kyselyOf: (pool: PostgresPool) => Db): 
     try {
       return await client.query(...(args as [string]))
     } catch (error) {
-      // The transaction is over: whoever reads on begins another one. A connection that is broken stays so.
+      // The transaction has ended, so the next read begins another one. A broken connection stays broken.
       await client.query('rollback').then(
         () => client.query(begin),
         () => undefined,

@@ -11,26 +11,26 @@ export interface ReachableServer extends DatabaseServer {
 
 /** Finds the server to connect to. */
 export interface ServerChoice {
-  /** Set if there is nothing to choose: then nobody has to look first. */
+  /** Set if there is only one way to connect, so that no search is needed. */
   readonly only: (() => ReachableServer) | undefined
   /** The first server, in their order, that answers as it should. Throws `NoServerError`, or why the only one does not. */
   choose(): Promise<ReachableServer>
-  /** The server was the wrong one after all: the others are asked first for a while. */
+  /** Marks a server as the wrong one: other servers are tried first for a while. */
   leave(reachable: DatabaseServer): void
-  /** Nobody looks any longer. */
+  /** Ends a running search. */
   close(): void
 }
 
 /** None of several servers serves; the message has the reason of each. */
 export class NoServerError extends Error {
   override name = 'NoServerError'
-  /** As of a connection that failed: it may be better later. */
+  /** The SQLSTATE of a failed connection, so that callers retry later. */
   readonly code = '08001'
 }
 
 /** Many connections are made at once: one of them looks for all. */
 const keptMs = 1_000
-/** A server that does not answer costs each connection its whole time limit, unless the others come first. */
+/** How long a failed server is tried last: otherwise each connection would wait its whole time limit for it. */
 const lastInLineMs = 30_000
 
 export function createServerChoice(
@@ -91,7 +91,7 @@ function isNegotiated({ tls }: DatabaseAddress): boolean {
   return tls.mode === 'allow' || tls.mode === 'prefer'
 }
 
-/** The first way that the server lets us in. */
+/** Returns the server with the first way of connecting that it accepts. */
 async function findReachableServer(
   server: DatabaseServer,
   address: DatabaseAddress,
@@ -136,7 +136,7 @@ async function visit(
     if (session !== 'any' && state?.isStandby) throw Object.assign(new Error('it is a standby'), { code: '25006' })
     if (state?.isReadOnly && session === 'read-write')
       throw Object.assign(new Error('it is read-only'), { code: '25006' })
-    // Not awaited: a server that hangs must not keep who looks for another one.
+    // Not awaited: a hanging server must not delay the search for another one.
     client.end().catch(() => undefined)
   } catch (error) {
     // A server that asks for a password would wait for it, for a minute.

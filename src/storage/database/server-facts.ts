@@ -2,18 +2,18 @@ import { isIP } from 'node:net'
 import { type ChosenClient, isEncrypted } from './chosen-client.ts'
 import { createConnection } from './database.ts'
 
-/** What a database server says of itself, and what is seen of the way to it. */
+/** Facts about a database server and about the connection to it. */
 export interface ServerFacts {
   /** e.g. 180004 for 18.4. */
   readonly versionNumber: number
   readonly version: string
   readonly isReadOnly: boolean
-  /** How far its clock is before ours; negative: behind it. */
+  /** How far the server's clock is ahead of ours; negative if it is behind. */
   readonly clockAheadMs: number
   readonly isEncrypted: boolean
   /** Whether the connection stays on this machine. */
   readonly isLocal: boolean
-  /** What stands between: `none`, or a pooler that keeps a connection for a session, or only for a transaction. */
+  /** The pooler in between: `none`, or a pooler in session or transaction mode. */
   readonly pooler: 'none' | 'session' | 'transaction'
 }
 
@@ -54,8 +54,8 @@ async function connect(url: string): Promise<AsyncDisposable & { readonly client
 }
 
 /**
- * A pooler hands out process ids of its own. One in transaction mode gives the server's connection to somebody else between two
- * statements: so it is taken away, by a transaction of another client, and the first one gets another one.
+ * Detects a pooler. A pooler reports process ids of its own. In transaction mode it gives the server's connection to another client
+ * between two statements: a transaction of a second client takes the connection, and the first client gets another one.
  */
 async function findPooler(url: string, first: ChosenClient, pid: number): Promise<ServerFacts['pooler']> {
   if ((first as unknown as { readonly processID: number }).processID === pid) return 'none'

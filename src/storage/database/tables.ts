@@ -12,7 +12,7 @@ import type { TrafficTables } from '../traffic/tables.ts'
 import type { UsageTables } from '../usage/tables.ts'
 import type { UserTables } from '../user/tables.ts'
 
-/** The columns of every table, as the driver returns and takes them. `migrations/` is the source; this file says it in types. */
+/** The columns of every table, as the driver returns and takes them: `migrations/` as types. */
 export interface Tables
   extends
     ApiKeyTables,

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import type { ConnectionOptions } from 'node:tls'
 import { DatabaseUrlError, type DatabaseServer, type TlsParameters } from './address.ts'
 
-/** What the driver is told: TLS with these options, or none. */
+/** The driver's setting: TLS with these options, or none. */
 export type Tls = ConnectionOptions | false
 
 /**

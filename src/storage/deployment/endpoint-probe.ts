@@ -1,4 +1,4 @@
-/** What an endpoint of a deployment said when it was asked for its models. */
+/** The answer of an endpoint to a request for its models. */
 export interface EndpointProbe {
   readonly endpointId: string
   readonly kind: 'LISTED' | 'SILENT' | 'UNREACHABLE' | 'FORBIDDEN_ADDRESS' | 'CREDENTIAL_REFUSED'

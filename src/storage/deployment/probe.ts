@@ -8,7 +8,7 @@ export interface DeploymentProbeRow {
   readonly answers: readonly EndpointProbe[]
 }
 
-/** Keeps the last probe of a deployment; nothing if the deployment is gone meanwhile. */
+/** Stores the last probe of a deployment; does nothing if the deployment was deleted meanwhile. */
 export async function saveDeploymentProbe(
   db: Db,
   deploymentId: string,

@@ -96,7 +96,7 @@ function columnsOf(draft: DeploymentDraft) {
   }
 }
 
-/** The columns of what may pass through to a backend, and of whom it trusts. */
+/** The columns of a backend's request rules and trusted certificates. */
 export function requestRulesColumns({
   requestRules,
   caCertificates,

@@ -57,11 +57,11 @@ export const gatewayTableGrants: Readonly<Record<string, TableGrants>> = {
   usage_loss: sums,
   usage_rollup: sums,
   usage_dimension: { SELECT: true, INSERT: true },
-  // Of the records it must know which are there, and not what they say.
+  // A gateway must know which records exist, but not read them.
   usage_record: { SELECT: ['id'], INSERT: true },
 }
 
-/** What a gateway has no business with. Every table is either here or above. */
+/** Tables that a gateway may not use. Every table is either here or above. */
 export const withheldTables: readonly string[] = [
   'audit_entry',
   'deployment_probe',

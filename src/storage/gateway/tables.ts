@@ -12,7 +12,7 @@ export interface GatewayTable {
   id: string
   role: Generated<ProcessRole>
   applied_version: number
-  /** Null: software of the version before, which knows none. */
+  /** Null for the earlier release, which does not know tokens. */
   applied_token: string | null
   applied_at: Date
   in_flight: Generated<number>

@@ -5,13 +5,13 @@ import type { GatewayTable, ProcessRole } from './tables.ts'
 import type { VersionId } from '../config/history.ts'
 import type { Db, Tx } from '../database/db.ts'
 
-/** `LOST`: it has not been heard of for three seconds, and may still serve what it knew last. */
+/** `LOST`: it has not reported for three seconds, and may still serve the last configuration that it loaded. */
 export type GatewayState = 'LIVE' | 'LOST'
 
-/** What a gateway last said of itself. */
+/** The last report of a gateway. */
 export type GatewayRow = Selectable<GatewayTable> & {
   readonly state: GatewayState
-  /** Whether what it serves is of the history that the database has, and not of one that a failover has lost. */
+  /** Whether it serves a version of the database's history, and not one that a failover has lost. */
   readonly follows: boolean
 }
 
@@ -25,7 +25,7 @@ const stateOf =
     'state',
   )
 
-/** What a gateway says of itself. */
+/** The report of a gateway about itself. */
 export interface GatewayReport {
   readonly id: string
   readonly role: ProcessRole
@@ -44,7 +44,7 @@ export interface GatewayReport {
   readonly endpointInFlight: Readonly<Record<string, number>>
 }
 
-/** Writes what a gateway says of itself, and tells those who wait for its version. */
+/** Stores the report of a gateway, and notifies processes that wait for its version. */
 export async function upsertGateway(db: Db, report: GatewayReport): Promise<void> {
   const columns = {
     role: report.role,
@@ -69,7 +69,7 @@ export async function upsertGateway(db: Db, report: GatewayReport): Promise<void
     .execute()
 }
 
-/** Says that a gateway serves this version now, and wakes up who waits for it. */
+/** Stores that a gateway serves this version, and notifies processes that wait for it. */
 export async function updateApplied(db: Db, id: string, { version, token }: VersionId): Promise<void> {
   await sql`
     with applied as (
@@ -120,7 +120,7 @@ export async function findGatewayState(tx: Tx, id: string): Promise<GatewayState
   return row?.state
 }
 
-/** Whether a gateway serves this version at least, as far as it has said. */
+/** Whether a gateway serves at least this version, by its last report. */
 export function serves(gateway: Pick<GatewayRow, 'follows' | 'applied_version'>, version: number): boolean {
   return gateway.follows && gateway.applied_version >= version
 }

@@ -11,8 +11,8 @@ const leaseSql = prepared(
 type Numbered = LeaseAnswer & { readonly number: number }
 
 /**
- * The turn of a gateway at many buckets, in one statement. Each bucket may be asked for once. What it grants is the gateway's for
- * `leaseMs`. `at`: for tests; else it is the database's own clock. Returns an answer for each question, in their order.
+ * One lease round of a gateway for many buckets in one statement, each bucket at most once. The gateway may use a grant for `leaseMs`.
+ * `at` is for tests; by default the database's clock counts. Returns an answer for each request, in their order.
  */
 export async function leaseLimits(
   db: Db,

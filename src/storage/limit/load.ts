@@ -11,7 +11,7 @@ export async function loadRateLimits(db: Db, ids?: readonly string[]): Promise<R
   return rows.map(rateLimitOf)
 }
 
-/** What is configured of a row. */
+/** The configured members of a row. */
 export function rateLimitOf(row: Selectable<RateLimitTable>): RateLimit {
   return {
     id: row.id,

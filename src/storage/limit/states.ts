@@ -1,18 +1,18 @@
 import { sql } from 'kysely'
 import type { Db } from '../database/db.ts'
 
-/** How much of one part of a rate limit is left, over all gateways as they last told. */
+/** What is left of one part of a rate limit, over all gateways as last reported. */
 export interface RateLimitState {
   /** The ids of the limit's dimensions, in their order; `-` where requests had none. Empty: it has no dimensions. */
   readonly ids: readonly string[]
-  /** Below 0 while there is debt; null: not bounded. */
+  /** Negative while there is debt; null: not bounded. */
   readonly requestsLeft: number | null
   readonly tokensLeft: number | null
-  /** Requests under way; 0 where they are not bounded. */
+  /** Requests in flight; 0 if they are not bounded. */
   readonly inFlight: number
   readonly refusedLastHour: number
   readonly wouldRefuseLastHour: number
-  /** When it is full again; null: it is. */
+  /** When it is full again; null if it is full. */
   readonly resetsAt: Date | null
 }
 
@@ -52,7 +52,7 @@ function idsOf(bucket: string): string[] {
   return bucket === '' ? [] : bucket.split(' ')
 }
 
-/** Forgets what says nothing any more: buckets that are full, or of limits that are gone, and refusals of more than an hour ago. */
+/** Deletes obsolete rows: buckets that are full or belong to deleted limits, and refusals older than an hour. */
 export async function sweepLimitBuckets(db: Db): Promise<void> {
   await sql`
     WITH gone AS (

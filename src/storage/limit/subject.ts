@@ -36,8 +36,8 @@ const tablesByKind = {
 } as const
 
 /**
- * Whether the subject is there. From here to the end of the transaction it is: who deletes it waits, and then finds what was made
- * about it. A key that is revoked is not there.
+ * Whether the subject exists, and locks it until the end of the transaction: a concurrent deletion waits, and then finds the new limit.
+ * A revoked key counts as missing.
  */
 export async function lockLimitSubject(tx: Tx, subject: LimitSubject): Promise<boolean> {
   if (subject.kind === 'INSTALLATION') return true
@@ -52,7 +52,7 @@ export async function lockLimitSubject(tx: Tx, subject: LimitSubject): Promise<b
   return row !== undefined
 }
 
-/** With its provider, which is what is locked by who takes models out of it. */
+/** Locks a provider model and its provider: changes of a provider's models lock the provider. */
 async function lockProviderModel(tx: Tx, id: string): Promise<boolean> {
   const row = await tx
     .selectFrom('provider_model')

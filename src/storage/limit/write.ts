@@ -35,7 +35,7 @@ export async function insertRateLimit(tx: Tx, draft: RateLimitDraft): Promise<vo
     .execute()
 }
 
-/** Writes the rate limit as it shall be, as its next revision. */
+/** Writes the changed rate limit as its next revision. */
 export async function updateRateLimit(tx: Tx, draft: RateLimitDraft): Promise<void> {
   await tx
     .updateTable('rate_limit')

@@ -1,7 +1,7 @@
 import { sql } from 'kysely'
 import type { Db } from '../database/db.ts'
 
-/** What the sums of the last 30 days say of a backend. Instants are milliseconds since the epoch. */
+/** Facts about a backend from the sums of the last 30 days. Instants are milliseconds since the epoch. */
 export interface BackendTraffic {
   /** The hour of the first request that it served without a price; null: there was none. */
   readonly unpricedSinceMs: number | null

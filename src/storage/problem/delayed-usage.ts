@@ -4,7 +4,7 @@ import type { Db } from '../database/db.ts'
 
 const maxSpools = 100
 
-/** The spools whose usage of more than `delayMs` ago is not in the database, the latest of them first. Forgotten ones are not waited for. */
+/** The spools whose usage older than `delayMs` is not in the database, latest first, without forgotten ones. */
 export async function listDelayedSpools(db: Db, delayMs: number): Promise<DelayedSpool[]> {
   const { rows } = await sql<DelayedSpool>`
     select spool_id as "spoolId", pending, extract(epoch from complete_until)::float8 * 1000 as "completeUntilMs",

@@ -1,10 +1,10 @@
 import type { Db } from '../database/db.ts'
 
-/** What is one for the whole installation. */
+/** Values that exist once per installation. */
 export interface Installation {
   /** 32 bytes that sign cursors. */
   readonly cursorKey: Buffer
-  /** The encryption key that new secrets are wrapped with; null: nobody has said. */
+  /** The id of the key that encrypts new secrets; null if none was set. */
   readonly encryptionKeyId: string | null
 }
 
@@ -22,7 +22,7 @@ export async function getEncryptionKeyId(db: Db): Promise<string | null> {
   return row.id
 }
 
-/** Has new secrets wrapped with this key, in every process that has it. */
+/** Sets the key that encrypts new secrets, in every process that has it. */
 export async function setEncryptionKeyId(db: Db, id: string): Promise<void> {
   await db.updateTable('installation').set({ encryption_key_id: id }).execute()
 }

@@ -51,7 +51,7 @@ async function listSealed(
   return rows
 }
 
-/** Only if it is still what was read: meanwhile an operator may have given another secret. */
+/** Only if the row still has the value that was read: an operator may have replaced the secret meanwhile. */
 async function replaceSealed(
   db: Db,
   { table, column }: SealedColumn,

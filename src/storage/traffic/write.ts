@@ -10,7 +10,7 @@ export interface TrafficRow {
   readonly inFlight: readonly PlaceInFlight[]
 }
 
-/** Puts these seconds of a gateway in the place of what was written of them before; returns the server's time in ms. */
+/** Replaces what was stored for these seconds of a gateway. Returns the server's time in ms. */
 export async function upsertTraffic(db: Db, gatewayId: string, rows: readonly TrafficRow[]): Promise<number> {
   const { rows: answer } = await sql<{ now_ms: number }>`
     with written as (
@@ -25,7 +25,7 @@ export async function upsertTraffic(db: Db, gatewayId: string, rows: readonly Tr
   return answer[0]!.now_ms
 }
 
-/** What no window reaches any more, with room for gateways whose clocks differ. */
+/** The age beyond which no window needs traffic, with a margin for differing clocks. */
 const keptS = 330
 
 /** Deletes the traffic of all gateways that is too old to be shown, or, by a wrong clock, will not be for long. */

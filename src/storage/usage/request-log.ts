@@ -11,7 +11,7 @@ import { recordConditions, usageConditions } from './report/conditions.ts'
 export interface RequestLogQuery {
   /** Requests that began then or later. */
   readonly from: Date | null
-  /** The first instant that is not in it. */
+  /** The end of the range, exclusive. */
   readonly to: Date | null
   readonly filter: UsageFilter
 }
@@ -127,7 +127,7 @@ function selectRequests(db: Db) {
     ])
 }
 
-/** What an attempt leaves out, because nothing was said or an earlier version wrote it. */
+/** Defaults for members that a stored attempt leaves out, because they were empty or an earlier release stored it. */
 const unsaid = { credentialHint: null, error: null, upstreamRequestId: null }
 
 type RequestRow = Omit<Selectable<UsageTables['usage_record']>, 'ended_at' | 'dimension'> &

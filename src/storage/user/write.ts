@@ -29,7 +29,7 @@ export async function insertUser(tx: Tx, { id, name, role, state }: UserDraft): 
   await tx.insertInto('app_user').values({ id, name, role, state }).execute()
 }
 
-/** Writes the user as it shall be, as its next revision. */
+/** Writes the changed user as its next revision. */
 export async function updateUser(tx: Tx, { id, name, role, state }: UserDraft): Promise<void> {
   await tx
     .updateTable('app_user')

@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely'
 import type { Db } from '../../database/db.ts'
 
-/** Requests whose records are lost. */
+/** A number of requests whose records are lost. */
 export interface UsageLoss {
   /** What counted them. Of one source and minute the greatest count is right. */
   readonly source: string
@@ -9,18 +9,18 @@ export interface UsageLoss {
   readonly requests: number
 }
 
-/** What a gateway says about its spool. */
+/** The report of a gateway about its spool. */
 export interface UsageProgress {
   readonly spoolId: string
   /** Every request that ended here before this instant is in the database, or lost. */
   readonly completeUntilMs: number
   /** Records that are not yet in the database. */
   readonly pending: number
-  /** Records that could be kept nowhere, since the process began. */
+  /** Records that could be stored nowhere since the process started. */
   readonly lost: number
-  /** What of them was not said before. */
+  /** The part of them that was not reported before. */
   readonly losses?: readonly UsageLoss[]
-  /** The processes whose records may still come from there; omitted: nobody knows. */
+  /** The processes whose records may still come from this spool; omitted: unknown. */
   readonly runIds?: readonly string[]
 }
 
@@ -111,7 +111,7 @@ export async function adoptUsageProgress(db: Db, spoolId: string, adoptedIds: re
   })
 }
 
-/** What was not heard of for longer went away with its machine. */
+/** A spool that was silent for longer counts as gone with its machine. */
 export const forgottenAfterMs = 600_000
 /** Of a spool that comes back later it would not be known what of it was shipped. */
 const rememberedFor = sql`interval '400 days'`

@@ -23,7 +23,7 @@ export interface UsageQuery {
   readonly withPercentiles?: boolean
 }
 
-/** The row's value of each dimension of `groupBy`; the rest is null. */
+/** The value of each dimension of `groupBy`; other members are null. */
 export interface UsageGroup {
   /** Names at the time of the requests, in the order of `groupBy`; empty where there was no such object. */
   readonly labels: readonly string[]
@@ -55,7 +55,7 @@ export interface UsageReport {
   /** Oldest bucket first, then most tokens first. */
   readonly rows: readonly UsageRow[]
   readonly truncated: boolean
-  /** Requests of the range whose records are lost, as far as that is known: of all callers, whatever the filter. */
+  /** Known number of requests in the range whose records are lost, of all callers and regardless of the filter. */
   readonly lostRequests: number
 }
 

@@ -36,7 +36,7 @@ const dimensionColumns: Record<
   SERVICE_TIER: { keys: ['service_tier'], names: [] },
 }
 
-/** What the groups are told apart by. */
+/** The columns that identify a group. */
 export function keyColumns({ groupBy }: UsageSelection): DimensionColumn[] {
   return [...new Set(groupBy.flatMap((dimension) => dimensionColumns[dimension].keys))]
 }
