@@ -2,12 +2,12 @@
 import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { startProduct } from '../support/product.ts'
-import { blocksOf, readPage } from './page.ts'
-import { createBlockRunner, openModelServers } from './run-page.ts'
+import { documentBlocks, readDocument } from '../support/document-blocks.ts'
+import { createBlockRunner, isByHand, openModelServers } from './run-page.ts'
 import { openTerminal } from './terminal.ts'
 
-const page = readPage('docs/clients.md')
-const blocks = blocksOf(page)
+const page = readDocument('docs/clients.md')
+const blocks = documentBlocks(page)
 
 /** The cells of each client: its name, how it is known to work, and its settings. */
 const clients = [...page.matchAll(/^\| (.+?) \| (.*(?:tested|tried|documented).*?) \| (.+) \|$/gm)].map(
@@ -37,22 +37,23 @@ test('each client says how it is known to work, and a test that is named is abou
     expect(known).toMatch(/^(\[tested\]\(\.\.\/test\/.+\)|tried: [\d.]+|documented)$/)
     const [, path] = /\(\.\.\/(.+)\)/.exec(known) ?? []
     const packages = [...name.matchAll(/`([^`]+)`/g)].map(([, word]) => word!)
-    const source = path === undefined ? name : readPage(path)
+    const source = path === undefined ? name : readDocument(path)
     expect(packages.filter((word) => !source.includes(word))).toEqual([])
   }
 })
 
 test('settings of clients that are not run are marked as such, and are of the form that they should have', () => {
-  const notRun = blocks.filter((block) => block.notRun !== null)
-  expect(notRun.map((block) => block.notRun)).toEqual(
-    ['Claude Code', 'Codex', 'Continue', 'Zed', 'LibreChat'].map((name) => `settings of ${name}`),
-  )
-  for (const { notRun: reason } of notRun) {
-    const client = clients.find(({ name }) => reason === `settings of ${name}`)
-    expect({ reason, known: client?.known }).toEqual({ reason, known: 'documented' })
-  }
+  const notRun = blocks.filter(isByHand)
+  const slugs = notRun.map(({ marks }) => marks.get('by-hand'))
+  expect(slugs).toEqual(['claude-code', 'codex', 'continue', 'zed', 'librechat'])
+  const documented = clients.filter(({ known }) => known === 'documented').map(({ name }) => slugOf(name))
+  expect(slugs.filter((slug) => !documented.includes(slug!))).toEqual([])
   const structured = notRun.filter(({ language }) => language === 'json' || language === 'yaml')
   expect(structured).toHaveLength(3)
   // JSON is YAML, too.
   for (const { text } of structured) expect(parse(text)).toBeTypeOf('object')
 })
+
+function slugOf(name: string): string {
+  return name.toLowerCase().replaceAll(' ', '-')
+}

@@ -2,12 +2,12 @@
 import { expect, test } from 'vitest'
 import { startProduct } from '../support/product.ts'
 import { consoleLabelsOf, missingInConsole } from './console-labels.ts'
-import { blocksOf, readPage } from './page.ts'
-import { openModelServers, createBlockRunner } from './run-page.ts'
+import { documentBlocks, readDocument } from '../support/document-blocks.ts'
+import { createBlockRunner, isByHand, openModelServers } from './run-page.ts'
 import { openTerminal } from './terminal.ts'
 
-const page = readPage('docs/guide.md')
-const blocks = blocksOf(page)
+const page = readDocument('docs/guide.md')
+const blocks = documentBlocks(page)
 const headings = [...page.matchAll(/^## (\d\. .*)$/gm)].map(([, heading]) => heading!)
 
 test('there are five stories, each by the console, by GraphQL and by script', () => {
@@ -18,7 +18,7 @@ test('there are five stories, each by the console, by GraphQL and by script', ()
     const languages = blocks.filter((block) => block.heading === heading).map(({ language }) => language)
     expect(languages).toEqual(expect.arrayContaining(['graphql', 'sh']))
   }
-  expect(blocks.filter(({ notRun }) => notRun !== null)).toEqual([])
+  expect(blocks.filter(isByHand)).toEqual([])
 })
 
 test('the GraphQL blocks run as they are pasted, one after the other, and do what the stories say', async () => {

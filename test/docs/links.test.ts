@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { dirname, join, posix } from 'node:path'
 import { expect, test } from 'vitest'
-import { readPage } from './page.ts'
+import { readDocument } from '../support/document-blocks.ts'
 
 const root = join(import.meta.dirname, '../..')
 const pages = [
@@ -15,7 +15,7 @@ const pages = [
 ]
 
 test.each(pages)('the links of %s lead somewhere', (path) => {
-  const links = [...withoutCode(readPage(path)).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!)
+  const links = [...withoutCode(readDocument(path)).matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!)
   expect(links.filter((link) => !leadsSomewhere(path, link))).toEqual([])
 })
 
@@ -24,7 +24,7 @@ function leadsSomewhere(from: string, link: string): boolean {
   const [file = '', anchor] = link.split('#')
   const path = file === '' ? from : posix.join(dirname(from), file)
   if (!existsSync(join(root, path))) return false
-  return anchor === undefined || anchorsOf(readPage(path)).includes(anchor)
+  return anchor === undefined || anchorsOf(readDocument(path)).includes(anchor)
 }
 
 /** As GitHub makes them from headings. */

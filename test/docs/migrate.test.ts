@@ -3,11 +3,11 @@ import { expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { schema } from '../../src/graphql/schema/schema.ts'
 import { startProduct } from '../support/product.ts'
-import { blocksOf, readPage } from './page.ts'
-import { createBlockRunner, openModelServers } from './run-page.ts'
+import { documentBlocks, readDocument } from '../support/document-blocks.ts'
+import { createBlockRunner, isByHand, openModelServers } from './run-page.ts'
 
-const page = readPage('docs/migrate.md')
-const blocks = blocksOf(page)
+const page = readDocument('docs/migrate.md')
+const blocks = documentBlocks(page)
 const [selfHosted] = blocks
 const products = ["GPUStack's routes", "LiteLLM's `model_list`", "Portkey's configs"]
 
@@ -33,8 +33,8 @@ test('each product has its words, its example, and what has no counterpart', () 
 })
 
 test('the configurations of the others are marked as not run, and can be read', () => {
-  const notRun = blocks.filter((block) => block.notRun !== null)
-  expect(notRun.map(({ notRun: reason }) => reason)).toEqual(['the configuration of LiteLLM', 'the config of Portkey'])
+  const notRun = blocks.filter(isByHand)
+  expect(notRun.map(({ marks }) => marks.get('by-hand'))).toEqual(['litellm', 'portkey'])
   for (const { text } of notRun) expect(parse(text)).toBeTypeOf('object')
 })
 

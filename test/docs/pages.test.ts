@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { readPage } from './page.ts'
+import { readDocument } from '../support/document-blocks.ts'
 
 const root = join(import.meta.dirname, '../..')
 
@@ -10,7 +10,7 @@ const notRun = ['docs/performance.md']
 
 test('a page with commands, programs or GraphQL is run by a test of this folder', async () => {
   const docs = (await readdir(join(root, 'docs'))).filter((name) => name.endsWith('.md')).map((name) => `docs/${name}`)
-  const pages = ['README.md', ...docs].filter((path) => /^```(?:sh|bash|js|graphql)\b/m.test(readPage(path)))
+  const pages = ['README.md', ...docs].filter((path) => /^```(?:sh|bash|js|graphql)\b/m.test(readDocument(path)))
   const tests = (await readdir(import.meta.dirname)).filter(
     (name) => name.endsWith('.test.ts') && name !== 'pages.test.ts',
   )

@@ -2,10 +2,10 @@ import { expect, test } from 'vitest'
 import { schema } from '../../src/graphql/schema/schema.ts'
 import { problemCodes, problemSeverities } from '../../src/routing/problems/operational-problem.ts'
 import { startProduct } from '../support/product.ts'
-import { blocksOf, readPage } from './page.ts'
-import { openModelServers, createBlockRunner } from './run-page.ts'
+import { documentBlocks, readDocument } from '../support/document-blocks.ts'
+import { createBlockRunner, openModelServers } from './run-page.ts'
 
-const page = readPage('docs/problems.md')
+const page = readDocument('docs/problems.md')
 const firstCells = [...page.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, word]) => word!)
 
 test('the page has each severity and each code of a problem, once, and no other', () => {
@@ -31,7 +31,7 @@ test('what the page tells to call is there', () => {
 test('its blocks run', async () => {
   await using servers = await openModelServers()
   await using product = await startProduct()
-  const results = await createBlockRunner({ product, servers })(blocksOf(page))
+  const results = await createBlockRunner({ product, servers })(documentBlocks(page))
   expect(results.map(({ shown }) => shown)).toEqual([
     expect.stringContaining('"problems":[]'),
     expect.stringContaining('"problemsChanged":{"at"'),

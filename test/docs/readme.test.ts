@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { startProduct } from '../support/product.ts'
-import { blocksOf, readPage } from './page.ts'
+import { documentBlocks, readDocument } from '../support/document-blocks.ts'
 import { createBlockRunner, openModelServers } from './run-page.ts'
 import { openTerminal } from './terminal.ts'
 
-const readme = readPage('README.md')
-const blocks = blocksOf(readme)
+const readme = readDocument('README.md')
+const blocks = documentBlocks(readme)
 const firstHour = blocks.filter(({ heading }) => heading === 'The first hour')
 const root = join(import.meta.dirname, '../..')
 

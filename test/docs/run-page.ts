@@ -4,7 +4,7 @@ import { promisify } from 'node:util'
 import { expect } from 'vitest'
 import type { Product } from '../support/product.ts'
 import { openUpstream, type Upstream } from '../support/upstream.ts'
-import type { PageBlock } from './page.ts'
+import type { DocumentBlock } from '../support/document-blocks.ts'
 import type { Terminal } from './terminal.ts'
 
 /** The addresses of the pages, and the servers there. Like vLLM and Ollama each knows its model, and answers 404 to any other. */
@@ -51,33 +51,38 @@ export interface PageRun {
   readonly terminal?: Terminal
 }
 
+/** Settings of a program that is not here, marked `by-hand=<name>` behind the language. */
+export function isByHand({ marks }: DocumentBlock): boolean {
+  return marks.has('by-hand')
+}
+
 interface BlockResult {
-  readonly block: PageBlock
+  readonly block: DocumentBlock
   /** What came back, as it was shown. */
   readonly shown: string
 }
 
 /** Runs blocks in their order; a later call knows the answers of an earlier one. Fails at the first block that is refused or answered with an error. */
-export function createBlockRunner(run: PageRun): (blocks: readonly PageBlock[]) => Promise<readonly BlockResult[]> {
+export function createBlockRunner(run: PageRun): (blocks: readonly DocumentBlock[]) => Promise<readonly BlockResult[]> {
   const results: BlockResult[] = []
   return async (blocks) => {
     const known = results.length
-    for (const block of blocks.filter(({ notRun }) => notRun === null)) {
+    for (const block of blocks.filter((block) => !isByHand(block))) {
       const text = fillIn(block.text, run, results)
       const shown = await runnerOf(block)(text, run)
-      const { line, heading } = block
-      expect({ line, heading, text, shown, faults: faultsIn(shown) }).toMatchObject({ faults: [] })
+      const { heading } = block
+      expect({ heading, text, shown, faults: faultsIn(shown) }).toMatchObject({ faults: [] })
       results.push({ block, shown })
     }
     return results.slice(known)
   }
 }
 
-function runnerOf({ language, line }: PageBlock): (text: string, run: PageRun) => Promise<string> {
+function runnerOf({ language, heading }: DocumentBlock): (text: string, run: PageRun) => Promise<string> {
   if (language === 'graphql') return askApi
   if (language === 'sh') return (text, { terminal }) => terminal!.paste(text)
   if (language === 'js') return runModule
-  throw new Error(`the block in line ${line} is of the language ${language}, which is not run`)
+  throw new Error(`a block under "${heading}" is of the language ${language}, which is not run`)
 }
 
 function fillIn(

@@ -5,12 +5,12 @@ import { createGraphqlClient } from '../support/graphql-client.ts'
 import { type Product, startProduct } from '../support/product.ts'
 import { until } from '../support/until.ts'
 import { consoleLabelsOf, missingInConsole } from './console-labels.ts'
-import { blocksOf, readPage } from './page.ts'
-import { createBlockRunner, type ModelServers, openModelServers } from './run-page.ts'
+import { documentBlocks, readDocument } from '../support/document-blocks.ts'
+import { createBlockRunner, isByHand, type ModelServers, openModelServers } from './run-page.ts'
 import { openTerminal, type Terminal } from './terminal.ts'
 
-const page = readPage('docs/tasks.md')
-const guide = blocksOf(readPage('docs/guide.md'))
+const page = readDocument('docs/tasks.md')
+const guide = documentBlocks(readDocument('docs/guide.md'))
 
 let servers: ModelServers
 let product: Product
@@ -52,7 +52,7 @@ test('every block of the page runs as it is pasted, one after the other, and doe
   expect(await terminal.paste('ask qwen3-8b')).toContain('x-signalbox-fallback: connect_error')
   await until(async () => (await countRequests()) === 1)
 
-  const results = await runBlocks(blocksOf(page))
+  const results = await runBlocks(documentBlocks(page))
   const shownUnder = (heading: string) =>
     results.filter(({ block }) => block.heading === heading).map(({ shown }) => shown)
 
@@ -84,7 +84,7 @@ test('every block of the page runs as it is pasted, one after the other, and doe
 })
 
 test('each block is run, and each label of the console is there', async () => {
-  expect(blocksOf(page).filter(({ notRun }) => notRun !== null)).toEqual([])
+  expect(documentBlocks(page).filter(isByHand)).toEqual([])
   const labels = consoleLabelsOf(page)
   expect(labels.length).toBeGreaterThan(5)
   expect(await missingInConsole(labels)).toEqual([])
