@@ -31,10 +31,11 @@ function listenForStop(): StopRequest {
   return { signal: asked.signal, requested: requested.promise }
 }
 
-/** Who reads an answer may have enough of it, as `head` has: that is an end like any other. */
+/** Who reads an answer may have enough of it, as `head` has: that is an end like any other. A file that takes no more of it is a failure. */
 function endWithReader(error: NodeJS.ErrnoException): void {
   if (error.code === 'EPIPE') process.exit()
-  throw error
+  process.stderr.write(`The answer cannot be written: ${error.message}\n`)
+  process.exit(1)
 }
 
 process.stdout.on('error', endWithReader)
