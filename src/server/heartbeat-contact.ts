@@ -2,11 +2,11 @@ import { monotonicMs } from '../gateway/loop/monotonic.ts'
 import { oneLine } from '../routing/errors/shown-text.ts'
 import type { DatabaseContact } from '../routing/problems/problem-facts.ts'
 
-/** A heartbeat that takes longer has no answer. */
+/** The time limit of a heartbeat. */
 const silentAfterMs = 3_000
 const maxErrorLength = 200
 
-/** Whether the database answers, as the heartbeats of this process see it; each second one of them is told here. */
+/** Tracks whether the database answers, by the heartbeats of this process. */
 export class HeartbeatContact {
   #heardAtMs = Date.now()
   #heardAtMonotonicMs = monotonicMs()

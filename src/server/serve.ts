@@ -12,7 +12,7 @@ import { openTracing } from './tracing/tracing.ts'
 import { createUpstreamPolicy, isLoopbackHost } from './upstream/policy.ts'
 import { createUsageMaintenance } from './usage/maintenance.ts'
 
-/** What is last said to the database at the end must not keep the process: it may hang. */
+/** The last messages to the database must not delay the end of the process, because it may hang. */
 const lastWordsMs = 3_000
 
 /** The running product. Disposing ends it at once; `drain` before that loses no request. */
@@ -21,15 +21,15 @@ export interface RunningServer extends AsyncDisposable {
   readonly apiUrl: string | null
   /** Null: the process has no gateway. */
   readonly gatewayUrl: string | null
-  /** What the start did about the administrator's key; comes late if the database does. Null: the process has no API. */
+  /** The result of the check for an administrator's key, available when the database is reachable; null if the process has no API. */
   readonly firstAdministrator: Promise<FirstAdministrator> | null
-  /** Readiness goes off, nothing new is taken, and what is in flight ends, at the latest after the configured time. */
+  /** Turns readiness off, accepts nothing new, and waits for requests in flight, at most for the configured time. */
   drain(): Promise<void>
 }
 
 export interface ServeOptions {
   readonly version: string
-  /** Ends the wait for a database that is away. */
+  /** Ends the wait for an unreachable database. */
   readonly signal: AbortSignal
 }
 
@@ -44,7 +44,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
   const api = role === 'gateway' ? null : await loadApi(config)
 
   const kept = opened.use(await openFoundation(config, { version, log }))
-  // A start that was cut short has queries that nobody needs any more.
+  // An interrupted start has queries that are no longer needed.
   let isServed = false
   opened.defer(() => {
     if (!isServed) kept.persistence.abandon()
@@ -62,7 +62,7 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
   const apiParts = { kept, reporting, dataPlane, online, policy, tracing, log, readMetrics: metrics.ofAll }
   const controlPlane = opened.use(api && (await api.open(apiParts)))
   const gatewayUrl = dataPlane && (await dataPlane.listen())
-  // With both ports in hand: a start that fails for a port must not have made a key that nobody has seen.
+  // Runs after both ports are open: a start that fails because of a port must not create a key that is never shown.
   const firstAdministrator = controlPlane && controlPlane.administer()
   if (!kept.isKnown) await firstAdministrator
 

@@ -23,7 +23,7 @@ import type { ReportingServices } from './reporting.ts'
 /** The API on its port. */
 export interface ControlPlane extends AsyncDisposable {
   readonly url: string
-  /** Once the database is there: makes the first administrator's key if there is none, and is ready from then on. */
+  /** Runs when the database is reachable: creates the first administrator's key if there is none, and makes the API ready. */
   administer(): Promise<FirstAdministrator>
   drain(timeoutMs: number): Promise<unknown>
 }
@@ -37,9 +37,9 @@ export interface ControlPlaneOptions {
   readonly policy: UpstreamPolicy
   readonly trusted: TrustedDocuments | undefined
   readonly apiMetrics: ApiMetrics
-  /** What the API answers a scrape with. */
+  /** The metrics page of the API. */
   readonly readMetrics: MetricsReader
-  /** Undefined: there are no traces. */
+  /** Undefined if traces are off. */
   readonly tracing: Tracing | undefined
   readonly log: Log
 }
@@ -82,7 +82,7 @@ export async function openControlPlane(config: Config, options: ControlPlaneOpti
       const { db } = persistence.database
       cursorKey = (await online.untilUsable(() => getInstallation(db))).cursorKey
       const administrator = await online.untilUsable(() => ensureFirstAdministrator(control, config.adminKey ?? null))
-      // Of several processes that start at once another one may have made the key.
+      // Another process that starts at the same time may have created the key.
       await follower.catchUp()
       isReady = true
       owned.use(startRetention({ db, retentionDays: config.retentionDays, log }))

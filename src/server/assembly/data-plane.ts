@@ -29,9 +29,9 @@ export interface DataPlaneOptions {
   readonly kept: Foundation
   readonly reporting: ReportingServices
   readonly policy: UpstreamPolicy
-  /** What the gateway answers a scrape with. */
+  /** The metrics page of the gateway. */
   readonly readMetrics: MetricsReader
-  /** Undefined: there are no traces. */
+  /** Undefined if traces are off. */
   readonly tracing: Tracing | undefined
   readonly log: Log
 }
@@ -64,7 +64,7 @@ export async function openDataPlane(config: Config, options: DataPlaneOptions): 
     log,
   }
   const gateway = opened.use(openGateway(ports, gatewayOptionsOf(config)))
-  // What waits for room at a backend must not wait for the next request to hear of more.
+  // Requests that wait for a backend must learn of new room at once, and not only with the next request.
   opened.defer(store.subscribe(() => gateway.follow()))
   let url: string | undefined
   const owned = opened.move()
@@ -96,7 +96,7 @@ function gatewayOptionsOf(config: Config) {
   }
 }
 
-/** What is not set has the gateway's own default. */
+/** Options that are not set take the gateway's default. */
 function bodyLimitsOf({ maxBodyMemoryBytes, maxBodyDiskBytes }: Config) {
   return {
     ...(maxBodyMemoryBytes !== undefined && { maxHeldBytes: maxBodyMemoryBytes }),

@@ -21,7 +21,7 @@ export interface Foundation extends AsyncDisposable {
   readonly isKnown: boolean
 }
 
-/** Opens the database of the configuration, which may be away, and what follows it. Nothing is read from it yet. */
+/** Opens the database of the configuration, which may be unreachable, and what depends on it. Nothing is read yet. */
 export async function openFoundation(
   config: Config,
   { version, log }: { readonly version: string; readonly log: Log },
@@ -57,7 +57,7 @@ export async function openFoundation(
   }
 }
 
-/** Whether there was one: then the gateway serves it until the database is there. */
+/** Whether a stored snapshot was found: then the gateway serves it until the database is reachable. */
 async function publishLastGoodSnapshot(
   dataDir: string,
   { box }: Persistence,

@@ -13,14 +13,14 @@ import type { DataPlane } from './data-plane.ts'
 import type { Foundation } from './foundation.ts'
 import type { ReportingServices } from './reporting.ts'
 
-/** A gateway that knows a configuration waits no longer for its database to come with the latest one. */
+/** How long a gateway with a known configuration waits for its database before it serves that one. */
 const databasePatienceMs = 2_000
 
-/** What needs the database, and comes when the database is there. */
+/** The parts that need the database, started when it is reachable. */
 export interface OnlineServices extends AsyncDisposable {
   /** Resolves when the database is prepared and followed; rejects if it cannot be used, or if `signal` ends the wait. */
   readonly done: Promise<void>
-  /** Repeats a step until the database takes it, as long as it may still come. */
+  /** Repeats a step until it succeeds, as long as the database may still become reachable. */
   readonly untilUsable: UntilUsable
 }
 
@@ -44,7 +44,7 @@ export function goOnline(config: Config, options: OnlineOptions): OnlineServices
   const opened = new AsyncDisposableStack()
   const { persistence, store, follower, registry } = kept
   const { db, url: databaseUrl } = persistence.database
-  // A gateway that serves already goes on trying, whatever is wrong: nobody else would make it current again.
+  // A gateway that already serves keeps trying after any error, because nothing else would make it current again.
   const { isEmbedded } = persistence
   const untilUsable: UntilUsable = (step) =>
     whenUsable(() => step().catch(explainGrants), log, { always: kept.isKnown, isEmbedded, signal })
@@ -92,7 +92,7 @@ function figuresOf(dataPlane: DataPlane | null): GatewayFigures {
   }
 }
 
-/** What was good last may be old: a database that is there is asked before anybody is served by it. Rejects if nothing can be served. */
+/** Loads a configuration to serve. The stored one may be old, so a reachable database is read first. Rejects if nothing can be served. */
 export async function untilServable({ done }: OnlineServices, { isKnown }: Foundation, log: Log): Promise<void> {
   if (!isKnown) return done
   const patience = new AbortController()

@@ -9,7 +9,7 @@ import type { DataPlane } from './data-plane.ts'
 import type { Foundation } from './foundation.ts'
 import type { ReportingServices } from './reporting.ts'
 
-/** Joins all that knows of problems. Nothing is asked before somebody wants to know. */
+/** Joins all sources of problems. Nothing is read before a caller asks. */
 export function openProblems(
   parts: {
     readonly kept: Foundation

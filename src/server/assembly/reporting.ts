@@ -5,7 +5,7 @@ import { createRequestFeed, type RequestFeed } from '../usage/request-feed.ts'
 import { openTrafficHub, type TrafficHub } from '../traffic/hub.ts'
 import type { Foundation } from './foundation.ts'
 
-/** What the processes of an installation tell one another of their requests, through the database. */
+/** The exchange of ended requests among the processes of an installation, through the database. */
 export interface ReportingServices extends AsyncDisposable {
   readonly counters: TrafficCounters
   readonly feed: RequestFeed

@@ -28,14 +28,14 @@ const header = z.object({
   migrations: z.array(z.object({ name: z.string(), checksum: z.string() })),
   tables: z.array(table),
 })
-/** What a backup says of itself before its rows. */
+/** The header of a backup, which precedes its rows. */
 export type ArchiveHeader = z.output<typeof header>
 
 const keys = z.array(z.string())
 const sequences = z.array(z.object({ name: z.string(), lastValue: z.string() }))
 const end = z.object({ sha256: z.string() })
 
-/** What a backup consists of, in its order. `end` is there only if all bytes before it are those that were written. */
+/** The parts of a backup, in order. `end` is returned only if all bytes before it are intact. */
 export type ArchivePart =
   | { readonly kind: 'header'; readonly header: ArchiveHeader }
   | { readonly kind: 'keys'; readonly keys: readonly string[] }
@@ -88,7 +88,7 @@ function headerOf(dump: Dump, { version, now }: ArchiveOptions): ArchiveHeader {
   }
 }
 
-/** The parts of a backup. Throws `ArchiveError` if one is not where it belongs, and at the end if anything is not as it was written. */
+/** Reads the parts of a backup. Throws `ArchiveError` if a part is in the wrong place, and at the end if any byte was changed. */
 export async function* readArchive(bytes: AsyncIterable<Buffer>): AsyncGenerator<ArchivePart> {
   const digest = createHash('sha256').update(magic)
   const tables = new Map<string, StoredTable>()

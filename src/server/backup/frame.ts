@@ -21,7 +21,7 @@ const headBytes = 5
 /** Rows come in pieces of any size, so that no frame need be larger. */
 export const maxContentBytes = 16 * 1024 * 1024
 
-/** It is no backup, or not the one that was written. */
+/** The file is not a backup, or it was damaged. */
 export class ArchiveError extends Error {
   override name = 'ArchiveError'
 }
@@ -33,7 +33,7 @@ export function encodeFrame(kind: ArchiveFrameKind, content: Buffer): Buffer {
   return Buffer.concat([head, content])
 }
 
-/** The frames of what comes in pieces. Throws `ArchiveError` if it is none of ours, damaged, or breaks off within a frame. */
+/** Reads frames from chunks. Throws `ArchiveError` if the bytes are not a backup, are damaged, or end within a frame. */
 export async function* decodeFrames(
   pieces: AsyncIterable<Buffer>,
 ): AsyncGenerator<ArchiveFrame & { readonly bytes: Buffer }> {
@@ -64,7 +64,7 @@ function createReader(pieces: AsyncIterable<Buffer>) {
     held = parts.length > 1 ? Buffer.concat(parts) : held
   }
   return {
-    /** So many bytes; undefined at the end. Throws if the end comes within them. */
+    /** Reads this number of bytes; undefined at the end. Throws if the input ends within them. */
     async take(length: number): Promise<Buffer | undefined> {
       if (held.length < length) await fill(length)
       if (held.length === 0) return undefined

@@ -20,7 +20,7 @@ export interface RestoreReport {
   readonly configVersion: number
   readonly tables: number
   readonly createdAt: string
-  /** What was run to bring it to this version. */
+  /** The migrations that were run. */
   readonly migrated: readonly string[]
 }
 
@@ -84,7 +84,7 @@ async function fill(
     if (part.kind === 'table') filling = openFilling(load, part.table)
     if (part.kind === 'sequences') [filling, sequences] = [undefined, part.sequences]
   }
-  // Nothing may stand behind the end, and all of it has to be read before the database is told to keep it.
+  // Nothing may follow the end, and the whole input must be read before the database commits.
   if (!(await rest.next()).done) throw new ArchiveError('It is damaged.')
   return sequences
 }
@@ -95,7 +95,7 @@ interface Filling {
   end(): Promise<void>
 }
 
-/** The rows of one table on their way to the server, no faster than it takes them. */
+/** Sends the rows of one table to the server, no faster than the server accepts them. */
 function openFilling(load: Load, table: StoredTable): Filling {
   const stream: Writable = load.fillTable(table)
   let failure: Error | undefined

@@ -14,7 +14,7 @@ export interface WholeFile extends AsyncDisposable {
 export async function openWholeFile(path: string, { replaces }: { readonly replaces: boolean }): Promise<WholeFile> {
   const unfinished = `${path}.unfinished-${process.pid}`
   const handle = await open(unfinished, 'wx', 0o600)
-  // A second Ctrl-C ends the process where it stands.
+  // A second Ctrl-C ends the process at once.
   const removeAtOnce = () => rmSync(unfinished, { force: true })
   process.once('exit', removeAtOnce)
   return {

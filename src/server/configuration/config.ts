@@ -34,7 +34,7 @@ export type Config = {
   databaseUrl: string | undefined
   /** Prepares large statements under names, which a pooler in transaction mode may lose. The embedded one always does. */
   databaseNamedStatements: boolean
-  /** Undefined, in embedded mode only: the one that is kept in the data folder. */
+  /** Undefined only in embedded mode: then the key in the data folder is used. */
   encryptionKeys: EncryptionKeys | undefined
   /** Address ranges that upstreams may be in, e.g. `10.0.0.0/8`; undefined: public and private ranges, and loopback while the API listens on loopback. */
   upstreamAllow: readonly string[] | undefined
@@ -42,16 +42,16 @@ export type Config = {
   logLevel: LogLevel
   retentionDays: number
   drainTimeoutMs: number
-  /** The gateway refuses when it has not heard from the database for so long; undefined: it serves on. */
+  /** The gateway refuses requests after this time without the database; undefined: it continues to serve. */
   maxStalenessMs: number | undefined
   maxRequestBytes: number
   /** Whether `/metrics` of the API is answered without a key. */
   metricsOpen: boolean
   /** A folder with the documents that the API runs, and no others; undefined: it runs any. Absolute. */
   trustedDocumentsDir: string | undefined
-  /** What the operations of one key may cost in a minute; 0: no limit. */
+  /** The greatest cost of the operations of one key per minute; 0: no limit. */
   apiCostPerMinute: number
-  /** What the bodies of all requests may hold in memory; undefined: the gateway's default. */
+  /** The memory for the bodies of all requests, in bytes; undefined: the gateway's default. */
   maxBodyMemoryBytes: number | undefined
   /** The same on disk. */
   maxBodyDiskBytes: number | undefined
@@ -62,7 +62,7 @@ export type Config = {
   traceSampling: TraceSampling
 }
 
-/** The environment does not make a configuration; `faults` has one sentence per variable, without values. */
+/** The environment is not a valid configuration; `faults` has one sentence per variable, without values. */
 export class ConfigError extends StartError {
   override name = 'ConfigError'
   readonly faults: readonly string[]
@@ -214,7 +214,7 @@ function describeIssue(issue: z.core.$ZodIssue): string {
   return `${name} ${issue.message}${hint}.`
 }
 
-/** A name that is nearly one of ours is a fault: what it should have set would silently have its default. */
+/** An unknown name that is similar to a known one is a fault: otherwise a typing error would silently leave the default. */
 function judgeUnknown(names: readonly string[]): { typos: string[]; strangers: string[] } {
   const [typos, strangers]: [string[], string[]] = [[], []]
   for (const name of names) {

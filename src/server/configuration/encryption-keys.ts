@@ -42,7 +42,7 @@ async function readKey(path: string): Promise<Buffer | undefined> {
   if (text === undefined) return undefined
   const key = parseEncryptionKey(text.trim())
   if (!key) throw new StartError(`${path} is damaged: it must hold 32 bytes as base64. Put it back from a backup.`)
-  // A copy from a backup may have come with everybody's right to read.
+  // A file copied from a backup may be readable by every user.
   if (((await stat(path)).mode & 0o077) !== 0) await chmod(path, 0o600).catch(() => undefined)
   return key
 }

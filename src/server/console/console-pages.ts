@@ -37,14 +37,14 @@ export function createConsolePages({
       const path = pathBelow(request.url ?? '')
       const file = files.files.get(path)
       if (file) return sendFile(request, response, file)
-      // Only a file has a dot or stands in assets: everything else is a screen, which the page itself finds.
+      // Only files have a dot or are in assets. Every other path is a screen, which the page itself shows.
       if (/^assets\/|\.\w+$/.test(path)) return send(request, response, 404, plain('There is no such file.'))
       return sendPage(request, response, files.page, gatewayUrl())
     },
   }
 }
 
-/** What stands behind `/console/`. */
+/** The part of the path after `/console/`. */
 function pathBelow(url: string): string {
   return url.split('?', 1)[0]!.replace(/^\/console\/?/, '')
 }
@@ -109,7 +109,7 @@ function send(
   response.end(request.method === 'HEAD' ? undefined : body)
 }
 
-/** The smallest form that the client takes (RFC 9110, section 12.5.3). */
+/** The smallest encoding that the client accepts (RFC 9110, section 12.5.3). */
 function bestCoding(acceptEncoding: string, file: ConsoleFile): FileCoding {
   const refused = new Set<string>()
   const taken = new Set<string>()

@@ -6,7 +6,7 @@ import { type IncomingMessage, request as send, type ServerResponse } from 'node
  */
 export function relayTry(request: IncomingMessage, response: ServerResponse, gatewayUrl: string | undefined): void {
   const { authorization } = request.headers
-  // A page of another origin cannot send this header without being asked for leave, and there is none.
+  // A page of another origin cannot send this header without a CORS preflight, which is refused.
   if (!authorization) return refuse(response, 401, 'Send the key as `Authorization: Bearer …`.')
   if (!gatewayUrl) return refuse(response, 503, 'The gateway of this process does not listen yet.')
   const headers = {

@@ -31,7 +31,7 @@ const refusals: Readonly<Record<string, string>> = {
   42501: 'the user may not create tables in it. Give it the database: ALTER DATABASE … OWNER TO ….',
 }
 
-/** What the driver says itself when the server asks for a password and there is none. */
+/** The driver's own message when the server asks for a password and none is given. */
 const loginRefusals: Readonly<Record<string, string>> = {
   'SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a string': 'it asks for a password, and the URL has none.',
   'SASL: SCRAM-SERVER-FIRST-MESSAGE: client password must be a non-empty string':

@@ -21,7 +21,7 @@ export async function openDatabaseServer(
   return { url, [Symbol.asyncDispose]: async () => undefined }
 }
 
-/** Whether there is one: a server that is started where there is none would leave an empty database behind. */
+/** Whether an embedded database exists: starting a server without one would create an empty database. */
 export async function hasDatabase({ databaseUrl, dataDir }: Config): Promise<boolean> {
   return databaseUrl !== undefined || pathExists(join(dataDir, 'postgres'))
 }

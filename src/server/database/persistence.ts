@@ -22,7 +22,7 @@ export type Persistence = AsyncDisposable & {
   readonly isEmbedded: boolean
   /** Told when a server has become read-only and its connections have been left. Returns what ends that. */
   onServerLeft(listener: () => void): () => void
-  /** Has all connections left, at once. */
+  /** Ends all connections at once. */
   abandon(): void
   readonly box: SecretBox
 }
@@ -112,7 +112,7 @@ export interface DatabaseWait {
   readonly signal?: AbortSignal | undefined
 }
 
-/** Waits until `missing` names no migration any more: a process that may not migrate needs another one that does. */
+/** Waits until no migration is missing: a process that may not migrate needs another process that does. */
 export async function untilMigrated(
   missing: () => Promise<readonly string[]>,
   log: Log,
@@ -130,7 +130,7 @@ export async function untilMigrated(
   }
 }
 
-/** Throws what the database said, and what to do if it refuses a gateway: with 42501 its user may not do something. */
+/** Throws the database's error. For 42501 (insufficient privilege) of a gateway's user it adds what to do. */
 export function explainGrants(error: unknown): never {
   if ((error as { code?: string }).code !== '42501') return explainRefusal(error)
   throw new StartError(

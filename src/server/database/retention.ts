@@ -18,7 +18,7 @@ export function startRetention(options: {
   const over = new AbortController()
   const run = async () => {
     const minuteDays = await dropUsageMinutes(db, retentionDays, Date.now(), over.signal)
-    // Once a day, by whoever was the first.
+    // Once a day, by the first process that tries.
     const dimensions = minuteDays > 0 ? await pruneUsageDimensions(db) : 0
     await sweepLimitBuckets(db)
     await sweepBudgetBuckets(db)

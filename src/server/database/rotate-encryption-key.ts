@@ -9,7 +9,7 @@ import type { Log } from '../log/log.ts'
 import { migrateWhenReachable, openPersistence } from './persistence.ts'
 import { StartError } from '../start-error.ts'
 
-/** A process learns with its heartbeat, each second, which key is the current one. */
+/** Each process learns with its heartbeat, each second, which key is current. */
 const learnLimitMs = 15_000
 const learnStepMs = 200
 
@@ -26,7 +26,7 @@ export async function adoptEncryptionKey(db: Db, box: SecretBox): Promise<{ read
   return { isChanging: box.sealingKeyId !== box.keyIds[0] }
 }
 
-/** The same for a process that writes no secrets, and says nothing about the installation's key. */
+/** The same for a process that writes no secrets and does not change the installation's key. */
 export async function followEncryptionKey(db: Db, box: SecretBox): Promise<void> {
   const encryptionKeyId = await getEncryptionKeyId(db)
   if (encryptionKeyId !== null) sealWith(box, encryptionKeyId)
@@ -61,7 +61,10 @@ export async function rotateEncryptionKey(db: Db, box: SecretBox): Promise<numbe
   return count
 }
 
-/** At a start with a new key: a process that is the only one changes the key by itself; of several, somebody has to say when all have it. */
+/**
+ * At a start with a new key: the only process changes the key by itself. With several processes an operator must run the command when
+ * all have the key.
+ */
 export function changeKeyIfAlone(db: Db, box: SecretBox, hasOthers: boolean, log: Log): void {
   if (hasOthers) {
     log.info(

@@ -14,7 +14,7 @@ export interface DatabaseExamination {
   readonly isReachable: boolean
 }
 
-/** What the server is like that this URL names. */
+/** Checks the server that the URL names. */
 export async function examineServer(url: string, usesNamedStatements: boolean): Promise<DatabaseExamination> {
   try {
     const facts = await readServerFacts(url)

@@ -36,7 +36,7 @@ export async function examine(config: Config, log: Log, version: string): Promis
   ]
 }
 
-/** Undefined: there is no key. */
+/** Undefined if there is no key. */
 async function openBox({ dataDir, encryptionKeys }: Config): Promise<SecretBox | StartError | undefined> {
   try {
     const [first, ...others] = await findEncryptionKeys(dataDir, encryptionKeys)

@@ -1,14 +1,14 @@
 /** `fail`: something does not work; `warn`: it works, and will not for long, or not as well as it could. */
 export type FindingState = 'ok' | 'warn' | 'fail'
 
-/** What an examination has found out about one thing. Nothing secret is in it. */
+/** The result of one check, without secrets. */
 export interface Finding {
-  /** What was looked at, e.g. `database.version`: the same in each version of Signalbox. */
+  /** The name of the check, e.g. `database.version`; it stays the same in later releases. */
   readonly check: string
   readonly state: FindingState
   /** A sentence. */
   readonly text: string
-  /** A sentence that says what to do; null if nothing is to be done. */
+  /** What to do, in one sentence; null if nothing. */
   readonly advice: string | null
 }
 

@@ -13,7 +13,7 @@ import { fail, type Finding, ok, warn } from './finding.ts'
 
 const maxNamed = 5
 
-/** What is in the database, as far as this software can read it. `box` undefined: there is no encryption key. */
+/** Checks the content of the database. `box` is undefined if there is no encryption key. */
 export async function examineInstallation(
   db: Db,
   {

@@ -70,7 +70,7 @@ function splitFrames(bytes: Buffer): Buffer[] {
   return frames
 }
 
-/** Two files never have a place in common: a text of an earlier one does not open in a later one. */
+/** Two files never share a place, so a text from an earlier file cannot be opened in a later one. */
 function placesOf(context: string, id: Buffer) {
   const file = `${context} ${id.toString('hex')}`
   return {

@@ -38,7 +38,7 @@ export function followNotifications(options: {
   })
 }
 
-/** What a commit tells. Software of a version before tells the number alone, or the number and the token. */
+/** The notification of a commit. Earlier releases send only the number, or the number and the token. */
 export function noticeOf(payload: string): ConfigNotice {
   const [version, token = '', kinds = ''] = payload.split(' ')
   return { version: Number(version), token, kinds: subjectKinds.filter((kind) => kinds.split(',').includes(kind)) }

@@ -15,19 +15,19 @@ interface Log {
   error(fields: object, message: string): void
 }
 
-/** What is heard of a change: `kinds` are those of what was changed, as far as they are known here. */
+/** A received notification. `kinds` are the kinds of the changed objects, as far as known. */
 export interface ConfigNotice extends VersionId {
   readonly kinds: readonly SubjectKind[]
 }
 
 export interface ConfigFollower extends AsyncDisposable {
-  /** A change was committed as this version: it is loaded at once, if it is not served already. */
+  /** Loads a committed version at once, if it is not served already. */
   hear(notice: ConfigNotice): void
-  /** Something may have changed: looks soon, and once more if it was looking already. */
+  /** Checks for changes soon, and once more if a check is already running. */
   wake(): void
   /** Looks now, and resolves when what was committed before is served, or could not be read. */
   catchUp(): Promise<void>
-  /** Loads everything anew, whatever is known. With the first call the following begins. */
+  /** Loads the whole configuration. The first call starts the following of changes. */
   reload(): Promise<void>
   /** Whether the latest committed version was refused, and an earlier one is served in its place. */
   readonly isRefusing: () => boolean
@@ -43,7 +43,7 @@ export function openConfigFollower(options: {
   readonly db: Db
   readonly box: SecretBox
   readonly store: SnapshotStore
-  /** Called when the database has said which version is the latest. */
+  /** Called when the database has answered which version is the latest. */
   readonly onHeard?: () => void
   readonly log: Log
 }): ConfigFollower {
@@ -76,7 +76,7 @@ export function openConfigFollower(options: {
       throw error
     }
   }
-  /** A refusal is told once: the same is looked at each second, until somebody mends it. */
+  /** A refusal is logged once, although the same version is checked each second until it is corrected. */
   let loggedFault: string | undefined
   const tell = (error: Error) => {
     if (!isRefusing || error.message !== loggedFault)
@@ -103,7 +103,7 @@ export function openConfigFollower(options: {
   }
   return {
     hear(heard) {
-      // What this process has committed itself.
+      // A version that this process has committed.
       if (isSameVersion(heard, store.current())) return
       heardNotice = heard
       wake()
@@ -168,7 +168,7 @@ function publish(store: SnapshotStore, served: Snapshot, compiled: CompileResult
   store.publish(compiled.snapshot, served)
 }
 
-/** What is committed cannot be served by this version. */
+/** The committed configuration cannot be served by this release. */
 class RefusedError extends Error {
   override name = 'RefusedError'
 }

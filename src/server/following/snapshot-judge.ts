@@ -10,7 +10,7 @@ export interface SnapshotJudge extends Disposable {
 /** Others take a gateway that has been silent for so long for lost, and do not wait for it: it must not serve on unseeing. */
 const sleptMs = 3_000
 const tickMs = 500
-/** A database that does not answer is no reason to refuse: what is served then is the last that is known. */
+/** An unreachable database is no reason to refuse: the last known configuration is served. */
 const lookPatienceMs = 1_000
 
 /**

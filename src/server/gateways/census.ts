@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 
-/** Those that live are heard of again within a heartbeat once the database answers; this is a few of them. */
+/** Live gateways report within one heartbeat after the database is back; this time is several heartbeats. */
 const settledAfterMs = 5_000
 const mostRemembered = 10_000
 
-/** The other gateways, as the database last told. */
+/** The other gateways, as last read from the database. */
 export interface GatewayCensus {
   readonly live: number
-  /** Not heard of lately: they may be cut off from the database, and still serve. */
+  /** Lost gateways, which may be cut off from the database and still serve. */
   readonly lost: number
 }
 
@@ -47,7 +47,7 @@ export class GatewayCount {
   }
 }
 
-/** 1 if it cannot be read: then there never was another one, or nobody can say. */
+/** 1 if the number cannot be read. */
 function readCount(file: string | null): number {
   if (file === null) return 1
   try {

@@ -15,7 +15,7 @@ export interface LiveReports {
   health(id: string): BackendHealthReport | null
 }
 
-/** Of a process without a gateway: it has nothing in flight and holds nothing against anybody. */
+/** The live view of a process without a gateway: nothing is in flight or ejected. */
 export const idleLiveState: OwnLiveState = {
   isHealthy: () => true,
   hasCapacity: () => true,
@@ -59,7 +59,7 @@ export function inFlightElsewhere(others: readonly GatewayRow[], id: string): nu
   return sum
 }
 
-/** An open circuit that is due lets a request through; a check that fails is due each few seconds, and lets nothing through. */
+/** An open circuit that is due allows a trial request. A failing check is repeated every few seconds, but allows no requests. */
 function isOpen(report: BackendHealthReport | undefined): boolean {
   if (report?.circuit !== 'OPEN') return false
   return report.cause === 'CHECK' || (report.retryAtMs ?? Infinity) > Date.now()

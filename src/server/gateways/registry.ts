@@ -24,7 +24,7 @@ import type { ProcessRole } from '../../storage/gateway/tables.ts'
 import type { SecretBox } from '../../storage/secret/box.ts'
 import type { SnapshotStore } from '../following/snapshot-store.ts'
 
-/** What the gateway of this process says of itself, besides what the registry knows. */
+/** The facts about this process's gateway that the registry does not know itself. */
 export type GatewayFigures = Pick<
   GatewayReport,
   'inFlight' | 'pendingUsageRecords' | 'spoolId' | 'health' | 'endpointInFlight'
@@ -36,16 +36,16 @@ export interface GatewayRegistry extends AsyncDisposable {
   readonly gatewayCount: () => number
   /** Whether another process lives, with a gateway or without. */
   readonly hasPeers: () => boolean
-  /** What the other live gateways said of themselves within the last seconds. */
+  /** The reports of the other live gateways within the last seconds. */
   readonly others: () => readonly GatewayRow[]
-  /** All gateways, this one included, as the database last said. */
+  /** All gateways, this one included, as last read from the database. */
   readonly seen: () => readonly GatewayRow[]
   /** Whether the database answers the heartbeats. */
   readonly contact: () => DatabaseContact
-  /** From now on this gateway is live: it is reported at once, and each second. A database that is away is logged. */
+  /** Starts the heartbeat: reports this gateway at once and then each second. An unreachable database is logged. */
   start(figures: () => GatewayFigures): Promise<void>
   readonly propagation: Propagator
-  /** Another gateway said that it serves another version. */
+  /** Another gateway has reported that it serves another version. */
   noticeApplied(): void
 }
 
@@ -58,7 +58,7 @@ export function openGatewayRegistry(options: {
   readonly id: string
   readonly role: ProcessRole
   readonly build: string
-  /** Of its own: a query that waits for a connection would make this gateway look lost. */
+  /** A separate connection: a report that waits for a pooled connection would make this gateway look lost. */
   readonly db: Db
   readonly store: SnapshotStore
   /** Follows which encryption key new secrets are wrapped with. */
@@ -118,7 +118,7 @@ export function openGatewayRegistry(options: {
       .finally(() => (beating = undefined))
     return beating
   }
-  // One after the other: on two connections an older one could arrive last.
+  // Reports are sent one after the other: on two connections an older one could arrive last.
   let telling = Promise.resolve()
   const tellApplied = async () => {
     const { version, token } = store.current()
@@ -134,28 +134,28 @@ export function openGatewayRegistry(options: {
   })
 
   let looking: Promise<readonly GatewayRow[]> | undefined
-  /** What the database says of all gateways; those who ask at the same time share one statement. */
+  /** Reads all gateways from the database; concurrent callers share one statement. */
   const lookOnce = () => (looking ??= listGateways(db).finally(() => (looking = undefined)))
   const spreadOf = async (version: number): Promise<VersionSpread & { readonly isSettled: boolean }> => {
     const isServedHere = store.current().version >= version
     try {
       lastSeen = await lookOnce()
     } catch {
-      // The database is away: nobody can say who serves it.
+      // The database is unreachable, so it is unknown which gateways serve the version.
       const pending = lastSeen.filter((gateway) => gateway.id !== id && !serves(gateway, version))
       return { applied: false, pendingGateways: pending, isSettled: false }
     }
     const pending = lastSeen.filter((gateway) => (gateway.id === id ? !isServedHere : !serves(gateway, version)))
-    // Who is lost may be gone for ever: that is told, and not waited for.
+    // A lost gateway may never return: it is listed as pending, but not waited for.
     const isSettled = isServedHere && pending.every(({ state }) => state === 'LOST')
     return { applied: isServedHere && pending.length === 0, pendingGateways: pending, isSettled }
   }
 
-  /** Those who ask in the same turn share one statement. */
+  /** Calls in the same turn of the event loop share one statement. */
   const keptVersions = new DataLoader((versions: readonly VersionId[]) => areVersionsKept(db, versions), {
     cache: false,
   })
-  /** Serving the number is not enough: a failover may have lost the version, and another one have its number. */
+  /** The number alone is not enough: a failover may have lost the version, and another version can have its number. */
   const spreadOfKept = async (version: number, token: string | null) => {
     const spread = await spreadOf(version)
     if (!spread.isSettled || token === null) return spread
@@ -202,7 +202,7 @@ export function openGatewayRegistry(options: {
       unsubscribe()
       await beating
       await telling
-      // The database may be gone: the row then ages away.
+      // If the database is unreachable, the row expires by its age.
       await Promise.race([deleteGateway(db, id).catch(reportFailure), sleep(1_000, undefined, { ref: false })])
     },
   }

@@ -5,10 +5,10 @@ import type { Db } from '../../storage/database/db.ts'
 import { type BudgetLessee, leaseBudgets } from '../../storage/budget/lease.ts'
 import { leaseLimits } from '../../storage/limit/lease.ts'
 
-/** A connection that hangs must not keep the next question from another one. */
+/** A hanging connection must not block the next question on another one. */
 const patienceMs = 3_000
 
-/** How a gateway takes its turns at the buckets. Rejects if the database does not answer in time. */
+/** Runs the lease rounds of a gateway. Rejects if the database does not answer in time. */
 export function createLeasePort(db: Db, gatewayId: string): (asks: readonly LeaseRequest[]) => Promise<LeaseAnswer[]> {
   return (asks) => inTime(leaseLimits(db, gatewayId, asks, leaseMs))
 }

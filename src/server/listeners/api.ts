@@ -25,14 +25,14 @@ export interface ApiListenerOptions {
   readonly noteKeyUse: (apiKeyId: string) => void
   /** The documents that are run and no others; undefined: any. */
   readonly trusted: TrustedDocuments | undefined
-  /** What the operations of a key may cost in a minute; 0: no limit. */
+  /** The greatest cost of the operations of one key per minute; 0: no limit. */
   readonly costPerMinute: number
   /** Told of each operation. */
   readonly countOperation: (report: OperationReport) => void
   /** The gateway of this process, for the console; undefined: it does not listen. */
   readonly gatewayUrl: () => string | undefined
   readonly metrics: MetricsReader
-  /** Whether `/metrics` is answered to whoever asks. */
+  /** Whether `/metrics` needs no key. */
   readonly metricsOpen: boolean
   readonly whyNotReady: () => string | undefined
   readonly log: Log
@@ -88,7 +88,7 @@ export async function openApiListener(options: ApiListenerOptions): Promise<Http
   return listener
 }
 
-/** What changes something, and what failed, is in the log of every installation; the rest only if it is wanted. Never a value. */
+/** Logs an operation: mutations and failures always, other operations only at level debug; values never. */
 function logOperation(log: Log, report: OperationReport): void {
   const write = report.type === 'MUTATION' || report.outcome !== 'OK' ? log.info : log.debug
   const { durationMs } = report

@@ -4,7 +4,7 @@ import { type GatewayErrorCode, gatewayErrorMessage, gatewayErrors } from '../..
 /** Why a request is refused before anybody looks at what it wants. */
 export type HttpFault = { code: GatewayErrorCode; detail?: string }
 
-/** What is wrong with a request's head, though Node's parser lets it through (RFC 9112, sections 3.2 and 6.1). */
+/** Faults of a request's head that Node's parser accepts (RFC 9112, sections 3.2 and 6.1). */
 export function findHeadFault(request: IncomingMessage): HttpFault | undefined {
   if (!request.url?.startsWith('/')) return malformed('the request target is not a path')
   if (countHosts(request.rawHeaders) > 1) return malformed('it has more than one Host header')
@@ -13,14 +13,14 @@ export function findHeadFault(request: IncomingMessage): HttpFault | undefined {
   return undefined
 }
 
-/** What to tell a client whose bytes the parser does not take, or waits for too long. */
+/** The answer to a client whose request cannot be parsed or does not arrive in time. */
 export function faultOfParser(error: NodeJS.ErrnoException): HttpFault {
   if (error.code === 'HPE_HEADER_OVERFLOW') return { code: 'headers_too_large' }
   if (error.code === 'ERR_HTTP_REQUEST_TIMEOUT') return { code: 'request_timeout' }
   return malformed('its bytes are not HTTP/1.1')
 }
 
-/** What to tell a client that has stopped to send its body. */
+/** The answer to a client that has stopped sending its body. */
 export function faultOfSilence(): HttpFault {
   return { code: 'request_timeout' }
 }

@@ -24,7 +24,7 @@ export type HttpListener = AsyncDisposable & {
   readonly url: string
   /** The port that the system chose, if 0 was asked for. */
   readonly port: number
-  /** Aborted when draining begins: whatever has no end of its own (subscriptions) must come to one. */
+  /** Aborted when draining begins, so that requests without an end (subscriptions) end. */
   readonly draining: AbortSignal
   /**
    * Takes no new connections, tells clients to close theirs with the next response, and waits for the requests in
@@ -43,7 +43,7 @@ const KEEP_ALIVE_MS = 65_000
 const BACKLOG = 4_096
 const MAX_CONNECTIONS = 50_000
 
-// A client that uses its connection has the time to be told that it ends.
+// A client with an active connection gets time to see that it will be closed.
 const IDLE_GRACE_MS = 1_000
 const DRAIN_POLL_MS = 50
 
@@ -130,7 +130,7 @@ function soundUpgrade(upgrade: NonNullable<HttpListenerOptions['upgrade']>) {
   }
 }
 
-/** Told by Node instead of a request; a response that is under way must not get a second one into it. */
+/** Called by Node for a malformed request. A response in progress must not get a second response inside it. */
 function refuseBytes(error: NodeJS.ErrnoException, socket: Socket, connection: Connection | undefined): void {
   const { response } = connection ?? {}
   const isAnswering = response !== undefined && response.headersSent && !response.writableFinished
@@ -182,13 +182,13 @@ async function drain(server: Server, connections: Map<Socket, Connection>, timeo
 
 async function close(server: Server, connections: Map<Socket, Connection>): Promise<void> {
   const closed = Promise.withResolvers<void>()
-  // The error says only that draining has closed it before.
+  // The error only means that draining has closed it before.
   server.close(() => closed.resolve())
   for (const socket of connections.keys()) socket.destroy()
   await closed.promise
 }
 
-/** A client that stops in the middle of its body; not one that waits because we do not read on. */
+/** Whether a client has stopped in the middle of its body, and is not merely waiting because this server does not read. */
 function closeSilent(connections: Map<Socket, Connection>): void {
   for (const [socket, connection] of connections) {
     const { request, response } = connection

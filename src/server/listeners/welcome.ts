@@ -1,6 +1,6 @@
 import type { FirstAdministrator } from '../../control/user/first-administrator.ts'
 
-/** What the operator is told when everything runs: the addresses, and on the first start the key, which is shown this once. */
+/** The message when everything runs: the addresses, and on the first start the key, which is shown only once. */
 export function welcomeText(
   urls: { readonly apiUrl: string | null; readonly gatewayUrl: string | null },
   administrator: FirstAdministrator,

@@ -5,7 +5,7 @@ import { createTerminalLines, type LogSink } from './terminal.ts'
 
 type Write = (fields: object, message: string) => void
 
-/** The log of a process, or of one thing in it. Other folders declare the part that they use. */
+/** The log of a process or of one part of it. Other folders declare the part that they use. */
 export type Log = {
   debug: Write
   info: Write
@@ -23,7 +23,7 @@ export type LogOptions = {
   sink?: LogSink
 }
 
-// What waits for a reader that has stopped reading; beyond it lines are lost rather than memory.
+// Bytes that wait for a reader that has stopped reading. Beyond it lines are dropped, so that memory stays bounded.
 const MAX_WAITING_BYTES = 8 * 1024 * 1024
 
 /**

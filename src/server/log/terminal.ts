@@ -36,7 +36,7 @@ function isError(value: unknown): value is { name: string; message: string; stac
   return typeof value === 'object' && value !== null && 'stack' in value && typeof value.stack === 'string'
 }
 
-/** A name that somebody chose must not move the cursor or change the terminal's title. */
+/** Control characters in a name must not move the cursor or change the terminal's title. */
 function printable(text: string): string {
   return text.replaceAll(
     /[\p{Cc}\u2028\u2029]/gu,

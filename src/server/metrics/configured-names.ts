@@ -1,7 +1,7 @@
 import type { Snapshot } from '../../routing/config/snapshot.ts'
 import { boundedLabel, otherLabel } from './series-table.ts'
 
-/** Whether a label stands for something that is configured. What stands for nothing (none, `other`) stays. */
+/** Whether a label names a configured object. Labels without an object (none, `other`) are kept. */
 export interface ConfiguredNames {
   readonly hasRoute: (label: string) => boolean
   readonly hasBackend: (label: string) => boolean

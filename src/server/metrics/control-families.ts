@@ -56,7 +56,7 @@ export function controlFamilies(options: {
   ]
 }
 
-/** None before the database was asked. */
+/** Undefined until the database was read. */
 function lostSamples(lost: number | null): Sample[] {
   return lost === null ? [] : [{ labels: {}, value: lost }]
 }

@@ -97,7 +97,7 @@ function* placesOf(snapshot: Snapshot): Generator<{ readonly id: string; readonl
   }
 }
 
-/** Of a URL only the host: a path can be a secret. */
+/** The host of a URL; its path can be a secret. */
 function placeLabels({ label }: Backend, endpoint: string, url: string): Labels {
   return { backend: boundedLabel(label), endpoint, server_address: boundedLabel(URL.parse(url)?.host ?? '') }
 }

@@ -1,6 +1,6 @@
 /** Counts of values in fixed buckets: a few nanoseconds a value, and memory that does not grow. */
 export class Histogram {
-  /** Upper bounds, inclusive, in rising order; what is above the last one has a bucket of its own. */
+  /** Upper bounds, inclusive, in ascending order. Values above the last bound have a further bucket. */
   readonly bounds: readonly number[]
   /** One more than there are bounds; not cumulative. */
   readonly counts: Float64Array

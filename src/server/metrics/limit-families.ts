@@ -12,7 +12,7 @@ const patienceMs = 2_000
 
 export interface LimitMetrics {
   readonly families: readonly MetricFamily[]
-  /** Reads how they stand, for the page that is written next. Never rejects: without the database there are none. */
+  /** Reads the states for the next page. Never rejects: without the database there are none. */
   readonly refresh: () => Promise<void>
 }
 

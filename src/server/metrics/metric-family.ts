@@ -9,11 +9,11 @@ export interface Sample {
   readonly value: number
   /** A label of this line alone: a bucket's bound, or which one of a series' counters it is. */
   readonly own?: Labels
-  /** Of a histogram: what comes behind the family's name. */
+  /** The suffix of a histogram's series name. */
   readonly suffix?: '_bucket' | '_sum' | '_count'
 }
 
-/** A metric with all its series, read when it is asked for. */
+/** A metric with all its series, read on demand. */
 export interface MetricFamily {
   readonly name: string
   readonly help: string

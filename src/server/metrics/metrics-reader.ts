@@ -22,7 +22,7 @@ export function createMetricsReader(
   return () => (reading ??= read().finally(() => (reading = undefined)))
 }
 
-/** They watch garbage collection and the event loop from the first scrape on, and once however many listeners have them. */
+/** They watch garbage collection and the event loop from the first scrape on, once per process even with several listeners. */
 let ofProcess: Registry | undefined
 
 async function createRegistry(families: readonly MetricFamily[]): Promise<Registry> {

@@ -11,7 +11,7 @@ import { createLimitMetrics } from './limit-families.ts'
 import { createMetricsReader } from './metrics-reader.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 
-/** What the listeners answer a scrape with. */
+/** The metrics pages of the listeners. */
 export interface Metrics {
   /** The requests, and how the gateway of this process is; without an API in the process, everything. */
   readonly ofGateway: MetricsReader
@@ -37,7 +37,7 @@ export function createMetrics(options: {
   readonly care: { readonly lostByAll: () => number | null } | null
   /** The connections to the database, by what they are for. */
   readonly pools: Readonly<Record<string, Pick<Database, 'pool'>>>
-  /** For what is read when a page is asked for. */
+  /** Called before a page is written, to read current values. */
   readonly reads: Pick<Database, 'db'>
   readonly version: string
   readonly otherGateways: () => readonly GatewayRow[]

@@ -5,7 +5,7 @@ import type { MetricFamily } from './metric-family.ts'
 import { RequestCounts } from './request-counts.ts'
 import { RequestTimes } from './request-times.ts'
 
-/** What the gateway's requests add up to since this process began. */
+/** Sums over the gateway's requests since this process started. */
 export interface RequestMetrics {
   readonly count: RecordObserver
   readonly families: readonly MetricFamily[]

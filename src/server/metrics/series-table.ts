@@ -48,7 +48,7 @@ export class SeriesTable<S, Source = null> {
     for (const entry of this.#entries()) yield entry.series
   }
 
-  /** Forgets what `isKnown` has refused twice in a row: what is no longer configured. */
+  /** Drops series that `isKnown` has refused twice in a row, because their objects are no longer configured. */
   sweep(isKnown: (key: SeriesKey) => boolean): void {
     for (const entry of this.#entries()) {
       const isGone = !isKnown(entry)

@@ -36,7 +36,7 @@ export async function findBinaries(
   return copyOfBinaries(native, account, dataDir)
 }
 
-/** Makes the links between the libraries that the package's install script makes, unless npm was told to run none. */
+/** Creates the links between libraries that the package's install script would create; npm may run without scripts. */
 export async function restoreLinks(native: string): Promise<void> {
   const text = await readFile(join(native, 'pg-symlinks.json'), 'utf8').catch(() => '[]')
   for (const { source, target } of JSON.parse(text) as { source: string; target: string }[]) {
@@ -77,7 +77,7 @@ function refuseIfForeign(trial: { code: string; stderr: string }, linked: boolea
         'as an ordinary user, or set DATABASE_URL to a PostgreSQL server.',
     )
   }
-  // The kernel says "no such file" of a program that is there when its loader is not: musl instead of glibc.
+  // The kernel reports "no such file" for an existing program whose loader is missing: musl instead of glibc.
   const noLoader = trial.code === 'ENOENT' || trial.code === 'ENOEXEC'
   const ranAndFailed = linked && trial.stderr !== '' && !/permission denied/i.test(trial.stderr)
   if (!noLoader && !ranAndFailed) return
@@ -117,7 +117,7 @@ async function copyTo(native: string, place: string, account: Account): Promise<
   return trial.ok ? undefined : `${trial.code} ${trial.stderr}`
 }
 
-/** Programs that somebody else could have put there are not run. */
+/** Programs that another user could have put there are not run. */
 async function isOwn(place: string): Promise<boolean> {
   const found = await lstat(place).catch(() => undefined)
   return found?.isDirectory() === true && found.uid === process.getuid?.()
@@ -131,7 +131,7 @@ async function copyWhole(native: string, place: string): Promise<void> {
     await restoreLinks(unfinished)
     await rename(unfinished, place)
   } catch (error) {
-    // Another process may have finished the same copy first: then that one is as good.
+    // Another process may have finished the same copy first, which is just as good.
     if (!(await isOwn(place))) throw error
   } finally {
     await rm(unfinished, { recursive: true, force: true })

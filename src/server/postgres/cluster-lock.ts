@@ -5,7 +5,7 @@ import { StartError } from '../start-error.ts'
 import { guardState } from './guarded-process.ts'
 import { describeProcess, findProcess, isAnyRunningIn, isRunningIn, type RunningProcess } from './process-table.ts'
 
-/** What PostgreSQL's `postmaster.pid` says; its lines are those of `src/include/utils/pidfile.h`. */
+/** The content of PostgreSQL's `postmaster.pid`, whose lines are defined in `src/include/utils/pidfile.h`. */
 type PidFile = { pid: number; socketFolder: string; isReady: boolean }
 
 // A fast shutdown writes a last checkpoint; its guard loses patience after 45 s.
@@ -89,7 +89,7 @@ async function readPidFile(folder: string): Promise<PidFile | undefined> {
 async function removePidFile(folder: string, pid: number): Promise<void> {
   if (!isTaken(pid)) return
   const [file, stale] = [join(folder, 'postmaster.pid'), join(folder, `postmaster.pid.stale-${process.pid}`)]
-  // One that ends in order takes its file away itself, and has its number for a moment longer.
+  // A server that ends normally removes the file itself, but keeps its process id for a moment longer.
   if (!(await renamed(file, stale))) return
   const text = await readFile(stale, 'utf8')
   if (Number.parseInt(text, 10) !== pid) await link(stale, file)

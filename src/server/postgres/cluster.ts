@@ -58,7 +58,7 @@ async function pathFor(account: Account, folder: string): Promise<string> {
   )
 }
 
-/** A cluster appears under its name only when it is whole: a start that was cut short leaves nothing that looks like one. */
+/** A cluster gets its name only when it is complete, so an interrupted start leaves nothing that looks like a cluster. */
 async function createCluster(cluster: Cluster): Promise<void> {
   const unfinished = `${cluster.folder}.new-${process.pid}-${randomBytes(4).toString('hex')}`
   try {
@@ -135,7 +135,7 @@ async function chownTo(account: Account, path: string): Promise<void> {
   if (process.getuid?.() === 0) await lchown(path, account.uid, account.gid)
 }
 
-/** What a process that was killed while it made a cluster has left behind. */
+/** Removes what a process left behind that was killed while it created a cluster. */
 async function removeAbandoned(clusterFolder: string): Promise<void> {
   const unfinished = new RegExp(`^${basename(clusterFolder)}\\.new-(\\d+)-`)
   for (const name of await readdir(dirname(clusterFolder))) {

@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import { type Account, spawnAs } from './account.ts'
 import type { RunningProcess } from './process-table.ts'
 
-/** A program that runs no longer than this process, however this one ends. */
+/** A child program that never outlives this process, even if this process is killed. */
 export type GuardedProcess = {
   readonly pid: number
   /** Fulfilled when the program and all that it started are gone. `stderr` is the end of what it wrote there. */
@@ -73,7 +73,7 @@ export async function spawnGuarded(command: GuardedCommand): Promise<GuardedProc
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
   })
-  // A shell that is killed takes its end of the pipe along; that is told by its exit.
+  // If the shell is killed, its end of the pipe closes too; its exit reports that.
   watchdog.stdin.on('error', () => undefined)
   const exitOfWatchdog = once(watchdog, 'exit') as Promise<[number | null, NodeJS.Signals | null]>
   const stderr = readTail(watchdog.stderr, command.onStderrLine)

@@ -7,14 +7,14 @@ export type RunningProcess = { pid: number; parentPid: number; args: readonly st
 
 const run = promisify(execFile)
 
-/** The process with this id, or undefined if there is none (any more); a zombie is none. */
+/** The process with this id; undefined if there is none or only a zombie. */
 export function findProcess(pid: number): Promise<RunningProcess | undefined> {
   return process.platform === 'linux' ? findInProc(pid) : findByPs(pid)
 }
 
 /** Is this process at work in that folder? As a PostgreSQL server is in its data folder. */
 export async function isRunningIn(running: RunningProcess, folder: string): Promise<boolean> {
-  // Elsewhere a process cannot be asked for its folder without a further program, but its command line names it.
+  // On other systems the folder of a process is not readable directly, but its command line names it.
   if (process.platform !== 'linux') return running.args.join(' ').includes(folder)
   const [its, wanted] = await Promise.all([
     stat(`/proc/${running.pid}/cwd`).catch(() => undefined),

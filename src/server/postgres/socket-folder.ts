@@ -39,7 +39,7 @@ export async function removeSockets(folder: string): Promise<void> {
   for (const name of SOCKETS) await rm(join(folder, name), { force: true })
 }
 
-/** Removes the folder, if it is one of ours: the path may come from a file that another user can write. */
+/** Removes the folder only if Signalbox created it: the path may come from a file that another user can write. */
 export async function removeSocketFolder(folder: string, dataDir: string): Promise<void> {
   if (!placesFor(dataDir).includes(dirname(folder)) || !NAME.test(basename(folder))) return
   await removeSockets(folder)

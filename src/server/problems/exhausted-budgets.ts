@@ -13,10 +13,10 @@ interface Look {
   readonly spent: readonly string[]
 }
 
-/** So many budgets are looked at in one go: those that were changed first, then those that were not looked at for longest. */
+/** Budgets that are read in one pass: changed ones first, then those read longest ago. */
 const maxLooks = 50
 const lookEveryMs = 5_000
-/** A budget that is used up is looked at sooner: that it has been raised is to be seen at once. */
+/** An exhausted budget is read sooner, so that a raise is seen quickly. */
 const sooner = 3_000
 
 /**
@@ -48,7 +48,7 @@ function dueBudgets(budgets: readonly Budget[], looks: ReadonlyMap<string, Look>
     return nowMs - look.atMs + (look.spent.length > 0 ? sooner : 0)
   }
   const due = budgets.map((budget) => ({ budget, ageMs: ageOf(budget) })).filter(({ ageMs }) => ageMs >= lookEveryMs)
-  // Two that were never looked at are equally due; their difference is no number.
+  // Two budgets that were never read are equally due; the difference of their times is not a number.
   due.sort((a, b) => (a.ageMs === b.ageMs ? 0 : b.ageMs - a.ageMs))
   return due.slice(0, maxLooks).map(({ budget }) => budget)
 }

@@ -17,7 +17,7 @@ export function joinFailing(
 
 function failingOf({ circuit, failingSinceMs, ejectedAtMs, lastError }: BackendHealthReport): FailingHealth | null {
   const isEjected = circuit !== 'CLOSED'
-  // A gateway of an earlier version says only what is ejected now.
+  // A gateway of an earlier release reports only current ejections.
   const sinceMs = failingSinceMs === undefined && isEjected ? ejectedAtMs : failingSinceMs
   return sinceMs === null || sinceMs === undefined ? null : { sinceMs, isEjected, lastError }
 }

@@ -30,14 +30,14 @@ export interface ProblemWatchOptions {
   readonly log: { warn(fields: object, message: string): void }
 }
 
-/** The problems of the installation, derived when somebody asks, and each second while somebody watches. */
+/** The problems of the installation, derived on demand, and each second while there are subscribers. */
 export interface ProblemWatch extends ProblemsPort, Disposable {}
 
 const tickMs = 1_000
 const trafficWindowMs = 60_000
 /** Who asks again within so short a time gets the same answer. */
 const freshForMs = 200
-/** A problem that nobody looked at for longer may have ended and begun anew. */
+/** After this time without a read a problem may have ended and begun again. */
 const rememberedForMs = 10_000
 const maxChangedIds = 500
 

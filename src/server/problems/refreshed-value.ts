@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** A value that is read anew when somebody wants it and it is old. */
+/** A cached value that is read again on demand when it is old. */
 export interface RefreshedValue<Value> {
   /**
    * The value as it was at most two seconds ago, or with `isStale` as it is now. A source that takes longer than a second, or fails, is
@@ -31,7 +31,7 @@ export function refreshed<Value>(
     readAtMs = begunAtMs
   }
   const readNext = async () => {
-    // What is being read may be of before.
+    // The running read may have begun too early.
     await reading
     reading ??= readNow()
       .catch(options.onError)

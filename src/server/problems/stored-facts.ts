@@ -20,7 +20,7 @@ import { listRecentAttempts } from '../../storage/problem/recent-attempts.ts'
 import { listSuspectProbes, readProbesMark } from '../../storage/problem/suspect-probes.ts'
 import { createExhaustedBudgetsReader } from './exhausted-budgets.ts'
 
-/** What the database knows of problems, as it was last read. */
+/** The facts about problems in the database, as last read. */
 export interface StoredFacts {
   readonly attempts: ReadonlyMap<string, RecentAttempts>
   readonly delayedSpools: readonly DelayedSpool[]
@@ -50,7 +50,7 @@ const usageDelayMs = 15_000
 /** Sums by the hour need no closer look. */
 const trafficEveryMs = 10_000
 
-/** Reads what the database knows, in a few statements that do not grow with the configuration; large answers only when they changed. */
+/** Reads the facts with a few statements whose number does not grow with the configuration; large results only when they changed. */
 export function createStoredFactsReader(options: {
   readonly db: Db
   readonly snapshot: () => Snapshot
@@ -102,7 +102,7 @@ export function createStoredFactsReader(options: {
   }
 }
 
-/** What endpoints said, and what the settings of this installation forbid: those may have been changed since it was saved. */
+/** Warnings from the stored probes and from the current settings of this installation, which may have changed since. */
 function listWarnings(
   backends: Snapshot['backends'],
   rows: readonly DeploymentProbeRow[],

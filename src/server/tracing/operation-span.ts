@@ -9,7 +9,7 @@ export function makeOperationSpan(tracer: Tracer, report: OperationReport, ended
   const startTime = endedAtMs - (report.durationMs ?? 0)
   const attributes = operationAttributes(report)
   const span = tracer.startSpan(operationName(report), { kind: SpanKind.SERVER, startTime, attributes }, ROOT_CONTEXT)
-  // Of a server's span an error is what the server did wrong, and not its client.
+  // A server span has an error only for faults of the server, not of the client.
   if (report.errorCodes.includes('INTERNAL_SERVER_ERROR')) span.setStatus({ code: SpanStatusCode.ERROR })
   span.end(endedAtMs)
 }

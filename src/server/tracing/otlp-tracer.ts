@@ -46,7 +46,7 @@ export function openOtlpTracing(endpoint: string, options: TracingOptions): Trac
   })
   const provider = new TracerProvider({
     resource: describeProcess(options),
-    // What is not sampled gets no spans in the first place.
+    // Requests that are not sampled get no spans at all.
     sampler: new AlwaysOnSampler(),
     idGenerator: ids,
     spanProcessors: [
@@ -75,7 +75,7 @@ export function openOtlpTracing(endpoint: string, options: TracingOptions): Trac
     },
     async [Symbol.asyncDispose]() {
       tracer.flush()
-      // A collector that is away must not hold up the end.
+      // An unreachable collector must not delay the end of the process.
       await Promise.race([provider.shutdown().catch(() => undefined), sleep(lastExportMs, undefined, { ref: false })])
     },
   }
@@ -116,7 +116,7 @@ class OtlpTracer implements RequestTracer {
     if (this.#ended.length === 1) setImmediate(() => this.flush())
   }
 
-  /** Makes the spans that are still to be made. */
+  /** Creates the pending spans. */
   flush(): void {
     const ended = this.#ended
     this.#ended = []

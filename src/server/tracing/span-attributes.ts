@@ -68,7 +68,7 @@ export function attemptAttributes(plan: AttemptPlan, record: UsageRecord, index:
   }
 }
 
-/** Tokens are the attempt's alone: whoever adds up spans would count them twice. */
+/** Only the attempt's span has tokens; otherwise sums over spans would count them twice. */
 function usageAttributes({ tokens, provenance, cost }: UsageRecord): Attributes {
   if (tokens === null) return {}
   return {

@@ -36,7 +36,7 @@ export function makeSpans(tracer: Tracer, ids: PromisedIds, request: TracedReque
     { kind: SpanKind.SERVER, startTime: startedAtMs, attributes: requestAttributes(record) },
     parent,
   )
-  // Of a server's span an error is what the server did wrong, and not its client.
+  // A server span has an error only for faults of the server, not of the client.
   if (status >= 500 || record.outcome === 'TRUNCATED') span.setStatus({ code: SpanStatusCode.ERROR })
   const own = trace.setSpan(parent, span)
   for (const index of request.attempts.keys()) makeAttemptSpan(tracer, ids, own, request, record, index)

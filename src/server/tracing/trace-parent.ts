@@ -9,7 +9,7 @@ export interface TraceParent {
 
 const pattern = /^([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?$/
 
-/** Undefined if it is not well-formed: then a new trace begins. Of versions to come the part that is known counts. */
+/** Undefined if it is malformed: then a new trace begins. Of later versions the known part counts. */
 export function parseTraceParent(header: string): TraceParent | undefined {
   const [, version, traceId, spanId, flags, rest] = pattern.exec(header.trim()) ?? []
   if (traceId === undefined || spanId === undefined || flags === undefined) return undefined
@@ -26,7 +26,7 @@ export function formatTraceParent({ traceId, spanId, isSampled }: TraceParent): 
 export interface TraceHeaders {
   /** Undefined if there is none, none that is well-formed, or more than one. */
   readonly parent: TraceParent | undefined
-  /** What vendors have added, as it came; of no use without a parent. */
+  /** The `tracestate` of vendors, unchanged; ignored without a parent. */
   readonly states: readonly string[]
 }
 

@@ -3,7 +3,7 @@ import type { AttemptPlan } from '../../routing/choose/next-attempt.ts'
 import type { UsageRecord } from '../../routing/usage/record.ts'
 import { formatTraceParent, type TraceHeaders } from './trace-parent.ts'
 
-/** An attempt as its trace knows it; what became of it is in the record. */
+/** The trace data of an attempt; its outcome is in the record. */
 export interface TracedAttempt {
   readonly spanId: string
   readonly plan: AttemptPlan
@@ -14,7 +14,7 @@ export interface TracedAttempt {
   readonly startedAfterMs: number
 }
 
-/** A request whose ids are known from the start, because upstreams are told; its spans are made when it is over. */
+/** A traced request. Its ids exist from the start, because upstreams get them; its spans are created when it has ended. */
 export class TracedRequest implements RequestTrace {
   readonly traceId: string
   readonly spanId: string

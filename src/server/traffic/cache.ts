@@ -1,7 +1,7 @@
 import type { GatewayTraffic, PlaceInFlight, RouteSecond } from '../../routing/traffic/report.ts'
 import type { TrafficReading, TrafficQuery, WrittenTraffic } from '../../storage/traffic/read.ts'
 
-/** What the other gateways wrote of the routes that somebody wants to see. Times are those of `performance.now()`. */
+/** The traffic of watched routes that the other gateways have written. Times are those of `performance.now()`. */
 export interface TrafficCache {
   /** Whether all that was written until `sinceMs` at least is known for the window. */
   has(routeId: string, windowMs: number, sinceMs: number): boolean
@@ -32,7 +32,7 @@ interface CachedGateway {
 
 /** Rows become visible a little after they say that they were written. */
 const overlapMs = 2_000
-/** A gateway with requests in flight writes each second: one that did not has died with them. */
+/** A gateway with requests in flight writes each second; one that stopped writing is dead. */
 const inFlightValidMs = 5_000
 /** Over all routes; a second is about 1 KB. */
 const maxSeconds = 100_000

@@ -2,16 +2,16 @@
 export interface TrafficClock {
   /** Whole seconds that the database is ahead by; 0 while the two agree. */
   readonly offsetS: number
-  /** Whether the database was heard of. */
+  /** Whether the database has answered. */
   readonly isKnown: boolean
-  /** The database said that it is `serverMs`, between these two moments here. */
+  /** Sets the clock: the database's time was `serverMs` between these two local instants. */
   observe(serverMs: number, sentMs: number, receivedMs: number): void
 }
 
 /** Less is the network's delay, or an error of the clocks that no window shows. */
 const toleranceMs = 2_000
 
-/** A clock that is taken to be right until the database is heard of. */
+/** A clock that counts as correct until the database has answered. */
 export function createTrafficClock(): TrafficClock {
   let offsetS = 0
   let isKnown = false

@@ -5,14 +5,14 @@ import { createTrafficCache } from './cache.ts'
 import { createTrafficClock } from './clock.ts'
 import { createTrafficWriter, type TrafficWriterOptions } from './writer.ts'
 
-/** Tells the other gateways of this one's traffic, and this process of theirs, through the database. */
+/** Exchanges traffic between this gateway and the others through the database. */
 export interface TrafficExchange extends AsyncDisposable {
   /**
    * Resolves when the others' traffic of the window is known as it was a moment ago, at the latest after a quarter of a
    * second: then what is known has to do. Never rejects. However many ask at once, it is one statement.
    */
   refresh(routeId: string, windowMs: number): Promise<void>
-  /** The others' traffic as it is known, by gateway; those with none are left out. */
+  /** The known traffic of the other gateways, by gateway, without empty ones. */
   read(routeId: string): ReadonlyMap<string, GatewayTraffic>
   /** Whether the database answered when it was last asked. */
   readonly isReachable: boolean
@@ -23,7 +23,7 @@ export interface TrafficExchangeOptions extends TrafficWriterOptions {
 }
 
 const writeEveryMs = 300
-/** Writing takes at most a tenth of the time, or a gateway with very many routes would do little else. */
+/** Writes take at most a tenth of the time; otherwise a gateway with very many routes would do little else. */
 const pausePerWriting = 9
 const longestPauseMs = 5_000
 const refreshLimitMs = 250
@@ -93,7 +93,7 @@ export function openTrafficExchange(options: TrafficExchangeOptions): TrafficExc
     },
     async [Symbol.asyncDispose]() {
       closing.abort()
-      // The database may hang: what was counted last is then not told.
+      // The database may hang: then the last counts are lost.
       await atMost(
         lastWritingMs,
         writing.then(() => attempt(write)),

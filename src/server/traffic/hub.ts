@@ -9,7 +9,7 @@ import type { SnapshotStore } from '../following/snapshot-store.ts'
 import { openTrafficExchange } from './exchange.ts'
 import { TrafficWatch } from './watch.ts'
 
-/** Live traffic over all gateways: this process's own from memory, the others' as they last told. */
+/** Live traffic over all gateways: from memory for this process, as last reported for the others. */
 export interface TrafficHub extends TrafficPort, AsyncDisposable {
   /** The traffic of the window by route, of each gateway, of the routes that had any; at most 500 routes. Rejects if the database does. */
   recent(windowMs: number): Promise<ReadonlyMap<string, readonly GatewayTraffic[]>>
@@ -51,7 +51,7 @@ export function openTrafficHub(options: {
       atMs,
     })
   }
-  /** Those that live and said nothing of the route: they had no traffic, which is something to tell as well. */
+  /** Live gateways without traffic on the route also count as gateways that contributed. */
   const silentGateways = (others: ReadonlyMap<string, GatewayTraffic>): GatewayTraffic[] =>
     exchange.isReachable
       ? otherGatewayIds().flatMap((id) => (others.has(id) ? [] : [{ seconds: [], inFlight: [] }]))

@@ -19,7 +19,7 @@ interface Listener {
 /** As long as this, those who come get what was computed for the one before. */
 const freshForMs = 100
 
-/** One window of one route, computed once per interval for all who listen. Its timer runs until it is disposed. */
+/** One window of one route, computed once per interval for all listeners. Its timer runs until it is disposed. */
 export class TrafficWatch implements Disposable {
   readonly routeId: string
   readonly #options: TrafficWatchOptions
@@ -49,7 +49,7 @@ export class TrafficWatch implements Disposable {
     return () => this.#listeners.delete(listener)
   }
 
-  /** Tells all at once if the route has another revision than before. */
+  /** Notifies all listeners at once if the revision of the route has changed. */
   noticeRevision(revision: number | undefined): void {
     if (revision === this.#revision) return
     this.#revision = revision

@@ -57,7 +57,7 @@ export function createTrafficWriter(
   return async () => {
     let hasWritten = false
     if (hasOthers()) hasWritten = await writeChanges()
-    // Whoever joins is told everything.
+    // A new listener gets the current value.
     else mark = 0
     if (hasWritten) cleanUntilMs = performance.now() + cleanForMs
     const hasCleaned = await clean()

@@ -90,7 +90,7 @@ async function collect(stream: AsyncIterable<unknown>, maxBytes: number): Promis
   return { body: Buffer.concat(chunks).subarray(0, maxBytes), isCut: length > maxBytes }
 }
 
-/** Some servers compress though nobody asked for it. The bound counts what comes out. */
+/** Some servers compress although it was not requested. The bound counts decompressed bytes. */
 const decoders: Readonly<Record<string, () => Duplex>> = {
   gzip: createGunzip,
   'x-gzip': createGunzip,
@@ -133,7 +133,7 @@ const causesByPrefix: readonly (readonly [string, UpstreamFailure])[] = [
   ['ERR_SSL_', 'TLS'],
   ['CERT_', 'TLS'],
   ['UNABLE_TO_', 'TLS'],
-  // What is compressed ends too early, or is not what its head says.
+  // The compressed body ends too early or does not match its header.
   ['Z_', 'BROKEN_OFF'],
 ]
 

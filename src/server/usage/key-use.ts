@@ -13,7 +13,7 @@ export interface KeyUse extends AsyncDisposable {
 const minuteMs = 60_000
 const flushEveryMs = 2_000
 
-/** Writes what was noted every two seconds. What a database that is away does not take is told again with the next use. */
+/** Writes the noted uses every two seconds. If the database is unreachable, the next use is written instead. */
 export function openKeyUse(options: {
   readonly db: Db
   readonly log: { warn(fields: object, message: string): void }

@@ -8,13 +8,13 @@ import type { Log } from '../log/log.ts'
 export interface UsageMaintenance extends Disposable {
   /** Makes and drops partitions now, and looks after the rest from now on. */
   start(): Promise<void>
-  /** Records that are lost, of all gateways and since ever, as the database last said; null: it has not been asked yet. */
+  /** Lost records of all gateways since the beginning, as last read from the database; null before the first read. */
   readonly lostByAll: () => number | null
 }
 
 const maintainEveryMs = 3_600_000
 const lookAfterOthersEveryMs = 10_000
-/** A database that did not answer for so long heard nothing of the gateways either. */
+/** After an outage of this length the database has no recent reports of any gateway. */
 const longestBreakMs = 25_000
 
 /** Begins with `start`, once the database is prepared. */

@@ -4,7 +4,7 @@ import type { UsageRecord } from '../../routing/usage/record.ts'
 /** On the way of every request: cheap, never throws. */
 export type RecordObserver = (record: UsageRecord) => void
 
-/** The sink, with the observers told of each record before it. `timely` puts a record right whose clock was wrong. */
+/** A sink that first passes each record to the observers. `timely` corrects records whose clock was wrong. */
 export function observedSink(
   sink: UsageSink,
   observers: readonly RecordObserver[],

@@ -46,7 +46,10 @@ export function openUsage(options: {
   }
 }
 
-/** What is in memory alone is written first, if there is room by now; the rest goes with this process, and the next one counts it. */
+/**
+ * Records that exist only in memory are written first, if there is room by now; the rest is lost with this process, and the next
+ * process counts it.
+ */
 function sayWhatWaits(spool: Spool, log: Log): void {
   spool.flush()
   const unsafe = spool.secure()

@@ -7,10 +7,10 @@ import type { RecordObserver } from './observed-sink.ts'
 /** The channel on which a gateway names the requests that it has stored. */
 export const requestChannel = 'signalbox_requests'
 
-/** Requests of clients as they end, in any gateway. Costs nothing while nobody listens. */
+/** Requests of clients as they end, in any gateway. Costs nothing without listeners. */
 export interface RequestFeed {
   readonly onRequest: (listener: (record: UsageRecord) => void) => () => void
-  /** Tells those who listen of a request that ended here. */
+  /** Passes a request that ended in this process to the listeners. */
   readonly observe: RecordObserver
   /** Tells the other gateways of records that are in the database now. */
   readonly announce: (ids: readonly string[]) => Promise<void>

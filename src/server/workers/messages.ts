@@ -1,10 +1,10 @@
-/** A worker says that it serves at this address. */
+/** Sent by a worker that serves at this address. */
 export interface ReadyMessage {
   readonly kind: 'ready'
   readonly gatewayUrl: string
 }
 
-/** The primary says that a worker takes nothing new, and ends when what is in flight has ended. */
+/** Sent by the primary: the worker must accept nothing new, and end after its requests in flight. */
 export interface DrainMessage {
   readonly kind: 'drain'
 }

@@ -15,7 +15,7 @@ export function readSettings(environment: Variables, file: string | undefined): 
   return { ...environment, ...parseEnv(readFileSync(file, 'utf8')) }
 }
 
-/** What a worker needs to use the embedded PostgreSQL of its primary; nothing with a database elsewhere. */
+/** What a worker needs to use the embedded PostgreSQL of its primary; empty with an external database. */
 export async function embeddedDatabaseVariables(config: Config): Promise<Variables> {
   if (config.databaseUrl !== undefined) return {}
   const [key] = await openEncryptionKeys(config.dataDir, config.encryptionKeys)
@@ -26,7 +26,7 @@ export async function embeddedDatabaseVariables(config: Config): Promise<Variabl
   }
 }
 
-/** Names that are in `before` only are unset: a child inherits what is not said. */
+/** Names that are only in `before` are unset, because a child inherits every other variable. */
 export function workerEnvironment(before: Variables, settings: Variables, database: Variables): Variables {
   const unset = Object.fromEntries(Object.keys(before).map((name) => [name, undefined]))
   // Those of the driver mean another server than the embedded one.

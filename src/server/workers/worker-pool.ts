@@ -1,4 +1,4 @@
-/** Gateways in processes of their own that share one listening socket: they are started, watched and replaced from here. */
+/** Starts, watches and replaces worker processes: gateways that share one listening socket. */
 import cluster, { type Worker } from 'node:cluster'
 import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -8,7 +8,7 @@ import { type DrainMessage, isReady } from './messages.ts'
 
 export interface WorkerPoolOptions {
   readonly count: number
-  /** The environment of a new worker, read anew for each. Throws if it cannot be had. */
+  /** The environment of a new worker, read for each worker. Throws if it cannot be read. */
   readonly environment: () => Readonly<Record<string, string | undefined>>
   readonly log: Log
   /** Ends the wait for the first start. */
@@ -17,7 +17,7 @@ export interface WorkerPoolOptions {
 
 export interface WorkerPool extends AsyncDisposable {
   readonly gatewayUrl: string
-  /** Replaces the workers one by one: each goes when its successor is ready. If one does not start, the rest stays as it is. */
+  /** Replaces the workers one by one: each ends when its successor is ready. If a successor does not start, the remaining workers stay. */
   replaceAll(): Promise<void>
   /** All workers take nothing new, and end when what is in flight has ended. */
   drain(): Promise<void>
@@ -32,7 +32,7 @@ interface Slot {
 /** Resolves when all workers are ready. Throws if the first start of one fails. */
 export async function openWorkerPool(options: WorkerPoolOptions): Promise<WorkerPool> {
   const { count, log, signal } = options
-  // Each worker accepts for itself: no connection takes the way over this process, and none is in its hands when a worker dies.
+  // Each worker accepts connections itself: none passes through this process, and none depends on it when a worker dies.
   cluster.schedulingPolicy = cluster.SCHED_NONE
   // What else was said on the command line is in the environment.
   cluster.setupPrimary({ args: ['serve'] })
@@ -73,7 +73,7 @@ export async function openWorkerPool(options: WorkerPoolOptions): Promise<Worker
       }
     }
   }
-  /** A process that comes too late, or into a place that is taken, goes again. */
+  /** A process that starts too late, or for a place that is taken, is ended. */
   const put = (slot: Slot, worker: Worker) => {
     const before = slot.worker
     slot.worker = worker

@@ -1,9 +1,9 @@
 import cluster from 'node:cluster'
 import { isDrain, type ReadyMessage } from './messages.ts'
 
-/** The side of a worker: what its primary tells it, and what it tells its primary. */
+/** The worker's side of the messages between primary and worker. */
 export interface WorkerProcess extends Disposable {
-  /** Resolves when the worker shall end in order: its primary says so, or is gone, or the process got SIGTERM. */
+  /** Resolves when the worker must end gracefully: the primary asks for it or has ended, or the process got SIGTERM. */
   readonly stopRequested: Promise<void>
   readonly signal: AbortSignal
   /** From now on the worker that it replaces may go. */
