@@ -1,10 +1,21 @@
+import { spawnSync } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { hasPrograms, runExample, startExample } from '../support/examples.ts'
+import { examplesDir, hasPrograms, runExample, startExample } from '../support/examples.ts'
 import { type Product, startProduct } from '../support/product.ts'
 import { status } from '../support/replies.ts'
 import { openSteadyLoad } from '../support/steady-load.ts'
 import { until } from '../support/until.ts'
 import { openUpstream, type Upstream } from '../support/upstream.ts'
+
+test.runIf(hasPrograms('shellcheck'))('shellcheck finds nothing in the scripts', () => {
+  const folder = join(examplesDir, 'shell')
+  const scripts = readdirSync(folder).filter((name) => name.endsWith('.sh'))
+  expect(scripts.length).toBeGreaterThan(3)
+  const { stdout, status: code } = spawnSync('shellcheck', scripts, { cwd: folder, encoding: 'utf8' })
+  expect({ stdout, code }).toEqual({ stdout: '', code: 0 })
+})
 
 describe.runIf(hasPrograms('jq', 'curl'))('shell scripts for operators', () => {
   let product: Product
@@ -72,8 +83,9 @@ describe.runIf(hasPrograms('jq', 'curl'))('shell scripts for operators', () => {
 
     test('does not touch the route if the new version does not answer', async () => {
       await deploy('mute')
-      green.answerNext(status(404), status(500))
+      green.setScript(({ method }) => (method === 'GET' ? undefined : status(404)))
       const run = await runExample(product, 'shell/blue-green.sh', upgrade('mute', 'mute-2'))
+      green.setScript(undefined)
       expect(run.code).toBe(1)
       expect(run.stderr).toContain('mute-2-probe did not answer')
       expect(await read('mute')).toEqual({ targets: ['mute 100'], reasons: [null] })

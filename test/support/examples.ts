@@ -1,7 +1,7 @@
 /** The scripts of `examples/`, run as a user runs them: a process with the addresses and the key in its environment. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import type { Product } from './product.ts'
 import { until } from './until.ts'
 
@@ -35,10 +35,10 @@ export interface ExampleRun extends AsyncDisposable {
   readonly says: (pattern: RegExp) => Promise<void>
 }
 
-/** Starts `examples/<file>`. Disposing ends it if it still runs. */
+/** Starts `examples/<file>`, or a copy of one by its absolute path. Disposing ends it if it still runs. */
 export function startExample(product: Product, file: string, options: ExampleOptions = {}): ExampleRun {
   const [command, ...before] = commandOf(file)
-  const child = spawn(command, [...before, join(examplesDir, file), ...(options.args ?? [])], {
+  const child = spawn(command, [...before, resolve(examplesDir, file), ...(options.args ?? [])], {
     env: {
       ...process.env,
       SIGNALBOX_URL: product.apiUrl,
