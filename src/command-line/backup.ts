@@ -67,7 +67,9 @@ function explain(file: string) {
     if (error.code === 'EEXIST')
       throw new CommandError(`There is a file ${file} already. Name another, or use --overwrite.`, exitCodes.occupied)
     if (error.code === 'ENOSPC')
-      throw new CommandError(`There is no room for ${file} on its disk.${file === 'stdout' ? '' : ' Nothing of it was left.'}`)
+      throw new CommandError(
+        `There is no room for ${file} on its disk.${file === 'stdout' ? '' : ' Nothing of it was left.'}`,
+      )
     if (error.code === 'EPIPE')
       throw new CommandError('The program that reads the backup has ended: it does not have all of it.')
     if (['ENOENT', 'EACCES', 'EROFS', 'ENOTDIR', 'EISDIR'].includes(error.code ?? ''))
