@@ -13,6 +13,7 @@ import { graphqlSection } from './sections/graphql.ts'
 import { latencySection } from './sections/latency.ts'
 import { limitsSection } from './sections/limits.ts'
 import { memorySection } from './sections/memory.ts'
+import { mutationsSection } from './sections/mutations.ts'
 import { requestSections } from './sections/requests.ts'
 import { scaleSection } from './sections/scale.ts'
 import type { Bench, Section } from './sections/section.ts'
@@ -37,6 +38,7 @@ const sections: readonly Section[] = [
   limitsSection,
   goneSection,
   graphqlSection,
+  mutationsSection,
   compileSection,
   usageSection,
   databaseSection,

@@ -2,7 +2,9 @@ import { DatabaseError } from 'pg'
 import { type CompileResult, compileDelta, compileSnapshot } from '../../routing/config/compile.ts'
 import type { ConfigurationFault } from '../../routing/config/route-rules.ts'
 import type { Snapshot } from '../../routing/config/snapshot.ts'
-import { type AuditDraft, insertAuditEntries } from '../../storage/audit/write.ts'
+import type { AuditDraft } from '../../storage/audit/write.ts'
+import { ChangeQueueError } from '../kit/change-queue.ts'
+import { insertHistory } from '../../storage/change/history.ts'
 import { loadConfiguration, loadDelta, loadObjects } from '../../storage/config/load.ts'
 import {
   advanceConfigVersion,
@@ -10,7 +12,7 @@ import {
   lockConfigVersion,
   type NextVersion,
 } from '../../storage/change/version.ts'
-import { insertRouteRevisions, type RouteRevisionDraft } from '../../storage/route/revision.ts'
+import type { RouteRevisionDraft } from '../../storage/route/revision.ts'
 import type { AuditChange } from '../../storage/audit/tables.ts'
 import type { Tx } from '../../storage/database/db.ts'
 import type { Actor, Answer, ControlContext, Propagation } from '../kit/context.ts'
@@ -64,7 +66,7 @@ export interface ChangeOptions {
  * Makes one change in one transaction: write, compile, and only then commit, so that a configuration that does not compile cannot be
  * committed. A change that touches nothing creates no version. A `RefusalError` is returned as data and rolls everything back.
  *
- * Any other error is a fault of this platform or its database.
+ * Any other error is a fault of this platform or its database, or `ChangeQueueError`.
  */
 export async function commitChange<T>(
   control: ControlContext,
@@ -72,7 +74,9 @@ export async function commitChange<T>(
   work: (change: Change) => Promise<T>,
 ): Promise<Answer<T>> {
   try {
-    const { value, version, token, compiled } = await retryDeadlocks(() => runChange(control, options, work))
+    const { value, version, token, compiled } = await inTurn(control, () =>
+      retryDeadlocks(() => runChange(control, options, work)),
+    )
     if (compiled) control.snapshots.publish(compiled.snapshot, compiled.base)
     const spread = options.input?.waitFor === 'COMMITTED' ? null : await control.propagation.wait(version, token)
     return { ok: true, value, version, spread }
@@ -158,8 +162,7 @@ async function writeHistory(
   { version, at }: { readonly version: number; readonly at: Date },
 ): Promise<void> {
   const origin = { actorId: actor.id, actorLabel: actor.label, reason, configVersion: version, at }
-  await insertAuditEntries(tx, { ...origin, action }, entries)
-  await insertRouteRevisions(tx, origin, revisions)
+  await insertHistory(tx, { ...origin, action }, { entries, revisions })
 }
 
 /** Takes the version lock and holds it until the commit, so that changes commit one after the other. */
@@ -187,6 +190,14 @@ async function compileAfter(
 
 function refusalOf({ code, path, message }: ConfigurationFault): Refusal {
   return { kind: 'input', code, path: ['input', ...path], message }
+}
+
+function inTurn<T>({ queue, hasCallerLeft }: ControlContext, work: () => Promise<T>): Promise<T> {
+  if (!queue) return work()
+  return queue.run(() => {
+    if (hasCallerLeft?.()) throw new ChangeQueueError('The caller has left meanwhile.')
+    return work()
+  })
 }
 
 const maxTries = 5

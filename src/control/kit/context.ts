@@ -3,6 +3,7 @@ import type { ApiKeyScope, UserRole } from '../../routing/config/vocabulary.ts'
 import type { Db, Tx } from '../../storage/database/db.ts'
 import type { GatewayRow } from '../../storage/gateway/write.ts'
 import type { SecretBox } from '../../storage/secret/box.ts'
+import type { ChangeQueue } from './change-queue.ts'
 import type { Refusal } from './refusal.ts'
 import type { UpstreamHttp } from './upstream-http.ts'
 
@@ -14,6 +15,10 @@ export interface ControlContext {
   readonly upstreams: UrlPolicy
   readonly upstreamHttp: UpstreamHttp
   readonly propagation: Propagator
+  /** Omitted: nothing waits for what is under way. */
+  readonly queue?: ChangeQueue
+  /** What waits in the queue for a caller that has left is not begun. */
+  readonly hasCallerLeft?: () => boolean
   /** Runs as the last step of a change's transaction, e.g. to read the new state. `touched` are the ids of the changed objects. */
   readonly beforeCommit?: (tx: Tx, touched: readonly string[]) => Promise<void>
 }

@@ -28,6 +28,8 @@ export interface GraphQLContext {
   readonly onShutdown: (end: () => void) => () => void
   /** The id of the request, in the response as `x-request-id` and in the log. */
   readonly requestId: string
+  /** Aborted when the client has left. */
+  readonly signal: AbortSignal
   /**
    * Caches of what was read for this request. They are replaced after each change and for each event of a subscription; otherwise they
    * would show the earlier state.

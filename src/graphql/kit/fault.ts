@@ -65,6 +65,10 @@ export const graphqlFaults = {
       'The operations of the key cost more per minute than `SIGNALBOX_API_COST_PER_MINUTE` allows (HTTP 429), e.g. because a script runs in a loop.',
     remedy: 'Wait as long as `retry-after` and `extensions.retryAfterMs` say; subscribe instead of polling.',
   },
+  OVERLOADED: {
+    meaning: 'So many changes were under way that this one had to wait for five minutes. Nothing was changed.',
+    remedy: 'Try again later, with fewer changes at a time; `routeTrafficBulkSet` switches 100 routes in one.',
+  },
   NOT_FOUND: {
     meaning: 'An object that the field needs does not exist or was deleted; or the path is unknown (HTTP 404).',
     remedy: 'Read the objects again.',

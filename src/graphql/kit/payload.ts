@@ -1,6 +1,8 @@
+import { ChangeQueueError } from '../../control/kit/change-queue.ts'
 import type { Actor, Answer, ControlContext } from '../../control/kit/context.ts'
 import { builder } from '../schema/builder.ts'
 import type { GraphQLContext } from './context.ts'
+import { fault } from './fault.ts'
 import { Gateway } from '../gateway/type.ts'
 import { type PrimeLoaders, readPayloadState } from './payload-state.ts'
 import { QueryRef } from '../schema/query.ts'
@@ -51,12 +53,16 @@ export async function runCommand<Input, Value>(
   let prime: PrimeLoaders | undefined
   const control: ControlContext = {
     ...context.control,
+    hasCallerLeft: () => context.signal.aborted,
     beforeCommit: async (tx, touched) => {
       prime = await readPayloadState(tx, touched)
     },
   }
   try {
     return await command(control, context.actor, input)
+  } catch (error) {
+    if (!(error instanceof ChangeQueueError)) throw error
+    throw fault('OVERLOADED', `Too many changes at a time: nothing was changed. ${error.message}`)
   } finally {
     readAnew(context)
     prime?.(context.loaders)

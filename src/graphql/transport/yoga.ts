@@ -34,7 +34,7 @@ export type Yoga = ReturnType<typeof createGraphQLEngine>
  * have in common.
  */
 export function createGraphQLEngine(
-  shared: Omit<GraphQLContext, 'actor' | 'requestId' | 'view' | 'db' | 'usageShippedUntilMs' | 'loaders'>,
+  shared: Omit<GraphQLContext, 'actor' | 'requestId' | 'signal' | 'view' | 'db' | 'usageShippedUntilMs' | 'loaders'>,
   log: GraphQLLog,
   limits: RequestLimits,
   trusted: TrustedDocuments | undefined,
@@ -55,7 +55,8 @@ export function createGraphQLEngine(
       const view = shared.reads.openReadView()
       signal.addEventListener('abort', () => view.abort(), { once: true })
       const usageShippedUntilMs = shared.live.usageCompleteUntilMs?.() ?? Infinity
-      return { ...shared, actor, requestId, view, db: view.db, usageShippedUntilMs, loaders: createLoaders(view.db) }
+      const read = { view, db: view.db, usageShippedUntilMs, loaders: createLoaders(view.db) }
+      return { ...shared, actor, requestId, signal, ...read }
     },
     // Trusted documents come first: they replace the id by the text.
     plugins: [

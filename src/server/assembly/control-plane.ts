@@ -1,3 +1,4 @@
+import { createChangeQueue } from '../../control/kit/change-queue.ts'
 import type { ControlContext } from '../../control/kit/context.ts'
 import { ensureFirstAdministrator, type FirstAdministrator } from '../../control/user/first-administrator.ts'
 import type { LivePorts } from '../../graphql/kit/ports.ts'
@@ -100,6 +101,7 @@ function createControl(kept: Foundation, policy: UpstreamPolicy, opened: AsyncDi
     upstreams: policy,
     upstreamHttp: opened.use(openUpstreamHttp(policy)),
     propagation: kept.registry.propagation,
+    queue: createChangeQueue({ atOnce: 5, maxWaiting: 5_000, patienceMs: 300_000 }),
   }
 }
 

@@ -3,16 +3,16 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import DataLoader from 'dataloader'
 import type { Propagator, VersionSpread } from '../../control/kit/context.ts'
 import type { DatabaseContact } from '../../routing/problems/problem-facts.ts'
-import { areVersionsKept } from '../../storage/change/read.ts'
 import type { VersionId } from '../../storage/config/history.ts'
 import type { Db } from '../../storage/database/db.ts'
 import {
   deleteGateway,
   type GatewayReport,
   type GatewayRow,
+  type AnsweredVersion,
   isGateway,
-  listGateways,
   listProcesses,
+  lookAtVersions,
   serves,
   updateApplied,
   upsertGateway,
@@ -130,37 +130,37 @@ export function openGatewayRegistry(options: {
   const unsubscribe = store.subscribe(() => {
     appliedAt = new Date()
     wakeWaiters()
-    if (timer) telling = telling.then(tellApplied).catch(reportFailure)
+    // Alone, nobody waits for it, and the next heartbeat says it.
+    if (timer && hasPeers) telling = telling.then(tellApplied).catch(reportFailure)
   })
 
-  let looking: Promise<readonly GatewayRow[]> | undefined
-  /** Reads all gateways from the database; concurrent callers share one statement. */
-  const lookOnce = () => (looking ??= listGateways(db).finally(() => (looking = undefined)))
-  const spreadOf = async (version: number): Promise<VersionSpread & { readonly isSettled: boolean }> => {
+  /** What the database says of all gateways, one look after the other; those who ask meanwhile share the next. */
+  const looks = new DataLoader((versions: readonly AnsweredVersion[]) => look(versions), {
+    cache: false,
+    batchScheduleFn: (begin) => void looking.finally(begin),
+  })
+  let looking: Promise<unknown> = Promise.resolve()
+  const look = (versions: readonly AnsweredVersion[]) => {
+    const result = lookAtVersions(db, versions)
+    looking = result.catch(() => undefined)
+    return result
+  }
+  /** Serving the number is not enough: a failover may have lost the version, and another one have its number. */
+  const spreadOf = async (answered: AnsweredVersion): Promise<VersionSpread & { readonly isSettled: boolean }> => {
+    const { version } = answered
     const isServedHere = store.current().version >= version
     try {
-      lastSeen = await lookOnce()
+      const { gateways, isKept } = await looks.load(answered)
+      lastSeen = gateways
+      const pending = gateways.filter((gateway) => (gateway.id === id ? !isServedHere : !serves(gateway, version)))
+      // Who is lost may be gone for ever: that is told, and not waited for.
+      const isSettled = !isKept || (isServedHere && pending.every(({ state }) => state === 'LOST'))
+      return { applied: isKept && isServedHere && pending.length === 0, pendingGateways: pending, isSettled }
     } catch {
       // The database is unreachable, so it is unknown which gateways serve the version.
       const pending = lastSeen.filter((gateway) => gateway.id !== id && !serves(gateway, version))
       return { applied: false, pendingGateways: pending, isSettled: false }
     }
-    const pending = lastSeen.filter((gateway) => (gateway.id === id ? !isServedHere : !serves(gateway, version)))
-    // A lost gateway may never return: it is listed as pending, but not waited for.
-    const isSettled = isServedHere && pending.every(({ state }) => state === 'LOST')
-    return { applied: isServedHere && pending.length === 0, pendingGateways: pending, isSettled }
-  }
-
-  /** Calls in the same turn of the event loop share one statement. */
-  const keptVersions = new DataLoader((versions: readonly VersionId[]) => areVersionsKept(db, versions), {
-    cache: false,
-  })
-  /** The number alone is not enough: a failover may have lost the version, and another version can have its number. */
-  const spreadOfKept = async (version: number, token: string | null) => {
-    const spread = await spreadOf(version)
-    if (!spread.isSettled || token === null) return spread
-    const isKept = await keptVersions.load({ version, token }).catch(() => undefined)
-    return isKept ? spread : { ...spread, applied: false, isSettled: isKept === false }
   }
 
   const nextNotice = (limitMs: number) => {
@@ -186,11 +186,11 @@ export function openGatewayRegistry(options: {
     },
     noticeApplied: wakeWaiters,
     propagation: {
-      look: spreadOf,
+      look: (version) => spreadOf({ version, token: null }),
       async wait(version, token) {
         const deadline = performance.now() + waitLimitMs
         for (;;) {
-          const { isSettled, ...spread } = await spreadOfKept(version, token)
+          const { isSettled, ...spread } = await spreadOf({ version, token })
           const leftMs = deadline - performance.now()
           if (isSettled || leftMs <= 0) return spread
           await nextNotice(leftMs)

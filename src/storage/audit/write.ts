@@ -1,6 +1,7 @@
+import type { Insertable } from 'kysely'
 import type { AuditChange } from './tables.ts'
 import { createId } from '../database/create-id.ts'
-import type { Tx } from '../database/db.ts'
+import type { Tables } from '../database/tables.ts'
 
 /** Who changed something, when and why. */
 export interface HistoryOrigin {
@@ -20,30 +21,20 @@ export interface AuditDraft {
   readonly changes: readonly AuditChange[]
 }
 
-/**
- * Adds entries to the audit log. Entries are never changed or removed. Call it under the version lock: the column `position` counts
- * inserts, and readers of the log rely on it as the order of the commits.
- */
-export async function insertAuditEntries(
-  tx: Tx,
+/** An entry of the audit log as it is stored. */
+export function auditRow(
   origin: HistoryOrigin & { readonly action: string },
-  drafts: readonly AuditDraft[],
-): Promise<void> {
-  if (drafts.length === 0) return
-  await tx
-    .insertInto('audit_entry')
-    .values(
-      drafts.map(({ subjectId, changes }) => ({
-        id: createId('AuditEntry'),
-        at: origin.at,
-        actor_id: origin.actorId,
-        actor_label: origin.actorLabel,
-        action: origin.action,
-        subject_id: subjectId,
-        reason: origin.reason,
-        config_version: origin.configVersion,
-        changes: JSON.stringify(changes),
-      })),
-    )
-    .execute()
+  { subjectId, changes }: AuditDraft,
+): Insertable<Tables['audit_entry']> {
+  return {
+    id: createId('AuditEntry'),
+    at: origin.at,
+    actor_id: origin.actorId,
+    actor_label: origin.actorLabel,
+    action: origin.action,
+    subject_id: subjectId,
+    reason: origin.reason,
+    config_version: origin.configVersion,
+    changes: JSON.stringify(changes),
+  }
 }

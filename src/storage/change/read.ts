@@ -31,16 +31,6 @@ export async function findVersion(db: Db, version: number): Promise<VersionId | 
   return db.selectFrom('config_change').select(['version', 'token']).where('version', '=', version).executeTakeFirst()
 }
 
-/** For each version whether the database has it, and not another version with the same number. */
-export async function areVersionsKept(db: Db, versions: readonly VersionId[]): Promise<boolean[]> {
-  const numbers = versions.map(({ version }) => version)
-  const { rows } = await sql<VersionId>`
-    select version, token from config_change where version = any(${numbers}::bigint[])
-    union select version, token from config_version`.execute(db)
-  const kept = new Set(rows.map(({ version, token }) => `${version} ${token}`))
-  return versions.map(({ version, token }) => version === 0 || kept.has(`${version} ${token}`))
-}
-
 /**
  * The changes after `base`, in order and without a gap, at most `limit` of them. Undefined: the database has another history than `base`,
  * because it was restored or a failover has lost commits, or it does not keep these changes any more.

@@ -86,6 +86,37 @@ export async function listGateways(db: Db): Promise<GatewayRow[]> {
   return (await listProcesses(db)).filter(isGateway)
 }
 
+/** A version that somebody waits for. */
+export interface AnsweredVersion {
+  readonly version: number
+  /** Null: not known, because an earlier call made the version. */
+  readonly token: string | null
+}
+
+export interface VersionFacts {
+  readonly gateways: readonly GatewayRow[]
+  /** Whether the database has this version, and not another one with its number; true of one without a token. */
+  readonly isKept: boolean
+}
+
+/** Of each version which gateways may be serving, as for `listGateways`, and whether it is still there; in one statement. */
+export async function lookAtVersions(db: Db, versions: readonly AnsweredVersion[]): Promise<VersionFacts[]> {
+  const tokens = versions.flatMap(({ token }) => token ?? [])
+  const { rows } = await sql<(GatewayRow | { readonly id: null }) & { readonly keptTokens: readonly string[] }>`
+    select listed.*, array(
+      select token from config_change where token = any(${tokens}::text[]) and version = any(${versions.map(({ version }) => version)}::bigint[])
+      union select token from config_version
+    ) as "keptTokens"
+    from (select 1) as one left join (${processesQuery(db)}) as listed on true
+    order by started_at, id`.execute(db)
+  const kept = new Set(rows[0]!.keptTokens)
+  const gateways = rows.filter((row) => row.id !== null)
+  return versions.map(({ token }) => ({
+    gateways: gateways.filter(isGateway),
+    isKept: token === null || kept.has(token),
+  }))
+}
+
 /** Whether the process serves requests; one of the role `control` has no gateway. */
 export function isGateway({ role }: Pick<GatewayRow, 'role'>): boolean {
   return role !== 'control'
@@ -93,6 +124,10 @@ export function isGateway({ role }: Pick<GatewayRow, 'role'>): boolean {
 
 /** All processes of the installation, also those without a gateway; the rest as for `listGateways`. */
 export function listProcesses(db: Db): Promise<GatewayRow[]> {
+  return processesQuery(db).orderBy('started_at').orderBy('id').execute()
+}
+
+function processesQuery(db: Db) {
   return db
     .selectFrom('gateway')
     .selectAll()
@@ -103,9 +138,6 @@ export function listProcesses(db: Db): Promise<GatewayRow[]> {
         (select token from config_version where version = applied_version), '')`.as('follows'),
     ])
     .where('seen_at', '>', sql<Date>`clock_timestamp() - interval ${rememberedFor}`)
-    .orderBy('started_at')
-    .orderBy('id')
-    .execute()
 }
 
 /** The state of one gateway, which is locked; undefined if it is not known, or forgotten by its age. */

@@ -1,7 +1,9 @@
+import type { Insertable } from 'kysely'
 import type { HistoryOrigin } from '../audit/write.ts'
+import type { Tables } from '../database/tables.ts'
 import type { RouteChangeKind, RouteRevisionState } from './tables.ts'
 import { createId } from '../database/create-id.ts'
-import type { Db, Tx } from '../database/db.ts'
+import type { Db } from '../database/db.ts'
 
 /** A state of a route as a change made it. */
 export interface RouteRevisionDraft {
@@ -11,30 +13,23 @@ export interface RouteRevisionDraft {
   readonly state: RouteRevisionState
 }
 
-/** Adds committed states to the history of their routes. */
-export async function insertRouteRevisions(
-  tx: Tx,
+/** A committed state of a route as it is stored. */
+export function revisionRow(
   origin: HistoryOrigin,
-  drafts: readonly RouteRevisionDraft[],
-): Promise<void> {
-  if (drafts.length === 0) return
-  await tx
-    .insertInto('route_revision')
-    .values(
-      drafts.map((draft) => ({
-        id: createId('RouteRevision'),
-        route_id: draft.routeId,
-        number: draft.number,
-        kind: draft.kind,
-        actor_id: origin.actorId,
-        actor_label: origin.actorLabel,
-        reason: origin.reason,
-        config_version: origin.configVersion,
-        created_at: origin.at,
-        state: JSON.stringify(draft.state),
-      })),
-    )
-    .execute()
+  { routeId, number, kind, state }: RouteRevisionDraft,
+): Insertable<Tables['route_revision']> {
+  return {
+    id: createId('RouteRevision'),
+    route_id: routeId,
+    number,
+    kind,
+    actor_id: origin.actorId,
+    actor_label: origin.actorLabel,
+    reason: origin.reason,
+    config_version: origin.configVersion,
+    created_at: origin.at,
+    state: JSON.stringify(state),
+  }
 }
 
 /** A committed state of a route, by its number. */
