@@ -67,7 +67,7 @@ const defaultLimits = {
   untakenMs: 300_000,
 }
 const followEveryMs = 1_000
-/** Clients that were told nothing yet may be about to send on a connection that is idle. */
+/** A client of an idle connection may be about to send its next request, because it does not know of the end yet. */
 const idleGraceMs = 500
 
 export function openGateway(ports: GatewayPorts, options: GatewayOptions): Gateway {
@@ -154,7 +154,7 @@ class HttpGateway implements Gateway {
     new RequestLife(this.#context, exchange).begin()
   }
 
-  /** As strict as everything else: what another program reads differently must not pass because nobody looks. */
+  /** Checks these headers strictly too: a value that another program reads differently must not pass unchecked. */
   #handleProbe(exchange: Exchange, target: string): void {
     const malformed = messageFault(exchange.head)
     if (malformed) return this.#refuse(exchange, malformed)
@@ -174,7 +174,7 @@ class HttpGateway implements Gateway {
     )
   }
 
-  /** Whoever asked for something is told, and finds it in the log; it is a request, if a malformed one. */
+  /** A malformed request gets an answer and an entry in the log, like any other request. */
   #refuse(exchange: Exchange, fault: Fault): void {
     if (exchange.head.target === '') answerNoRequest(exchange, fault)
     else new RequestLife(this.#context, exchange).refuse(fault)
@@ -224,7 +224,7 @@ class HttpGateway implements Gateway {
 
   async #close(): Promise<void> {
     clearInterval(this.#followTimer)
-    // What was said last is given a moment to go out.
+    // The last bytes get a moment to be sent.
     for (let i = 0; i < 50 && this.inFlight > 0; i++) await sleep(20)
     this.#listener[Symbol.dispose]()
     this.#context.silence[Symbol.dispose]()

@@ -21,7 +21,7 @@ export interface GatewayPorts {
   readonly judgeSnapshot?: () => Promise<void> | 'STALE' | null
   /** Live gateways that share each `maxInFlight`, this one included; at least 1. */
   readonly gatewayCount: () => number
-  /** Requests in flight at an endpoint or provider model in the other gateways, as they last told; without it: none. */
+  /** Requests in flight at an endpoint or provider model in the other gateways, as last reported; without this function none. */
   readonly inFlightElsewhere?: (id: string) => number
   /** A turn at the buckets of rate limits: one statement. Rejects if the database is away. Without it there are no limits. */
   readonly leaseLimits?: (asks: readonly LeaseRequest[]) => Promise<readonly LeaseAnswer[]>
@@ -29,7 +29,7 @@ export interface GatewayPorts {
   readonly leaseBudgets?: (asks: readonly BudgetLeaseRequest[]) => Promise<readonly BudgetAnswer[]>
   /** What `GET /metrics` answers; without it there is no such page. */
   readonly metrics?: MetricsReader
-  /** Follows requests for whoever collects traces; without it nobody does. */
+  /** Traces requests; without it there are no traces. */
   readonly tracer?: RequestTracer | undefined
   readonly log: GatewayLog
 }
@@ -72,7 +72,7 @@ export interface OpenRequest extends IndexedMember {
   readonly start: () => RequestStart
 }
 
-/** What is known of a request at its start. */
+/** The facts about a request at its start. */
 export interface RequestStart {
   readonly id: string
   readonly startedAtMs: number

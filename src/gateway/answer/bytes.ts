@@ -91,7 +91,7 @@ export class AnswerBytes {
   }
 }
 
-/** Where in what is kept the byte is that has this place in the answer, behind the head. */
+/** The index in the kept bytes of the byte at this position of the answer's body. */
 function indexInKept(place: number): number {
   return headBytes + ((place - headBytes) % tailBytes)
 }

@@ -14,7 +14,7 @@ export interface LineWatcher {
   onEventEnd(): void
 }
 
-/** Tells in a stream what is data and what is not, however it is cut. */
+/** Separates data from other lines of a stream, wherever the chunks are cut. */
 export class EventLines {
   readonly #watcher: LineWatcher
   /** The name of the field, as far as it has come; null: it is known what the line is. */

@@ -15,7 +15,7 @@ export interface Rewrite {
   end(): Buffer[]
 }
 
-/** Puts another text in the place of an answer's model, in the raw bytes, however they are cut. Nothing else changes. */
+/** Replaces the model's name in the raw bytes of an answer, wherever the chunks are cut. Nothing else changes. */
 export class ModelRewrite implements Rewrite, JsonScanWatcher {
   readonly #scan = new JsonScan(places, this)
   /** As JSON. */

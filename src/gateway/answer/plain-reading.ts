@@ -125,5 +125,5 @@ function serviceTierBehind(rest: string): string | null {
   return rest.includes('"service_tier"') ? toServiceTier(/"service_tier":"([^"]*)"/.exec(rest)?.[1]) : null
 }
 
-/** Members without braces, up to the end of the text: one brace closes, so that they are those of the outermost object. */
+/** Members without nested braces up to the closing brace at the end of the text, so that they belong to the outermost object. */
 const plainRest = /^(?:,"\w+":(?:"[^"\\]{0,200}"|[\w.+-]{1,40}|\{\}|\[\])){0,8}\s*\}\s*$/

@@ -2,12 +2,12 @@ import type { ReportedRemainder } from '../../routing/usage/reported-units.ts'
 import type { TokenUsage } from '../../routing/usage/record.ts'
 import type { AnswerBytes } from './bytes.ts'
 
-/** What is known of an answer after its bytes have passed. */
+/** The facts about an answer after its bytes have passed. */
 export interface AnswerReading {
   readonly bytes: AnswerBytes
-  /** What upstream said of its tokens; null: nothing that makes sense. */
+  /** The tokens that the upstream reported; null if it reported none or nonsense. */
   reportedTokens(): TokenUsage | null
-  /** What upstream said besides. */
+  /** Other figures that the upstream reported. */
   reportedRest(): ReportedRemainder
   /** Whether the tokens are those of the whole answer. */
   readonly isReportFinal: boolean

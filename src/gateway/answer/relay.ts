@@ -13,7 +13,7 @@ import type { UpstreamCall } from '../upstream/call.ts'
 export type RelayEnd = StreamEnd | BrokenEnd
 export type BrokenEnd = 'broken' | 'silent' | 'expired' | 'cut'
 
-/** What the client of a stream is told that does not come to its end. */
+/** The error event for the client of a stream that breaks off. */
 export const errorOfEnd: Readonly<Record<BrokenEnd, GatewayErrorCode>> = {
   broken: 'upstream_truncated',
   silent: 'upstream_timeout',

@@ -16,9 +16,9 @@ import { MarkSearch } from '../protocol/mark-search.ts'
 import type { EndingEvent, StreamFollower, StreamProtocol } from '../protocol/stream-protocol.ts'
 import { findEventEnd, readEvent, type ServerSentEvent, wholeEventsLength } from '../protocol/sse.ts'
 
-/** What is to be done with some events. */
+/** The result of reading events. */
 export interface ReadEvents {
-  /** Those that go on as they are, in order. */
+  /** Events that are passed unchanged, in order. */
   readonly before: readonly Buffer[]
   /** Null: none of them ends the stream, and `after` is empty. */
   readonly end: EndingEvent | null
@@ -116,7 +116,7 @@ export class StreamReading implements AnswerReading {
   }
 }
 
-/** Some events, while they are read. */
+/** Events while they are read. */
 class FoundEvents implements ReadEvents {
   readonly events: Buffer
   readonly before: Buffer[] = []
@@ -127,7 +127,7 @@ class FoundEvents implements ReadEvents {
   readTo = 0
   /** Behind the last one that reports usage. */
   usageEnd = 0
-  /** Up to here they are in `before` or `after`. */
+  /** Up to this index the events are in `before` or `after`. */
   #handedOn = 0
 
   constructor(events: Buffer) {

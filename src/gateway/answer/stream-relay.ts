@@ -131,7 +131,7 @@ export class StreamRelay implements AnswerReader, Relay {
     if (!wasClean) this.#endWithout(end)
   }
 
-  /** Nothing more comes of a stream that may have ended: with an event that lacks its empty line, or without its last event. */
+  /** Called at the end of a stream, whose last event may lack its empty line or be missing. */
   #endWithout(end: BrokenEnd): void {
     if (this.#isEnding) return this.#endBehindEnd()
     this.#endRest()

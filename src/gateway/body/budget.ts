@@ -1,4 +1,4 @@
-/** What all bodies of requests may hold at once. Each bound holds while bodies grow: nobody's `content-length` is believed. */
+/** The memory that all request bodies may hold at once. The bounds are checked while bodies grow, because `content-length` may be wrong. */
 export interface BodyLimits {
   /** In memory, in bytes. */
   readonly maxHeldBytes: number
@@ -8,7 +8,7 @@ export interface BodyLimits {
   readonly maxReceiving: number
 }
 
-/** Callers without a key have one part in so many of each bound, so that strangers never starve those who have one. */
+/** Callers without a key together get one part in this many of each bound, so that they never starve callers with a key. */
 const anonymousPart = 32
 
 /** Those of one kind of caller. */

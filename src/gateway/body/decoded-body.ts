@@ -16,12 +16,12 @@ export type ContentCoding = 'gzip' | 'zstd'
 export interface DecodedBodyOptions {
   readonly exchange: Exchange
   readonly coding: ContentCoding
-  /** Of what comes out as of what comes in. */
+  /** The limit applies to the decompressed bytes as well as to the received ones. */
   readonly maxBytes: number
   readonly silence: SilenceWatch
 }
 
-/** What comes out at once is no more than this: what is too much is noticed before more is made. */
+/** The size of decompressed chunks: a body above the limit is noticed before more is decompressed. */
 const pieceBytes = 64 * 1024
 
 /** The window of zstd, as RFC 9659 limits it for content codings: 8 MiB. It is what a decoder holds in memory. */
@@ -30,7 +30,7 @@ const maxWindowLog = 23
 /** Memory that taking a coding off needs. */
 export const decoderBytes: Readonly<Record<ContentCoding, number>> = { gzip: 64 * 1024, zstd: 2 ** maxWindowLog }
 
-/** Reads a body that came compressed. Its limit counts what comes out, and nothing more is made than the reader takes. */
+/** Decompresses a body. The limit counts decompressed bytes, and no more is decompressed than the reader accepts. */
 export class DecodedBody implements IncomingBody, BoundedBodyReader {
   readonly #wire: RequestBody
   readonly #reader: BoundedBodyReader

@@ -18,12 +18,12 @@ export interface BoundedBodyReader {
   fail(error: unknown): void
 }
 
-/** A body on its way in, as whoever takes it sees it. */
+/** A body that is being received, as its reader sees it. */
 export interface IncomingBody {
   readonly beganAtMs: number
   /** Begins to read: the reader is called from within this if the body has come. */
   begin(): void
-  /** Reads no more; the reader is told why. */
+  /** Stops reading and reports the reason to the reader. */
   giveUp(end: BodyEnd): void
   /** Nothing is called any more. */
   leave(): void

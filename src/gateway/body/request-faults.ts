@@ -1,4 +1,4 @@
-/** What is wrong with a request whose head could be read. */
+/** The fault of a request whose head could be read. */
 import type { GatewayErrorCode } from '../../routing/errors/gateway-errors.ts'
 import type { Operation } from '../../routing/vendors/operation.ts'
 import type { ContentCoding } from './decoded-body.ts'
@@ -12,7 +12,7 @@ export interface Fault {
   readonly headers?: readonly string[]
 }
 
-/** What is wrong with the message itself, whatever it asks for; null if nothing is. */
+/** The fault of the HTTP message itself; null if there is none. */
 export function messageFault(head: RequestHead): Fault | null {
   if (head.hosts !== 1) return malformed('there must be one Host header')
   if (!/^\/[\x21-\x7e]*$/.test(head.target)) return malformed('the request target must be a path')
@@ -34,7 +34,7 @@ export function takesMethod({ method }: Operation, used: string): boolean {
   return used === method || (method === 'GET' && used === 'HEAD')
 }
 
-/** What is wrong with the body, as far as the head tells; null if nothing is. */
+/** The fault of the body that is visible in the head; null if there is none. */
 export function bodyFault(head: RequestHead, operation: Operation, maxRequestBytes: number): Fault | null {
   if (head.contentEncoding !== '' && codingOf(head) === null) return undecodable
   if (bodyKindOf(head, operation) === null) return { code: 'unsupported_media_type' }
@@ -44,7 +44,7 @@ export function bodyFault(head: RequestHead, operation: Operation, maxRequestByt
 /** RFC 9110 § 12.5.3: the answer names the codings that would be taken. */
 const undecodable: Fault = { code: 'unsupported_media_type', headers: ['accept-encoding', 'gzip, zstd'] }
 
-/** The coding that is to be taken off the body; null: there is none, or it is unknown here. */
+/** The content coding to decode; null if there is none or it is unknown. */
 export function codingOf({ contentEncoding }: RequestHead): ContentCoding | null {
   switch (contentEncoding) {
     case 'gzip':

@@ -21,7 +21,7 @@ export interface IncludeUsage extends Span {
 export interface StreamOptionsMember extends Span {
   readonly kind: 'object' | 'null'
   readonly isEmpty: boolean
-  /** The value of its own `include_usage`; null: there is none. `'unusable'`: it is neither a boolean nor null. */
+  /** The client's value of `include_usage`; null if there is none, `'unusable'` if it is neither a boolean nor null. */
   readonly includeUsage: IncludeUsage | 'unusable' | null
 }
 
@@ -35,7 +35,7 @@ export interface ScannedRequest {
   readonly stream: boolean
   /** Just behind the opening brace of the object. */
   readonly membersStart: number
-  /** Undefined: there is none. `'unusable'`: it is repeated, or neither an object nor null. */
+  /** Undefined if there is none; `'unusable'` if it is repeated, or neither an object nor null. */
   readonly streamOptions: StreamOptionsMember | 'unusable' | undefined
 }
 
@@ -205,7 +205,7 @@ export class RequestScan {
   }
 
   #begin(byte: number, position: number): void {
-    // RFC 8259 § 8.1 lets a parser ignore a byte order mark; what upstream's does is its own matter, so it is passed on.
+    // RFC 8259 § 8.1 allows parsers to ignore a byte order mark. It is passed on, because the upstream decides.
     if (byte === byteOrderMark[position]) return
     this.#isBroken = byte !== openBrace
     this.#open(true)

@@ -20,7 +20,7 @@ const longestName = 32
 /** Longer values are no ids; an object is looked into no further. */
 const longestValue = 1_024
 
-/** The value that names the session, with the member that it is of; null: there is none. */
+/** The value that names the session, with the name of its member; null if there is none. */
 export function sessionValueOf(body: Buffer): string | null {
   const found = topLevelMembers(body, names)
   for (const name of names) {

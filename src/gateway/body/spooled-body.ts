@@ -5,10 +5,10 @@ import { join } from 'node:path'
 import type { BodyShare } from './budget.ts'
 import { BodyPieces } from './pieces.ts'
 
-/** So much of a body is kept in memory; what comes behind it, on disk. */
+/** The bytes of a body that are kept in memory; the rest goes to disk. */
 const maxMemoryBytes = 512 * 1024
 const blockBytes = 128 * 1024
-/** Shorter pieces wait for more before they are written: each write costs a trip to another thread. */
+/** Shorter chunks are collected before a write, because each write needs a switch to another thread. */
 const writeBytes = 64 * 1024
 
 /** `busy`: more is on its way to the disk than should wait; `flushed` says when it has arrived. `noRoom`: it was not taken. */
@@ -32,7 +32,7 @@ export class SpooledBody implements Disposable {
   #written: Promise<void> = Promise.resolve()
   #pendingBytes = 0
 
-  /** `failed` is told, maybe more than once, that the disk does not take it. The share is its maker's to dispose of. */
+  /** `failed` is called, maybe more than once, if the disk refuses a write. The caller must dispose of the share. */
   constructor(share: BodyShare, failed: (error: Error) => void) {
     this.#share = share
     this.#failed = failed

@@ -16,7 +16,7 @@ const equals = 0x3d
 const quote = 0x22
 const backslash = 0x5c
 
-// `state`: what comes next.
+// `state`: the part of the message that is expected next.
 const size = 0
 const extension = 1
 const sizeEnd = 2
@@ -41,7 +41,7 @@ const isTokenByte = Array.from({ length: 256 }, (_, byte) => isToken(String.from
 
 /** 2^48 bytes: what a number holds exactly, with room to multiply. */
 const maxSizeDigits = 12
-/** Of all extensions, or of all trailers, of a body; nobody reads them. */
+/** Most bytes of all extensions, or of all trailers, of a body. Their content is ignored. */
 const maxIgnoredBytes = 16 * 1024
 
 /**

@@ -20,7 +20,7 @@ import { RequestDemand } from './request-demand.ts'
 /** Why an attempt may not be made. */
 export interface AttemptRefusal {
   readonly reason: BackendLimit['reason']
-  /** What the client is told if nothing was sent for it yet; null: the request goes on elsewhere. */
+  /** The answer to the client if nothing was sent yet; null if the request continues with another backend. */
   readonly refusal: Fault | null
 }
 
@@ -68,7 +68,7 @@ export class AttemptGate {
     return rate instanceof Promise ? rate.then((late) => this.#pay(backend, late)) : this.#pay(backend, rate)
   }
 
-  /** What the client is told if no backend was left because of a budget of its own; null: that was not the reason. */
+  /** The answer to the client if a budget on the caller left no backend; null if that was not the reason. */
   quotaRefusal(): Fault | null {
     return this.#exhausted && insufficientQuota(this.#exhausted)
   }
@@ -118,7 +118,7 @@ export class AttemptGate {
     return reservations
   }
 
-  /** Null: nobody knows its price. */
+  /** Null if the price is unknown. */
   #mostCost({ pricing, contextTokens }: Backend): number | null {
     if (!pricing) return null
     const inputTokens = this.#demand.inputTokens(contextTokens)

@@ -2,7 +2,7 @@ import type { UsageRecord } from '../../routing/usage/record.ts'
 import type { MoneyHold } from './money-hold.ts'
 import type { RateHold } from './rate-hold.ts'
 
-/** What an attempt took of the limits of its backend, and of budgets. To be settled once; what is called after that changes nothing. */
+/** What an attempt took of its backend's limits and of budgets. Settle it once; later calls change nothing. */
 export class AttemptHold {
   readonly #rate: RateHold | null
   readonly #money: MoneyHold | null

@@ -150,7 +150,7 @@ export class BudgetGate implements Disposable {
   }
 }
 
-/** Until the next period; of a budget without one for ever. */
+/** The time until the next period; `Infinity` for a budget without periods. */
 export function untilNextMs({ period }: BudgetBucket): number {
   return period.endMs === null ? Infinity : Math.max(0, period.endMs - Date.now())
 }
@@ -158,7 +158,7 @@ export function untilNextMs({ period }: BudgetBucket): number {
 /** More records are not on their way at once, unless the database is away for hours. */
 const mostFollowed = 100_000
 
-/** What an attempt reserves of a budget: what it costs at most, or what is stated for what has no price; null: nothing. */
+/** The amount that an attempt reserves of a budget: its greatest possible cost, or `unpricedReserve` without a price; null: nothing. */
 export function reservedOf({ unpricedReserve }: Budget, mostCost: number | null): number | null {
   // What costs nothing has nothing to wait for.
   if (mostCost !== null) return mostCost > 0 ? mostCost : null

@@ -10,17 +10,17 @@ export interface LeaseRoundsOptions<Ask, Answer> {
   readonly gatewayCount: () => number
   /** Nobody waits longer for an answer: the database counts as away until it comes. */
   readonly patienceMs: number
-  /** After so many answers that left it open a waiter is decided by what is known then. */
+  /** After this many undecided answers a waiting request is decided by the current state. */
   readonly mostRounds: number
   readonly log: GatewayLog
-  /** Told of what is about to be forgotten. */
+  /** Called with a bucket before it is dropped. */
   readonly forget: (taker: LeaseHolder<Ask, Answer>) => void
 }
 
 /** A request that waits for the database's word. */
 interface Waiter<Taker> {
   readonly takers: readonly Taker[]
-  /** Decides by what is known now; `isLast`: it waits no longer. False: it waits on. */
+  /** Decides by the current state; returns false if the request still waits. With `isLast` it must decide. */
   readonly decide: (isLast: boolean) => boolean
   rounds: number
 }
@@ -166,7 +166,7 @@ export class LeaseRounds<Ask, Answer> implements Disposable {
     }
   }
 
-  /** Asks nothing: a turn would tell a bucket what is held, and be granted some of it, before it was told what was used meanwhile. */
+  /** Sends no requests: a round would report what is held, and get a grant, before the use of the meantime was reported. */
   #probe(): void {
     this.#isAsking = true
     this.#options

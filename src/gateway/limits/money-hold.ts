@@ -15,7 +15,7 @@ interface MoneyKeeper {
   follow(requestId: string, buckets: readonly BudgetBucket[]): void
 }
 
-/** What an attempt has reserved. To be settled once; what is called after that changes nothing. */
+/** What an attempt has reserved. Settle it once; later calls change nothing. */
 export class MoneyHold {
   readonly #keeper: MoneyKeeper
   readonly #reservations: readonly Reservation[]

@@ -5,7 +5,7 @@ interface HoldKeeper {
   touch(bucket: RateBucket): void
 }
 
-/** What a request took of the limits that bind it. To be settled once; what is called after that changes nothing. */
+/** What a request took of its limits. Settle it once; later calls change nothing. */
 export class RateHold {
   readonly buckets: readonly RateBucket[]
   readonly #keeper: HoldKeeper

@@ -13,7 +13,7 @@ const bytesPerToken = 4
 const caps = ['max_tokens', 'max_completion_tokens', 'max_output_tokens'] as const
 const choices = ['n', 'best_of'] as const
 
-/** What a request may use at most, as far as it says so. Its body is looked through only when somebody asks, and once. */
+/** The most that a request may use, as far as it states that. The body is searched only on demand, and once. */
 export class RequestDemand implements RateDemand {
   readonly #received: ReceivedRequest
   readonly #operation: Operation
@@ -77,7 +77,7 @@ function outputOf({ head }: ReceivedRequest): { cap: number | null; choices: num
 /** More is asked for by clients that want no bound. */
 const mostMeant = 100_000_000
 
-/** What is no whole number from 1 on is left to upstream. */
+/** A value that is not a whole number from 1 on is left to the upstream. */
 function wholeNumber(raw: Buffer | undefined): number | null {
   if (!raw || raw.length > 40) return null
   const value = Number(raw.toString('latin1').trim())

@@ -176,7 +176,7 @@ function addressOf({ backend, endpoint }: AttemptPlan): string | null {
   return endpoint?.url ?? (backend.kind === 'providerModel' ? backend.provider.baseUrl : null)
 }
 
-/** A request goes on with the configuration that it began with: where it was sent may be an address of before. */
+/** A request keeps the configuration with which it began, so it may have used an earlier address of the endpoint. */
 function isAtAddress({ subject, plan }: Permit): boolean {
   return subject.address === addressOf(plan)
 }

@@ -10,7 +10,7 @@ export interface CheckState {
   readonly nextAtMs: number
 }
 
-/** Also what holds before the first check, and without any: a server that nobody asked is not known to be ill. */
+/** Also the state before the first check and without checks: an unchecked server counts as healthy. */
 export const passingCheck: CheckState = { isPassing: true, failures: 0, successes: 0, failedAtMs: 0, nextAtMs: 0 }
 
 /** The state after one more check. */

@@ -7,14 +7,14 @@
  */
 import { monotonicMs } from '../loop/monotonic.ts'
 
-/** Heartbeats come each second, and a gateway is heard of again within one of them once the database answers. */
+/** Heartbeats come each second, so a gateway reports again within a second after the database is back. */
 export const lowerCountHoldsAfterMs = 5_000
 
 export class GatewayShare {
   readonly #liveGateways: () => number
   readonly #now: () => number
   #count = 0
-  /** The largest count that was told since `#lowerSinceMs`. */
+  /** The largest count reported since `#lowerSinceMs`. */
   #lower = 0
   #lowerSinceMs = 0
 

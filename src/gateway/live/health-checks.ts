@@ -22,7 +22,7 @@ export type CheckListener = (check: {
   readonly nextInMs: number
 }) => void
 
-/** The first check comes within this, so that the health of what is new is soon known; spread, so that not all come at once. */
+/** The first checks are spread over this time, so that new endpoints are checked soon, but not all at once. */
 const firstWithinMs = 1_000
 const jitter = 0.1
 const maxBodyBytes = 65_536
@@ -154,7 +154,7 @@ class EndpointChecks {
     this.#timer = this.#schedule(soonestMs)
   }
 
-  /** Resolves when a check that is under way has ended. Its outcome is not told. */
+  /** Resolves when the running check has ended. Its outcome is not reported. */
   stop(): Promise<void> {
     this.#isStopped = true
     clearTimeout(this.#timer)

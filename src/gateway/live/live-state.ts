@@ -42,7 +42,7 @@ export class LiveState implements LiveView, AsyncDisposable {
   readonly rotations: Rotations
   readonly random: () => number
   readonly sessions = new Sessions()
-  /** Whoever knows the limits of backends; null: nobody. */
+  /** The source of the limits of backends; null if there is none. */
   limits: { limitOf(backend: Backend): BackendLimit | null } | null = null
   readonly #now: () => number
   readonly #inFlightElsewhere: (id: string) => number
@@ -93,7 +93,7 @@ export class LiveState implements LiveView, AsyncDisposable {
     return subject === undefined || subject.isFine || subject.isHealthy(this.#now())
   }
 
-  /** While requests wait for a deployment, its endpoints have no room for others: nobody overtakes. */
+  /** While requests wait for a deployment, its endpoints count as full for new requests, so that none overtakes. */
   hasCapacity(endpointId: string, maxInFlight: number | null): boolean {
     if (maxInFlight === null && !this.#rooms.isAnyOccupied) return true
     const subject = this.#subjects.find(endpointId)

@@ -37,7 +37,7 @@ export class Permit implements Disposable {
     this.number = number
   }
 
-  /** Something of its answer came: whoever answers this one is not dead, however slow another answer is. */
+  /** Bytes of an answer arrived, so the upstream is alive, however slow another answer is. */
   hear(): void {
     this.#keeper.hear(this)
   }

@@ -12,7 +12,7 @@ export class Subject {
   circuit: Circuit = closedCircuit
   /** The last attempt that was begun before the circuit opened: none up to it says anything about what came afterwards. */
   openedAfter = 0
-  /** The one trial at a time, while it is undecided: the number of its attempt; 0: there is none. */
+  /** The attempt number of the running trial; 0 if there is none. */
   trial = 0
   /** Of a credential. */
   bench: CredentialBench = notBenched

@@ -2,7 +2,7 @@ import type { BackendHealthReport } from '../../routing/health/backend-health.ts
 import type { Snapshot } from '../../routing/config/snapshot.ts'
 import { Subject } from './subject.ts'
 
-/** What is live, by id of the endpoint, provider model or credential. */
+/** The live state, by id of the endpoint, provider model or credential. */
 export class Subjects {
   readonly #byId = new Map<string, Subject>()
   /** Gone from the snapshot at the last sweep. */

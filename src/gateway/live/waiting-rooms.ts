@@ -27,7 +27,7 @@ export interface WaitingRoomsOptions {
 
 const pumpEveryMs = 100
 
-/** The waiting rooms of all deployments: who waits is served before who comes. */
+/** The queues of all deployments: waiting requests are served before new ones. */
 export class WaitingRooms implements Disposable {
   readonly #options: WaitingRoomsOptions
   readonly #rooms = new Map<string, WaitingRoom>()
@@ -49,7 +49,7 @@ export class WaitingRooms implements Disposable {
     return this.#occupied.size > 0
   }
 
-  /** Whether a place is being looked for, for somebody who waits: for that one there is room. */
+  /** Whether a place is being searched for a waiting request, for which room then counts. */
   get isServing(): boolean {
     return this.#isServing
   }
@@ -81,13 +81,13 @@ export class WaitingRooms implements Disposable {
     return waiter
   }
 
-  /** Room may have come at an endpoint of the deployment, or what is waited for is gone. */
+  /** Called when an endpoint of the deployment may have room, or when the deployment is gone. */
   pump(deploymentId: string): void {
     const room = this.#rooms.get(deploymentId)
     if (room && room.size > 0) this.#pump(room)
   }
 
-  /** What a change of a deployment brings is for those who wait, before others come. */
+  /** Room from a change of the deployment goes to waiting requests before new ones. */
   follow(snapshot: Snapshot): void {
     this.#snapshot = snapshot
     for (const room of this.#occupied) {
@@ -120,19 +120,19 @@ export class WaitingRooms implements Disposable {
     return room
   }
 
-  /** Who comes to an endpoint of the deployment stands behind those who wait. */
+  /** A new request for an endpoint of the deployment queues after the waiting ones. */
   #lead(room: WaitingRoom, backend: DeploymentBackend): void {
     for (const { id } of backend.endpoints) this.#options.subjects.of(id, backend.id).queue = room
   }
 
-  /** Serves those who wait, in order, as far as there is room. Where there will be none they look for something else. */
+  /** Serves waiting requests in order, as far as there is room. If there can be none, they choose another backend. */
   #pump(room: WaitingRoom): void {
     if (this.#isServing) return
     for (let first = room.first; first && this.#serve(first); first = room.first);
     if (room.first?.plan.isLastResort) this.#sendVainAway(room)
   }
 
-  /** Behind somebody who waits for an ejected endpoint may stand those who must not go there. */
+  /** Requests after one that waits for an ejected endpoint may not be allowed to use that endpoint. */
   #sendVainAway(room: WaitingRoom): void {
     for (let waiter = room.first; waiter;) {
       const { next } = waiter
@@ -148,7 +148,7 @@ export class WaitingRooms implements Disposable {
     try {
       served = this.#tryServe(waiter)
     } finally {
-      // Left set by a throw, it would keep everybody waiting in all rooms.
+      // If a throw left it set, requests in all queues would wait without end.
       this.#isServing = false
     }
     if (served === 'inVain') this.#sendAway(waiter)

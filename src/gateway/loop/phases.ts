@@ -6,7 +6,7 @@
 
 /** What a step is for. */
 interface StepItem {
-  /** Told what its step threw: thrown on, that would end the process with everybody's streams. */
+  /** Called with the error of a step: if it were thrown further, it would end the process with all its streams. */
   fail(error: unknown): void
 }
 
@@ -50,7 +50,7 @@ export function failAlone(item: StepItem, error: unknown): void {
   try {
     item.fail(error)
   } catch (second) {
-    // It could not even be ended in order: said on stderr, since whoever logs may be what failed.
+    // The request could not be ended either. It is written to stderr, because the log itself may be what failed.
     process.emitWarning(second instanceof Error ? second : new Error(String(second)))
   }
 }

@@ -24,7 +24,7 @@ export interface MetricsQuestion {
   readonly keys: readonly string[]
   readonly snapshot: Snapshot
   readonly read: MetricsReader
-  /** False if the operator has said so: behind a proxy nobody knows where a request came from. */
+  /** False if the operator has set it so: behind a proxy the origin of a request is unknown. */
   readonly needsKey?: boolean
 }
 

@@ -8,7 +8,7 @@ import type { Route, Snapshot } from '../../routing/config/snapshot.ts'
 interface CallerModels {
   /** By name. */
   readonly routes: readonly Route[]
-  /** Made when they are first asked for. */
+  /** Created on first use. */
   openai: Buffer | null
   anthropic: Buffer | null
 }
@@ -25,7 +25,7 @@ export function modelsBody(snapshot: Snapshot, caller: Caller, protocol: Protoco
   return (models.anthropic ??= anthropicList(models.routes, false))
 }
 
-/** One route as JSON; undefined if there is none of that name, or the caller may not use it. */
+/** One route as JSON; undefined if it does not exist or the caller may not use it. */
 export function modelBody(snapshot: Snapshot, caller: Caller, protocol: Protocol, name: string): Buffer | undefined {
   const route = matchRoute(snapshot, name)
   if (!route || authorise(route, caller) !== null) return undefined

@@ -72,7 +72,7 @@ function readChunkOpening(chunk: Json): OpeningEvent {
   return isWithoutChoice(choices) && isObject(chunk['usage']) ? 'nothing' : 'content'
 }
 
-/** What is written comes as `text`, in a `delta`, or, from some servers, in a `message`. */
+/** The generated text is in `text`, in a `delta`, or, for some servers, in a `message`. */
 function hasContent(choice: Json): boolean {
   if (saysSomething(choice['text']) || saysSomething(choice['finish_reason'])) return true
   return [choice['delta'], choice['message']].some(
@@ -132,7 +132,7 @@ class CompletionFollower implements StreamFollower {
   }
 }
 
-/** More choices than that nobody asks for. */
+/** Most choices that are tracked; no request asks for more. */
 const maxChoices = 4096
 const zero = 0x30
 const colon = 0x3a

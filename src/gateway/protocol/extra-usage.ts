@@ -6,7 +6,7 @@ import type { ServerSentEvent } from './sse.ts'
 import { saysSomething } from './event-json.ts'
 import { withoutMember } from './json-member.ts'
 
-/** Members that each chunk has, and of which nobody learns anything new. */
+/** Members that every chunk repeats without new information. */
 const ofEveryChunk: ReadonlySet<string> = new Set([
   'id',
   'object',

@@ -1,4 +1,4 @@
-/** The one place that knows where an error stands in a body or in an event, whoever wrote it. */
+/** Finds the error in a body or in an event, for all vendors. */
 import type { ServerSentEvent } from './sse.ts'
 import { saysSomething } from './event-json.ts'
 

@@ -1,7 +1,7 @@
 import { isObject, type Json } from './event-json.ts'
 import { JsonScan, type JsonScanWatcher, type ShapeOfObject } from './json-scan.ts'
 
-/** More than this is not kept of a text: what is wanted is names and numbers. */
+/** Most characters of a text that are kept: only names and numbers are needed. */
 const maxKeptBytes = 64 * 1024
 const maxElements = 1024
 

@@ -21,7 +21,7 @@ export class MarkSearch {
     for (let i = 0; i < this.#marks.length; i++) this.#next[i] = this.#find(i, 0)
   }
 
-  /** The next place of a mark that matters; -1: there is none. */
+  /** The next position of a relevant mark; -1 if there is none. */
   find(from: number): number {
     let nearest = this.#text.length
     for (let i = 0; i < this.#next.length; i++) {

@@ -36,12 +36,12 @@ export const messages: StreamProtocol = {
     return isObject(message) && isObject(message['usage']) ? message['usage'] : undefined
   },
   numbersEvents: false,
-  // The output in the first event stands for what is yet to come.
+  // The output tokens in the first event are a placeholder for the coming output.
   hasUsageOfBeginning: (event) => event.name === 'message_start',
   isExtraUsage: () => false,
 }
 
-/** What is thought or written follows piece by piece; the beginning of other blocks, e.g. a tool's name, is content. */
+/** Text and reasoning follow in pieces; the beginning of other blocks, e.g. a tool's name, is content itself. */
 function isEmptyBlock(block: Json): boolean {
   if (block['type'] !== 'text' && block['type'] !== 'thinking') return false
   return !['text', 'thinking', 'signature'].some((name) => saysSomething(block[name]))
@@ -49,7 +49,7 @@ function isEmptyBlock(block: Json): boolean {
 
 const marks: readonly Mark[] = [{ text: 'message_stop' }, { text: 'stop_reason"' }, errorMark, countMark]
 
-/** A message is whole with its `message_stop`, or once it has said why it stops. */
+/** A message is complete with `message_stop` or a `stop_reason`. */
 class MessageFollower implements StreamFollower {
   readonly marks = marks
   hasToldEnd = false

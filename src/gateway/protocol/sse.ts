@@ -26,7 +26,7 @@ export class ServerSentEvent {
     return event
   }
 
-  /** The object in its data, parsed once for all who ask; undefined: it is no JSON object. */
+  /** The object in its data, parsed once; undefined if it is not a JSON object. */
   get json(): Json | undefined {
     if (!this.#isParsed) {
       this.#isParsed = true
@@ -81,7 +81,7 @@ export function wholeEventsLength(bytes: Buffer, from = 0): number {
   return end === from ? 0 : end
 }
 
-/** The end of the last mark that ends behind `from`; `from` if there is none. */
+/** The end of the last mark that ends after `from`; `from` if there is none. */
 function endOfLast(bytes: Buffer, mark: string, from: number): number {
   const start = Math.max(0, from - mark.length + 1)
   const at = bytes.subarray(start).lastIndexOf(mark, undefined, 'latin1')

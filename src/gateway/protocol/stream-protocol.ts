@@ -26,7 +26,7 @@ export interface StreamProtocol {
   readonly units?: UnitsOfAnswer
   /** The service tier that the first bytes of a stream name, which its usage then need not repeat; undefined: they are no answer's. */
   readonly serviceTierOfBeginning?: (head: string) => string | null
-  /** Whether the tokens that an event reports are those of an answer that is yet to be written, whatever they are. */
+  /** Whether the tokens in an event are placeholders for an answer that was not generated yet. */
   hasUsageOfBeginning(event: ServerSentEvent): boolean
   /** Whether each event has a number, also the one with which the gateway ends a stream. */
   readonly numbersEvents: boolean
@@ -47,11 +47,11 @@ export interface StreamFollower {
   readonly marks: readonly Mark[]
   /** Whether this event ends the stream; null: it does not. */
   read(event: ServerSentEvent): EndingEvent | null
-  /** Whether the stream has told its end in its protocol's way, though perhaps not with its last event. */
+  /** Whether the stream has signalled its end as its protocol defines it, even if the last event is missing. */
   readonly hasToldEnd: boolean
-  /** Whether a stream that has told its end was whole though it broke off in this event. */
+  /** Whether a stream that has signalled its end was complete although it broke off in this event. */
   mayEndBefore(half: string): boolean
-  /** Whether a stream that upstream closed in good order was whole though it told no end, by its first and last bytes. */
+  /** Whether a stream without a signalled end that the upstream closed normally was complete, by its first and last bytes. */
   mayEndWith(text: string): boolean
 }
 

@@ -84,7 +84,7 @@ class PartFollower implements StreamFollower {
     return /^data: ?\[D?O?N?E?$/.test(half)
   }
 
-  /** Where no event has said that it is a part, nobody knows what the last one would be. */
+  /** If no event was marked as a part, the form of the last one is unknown. */
   mayEndWith(text: string): boolean {
     return !partialEvent.test(text)
   }

@@ -64,7 +64,7 @@ export class Admission implements Disposable {
     this.#owner = owner
   }
 
-  // ── 1. what is asked for ──
+  // ── 1. the operation ──
 
   /** Begins it; it goes on by itself. */
   begin(): void {
@@ -86,7 +86,7 @@ export class Admission implements Disposable {
     void looked.then(() => this.#identifyLate(operation))
   }
 
-  /** The gateway had slept, and has looked what is current. */
+  /** The gateway was suspended, and has read the current configuration. */
   #identifyLate(operation: Operation): void {
     // Its client has left.
     if (this.#reply.isEnded) return
@@ -107,7 +107,7 @@ export class Admission implements Disposable {
     return operation
   }
 
-  // ── 2. who asks ──
+  // ── 2. the caller ──
 
   #identify(operation: Operation): void {
     if (!this.#authenticate()) return
@@ -240,7 +240,7 @@ export class Admission implements Disposable {
     this.#reply.refuse({ code: 'rate_limit_exceeded', detail: shortageText(shortage), headers }, retryAfterMs)
   }
 
-  /** By the configuration of now. Null: there is none, or the caller may not use it, and it has been refused. */
+  /** The route by the current configuration; null if it does not exist or the caller may not use it: then the request was refused. */
   findRoute({ model }: ReceivedRequest): Route | null {
     if (!this.#isStillKnown()) return null
     const route = matchRoute(this.snapshot, model) ?? this.#routeInPath()
@@ -289,7 +289,7 @@ function unknownUrl({ head }: Exchange, path: string): Fault {
 
 const maxHintedPath = 80
 
-/** What is probably wrong with the path. The base URL is named as this client reaches it, but for its scheme. */
+/** A hint at the probable fault of the path. It names the base URL as this client reaches it, without the scheme. */
 function hintFor(path: string, host: string): string {
   if (path.length > maxHintedPath) return ''
   if (/^\/v1\/(responses|conversations)\/./.test(path)) return ', and what upstreams have stored is not to be had here'

@@ -39,7 +39,7 @@ export class SentAttempt implements Attempt, CallOwner {
   readonly addsUsage: boolean
   status: number | null = null
   trigger: FallbackTrigger | null = null
-  /** What upstream or the connection said, bounded and without secrets; null for an answer. */
+  /** The error of the upstream or the connection, bounded and without secrets; null for an answer. */
   error: string | null = null
   upstreamRequestId: string | null = null
   /** Upstream refused the request for what it is, be it by its status or by an error with a good one. */

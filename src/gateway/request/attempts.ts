@@ -202,7 +202,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     }
   }
 
-  /** The wait was in vain. If nothing was sent yet, it goes on as if it came now. */
+  /** The wait was without success. If nothing was sent yet, the request continues like a new one. */
   #lookAgain(): void {
     const isUnchanged = this.#context.ports.snapshot() === this.snapshot
     if (isUnchanged || this.attempts.some(({ wasSent }) => wasSent)) return this.next()
@@ -398,7 +398,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     this.#admission.releaseBody()
   }
 
-  /** The client has the head of a stream, and what came is none: an error becomes an event. */
+  /** The client has the head of a stream, but the answer is not a stream: an error is sent as an event. */
   #tellInStream(attempt: SentAttempt): void {
     const { call, isRefused } = attempt
     const kept = { attempt, status: call.status, headers: [], body: join(call.peekChunks()) }
@@ -407,7 +407,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     else this.#reply.refuse({ code: 'upstream_invalid_answer' })
   }
 
-  /** Where the session's state is from now on. Returns what is to be told of the answer at its end; null: nothing. */
+  /** Stores where the session's state is from now on. Returns a function to call at the end of the answer; null if none is needed. */
   #noteSession({ call, targetId, trigger }: SentAttempt): RelayListener | null {
     const { route } = this
     if (route.affinity !== 'SESSION' || targetId === null || trigger !== null || call.status >= 300) return null
@@ -422,7 +422,7 @@ export class Attempts implements AttemptQuestion, AttemptOwner {
     return id !== null
   }
 
-  /** Nothing more is tried: the last answer that came, or why there is none. */
+  /** No further attempt: passes on the last answer, or the error that says why there is none. */
   #conclude(answer: FinalAnswer): void {
     const { stage } = this.#owner
     if (answer.kind === 'error') {

@@ -18,9 +18,9 @@ export interface CallOutcome {
   readonly classification: Classification
   /** The status of the answer, or the one that the error in its place names. */
   readonly meantStatus: number
-  /** What upstream said of its failure; null: nothing that could be read. */
+  /** The upstream's error; null if it has none that can be read. */
   readonly error: UpstreamError | null
-  /** A body that could be read only as text; empty: there is none. */
+  /** A body that is not JSON, as text; empty if there is none. */
   readonly text: string
 }
 
@@ -45,7 +45,7 @@ function failed({ status }: UpstreamCall, classification: Classification): CallO
 
 const good: CallOutcome = { classification: 'answer', meantStatus: 200, error: null, text: '' }
 
-/** With a good status: an answer, or what is none. */
+/** Whether a body with a good status is an answer. */
 function outcomeOfAnswer(call: UpstreamCall, route: Route): CallOutcome {
   if (call.isBroken) return failed(call, classifyFailure(false))
   if (call.isPage) return { classification: 'SERVER_ERROR', meantStatus: 502, error: null, text: textOf(call) }

@@ -29,9 +29,9 @@ export interface GatewayContext {
   readonly ports: GatewayPorts
   readonly limits: GatewayLimits
   readonly live: LiveState
-  /** Null: nobody keeps buckets, so that no limit binds. */
+  /** Null if there are no buckets: then no limit applies. */
   readonly rates: RateGate | null
-  /** Null: nobody keeps budgets. */
+  /** Null if there are no budgets. */
   readonly budgets: BudgetGate | null
   readonly connections: UpstreamConnections
   readonly silence: SilenceWatch

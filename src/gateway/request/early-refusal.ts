@@ -4,7 +4,7 @@ import { errorBody } from '../answer/error.ts'
 import type { Fault } from '../body/request-faults.ts'
 import { createRequestId } from './request-id.ts'
 
-/** The answer to what did not even begin as a request: nobody will look for it, so nothing is recorded. */
+/** The answer to bytes that do not begin an HTTP request. It is not recorded. */
 export function answerNoRequest(exchange: Exchange, { code, detail }: Fault): void {
   const id = createRequestId(Date.now())
   const headers = ['content-type', 'application/json', 'x-request-id', id, 'x-signalbox-attempts', '0']

@@ -7,7 +7,7 @@ const maxLength = 500
 /** What of a page, or of any text, is looked at. */
 const maxRead = 8192
 
-/** What upstream or the connection said of an attempt's failure, for its record: one line, bounded, without secrets. */
+/** The error of the upstream or the connection for an attempt's record: one line, bounded, without secrets. */
 export function errorText({ error, text }: CallOutcome, { failure, status }: CallEnd, plan: AttemptPlan): string {
   const said = oneLine(error ? error.message || error.codes.join(' ') : readableText(text))
   const line = said || failure || (status > 0 ? `status ${status}` : 'no answer in time')

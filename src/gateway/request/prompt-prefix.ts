@@ -1,7 +1,7 @@
 import { join } from '../answer/relay.ts'
 import { beginning } from '../body/splice.ts'
 
-/** So much of a prompt decides which endpoint has it in its prefix cache: what is shorter is hardly worth caching. */
+/** The length of the prompt's start that decides about the endpoint: a shorter prefix is hardly worth caching. */
 const prefixBytes = 256
 /** The prompt is looked for in so much of the body. */
 const searchedBytes = 64 * 1024

@@ -1,4 +1,4 @@
-/** Reads what a client sends until it is known what is asked for: a JSON object, or a form. */
+/** Reads the body of a request, a JSON object or a form, until the model is known. */
 import type { Operation } from '../../routing/vendors/operation.ts'
 import type { BodyShare } from '../body/budget.ts'
 import { BodyPieces } from '../body/pieces.ts'
@@ -32,7 +32,7 @@ export interface ReceiveOptions {
   readonly silence: SilenceWatch
   /** Of what all bodies may hold. It is the caller's to dispose of. */
   readonly share: BodyShare
-  /** Told, instead of `ReceiveCallback`, of what is the gateway's own fault. */
+  /** Called instead of `ReceiveCallback` for an error of the gateway itself. */
   readonly fail: (error: unknown) => void
 }
 
@@ -103,7 +103,7 @@ class JsonReception implements IncomingRequest, BoundedBodyReader {
 
   onBodyEnd(end: BodyEnd): void {
     this.#options.share.endReceiving()
-    // Whoever gets them lets them go before this is gone.
+    // The receiver releases them before this object ends.
     const pieces = this.#pieces.take()
     if (end !== 'whole') return this.#refuse(faultOf(end))
     const { operation, modelInPath } = this.#options
@@ -157,7 +157,7 @@ class FormReception implements IncomingRequest, BoundedBodyReader {
     if (end !== 'whole') return this.#end(() => this.#refuse(faultOf(end)))
     this.#spooled.flushed().then(
       () => this.#end(() => this.#received(this.#read())),
-      // A failure has been told already.
+      // A failure was reported already.
       ignore,
     )
   }
@@ -181,7 +181,10 @@ class FormReception implements IncomingRequest, BoundedBodyReader {
     this.#received(fault)
   }
 
-  /** Whatever comes first is how it ends. A promise may call this: what is thrown is told, or it would end the process. */
+  /**
+   * The first call decides how the request ends. A promise may call this, so errors are reported instead of thrown: a rejection would
+   * end the process.
+   */
   #end(tell: () => void): void {
     if (this.#isOver) return
     this.#isOver = true

@@ -24,7 +24,7 @@ export interface KeptAnswer {
 /** Status of a client that left before any byte of an answer: nginx' word for it. */
 const clientLeft = 499
 
-/** How a request is answered and ends: once, whoever ends it. */
+/** Answers a request and ends it exactly once. */
 export class Reply {
   operation: Operation = modelsOperation
   /** The caller may not learn whether there is such a route. */
@@ -50,7 +50,7 @@ export class Reply {
 
   // ── a stream that waits for its content ──
 
-  /** Begins signs of life: from the first on the client has its status, and what fails is told as an event. */
+  /** Starts keep-alive comments: after the first one the client has its status, and a failure is sent as an event. */
   keepAliveEvery(ms: number, onFault: (error: unknown) => void): void {
     this.#keepAlive = new KeepAlive(ms, () => {
       try {
@@ -101,7 +101,7 @@ export class Reply {
     this.#endWith(outcome, status, code, () => this.#write(status, headers, body))
   }
 
-  /** Answers with what an upstream said, as it came; what a client could not read goes into its envelope. */
+  /** Passes on the upstream's answer unchanged; an error that the client's protocol cannot read is put into the protocol's envelope. */
   pass(kept: KeptAnswer): void {
     const { attempt, status, headers, body } = kept
     if (!isReadable(kept)) return this.#passInEnvelope(attempt)
@@ -109,7 +109,7 @@ export class Reply {
     this.#endWith(requestOutcomeOf(attempt), status, null, () => this.#write(status, headers, body, attempt))
   }
 
-  /** A page, an empty body, or a redirect that nobody may follow: an error keeps its status. */
+  /** The body is a page, empty, or a redirect. An error keeps its status. */
   #passInEnvelope(attempt: SentAttempt): void {
     const code = 'upstream_invalid_answer'
     if (this.hasBegun) return this.refuse({ code })
@@ -137,7 +137,7 @@ export class Reply {
     this.#endWith('CANCELLED', this.exchange.status || clientLeft, null, () => {})
   }
 
-  /** Writes the record, once, and lets the last byte go when that is safe. */
+  /** Writes the record once, and sends the last byte of the answer when the record is safe. */
   end(end: RequestEnd, release: () => void): void {
     if (this.isEnded) return
     this.isEnded = true

@@ -41,7 +41,7 @@ export class RequestUsage implements OpenRequest {
   fallbackTrigger: FallbackTrigger | undefined
   /** What it took of the limits of its caller and its route; null: none binds it. */
   rateHold: RateHold | null = null
-  /** Null if nobody collects traces. */
+  /** Null if traces are off. */
   trace: RequestTrace | null = null
   /** Time that passed while the client sent its body. */
   receivingMs = 0
@@ -156,7 +156,7 @@ export class RequestUsage implements OpenRequest {
     return attempts.every(isSent) ? attempts : attempts.filter(isSent)
   }
 
-  /** What is known of it at its start. */
+  /** The facts about it at its start. */
   start(): RequestStart {
     const { route, caller } = this
     return {
@@ -210,7 +210,7 @@ export class RequestUsage implements OpenRequest {
   }
 }
 
-/** Tokens as limits count them; what nobody counted is none. */
+/** Tokens as limits count them; 0 if none were counted. */
 function usedTokens(usage: AnswerUsage | null): number {
   const tokens = usage?.tokens
   return tokens ? tokens.inputTokens + tokens.outputTokens : 0

@@ -23,7 +23,7 @@ export interface SpoolBatch {
   putBack(): void
 }
 
-/** What is out: its records, and where they end in their segment; null if they came from memory. */
+/** A sent batch: its records, and their end in the segment; null if they came from memory. */
 interface Taken {
   readonly records: readonly SpooledRecord[]
   readonly runId: string | null

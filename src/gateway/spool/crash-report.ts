@@ -1,13 +1,13 @@
 import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import type { RecordLoss } from './loss-ledger.ts'
 
-/** What dies with this process, for whoever takes the folder next. */
+/** Losses that this process could not report, for the next process with this folder. */
 export interface CrashReport {
   readonly runId: string
   /** Records that are in memory alone, and when the first of their requests ended. */
   readonly unsafe: number
   readonly unsafeEndMs: number
-  /** Lost ones that the database has not been told of. */
+  /** Lost records that were not reported to the database yet. */
   readonly losses: readonly RecordLoss[]
 }
 
@@ -48,7 +48,7 @@ export class CrashReportFile implements Disposable {
     this.#written = text
   }
 
-  /** Takes the room for notes to come; keeps what is in it. Throws what the file system says. */
+  /** Reserves disk space for later notes and keeps existing ones. Throws the file system's error. */
   prepare(): void {
     const descriptor = openSync(this.#path, 'a+', 0o600)
     try {

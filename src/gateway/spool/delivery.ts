@@ -3,7 +3,7 @@ import type { SpoolBatch, SpooledRecord } from './batches-in-flight.ts'
 import type { RecordLoss } from './loss-ledger.ts'
 import type { Spool, SpoolState } from './spool.ts'
 
-/** Which process wrote records down, and whose spool they are in. */
+/** The process that wrote records, and their spool. */
 export interface Origin {
   readonly spoolId: string
   /** Null: unknown. */
@@ -45,7 +45,7 @@ const maxFruitless = 16
 interface Progress {
   taken: number
   fruitless: number
-  /** Records that failed alone, for a reason that nobody knows. */
+  /** Records that failed when sent alone, for an unknown reason. */
   readonly suspects: SpooledRecord[]
 }
 
@@ -80,7 +80,7 @@ export class Delivery {
     }
   }
 
-  /** Returns the last failure that nobody understands. */
+  /** Returns the last unknown failure. */
   async #deliverPart(
     records: readonly SpooledRecord[],
     origin: Origin,

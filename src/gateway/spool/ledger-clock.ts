@@ -11,7 +11,7 @@ export const toleranceMs = 1_000
  * do not move it. Before the database has been heard of, this machine's clock is all there is.
  */
 export class LedgerClock {
-  /** From `monotonicMs`; null: the database has not been heard of. */
+  /** By `monotonicMs`; null until the database has answered. */
   #offsetMs: number | null = null
 
   now(): number {

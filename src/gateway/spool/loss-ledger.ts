@@ -8,7 +8,7 @@ export interface RecordLoss {
 }
 
 const minuteMs = 60_000
-/** Losing for two days without a break; what comes beyond counts in the last minute. */
+/** Minutes for two days of continuous losses; later losses count in the last minute. */
 const maxEntries = 4_096
 
 /** What was lost, by minute, until the database knows of it. */
@@ -40,12 +40,12 @@ export class LossLedger {
     this.#put(`${loss.source} ${loss.minuteMs}`, loss)
   }
 
-  /** What the database has not been told. */
+  /** Losses that were not reported to the database. */
   unreported(): RecordLoss[] {
     return [...this.#unreported].map((key) => this.#losses.get(key)!)
   }
 
-  /** The database knows of these; what was added meanwhile is yet to be told. */
+  /** Marks these losses as reported; losses that were added meanwhile remain. */
   noteReported(losses: readonly RecordLoss[]): void {
     for (const loss of losses) {
       const key = `${loss.source} ${loss.minuteMs}`

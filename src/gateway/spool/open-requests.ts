@@ -51,7 +51,7 @@ export class OpenRequests {
   }
 }
 
-/** With the times of the ledger, since nobody can tell later how wrong this machine's clock was. */
+/** With the ledger's times, because the error of this machine's clock cannot be determined later. */
 function addMarks(
   frames: FrameBuffer,
   requests: readonly OpenRequest[],

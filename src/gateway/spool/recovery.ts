@@ -63,7 +63,7 @@ function recoverSegment(segment: Segment, open: Map<string, RequestStart>, optio
     const fields = { path, bytes: damagedBytes, lost: lostRecords }
     log.error(fields, 'a spool segment is damaged: the usage records there are lost, the others are kept')
   }
-  // Named after the file: whoever recovers it again counts the same.
+  // Named after the file, so that a repeated recovery counts the same losses.
   const source = `damaged:${segment.runId ?? folder.id}:${basename(path)}`
   losses.find(source, Math.min(segment.firstEndMs, segment.modifiedAtMs()), lostRecords)
 }

@@ -28,7 +28,7 @@ export interface SafeRecordsOptions {
 export class SafeRecords {
   readonly #options: SafeRecordsOptions
   #size = 0
-  /** All of them, unless they are to be read `#fromDisk`. */
+  /** All unshipped records, unless they must be read `#fromDisk`. */
   #queue: WaitingRecord[] = []
   #fromDisk = false
   /** In the first segment: where the first unshipped record is, or what comes before it. */
@@ -69,7 +69,7 @@ export class SafeRecords {
     this.#size += count
   }
 
-  /** What is in memory may leave it: it is on disk too. */
+  /** The records in memory may be dropped, because they are also on disk. */
   readFromDisk(): void {
     this.#fromDisk = true
     this.#queue = []
@@ -129,7 +129,7 @@ export class SafeRecords {
     if (chain.first === segment) this.#shippedTo = end
   }
 
-  /** Of what is not shipped of a segment nothing can be read any more. */
+  /** The unshipped rest of a segment cannot be read. */
   giveUpRest(segment: Segment): void {
     const count = segment.records - segment.shipped
     this.#size -= count

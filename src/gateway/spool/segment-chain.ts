@@ -9,7 +9,7 @@ export interface SegmentChainOptions {
   readonly folderPath: string
   readonly runId: string
   readonly clock: LedgerClock
-  /** Of all segments; what comes beyond is refused. Asked at each write. */
+  /** Most bytes of all segments; further records are refused. Read at each write. */
   readonly maxBytes: () => number
   readonly maxSegmentBytes: number
   readonly complain: (error: unknown, message: string) => void

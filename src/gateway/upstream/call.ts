@@ -81,7 +81,7 @@ export class UpstreamCall implements AnswerReceiver, DecodedReceiver, DeadlineHo
   errorEvent: ServerSentEvent | null = null
   /** The answer came whole. */
   isComplete = false
-  /** Why there is no answer, for the log: an error's code or name, never its message, which may hold what was sent. */
+  /** Why there is no answer, for the log: the code or name of an error, never its message, which may quote the request. */
   failure: string | null = null
   /** When its last byte came, or it failed (`monotonicMs`). */
   endedAtMs = 0

@@ -190,7 +190,7 @@ export class NameResolver {
     this.#answer(name, name.addresses ? [null, name.addresses] : [error, []])
   }
 
-  /** That there is no such name is an answer; that nobody could say so is none, and what was known holds on. */
+  /** "No such name" is an answer. If the name server fails, the known addresses stay valid. */
   #noteFailure(name: Name, error: Failure): void {
     name.failedAtMs = monotonicMs()
     const isTooOld = name.failedAtMs - name.answeredAtMs >= this.#times.keptMs
@@ -236,7 +236,7 @@ function busy(name: string): Failure {
   return Object.assign(new Error(`no look-up of ${name}: too many others hang`), { code: resolverBusy })
 }
 
-/** The same as `dns.lookup` for whoever opens sockets. */
+/** A replacement of `dns.lookup` for opening sockets. */
 export function lookupBy(names: NameResolver) {
   return (hostname: string, options: LookupOptions, callback: LookupCallback): void => {
     names.lookUp(hostname, (error, addresses) => {

@@ -79,7 +79,7 @@ function pairsOf(lines: string): string[] {
     })
 }
 
-/** How undici tells that a connection ended; everything else is a fault of the answer, of the body or of TLS. */
+/** Undici's errors for a connection that ended; other errors concern the answer, the body or TLS. */
 const endCodes = new Set(['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT'])
 
 /** One request on one connection. */

@@ -36,7 +36,7 @@ export class AnswerHead {
     this.#written = written
   }
 
-  /** Reads a header; `value` without white space around it. False: no body could be told from such a head. */
+  /** Reads a header; `value` has no white space around it. Returns false if the framing of the body would be ambiguous. */
   add(writtenName: string, value: string): boolean {
     const name = findName(writtenName)
     return name === undefined || this.#read(name, value)
@@ -104,7 +104,7 @@ export class AnswerHead {
     this.#drop((name) => name === 'content-encoding')
   }
 
-  /** The body is an event stream, whatever was said of it. */
+  /** Treats the body as an event stream, whatever its content type is. */
   nameEventStream(): void {
     this.#drop((name) => name === 'content-type')
     this.contentType = 'text/event-stream; charset=utf-8'

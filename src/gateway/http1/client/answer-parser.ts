@@ -14,7 +14,7 @@ export type AnswerProgress = 'more' | 'whole' | 'malformed'
 type State = 'head' | 'lengthBody' | 'openBody' | 'chunkedBody' | 'whole' | 'malformed'
 
 const maxHeadBytes = 64 * 1024
-/** Of all informational answers before one answer: a server that sends them without end would be read for ever. */
+/** Most bytes of informational answers before one answer: a server could send them without end. */
 const maxInterimBytes = 64 * 1024
 
 const blankLine = Buffer.from('\r\n\r\n')
@@ -103,7 +103,7 @@ export class AnswerParser {
     const head = readAnswerHead(lines)
     if (!head) return this.#refuse(at)
     if (head.status < 200) {
-      // It is informational, and the answer is yet to come; but nobody asked for another protocol.
+      // An informational answer precedes the real one. 101 is refused, because no other protocol was requested.
       this.#interimBytes += lines.length
       if (head.status === 101 || this.#interimBytes > maxInterimBytes) this.#state = 'malformed'
       return end
@@ -115,7 +115,7 @@ export class AnswerParser {
     return end
   }
 
-  /** How the body is told from what follows it (RFC 9112 § 6.3). */
+  /** How the end of the body is found (RFC 9112 § 6.3). */
   #bodyOf(head: AnswerHead, isHttp11: boolean): State {
     const { status, contentLength, transferEncoding } = head
     this.#isPersistent = isHttp11 ? !lists(head.connection, 'close') : lists(head.connection, 'keep-alive')
@@ -137,7 +137,7 @@ export class AnswerParser {
   #readPart(bytes: Buffer, at: number): number {
     const end = Math.min(at + this.#left, bytes.length)
     this.#left -= end - at
-    // Before the event: whoever is told may look at the parser.
+    // Set before the event, because its handler may read the parser's state.
     if (this.#left === 0) this.#state = 'whole'
     this.#events.onBody(at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end))
     return end
@@ -174,7 +174,7 @@ export class AnswerParser {
     return { lines: all.toString('latin1', start, blankAt + lineBreakLength), end }
   }
 
-  /** What cannot become an answer is refused at once: whoever sent it may wait for more, and never end it. */
+  /** Bytes that cannot begin an answer are refused at once: the server may never send more. */
   #refuseUnlikeAnswer(): void {
     const beginning = this.#rest.bytes.toString('latin1', 0, 7)
     if (this.#state === 'head' && !'HTTP/1.'.startsWith(beginning)) this.#state = 'malformed'

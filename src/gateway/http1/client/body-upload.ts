@@ -67,7 +67,7 @@ export class BodyUpload {
       )
   }
 
-  /** Nothing more is sent, and the owner is told nothing any more. */
+  /** Stops sending; no callback is called any more. */
   stop(): void {
     if (this.#isOver) return
     this.#isOver = true
@@ -78,7 +78,7 @@ export class BodyUpload {
   #send(chunk: Buffer): void {
     if (this.#isOver) return
     this.#sent += chunk.length
-    // More than was said would be read as the next request.
+    // Bytes beyond `content-length` would be read as the next request.
     if (this.#sent > this.#length) return this.#fail(new ExchangeError('BODY_MISMATCH'))
     this.#waiting++
     if (!this.#socket.write(chunk, this.#onTaken)) this.#body.pause()

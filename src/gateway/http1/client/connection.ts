@@ -28,7 +28,7 @@ export interface UpstreamConnectionOwner {
 /** A body up to this is one piece with its head for the socket: to copy it costs less than to write all pieces one by one. */
 const maxCopiedBytes = 64 * 1024
 
-/** Upstream closes an idle connection when it said it would, and a request needs time to arrive before that. */
+/** The margin before the time at which the upstream closes an idle connection: a request must arrive earlier. */
 const keepAliveMarginMs = 1_000
 
 /** One connection to an origin, with one request at a time (HTTP/1.1, RFC 9112). */
@@ -74,7 +74,7 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     if (!this.#isClosed) this.#socket = socket
   }
 
-  /** Sends a request. Only if it is new, or its owner was told that it is free. */
+  /** Sends a request. Call it only on a new connection, or after the connection was reported as free. */
   send(request: CallRequest, receiver: AnswerReceiver): void {
     this.#request = request
     this.#receiver = receiver
@@ -123,7 +123,7 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     this.close()
   }
 
-  /** Closes it; whoever waits for an answer is told why there is none. */
+  /** Closes the connection; a waiting request gets the error. */
   close(error?: Error): void {
     if (this.#isClosed) return
     this.#isClosed = true
@@ -132,7 +132,7 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     const receiver = this.#receiver
     this.#receiver = null
     this.#dropRequest()
-    // With an error, whoever opens the socket learns that nobody waits for it any more.
+    // The error tells the opener of the socket that it is no longer needed.
     if (this.#isConnected) this.#socket?.destroy()
     else this.#socket?.destroy(new ExchangeError('UPSTREAM_CLOSED'))
     this.#owner.onClosed(this)
@@ -239,7 +239,7 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
   }
 
   #arrive(bytes: Buffer): void {
-    // It may be the end of the answer, and what comes now more than that.
+    // The answer may have ended, so that further bytes do not belong to it.
     this.#arrivals.read()
     if (this.#isClosed) return
     // Nobody asked, or not yet: what came could be taken for the answer to the next request.
@@ -248,7 +248,7 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     this.#arrivals.push(bytes)
   }
 
-  /** A fault of the gateway's own: whoever waits for the answer learns of it, and the connection is of no more use. */
+  /** An error of the gateway itself: the waiting request gets it, and the connection is closed. */
   fail(error: unknown): void {
     const receiver = this.#receiver
     this.#receiver = null
@@ -262,7 +262,7 @@ export class UpstreamConnection implements UpstreamExchange, AnswerEvents, Uploa
     // The answer has ended: this is more than that.
     if (!this.#receiver) return this.close()
     const progress = this.#parser.push(bytes)
-    // By whoever was told of it.
+    // A callback may have closed the connection.
     if (this.#isClosed) return
     if (progress === 'malformed') this.close(new ExchangeError('UPSTREAM_MALFORMED'))
     else if (progress === 'whole') this.#finish()

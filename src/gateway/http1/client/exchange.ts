@@ -19,16 +19,16 @@ export interface CallRequest {
 
 /** What carries requests to an upstream. */
 export interface UpstreamTransport {
-  /** Sends a request. What becomes of it is told to `receiver`, maybe before this returns. */
+  /** Sends a request. The callbacks of `receiver` may be called before this returns. */
   dispatch(request: CallRequest, receiver: AnswerReceiver): UpstreamExchange
 }
 
-/** A request under way; not to be used any more once its end or failure was told. */
+/** A request in flight. Do not use it after its end or failure was reported. */
 export interface UpstreamExchange {
-  /** Reads no more of the answer; what has been read already is still told. */
+  /** Pauses reading the answer; bytes that were read already are still delivered. */
   pause(): void
   resume(): void
-  /** Closes the connection; nothing is told any more. */
+  /** Closes the connection; no callback is called any more. */
   abort(): void
 }
 

@@ -49,7 +49,7 @@ export class UpstreamPool implements UpstreamTransport, UpstreamConnectionOwner 
     connection.open(this.#openSocket)
   }
 
-  /** Closes what is idle, and whatever becomes so. */
+  /** Closes idle connections, now and when further ones become idle. */
   destroy(): void {
     this.#isClosed = true
     for (const connection of this.#idle.splice(0)) connection.close()

@@ -10,10 +10,10 @@ import { maxStagedBytes, readClients, sendClients } from '../../loop/phases.ts'
 import { type ClientMemory, Exchange, type ExchangeCarrier, keepAliveSeconds } from './exchange.ts'
 import { headOfBeginning, RequestHead } from './request-head.ts'
 
-/** What is wrong with a head that cannot be read. */
+/** The fault of a head that cannot be parsed. */
 export type HeadFault = 'bad_request' | 'headers_too_large' | 'request_timeout'
 
-/** Who is told of a client's requests. */
+/** The callbacks for a client's requests. */
 export interface DownstreamConnectionOwner {
   /** A request has begun: its head is here. */
   onExchange(exchange: Exchange): void
@@ -83,13 +83,13 @@ export class DownstreamConnection implements IndexedMember, ExchangeCarrier, Chu
   #waiting: Buffer | null = null
   /** The same if more was added to it. */
   #queue: PendingBytes | null = null
-  /** What its owner was told of both. */
+  /** What was reported to the owner about request and response. */
   #heldBytes = 0
   /** Since too much waits behind the current answer. */
   #holdTimer: NodeJS.Timeout | null = null
   /** It was held back for long enough. */
   #readsOn = false
-  /** More waited than may: what comes is read over, and the connection ends behind the current answer. */
+  /** Too many bytes wait: further bytes are discarded, and the connection ends after the current answer. */
   #isOverrun = false
   #lingerBytes = 0
   /** As much was read over for all connections as may be for now. */
@@ -414,7 +414,7 @@ export class DownstreamConnection implements IndexedMember, ExchangeCarrier, Chu
       if (!this.#isFirst) this.#sinceMs = monotonicMs()
     }
     const isTooLong = bytes.length - start > maxHeadBytes
-    // Without a CR before them, its lines would be waited for in vain.
+    // Lines that end without CR would never be recognised.
     if (!isTooLong && !hasBareLineFeed(bytes, start)) return true
     const beginning = bytes.subarray(start)
     if (isTooLong) this.#refuse('headers_too_large', 'its head is too long', beginning)
@@ -447,7 +447,7 @@ export class DownstreamConnection implements IndexedMember, ExchangeCarrier, Chu
     return decoder.isBroken ? bytes.length : end
   }
 
-  /** Where the next request would begin is not known any more: what comes is read over until the connection ends. */
+  /** The beginning of the next request is unknown, so further bytes are discarded until the connection ends. */
   #giveBodyUp(): void {
     if (this.#stage !== 'body') return
     this.#chunked = null
@@ -505,7 +505,7 @@ export class DownstreamConnection implements IndexedMember, ExchangeCarrier, Chu
     this.#steer()
   }
 
-  /** The client is told that nothing more comes, and given a moment to read that. */
+  /** Ends the sending side and gives the client a moment to read the answer. */
   #linger(): void {
     this.#leaveExchange('lingering')
     this.#takeWaiting()

@@ -9,7 +9,7 @@ export interface BodyReader {
   onBodyEnd(end: 'whole' | 'malformed'): void
 }
 
-/** What is known of a client from one request on its connection to the next. */
+/** State about a client that is kept between requests on a connection. */
 export interface ClientMemory {
   /** The key that it sent last, and its hash: most clients send the same one all the time. */
   key: string | null
@@ -24,7 +24,7 @@ export interface ExchangeCarrier {
   /** Sends all of them, in one go. */
   sendAll(parts: readonly Buffer[]): boolean
   holdBody(isHeld: boolean): void
-  /** What comes of the body waits until `readBody`. */
+  /** Received bytes of the body wait until `readBody` is called. */
   deferBody(): void
   readBody(): void
   /** The answer is over. */
@@ -35,13 +35,13 @@ export interface ExchangeCarrier {
   reset(): void
 }
 
-/** What is told of an exchange. */
+/** The callbacks of an exchange. */
 export interface ExchangeWatcher {
   /** Once: all of the answer was sent, or the client has left. */
   onOver(): void
 }
 
-/** Seconds for which an idle connection is kept, as clients are told. */
+/** Seconds for which an idle connection is kept, as sent to clients. */
 export const keepAliveSeconds = 65
 
 /** Longer pieces of a body are not copied. */
@@ -62,7 +62,7 @@ export class Exchange {
   isReceived = false
   /** Of the answer; 0: it has not begun. */
   status = 0
-  /** Who takes what comes of the body; null: nobody, it is read over. */
+  /** The reader of the body; null: the body is discarded. */
   reader: BodyReader | null = null
   /** Bytes of the body that came so far. */
   receivedBytes = 0
@@ -98,14 +98,14 @@ export class Exchange {
 
   // ── the request ──
 
-  /** What comes of the body goes to this reader from now on, beginning within this call if it has come. */
+  /** Sets the reader of the body. Bytes that have arrived are delivered within this call. */
   read(reader: BodyReader): void {
     if (this.isReceived) return reader.onBodyEnd('whole')
     this.reader = reader
     this.#carrier.readBody()
   }
 
-  /** Nobody can read the body yet: without this, what comes of it meanwhile would be read over. */
+  /** Holds the body back: without this, bytes that arrive before a reader is set would be discarded. */
   deferBody(): void {
     this.#carrier.deferBody()
   }
@@ -202,7 +202,7 @@ export class Exchange {
   #losesBody(): boolean {
     if (this.isReceived) return false
     const { contentLength, expectation } = this.head
-    // Whoever was not invited may send its body all the same, or the next request: nobody could tell them apart.
+    // A client without `100 Continue` may still send its body, or the next request: they cannot be distinguished.
     if (expectation !== null && !this.#isInvited) return true
     return contentLength === null || contentLength - this.receivedBytes > maxIgnoredBytes
   }

@@ -67,13 +67,13 @@ export class RequestHead {
   hosts = 0
   /** Of the `Host` header, as it was sent. */
   host = ''
-  /** Of the `Expect` header, in lower case; null: there is none. */
+  /** The `Expect` header in lower case; null if there is none. */
   expectation: string | null = null
   contentType = ''
   /** Null if it is not stated. */
   contentLength: number | null = null
   isChunked = false
-  /** Of `x-session-id`; empty: there is none. */
+  /** The value of `x-session-id`; empty if there is none. */
   sessionId = ''
   /** How the body is compressed, in lower case; empty: it is not. Several codings are joined by commas. */
   contentEncoding = ''
@@ -93,7 +93,7 @@ export class RequestHead {
   #connection = ''
   #hasContentType = false
 
-  /** What is wrong with the head whose text this is, without the empty line at its end; null if nothing is. */
+  /** The fault of a head, given as text without the empty line at its end; null if there is none. */
   read(text: string): string | null {
     if (!headShape.test(text)) return 'its head has characters that may not be there'
     const end = text.indexOf('\r\n')
@@ -274,7 +274,7 @@ function alsoPassed(written: string, names: ReadonlySet<string>): string | undef
   return names.has(name) && !knownNames.has(name) ? name : undefined
 }
 
-/** Empty: nobody here reads it. Undefined: it is no name. */
+/** The known name; empty if the gateway does not read this header, undefined if the text is not a header name. */
 function nameOf(written: string): string | undefined {
   if (!isToken(written)) return undefined
   return knownNames.get(written.toLowerCase()) ?? ''
