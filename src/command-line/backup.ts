@@ -41,7 +41,7 @@ async function runBackup(shell: Shell, file: string, options: Options): Promise<
   const { config, log } = await prepare(shell, 'stderr')
   const { signal } = shell.listenForStop()
   const progress = createProgress('Read')
-  // Not `process.stdout`: a reader of that may leave when it has enough, and a backup is never enough before its end.
+  // Not `process.stdout`, which treats an early close by its reader as a normal end: a backup is useful only if it is complete.
   const target =
     file === '-'
       ? createWriteStream('', { fd: 1, autoClose: false })

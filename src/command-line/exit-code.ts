@@ -1,4 +1,4 @@
-/** What the end of a command means to a script. `docs/operate.md` lists them for operators. */
+/** The exit codes of commands. `docs/operate.md` lists them for operators. */
 export const exitCodes = {
   done: 0,
   failed: 1,
@@ -6,9 +6,9 @@ export const exitCodes = {
   usage: 2,
   /** The database does not answer. The same call may succeed later. */
   databaseAway: 3,
-  /** What is there would have been overwritten. Nothing was done. */
+  /** Existing data would have been overwritten. Nothing was done. */
   occupied: 4,
 } as const
 
-/** One of them, or 128 and the number of the signal that ended the command. */
+/** One of these codes, or 128 plus the number of the signal that ended the command. */
 export type ExitCode = number

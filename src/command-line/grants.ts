@@ -22,7 +22,7 @@ export function addGrants(program: Command): void {
 
 const longestIdentifierBytes = 63
 
-/** PostgreSQL would cut a longer name, and give the rights to another user. */
+/** PostgreSQL would truncate a longer name and give the rights to another user. */
 function identifier(text: string): string {
   const isOne = text !== '' && !text.includes('\0') && Buffer.byteLength(text) <= longestIdentifierBytes
   if (!isOne) throw new InvalidArgumentError(`It must have 1 to ${longestIdentifierBytes} bytes.`)

@@ -65,7 +65,7 @@ async function runLogs(shell: Shell, { route, key, backend, outcome, ...options 
   }
 }
 
-/** One line; what is not known is left out. Clients choose some of the words: they cannot break the line. */
+/** One line without unknown values. Clients choose some of the words, so line breaks in them are removed. */
 function describe(request: UsageRecord): string {
   const { tokens, cost } = request
   const words = [

@@ -49,13 +49,13 @@ async function runMove(shell: Shell, options: Options): Promise<void> {
     .catch(explainRestore('The embedded database'))
     .finally(progress.end)
   const { configVersion, tables, migrated } = report
-  // The key of the environment goes before the one of the file, and must stay as it is.
+  // A key in the environment overrides the key in the file, and must not be changed.
   const encryptionKeyFile = config.encryptionKeys === undefined ? join(config.dataDir, 'encryption-key') : null
   if (options.json) printJson({ configVersion, tables, migrated, encryptionKeyFile, dataDir: config.dataDir })
   else print(describeMove(tables, config.dataDir, encryptionKeyFile))
 }
 
-/** The URL of the database that is moved to. What follows is about the embedded one, and reads the environment without it. */
+/** The URL of the target database. The following steps concern the embedded database and read the environment without this variable. */
 async function takeTarget({ environment }: Shell): Promise<string> {
   const { parseDatabaseUrl } = await import('../storage/database/address.ts')
   const url = environment['DATABASE_URL']

@@ -22,7 +22,7 @@ export async function prepare(
   return { config, log }
 }
 
-/** The driver takes from `PGPORT` and its like what an address leaves open: they mean another server than the embedded one. */
+/** The driver reads missing parts of an address from `PGPORT` and similar variables, which mean another server than the embedded one. */
 function forgetPostgresVariables(environment: NodeJS.ProcessEnv): void {
   for (const name of Object.keys(environment)) if (name.startsWith('PG')) delete environment[name]
 }

@@ -8,7 +8,7 @@ export function printJson(value: unknown): void {
   print(JSON.stringify(value))
 }
 
-/** Writes to whoever watches the command, beside its answer. */
+/** Writes a message for the user of the command, separate from its answer. */
 export function tell(text: string): void {
   process.stderr.write(`${text}\n`)
 }

@@ -47,5 +47,5 @@ export async function createProgram(shell: Shell): Promise<Command> {
   return program
 }
 
-/** What was typed stands in the error. */
+/** The error contains what was typed. */
 const longestErrorChars = 500

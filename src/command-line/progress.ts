@@ -1,4 +1,4 @@
-/** Tells on stderr how far something is: in one line that changes on a terminal, else a line each ten seconds. */
+/** Shows progress on stderr: on a terminal in one line that changes, else in a new line every ten seconds. */
 export interface Progress {
   readonly report: (what: string, bytes: number) => void
   readonly end: () => void

@@ -49,7 +49,7 @@ async function runRestore(shell: Shell, file: string, options: Options): Promise
     )
 }
 
-/** What can be done about an error of restoring, in a `CommandError`. */
+/** Turns an error of a restore into a `CommandError` that says what to do. */
 export function explainRestore(source: string) {
   return (error: NodeJS.ErrnoException): never => {
     if (error.name === 'NotEmptyError')

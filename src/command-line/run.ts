@@ -5,7 +5,7 @@ import { createProgram } from './program.ts'
 import type { Shell } from './shell.ts'
 import { tell } from './print.ts'
 
-/** Runs the command of these arguments, without the program's own name. What went wrong is told on stderr. */
+/** Runs the command of these arguments, which do not include the program's name. Errors go to stderr. */
 export async function runCommandLine(args: readonly string[], shell: Shell): Promise<void> {
   const program = await createProgram(shell)
   try {
@@ -13,7 +13,7 @@ export async function runCommandLine(args: readonly string[], shell: Shell): Pro
   } catch (error) {
     const stopped = shell.stoppedWith()
     shell.endWith(stopped ?? exitCodeOf(error))
-    // The library has told its own already; and what was stopped has failed for that reason.
+    // The library has already printed its own errors, and a stopped command failed because it was stopped.
     if (stopped === undefined && !(error instanceof CommanderError)) tell(describeFailure(error))
   }
 }
@@ -21,14 +21,14 @@ export async function runCommandLine(args: readonly string[], shell: Shell): Pro
 function exitCodeOf(error: unknown): ExitCode {
   if (error instanceof CommandError) return error.exitCode
   if ((error as Error).name === 'DatabaseAwayError') return exitCodes.databaseAway
-  // "Errors" of its are also that help was asked for.
+  // A request for help is an "error" of the library too.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage
   return exitCodes.failed
 }
 
 const mendable = ['StartError', 'ConfigError', 'MigrationError', 'CommandError', 'DatabaseAwayError']
 
-/** What the operator can mend is told in its own words; of everything else the place matters too. */
+/** Errors that the operator can fix show only their message; all others show the stack too. */
 function describeFailure(error: unknown): string {
   if (!(error instanceof Error)) return String(error)
   if (isOfDatabase(error)) return `The database said: ${error.message} (SQLSTATE ${error.code})`

@@ -27,7 +27,7 @@ export function addServe(program: Command, shell: Shell): void {
     })
 }
 
-/** What is said on the command line goes before the environment. In its place: packages read the environment, too. */
+/** Options override the environment. They are written into it, because packages read the environment too. */
 function set({ environment }: Shell, settings: Readonly<Record<string, string | undefined>>): void {
   for (const [name, value] of Object.entries(settings)) if (value !== undefined) environment[name] = value
 }
@@ -39,7 +39,7 @@ async function runServe(shell: Shell): Promise<void> {
   const stop = shell.listenForStop()
   const before = { ...shell.environment }
   await applyEnvFile(shell)
-  // First, and without the rest: its faults are what a first start meets.
+  // Read first and separately: a first start mostly fails because of the configuration.
   const { config, log } = await prepare(shell, 'stdout')
   log.info({}, config.databaseUrl === undefined ? 'starting, with a database of its own' : 'starting')
   const version = await productVersion()
@@ -52,7 +52,7 @@ async function runServe(shell: Shell): Promise<void> {
     log.info({}, 'draining: no new requests, and the end when those in flight have ended; a second signal ends it now')
     await served.drain()
   } catch (error) {
-    // Told to stop while it was starting: that is what the failed start means.
+    // A start that fails after a request to stop failed because of that request.
     if (!stop.signal.aborted || (error as Error).name !== 'AbortError') throw error
   }
   log.info({}, 'stopped')
@@ -80,7 +80,7 @@ async function open(
   return serveWithWorkers(config, log, { ...options, before, onReload: (reload) => process.on('SIGHUP', reload) })
 }
 
-/** One of several gateways: it begins and ends as its primary says. */
+/** One of several gateways, which its primary starts and stops. */
 async function runWorker(shell: Shell): Promise<void> {
   const { openWorkerProcess } = await import('../server/workers/worker-process.ts')
   using worker = openWorkerProcess()
@@ -103,7 +103,7 @@ async function runWorker(shell: Shell): Promise<void> {
  * prompts that took half of its CPU time. With this flag they count like the rest of the heap, by how it grows.
  */
 function countBuffersAsHeap(): void {
-  // Node 24's V8 knows it; others would complain on stderr.
+  // Only Node 24's V8 knows this option; others would print a warning.
   if (process.versions.v8.startsWith('13.')) setFlagsFromString('--external-memory-accounted-in-global-limit')
 }
 
@@ -122,10 +122,10 @@ async function welcome(
     log.warn({ reason: administrator.reason }, 'SIGNALBOX_ADMIN_KEY is not accepted')
   if (administrator.kind === 'none')
     log.warn({}, 'no key can administer this installation: make one with the command create-key')
-  // Not through the log, which writes no keys; and not among JSON lines that a program reads.
+  // Not through the log, which masks keys, and not between JSON lines that a program reads.
   const output = process.stdout.isTTY ? process.stdout : process.stderr
   if (administrator.kind === 'made' || process.stdout.isTTY) output.write(`\n${welcomeText(urls, administrator)}\n`)
 }
 
-// A database that comes later and then refuses is told by the log.
+// If the database is reachable later and then refuses, the log reports it.
 function ignore(): void {}

@@ -3,11 +3,11 @@ import type { ExitCode } from './exit-code.ts'
 /** The process, as commands see it. `main.ts` alone reads its arguments, environment and signals. */
 export interface Shell {
   readonly environment: NodeJS.ProcessEnv
-  /** From the first call on, SIGTERM and SIGINT ask for an end in order, and a second one of them ends the process at once. */
+  /** From the first call on, SIGTERM or SIGINT asks for a graceful end, and a second signal ends the process at once. */
   readonly listenForStop: () => StopRequest
-  /** The exit code that a signal asked for, 128 and its number; undefined: none has come. */
+  /** The exit code for a received signal, 128 plus its number; undefined if none was received. */
   readonly stoppedWith: () => ExitCode | undefined
-  /** The exit code of a command that ends without an error; `done` if nobody says another. */
+  /** The exit code of a command that ends without an error; `done` unless it was set. */
   readonly endWith: (code: ExitCode) => void
 }
 

@@ -35,7 +35,7 @@ import { UnsafeRecords } from './unsafe-records.ts'
 export interface SpoolOptions {
   /** Made if it is not there. Processes that share it take one folder in it each. */
   readonly root: string
-  /** The clock of the store. */
+  /** The encoder of the store that takes the records. */
   readonly encoder: UsageEncoder
   readonly log: GatewayLog
   /** Of all segments; what comes beyond is not written. Default: 16 GiB. */
