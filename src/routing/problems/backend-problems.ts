@@ -64,8 +64,8 @@ function unhealthy({ facts, uses, backend }: Told): ProblemDraft | null {
     summary: `${capitalised(what)}${lastError === null ? '' : `: ${lastError}`}.`,
     remedy:
       backend.kind === 'deployment'
-        ? 'Look at the server and its log; deploymentEndpointStateSet takes an endpoint out while it is repaired.'
-        : 'Look at the status page of the service and at the account; routeTrafficSet takes its share away meanwhile.',
+        ? 'Look at the server and its log; meanwhile deploymentEndpointStateSet can take an endpoint out of service.'
+        : 'Look at the status page of the service and at the account; meanwhile routeTrafficSet can set its weight to 0.',
     subjectId: backend.id,
   }
 }

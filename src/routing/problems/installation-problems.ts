@@ -23,9 +23,9 @@ function unreachable(sinceMs: number, error: string | null): ProblemDraft {
     key: 'database',
     severity: 'CRITICAL',
     sinceMs,
-    summary: `The database cannot be reached${error === null ? '' : `: ${error}`}; gateways serve what they knew last, and nothing can be changed.`,
+    summary: `The database cannot be reached${error === null ? '' : `: ${error}`}; gateways serve the last configuration that they loaded, and nothing can be changed.`,
     remedy:
-      'Start the PostgreSQL server that DATABASE_URL names, or mend the network to it: everything goes on by itself.',
+      'Start the PostgreSQL server that DATABASE_URL names, or repair the network to it; Signalbox reconnects automatically.',
     subjectId: null,
   }
 }
@@ -36,8 +36,8 @@ function lost({ id, host, seenAtMs }: GatewayFact): ProblemDraft {
     key: id,
     severity: 'WARNING',
     sinceMs: seenAtMs,
-    summary: `The gateway ${id} on ${host} is not heard of any more, and may still serve an older configuration.`,
-    remedy: `Start it again or mend its way to the database; if it will not come back: gatewayForget(input: { id: "${id}" }).`,
+    summary: `The gateway ${id} on ${host} does not report any more, and may still serve an older configuration.`,
+    remedy: `Start it again or repair its connection to the database; if it will not come back: gatewayForget(input: { id: "${id}" }).`,
     subjectId: null,
   }
 }
@@ -63,7 +63,7 @@ function delayedUsage({ delayedSpools }: ProblemFacts): ProblemDraft[] {
     sinceMs: completeUntilMs,
     summary: `Usage of the gateway${host === null ? '' : ` on ${host}`} (spool ${spoolId}) is not in the database yet: reports and budgets lack it.`,
     remedy: isReporting
-      ? 'Look for locks and slow statements in the database; the records wait on the disk of the gateway and come by themselves.'
+      ? 'Look for locks and slow statements in the database; the records wait on the disk of the gateway and are sent automatically.'
       : 'Start the gateway again with the same SIGNALBOX_DATA_DIR, or forget it with gatewayForget.',
     subjectId: null,
   }))

@@ -25,7 +25,7 @@ function expiresSoon({ id, name }: ApiKeyConfiguration, expiresAtMs: number, own
     sinceMs: expiresAtMs - soonMs,
     changedIds: [id],
     summary: `The API key ${name} of ${owner} expires at ${new Date(expiresAtMs).toISOString()}.`,
-    remedy: `Give it a new secret with apiKeyRotate(input: { id: "${id}", overlapMs: 86400000, expiresAt: … }), or a later end with apiKeyUpdate.`,
+    remedy: `Give it a new secret with apiKeyRotate(input: { id: "${id}", overlapMs: 86400000, expiresAt: … }), or a later expiry with apiKeyUpdate.`,
     subjectId: id,
   }
 }

@@ -21,7 +21,7 @@ export function limitProblems({ snapshot, reachedLimits }: ProblemFacts, uses: B
       severity: severityOf(limit.subject, snapshot, uses),
       sinceMs: Math.min(...parts.map(({ sinceMs }) => sinceMs)),
       summary: `The limit of ${subjectName(limit.subject, snapshot)} (${boundsOf(limit)}) is reached${partsOf(parts, snapshot)}${becomes(limit.subject)}; ${fillTime(limit)}.`,
-      remedy: `Raise it with rateLimitUpdate(input: { id: "${id}", … }), or find who asks so often in requestLogs.`,
+      remedy: `Raise it with rateLimitUpdate(input: { id: "${id}", … }), or find the callers with many requests in requestLogs.`,
       subjectId: id,
     } satisfies ProblemDraft
   })
@@ -36,14 +36,16 @@ export function budgetProblems(facts: ProblemFacts, uses: BackendUses): ProblemD
     const period = periodAt(budget.period, budget.timeZone, nowMs)
     const known = parts.flatMap(({ sinceMs }) => sinceMs ?? [])
     const resets =
-      period.endMs === null ? 'it never opens anew' : `it opens anew at ${new Date(period.endMs).toISOString()}`
+      period.endMs === null
+        ? 'its period never ends'
+        : `its next period begins at ${new Date(period.endMs).toISOString()}`
     return {
       code: 'BUDGET_EXHAUSTED',
       key: id,
       severity: exhaustionSeverity(budget, snapshot, uses),
       sinceMs: known.length > 0 ? Math.min(...known) : null,
       summary: `The budget of ${subjectName(budget.subject, snapshot)} (${allowedIn(budget, period)} USD${periodWords[budget.period]}) is used up${partsOf(parts, snapshot)}, ${consequences(budget)}; ${resets}.`,
-      remedy: `Raise it for this period with budgetRaise(input: { id: "${id}", amount: … }), or for all with budgetUpdate.`,
+      remedy: `Raise it for this period with budgetRaise(input: { id: "${id}", amount: … }), or for all periods with budgetUpdate.`,
       subjectId: id,
     } satisfies ProblemDraft
   })
