@@ -13,22 +13,22 @@ let stoppedWith: number | undefined
 
 /** The first SIGTERM or SIGINT asks for an end in order, the second one gets it at once. */
 function listenForStop(): StopRequest {
-  const asked = new AbortController()
+  const stopRequest = new AbortController()
   const requested = Promise.withResolvers<void>()
   let askedAtMs = 0
   const onSignal = (signal: NodeJS.Signals) => {
-    if (asked.signal.aborted) {
+    if (stopRequest.signal.aborted) {
       // One Ctrl-C under `npm start` comes twice: from the terminal, and passed on by npm.
       if (performance.now() - askedAtMs < sameSignalMs) return
       process.exit(128 + constants.signals[signal])
     }
     askedAtMs = performance.now()
     stoppedWith = 128 + constants.signals[signal]
-    asked.abort()
+    stopRequest.abort()
     requested.resolve()
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, onSignal)
-  return { signal: asked.signal, requested: requested.promise }
+  return { signal: stopRequest.signal, requested: requested.promise }
 }
 
 /** Who reads an answer may have enough of it, as `head` has: that is an end like any other. A file that takes no more of it is a failure. */

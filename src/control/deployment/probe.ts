@@ -66,8 +66,8 @@ export function isListed(models: readonly string[], upstreamModel: string): bool
 /** The part of a long list that is stored, always with the model that the deployment serves. */
 function keptModels(models: readonly string[], upstreamModel: string): readonly string[] {
   if (models.length <= maxKeptModels) return models
-  const asked = models.filter((model) => isListed([model], upstreamModel)).slice(0, 1)
-  return [...asked, ...models.filter((model) => !asked.includes(model))].slice(0, maxKeptModels)
+  const servedModels = models.filter((model) => isListed([model], upstreamModel)).slice(0, 1)
+  return [...servedModels, ...models.filter((model) => !servedModels.includes(model))].slice(0, maxKeptModels)
 }
 
 interface Asked {

@@ -17,7 +17,7 @@ export class ChangeQueueError extends Error {
  * seconds after which a database counts as away.
  */
 export interface ChangeQueue {
-  /** Runs `work` in its turn. Throws `ChangeQueueError`. */
+  /** Runs `work` when its turn comes. Throws `ChangeQueueError`. */
   run<T>(work: () => Promise<T>): Promise<T>
 }
 
@@ -29,7 +29,7 @@ export function createChangeQueue({ atOnce, maxWaiting, patienceMs }: ChangeQueu
   const waiting = new Set<Waiting>()
   let running = 0
 
-  const turn = async (): Promise<void> => {
+  const waitForTurn = async (): Promise<void> => {
     if (running < atOnce) return void running++
     if (waiting.size >= maxWaiting) throw new ChangeQueueError(`${waiting.size} changes are waiting.`)
     const { promise, resolve, reject } = Promise.withResolvers<void>()
@@ -41,7 +41,7 @@ export function createChangeQueue({ atOnce, maxWaiting, patienceMs }: ChangeQueu
     }, patienceMs)
     await promise.finally(() => clearTimeout(timer))
   }
-  /** The turn goes on to the first who waits: nobody who comes now is before it. */
+  /** Passes the turn to the first waiting change, so that a new one cannot overtake it. */
   const endTurn = () => {
     const [next] = waiting
     if (!next) return void running--
@@ -50,7 +50,7 @@ export function createChangeQueue({ atOnce, maxWaiting, patienceMs }: ChangeQueu
   }
   return {
     async run(work) {
-      await turn()
+      await waitForTurn()
       try {
         return await work()
       } finally {

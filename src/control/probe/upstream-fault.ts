@@ -85,8 +85,8 @@ const maxReasonLength = 300
 
 /** The vendor's own error message as a further sentence: bounded, on one line, without secrets; empty if there is none. */
 export function describeReason(body: Buffer, secrets: readonly string[]): string {
-  const said = readUpstreamError(body.toString('utf8').replace(/^\ufeff/, ''))?.message ?? ''
-  const shown = withoutSecrets(oneLine(said), secrets).slice(0, maxReasonLength).toWellFormed()
+  const statedReason = readUpstreamError(body.toString('utf8').replace(/^\ufeff/, ''))?.message ?? ''
+  const shown = withoutSecrets(oneLine(statedReason), secrets).slice(0, maxReasonLength).toWellFormed()
   return shown === '' ? '' : ` It says: ${JSON.stringify(shown)}`
 }
 

@@ -60,8 +60,8 @@ export function newLabels(
 }
 
 function modelIdsLeftOut(before: ProviderDraft, after: ProviderDraft): string[] {
-  const kept = new Set(after.models.map((model) => model.id))
-  return before.models.map((model) => model.id).filter((id) => !kept.has(id))
+  const remainingIds = new Set(after.models.map((model) => model.id))
+  return before.models.map((model) => model.id).filter((id) => !remainingIds.has(id))
 }
 
 export async function lockProvider(

@@ -78,14 +78,14 @@ function requireSecretsAgain(before: ProviderDraft, after: ProviderDraft, input:
   const isSeenByAnother =
     after.proxyUrl !== null && after.proxyUrl !== before.proxyUrl && new URL(after.baseUrl).protocol === 'http:'
   if (!isElsewhere && !isSeenByAnother) return
-  const kept = [
+  const storedMembers = [
     ...(before.credentials.length > 0 && !input.secrets ? ['secrets'] : []),
     ...(before.headers.length > 0 && !input.headers ? ['headers'] : []),
   ]
-  if (kept.length === 0) return
+  if (storedMembers.length === 0) return
   throw refuseInput(
     'FAILED_PRECONDITION',
     ['input', isElsewhere ? 'baseUrl' : 'proxyUrl'],
-    `Stored values would be sent to another host: give ${kept.join(' and ')} too, or an empty list.`,
+    `Stored values would be sent to another host: give ${storedMembers.join(' and ')} too, or an empty list.`,
   )
 }

@@ -172,11 +172,11 @@ class EndpointChecks {
   }
 
   async #check(): Promise<void> {
-    const asked = this.#settings
-    const error = await this.#probe(asked)
+    const checkedSettings = this.#settings
+    const error = await this.#probe(checkedSettings)
     if (this.#isStopped) return
     const { endpointId, endpointUrl, deploymentId, healthCheck } = this.#settings
-    const isUpToDate = asksTheSame(asked, this.#settings)
+    const isUpToDate = asksTheSame(checkedSettings, this.#settings)
     const nextInMs = isUpToDate ? healthCheck.intervalMs * (1 - jitter + 2 * jitter * this.#random()) : 0
     // Where the gateway has no room for a connection, nothing was asked.
     if (isUpToDate && !isLocalShortage(error))

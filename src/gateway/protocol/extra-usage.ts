@@ -24,11 +24,11 @@ export function withoutExtraUsage(event: ServerSentEvent, bytes: Buffer): Buffer
   const json = event.json ?? {}
   const hasMore = Object.keys(json).some((name) => !ofEveryChunk.has(name) && saysSomething(json[name]))
   const lines = bytes.toString('latin1').match(linesOfEvent) ?? []
-  const kept = hasMore ? withoutUsage(lines) : lines.filter((line) => staysWithoutData.test(line))
+  const remainingLines = hasMore ? withoutUsage(lines) : lines.filter((line) => staysWithoutData.test(line))
   const last = lines.at(-1) ?? ''
   // A comment belongs to no event: whether it came together with this one or before it, the client gets the same.
-  const needsEnd = !hasMore && isEmptyLine.test(last) && kept.some((line) => !line.startsWith(':'))
-  return Buffer.from(kept.join('') + (needsEnd ? last : ''), 'latin1')
+  const needsEnd = !hasMore && isEmptyLine.test(last) && remainingLines.some((line) => !line.startsWith(':'))
+  return Buffer.from(remainingLines.join('') + (needsEnd ? last : ''), 'latin1')
 }
 
 const linesOfEvent = /[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+/g

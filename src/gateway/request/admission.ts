@@ -98,7 +98,7 @@ export class Admission implements Disposable {
     }
   }
 
-  /** Null: there is no such operation. */
+  /** Null if there is no such operation. */
   name(): Operation | null {
     const { operation } = this.#place
     if (operation) this.#reply.operation = operation

@@ -9,8 +9,8 @@ const maxRead = 8192
 
 /** The error of the upstream or the connection for an attempt's record: one line, bounded, without secrets. */
 export function errorText({ error, text }: CallOutcome, { failure, status }: CallEnd, plan: AttemptPlan): string {
-  const said = oneLine(error ? error.message || error.codes.join(' ') : readableText(text))
-  const line = said || failure || (status > 0 ? `status ${status}` : 'no answer in time')
+  const upstreamMessage = oneLine(error ? error.message || error.codes.join(' ') : readableText(text))
+  const line = upstreamMessage || failure || (status > 0 ? `status ${status}` : 'no answer in time')
   return withoutSecrets(line, secretsOf(plan)).slice(0, maxLength).toWellFormed()
 }
 

@@ -122,7 +122,7 @@ export function startShipper({ spool, store, log }: ShipperOptions): Shipper {
     return own
   }
 
-  /** Whatever becomes of the records: who is not heard of is forgotten, and a batch may be under way for long. */
+  /** Reports even if no records can be sent: a silent gateway is forgotten, and a batch may take long. */
   const reportTimer = setInterval(() => {
     if (!reporting && monotonicMs() - reportedAtMs >= reportMs) report().catch(() => undefined)
   }, gatherMs)

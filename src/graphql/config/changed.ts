@@ -119,13 +119,13 @@ function watchChanges(
   const { db } = context.reads
   const wakeUps = openSubscription<void>(context, { scopes: readsConfig, capacity: 1, overflow: 'DROP_OLDEST' })
   wakeUps.onEnd(context.live.onSnapshot(() => wakeUps.push({ value: undefined })))
-  let told = since
+  let lastSent = since
   let pending: ConfigChange[] = []
 
   const read = async (): Promise<ConfigChange[]> => {
-    const changes = told && (await listChangesAfter(db, told, batchSize))
+    const changes = lastSent && (await listChangesAfter(db, lastSent, batchSize))
     if (changes) return changes.map((change) => ({ ...change, resync: false }))
-    return [{ ...(await getLatestChange(db)), subjectIds: [], resync: told !== undefined }]
+    return [{ ...(await getLatestChange(db)), subjectIds: [], resync: lastSent !== undefined }]
   }
   /**
    * Reads the next changes; waits while the database is unreachable, so that its restart does not end the subscription. Empty once the
@@ -151,7 +151,7 @@ function watchChanges(
       if ('fault' in wakeUp.value) return { done: false, value: wakeUp.value }
     }
     const value = pending.shift()!
-    told = value
+    lastSent = value
     return { done: false, value: { value } }
   }
   // After a throw the executor neither calls `next` nor `return` again: without this the queue would keep its listeners.

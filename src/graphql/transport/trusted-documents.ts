@@ -21,8 +21,8 @@ export function trustedDocument(
   query: string,
   extensions: Readonly<Record<string, unknown>> | null | undefined,
 ): string | undefined {
-  const asked = (extensions?.['persistedQuery'] as { readonly sha256Hash?: unknown } | undefined)?.sha256Hash
-  return documents.get(typeof asked === 'string' ? asked : hash('sha256', query))
+  const documentId = (extensions?.['persistedQuery'] as { readonly sha256Hash?: unknown } | undefined)?.sha256Hash
+  return documents.get(typeof documentId === 'string' ? documentId : hash('sha256', query))
 }
 
 export function untrusted(): GraphQLError {

@@ -360,8 +360,8 @@ function withDivergence(step: NextAttempt, divergence: Divergence | null): NextA
 function hasAttempt(question: AttemptQuestion, isFallback: boolean): boolean {
   const { fallback } = question.route
   const most = fallback?.maxAttempts ?? defaultMaxAttempts
-  const kept = fallback && !isFallback ? 1 : 0
-  return sentCount(question) < Math.max(1, most - kept)
+  const keptForFallback = fallback && !isFallback ? 1 : 0
+  return sentCount(question) < Math.max(1, most - keptForFallback)
 }
 
 function sentCount({ attempts }: AttemptQuestion): number {

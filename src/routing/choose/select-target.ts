@@ -44,8 +44,13 @@ const noTarget: TargetChoice = { target: null, waits: false, divergence: null }
 export function selectTarget(question: TargetQuestion, rotation: Rotation): TargetChoice {
   const { route, session } = question
   rotation.begin(route.targets)
-  const kept = session && keptTarget(question, session)
-  if (kept) return { target: kept, waits: false, divergence: divergenceOf(question, rotation, kept, 'SESSION') }
+  const sessionTarget = session && keptTarget(question, session)
+  if (sessionTarget)
+    return {
+      target: sessionTarget,
+      waits: false,
+      divergence: divergenceOf(question, rotation, sessionTarget, 'SESSION'),
+    }
   const choice = selectNew(question, rotation)
   if (choice.target) session?.keep(choice.target.id)
   return choice

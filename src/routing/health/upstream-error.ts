@@ -84,8 +84,9 @@ function addCodes(codes: string[], value: unknown): void {
 /** The message of an error. For OpenRouter it is that of the provider behind it; for FastAPI's validation the list as text. */
 function messageOf(error: Json): string {
   const { message, detail, msg, error_message, metadata } = error
-  const said = [message, detail, msg, error_message].find(saysSomething)
-  const text = typeof said === 'string' ? said : said === undefined ? '' : JSON.stringify(said)
+  const statedMessage = [message, detail, msg, error_message].find(saysSomething)
+  const text =
+    typeof statedMessage === 'string' ? statedMessage : statedMessage === undefined ? '' : JSON.stringify(statedMessage)
   const raw = isObject(metadata) && typeof metadata['raw'] === 'string' ? metadata['raw'] : ''
   return (raw === '' ? text : `${text}: ${raw}`).slice(0, maxMessageLength)
 }

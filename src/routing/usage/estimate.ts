@@ -9,7 +9,7 @@
 
 import { backslash, endOfBlock, endOfEvent, endOfString, startOfEvent } from './answer-text.ts'
 
-/** Parts of a token that each byte is worth, in twelfths. A character counts by its first byte. */
+/** The part of a token for each byte, in twelfths. A character counts by its first byte. */
 const weights = new Uint8Array(256)
 const twelfths = 12
 
@@ -39,7 +39,7 @@ export function estimateTokens(utf8: string): number {
   return Math.ceil(sum / twelfths)
 }
 
-/** A longer text is taken to be all like its begin. */
+/** A longer text is estimated by its beginning. */
 const longText = 8192
 
 /** Tokens of the inside of a JSON string, whose characters may be escaped. */
@@ -89,7 +89,7 @@ export function estimatePromptTokens(json: string): number {
   return tokens
 }
 
-/** A text as the numbers of its tokens, or several of them. */
+/** Texts that are given as lists of token numbers. */
 const tokenLists = /"(?:input|prompt)"\s*:\s*\[[\s\d,[\]]*/g
 
 function isMemberName(json: string, end: number): boolean {
@@ -106,19 +106,19 @@ function isBinary(json: string, start: number, end: number): boolean {
   return json.startsWith('data:', start) || /^[\w+/=-]*$/.test(json.slice(start, start + binarySample))
 }
 
-/** What of an answer was kept: its first and last bytes, without overlap, of `bytes` in all. */
+/** The kept part of an answer of `bytes` bytes: its first and last bytes, without overlap. */
 export interface AnswerSample {
   readonly bytes: number
   readonly head: string
   readonly tail: string
 }
 
-/** Members that hold what a model wrote, in every protocol; in a stream, piece by piece. */
+/** Members that hold generated text, in every protocol; in a stream piece by piece. */
 const writtenNames = 'content|text|delta|reasoning_content|reasoning|thinking|arguments|partial_json'
 const writtenMembers = new RegExp(`"(${writtenNames})"\\s*:\\s*"`, 'g')
 const writtenText = new RegExp(`"(?:${writtenNames})"\\s*:\\s*"[^"]`)
 
-/** Whether there is something in it that a model wrote. */
+/** Whether the text contains generated text. */
 export function saysWritten(json: string): boolean {
   return writtenText.test(json)
 }
@@ -128,8 +128,8 @@ export function saysWritten(json: string): boolean {
  * like the string's begin, and else to have as many tokens per byte as the ends have.
  */
 export function estimateAnswerTokens({ bytes, head, tail }: AnswerSample): number {
-  const kept = head.length + tail.length
-  if (bytes <= kept) return estimateWritten(head + tail)
+  const keptBytes = head.length + tail.length
+  if (bytes <= keptBytes) return estimateWritten(head + tail)
   const { tokens: tailTokens, bytes: tailBytes, isInString } = estimateTail(head, tail)
   const tokens = estimateWritten(head) + tailTokens
   const known = head.length + tailBytes
@@ -137,7 +137,7 @@ export function estimateAnswerTokens({ bytes, head, tail }: AnswerSample): numbe
   return Math.ceil(tokens + (bytes - known) * density)
 }
 
-/** What is said twice in a row under two names, e.g. as `reasoning` and `reasoning_content`, was written once. */
+/** Estimates generated text. A text that is repeated under two names, e.g. `reasoning` and `reasoning_content`, counts once. */
 function estimateWritten(json: string): number {
   const answer = withoutSegments(json)
   let tokens = 0
@@ -154,7 +154,7 @@ function estimateWritten(json: string): number {
   return tokens
 }
 
-/** A transcript has its text whole, and once more in pieces with their times. */
+/** Removes the segments of a transcript, which repeat its text with times. */
 function withoutSegments(json: string): string {
   const match = /"segments"\s*:\s*\[/.exec(json)
   if (!match) return json
@@ -196,7 +196,7 @@ function estimateDeltas(events: string): { readonly tokens: number; readonly byt
 
 interface TailEstimate {
   readonly tokens: number
-  /** In so many bytes at the tail's end. */
+  /** The number of bytes at the end of the tail. */
   readonly bytes: number
   /** Whether the tail begins inside a written string. */
   readonly isInString: boolean
@@ -209,16 +209,19 @@ function estimateTail(head: string, tail: string): TailEstimate {
     const tokens = isBinary(tail, 0, end) ? 0 : estimateJsonString(tail, 0, end)
     return { tokens: tokens + estimateWritten(tail.slice(end)), bytes: tail.length, isInString }
   }
-  // The event that began in what was not kept is like the others there, unless little else would be left.
+  // The rest of an event that began in the part that was not kept is skipped, unless little else would be left.
   const lineEnd = tail.search(/[\r\n]/) + 1
   const events = lineEnd * 2 < tail.length ? tail.slice(lineEnd) : tail
   return { tokens: estimateWritten(events), bytes: events.length, isInString }
 }
 
-/** Of a shorter one nobody can tell whether it is a text, or e.g. an identifier. */
+/** A shorter cut string could also be e.g. an identifier. */
 const shortestCutString = 256
 
-/** Where the string ends in which the tail begins; its length: that has not come; -1: it begins in none. */
+/**
+ * The end of the string in which the tail begins; the length of the tail if the string does not end in it; -1 if the tail does not
+ * begin in a string.
+ */
 function endOfCutString(tail: string): number {
   // A quotation mark at its very begin may belong to an escape that was cut.
   const cutEscape = /^\\*"/.exec(tail)?.[0].length ?? 0
@@ -227,7 +230,7 @@ function endOfCutString(tail: string): number {
   return !hasLineBreak && /^(?:$|"\s*[,}\]])/.test(tail.slice(end, end + 8)) ? end : -1
 }
 
-/** Where the inside of a written string begins whose end is not in the head; -1: there is none. */
+/** The begin of a generated string that does not end in the head; -1 if there is none. */
 function startOfOpenString(head: string): number {
   const last = [...head.matchAll(writtenMembers)].at(-1)
   if (!last) return -1
@@ -235,7 +238,10 @@ function startOfOpenString(head: string): number {
   return endOfString(head, start - 1) === head.length ? start : -1
 }
 
-/** Tokens per byte; null: it is not most of the head, so that what was not kept may be many such strings. */
+/**
+ * Tokens per byte of the open string; null if it is not most of the head, because the part that was not kept may then contain many
+ * strings.
+ */
 function densityOfOpenString(head: string): number | null {
   const start = startOfOpenString(head)
   const length = head.length - start

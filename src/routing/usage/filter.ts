@@ -1,4 +1,4 @@
-/** Which requests a report, the log or a subscription is about, and by what usage is grouped. */
+/** The filter and the dimensions of reports, of the request log and of subscriptions. */
 import type { UsageRecord } from './record.ts'
 import type { RequestOutcome } from '../config/vocabulary.ts'
 
@@ -33,7 +33,7 @@ export interface UsageFilter {
   readonly outcomes?: readonly RequestOutcome[] | null
   readonly stream?: boolean | null
   readonly operations?: readonly string[] | null
-  /** That the client got. */
+  /** The statuses that the client got. */
   readonly statuses?: readonly number[] | null
   readonly errorCodes?: readonly string[] | null
   readonly requestedModels?: readonly string[] | null

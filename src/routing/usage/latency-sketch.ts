@@ -12,7 +12,7 @@ const smallestMs = 0.01
 const growth = (1 + relativeError) / (1 - relativeError)
 const perLogGrowth = 1 / Math.log(growth)
 
-/** What `latencyBin` computes with, for where it is computed elsewhere. */
+/** The parameters of `latencyBin`, for the same computation in SQL. */
 export const latencySketch = { smallestMs, perLogGrowth }
 
 /** The bin of a duration: 10 µs and less go into the first, a day and more into the last. */
@@ -35,14 +35,14 @@ export interface Percentiles {
 
 const msOfBin = Array.from({ length: latencyBinCount }, (_, bin) => roundMs(latencyOfBin(bin)))
 
-/** By nearest rank, of the counts by bin, of which only those from `begin` to before `end` are looked at; null without any. */
+/** Percentiles by nearest rank from the counts of the bins `begin` to before `end`; null without any value. */
 export function percentilesOf(counts: ArrayLike<number>, begin = 0, end = counts.length): Percentiles | null {
   let total = 0
   for (let bin = begin; bin < end; bin++) total += counts[bin]!
   if (total === 0) return null
   let bin = begin
   let seen = counts[bin]!
-  // Each is found where the one before it was, or later.
+  // Each quantile is in the bin of the one before it, or in a later bin.
   const msOf = (quantile: number): number => {
     while (seen < quantile * total && bin < end - 1) seen += counts[++bin]!
     return msOfBin[bin]!
@@ -50,7 +50,7 @@ export function percentilesOf(counts: ArrayLike<number>, begin = 0, end = counts
   return { p50: msOf(0.5), p95: msOf(0.95), p99: msOf(0.99) }
 }
 
-/** More digits than the error allows would only pretend. */
+/** Rounds to the digits that the relative error justifies. */
 function roundMs(ms: number): number {
   return Number(ms.toPrecision(4))
 }

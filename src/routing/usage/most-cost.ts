@@ -1,7 +1,7 @@
 import type { Pricing } from '../config/configuration.ts'
 import { type Decimal, type Prices, pricesOf, type TokenPrices } from './prices.ts'
 
-/** The most that a request can take; what is left out is 0. */
+/** The most that a request can use; omitted members are 0. */
 export interface MostUsage {
   readonly inputTokens: number
   readonly outputTokens: number
@@ -10,7 +10,7 @@ export interface MostUsage {
   readonly characters?: number
 }
 
-/** Of a USD, so that amounts are whole numbers. */
+/** The scale of nano-USD, in which amounts are whole numbers. */
 const nanosScale = 9
 const millionScale = 6
 const million = 1_000_000n
@@ -31,7 +31,10 @@ export function mostCostNanos(pricing: Pricing, most: MostUsage): number {
 
 const maxNanos = BigInt(Number.MAX_SAFE_INTEGER)
 
-/** A higher tier may be cheaper: each one that the input can reach is looked at with the most input that it holds for. */
+/**
+ * The greatest cost of the tokens. A higher tier may be cheaper, so each tier that the input can reach is computed with the most input
+ * that it applies to.
+ */
 function mostOfTokens({ tiers }: Prices, { inputTokens, outputTokens }: MostUsage): bigint {
   let most = 0n
   for (const [at, tier] of tiers.entries()) {
@@ -56,7 +59,7 @@ function mostOfUnits(prices: Prices, { images = 0, audioSeconds = 0, characters 
   )
 }
 
-/** An answer may name a service tier that is not listed, or none: then it is 1. */
+/** The highest factor, at least 1: an answer may name an unlisted service tier or none. */
 function highestFactor({ factors }: Prices): Decimal {
   let highest = one
   for (const factor of factors.values()) if (isGreater(factor, highest)) highest = factor

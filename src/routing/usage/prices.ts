@@ -1,11 +1,11 @@
 import type { Pricing, PricingTier, TokenPricing } from '../config/configuration.ts'
 
-/** A pricing in whole numbers: each price is so many times 10 to the power of -`scale`. */
+/** A pricing in whole numbers: each price is multiplied by 10 to the power of `scale`. */
 export interface Prices {
   readonly scale: number
   /** By ascending `fromInputTokens`; the first one is from 0. */
   readonly tiers: readonly [TokenPrices, ...TokenPrices[]]
-  /** Null: there is no such price. */
+  /** Null if there is no such price. */
   readonly perRequest: bigint | null
   readonly perImage: bigint | null
   readonly perAudioSecond: bigint | null

@@ -1,4 +1,4 @@
-/** One request of a client, as the gateway saw it end: what the planes agree on about usage. */
+/** The usage record of one request of a client, which the gateway writes and the control plane reads. */
 import type { FallbackTrigger, RequestOutcome, UsageProvenance } from '../config/vocabulary.ts'
 
 export interface AttemptRecord {
@@ -17,7 +17,7 @@ export interface AttemptRecord {
   readonly durationMs: number
   /** The hint of the credential that was sent; null for a deployment, and without a credential. */
   readonly credentialHint: string | null
-  /** What upstream or the connection said, at most 500 characters, without secrets; null for an answer. */
+  /** The error of the upstream or the connection, at most 500 characters, without secrets; null for an answer. */
   readonly error: string | null
   /** Upstream's own id of the request; null if it gave none. */
   readonly upstreamRequestId: string | null
@@ -32,12 +32,12 @@ export interface TokenUsage {
   readonly reasoningTokens: number
 }
 
-/** What an answer took besides tokens. Null: nothing was reported, which is not 0. */
+/** Units of an answer besides tokens. Null means that none were reported, which is not 0. */
 export interface UnitUsage {
   readonly images: number | null
   /** At most six decimal places. */
   readonly audioSeconds: number | null
-  /** That were read aloud. */
+  /** Characters that were converted to speech. */
   readonly characters: number | null
 }
 
@@ -71,12 +71,12 @@ export interface UsageRecord extends UnitUsage {
   readonly status: number
   readonly errorCode: string | null
   readonly attempts: readonly AttemptRecord[]
-  /** Why the fallback was asked; undefined if it was not, and in records that were stored, which do not keep it. */
+  /** Why the request moved on to the fallback; undefined if it did not, and in stored records, which do not have it. */
   readonly fallbackTrigger?: FallbackTrigger | undefined
   readonly provenance: UsageProvenance
   /** Null if `provenance` is `NONE`. */
   readonly tokens: TokenUsage | null
-  /** What the answer said as its `service_tier`, at most 64 characters; null if it said nothing. */
+  /** The `service_tier` of the answer, at most 64 characters; null if it names none. */
   readonly serviceTier: string | null
   /** USD, an exact decimal; null if the backend had no price. */
   readonly cost: string | null

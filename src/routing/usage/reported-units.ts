@@ -1,6 +1,6 @@
-/** What answers say besides their tokens: how many images, seconds and search units there were, and which service tier it was. */
+/** Figures that answers report besides tokens: images, seconds, search units and the service tier. */
 
-/** Null: nothing was said. */
+/** Members are null if they were not reported. */
 export interface ReportedUnits {
   readonly images: number | null
   readonly audioSeconds: number | null
@@ -15,10 +15,10 @@ export interface ReportedRemainder extends ReportedUnits {
 
 export const noReportedUnits: ReportedUnits = { images: null, audioSeconds: null, searchUnits: null }
 
-/** A larger number would only spoil the sums. */
+/** A larger number is nonsense and would falsify the sums. */
 const maxCount = 1_000_000_000
 
-/** Of several events: images add up, and of the rest the greatest counts. */
+/** Merges the units of several events: images are added, of other units the greatest counts. */
 export function addUnits(a: ReportedUnits, b: ReportedUnits): ReportedUnits {
   return {
     images: a.images === null ? b.images : a.images + (b.images ?? 0),
@@ -31,19 +31,19 @@ function greater(a: number | null, b: number | null): number | null {
   return a === null || b === null ? (a ?? b) : Math.max(a, b)
 }
 
-/** To the millionth; some write the number as a text. Null: it is none. */
+/** Seconds, rounded to the millionth; some servers send a string. Null if it is not a number. */
 export function toSeconds(value: unknown): number | null {
   const seconds = typeof value === 'string' && /^\d{1,9}(?:\.\d+)?$/.test(value) ? Number(value) : value
   if (typeof seconds !== 'number' || !(seconds >= 0 && seconds <= maxCount)) return null
   return Math.round(seconds * 1_000_000) / 1_000_000
 }
 
-/** A whole number; null: it is none. */
+/** A whole number; null if the value is not one. */
 export function toUnits(value: unknown): number | null {
   return Number.isInteger(value) && (value as number) >= 0 && (value as number) <= maxCount ? (value as number) : null
 }
 
-/** Null: it is no name. Sums are kept by it, so that not everything may be one. */
+/** The name of a service tier; null if the text is not a valid name. Sums are kept per name, so arbitrary texts are not accepted. */
 export function toServiceTier(value: unknown): string | null {
   return typeof value === 'string' && /^[\w.:-]{1,64}$/.test(value) ? value : null
 }

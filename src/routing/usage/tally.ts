@@ -9,7 +9,7 @@ import type { TokenUsage } from './record.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
-/** No request takes more tokens than this: a larger number would only spoil the sums. */
+/** No request uses more tokens than this: a larger number is nonsense and would falsify the sums. */
 const maxTokens = 1_000_000_000
 
 const countNames = [
@@ -29,7 +29,7 @@ type Counts = Record<CountName, number | undefined>
 export class UsageTally {
   readonly #kind: UsageKind
   #counts: Counts | null = null
-  /** Where one number makes no sense, the others are not to be trusted either. */
+  /** If one number is nonsense, the others are not trusted either. */
   #isSpoilt = false
   #isFinal = false
 
@@ -37,12 +37,12 @@ export class UsageTally {
     this.#kind = kind
   }
 
-  /** Whether nothing was written behind the counts that came last, so that they are the whole answer's. */
+  /** Whether no text followed the last counts, so that they are those of the whole answer. */
   get isFinal(): boolean {
     return this.#isFinal
   }
 
-  /** More was written: what was reported until now was only how far it was. */
+  /** Called when more text follows: the counts so far were only intermediate. */
   goOn(): void {
     this.#isFinal = false
   }
@@ -62,7 +62,7 @@ export class UsageTally {
     else if (!isSmaller) this.#isFinal = true
   }
 
-  /** Null: nothing was reported, or nothing that makes sense. */
+  /** The tokens; null if none were reported, or only nonsense. */
   tokens(): TokenUsage | null {
     if (!this.#counts || this.#isSpoilt) return null
     return this.#kind === 'message' ? messageTokens(this.#counts) : plainTokens(this.#counts)
@@ -87,7 +87,7 @@ function hasCount(usage: Json): boolean {
   return someCount(usage, (count) => count >= 0)
 }
 
-/** What some servers write for a number that they do not know is as little a count as one that is far too large. */
+/** Whether a count is nonsense: a placeholder for an unknown number, or far too large. */
 function hasNonsense(usage: Json): boolean {
   return someCount(usage, (count) => !(count >= 0 && count <= maxTokens))
 }
@@ -104,13 +104,13 @@ function asObject(value: unknown): Json | null {
   return typeof value === 'object' && value !== null ? (value as Json) : null
 }
 
-/** A whole number of tokens; undefined if it is none. */
+/** A number of tokens; undefined if the value is not a whole number. */
 function toCount(value: unknown): number | undefined {
   if (typeof value !== 'number' || !(value >= 0) || value > maxTokens) return undefined
   return Math.round(value)
 }
 
-/** One object with all members in one order: this is on the way of every request. */
+/** Returns objects with the same members in the same order, which is fast: every request calls this. */
 function readCounts(usage: Json): Counts {
   const input = inputDetailsOf(usage)
   const output = asObject(usage['completion_tokens_details']) ?? asObject(usage['output_tokens_details'])
@@ -127,7 +127,7 @@ function readCounts(usage: Json): Counts {
   }
 }
 
-/** Anthropic's names, and those of who reports such caches in OpenAI's form. */
+/** Anthropic's names, and those of servers that report such caches in OpenAI's form. */
 function readCacheWritten(usage: Json, details: Json | null, lifetimes: Json | null): number | undefined {
   return (
     toCount(usage['cache_creation_input_tokens']) ??
@@ -164,7 +164,7 @@ function plainTokens({ total, input, output, cached, cacheRead, cacheWritten, re
     inputTokens,
     cachedInputTokens: cached ?? cacheRead ?? 0,
     cacheWriteTokens: cacheWritten ?? 0,
-    // Some leave the reasoning out of the output, but never out of the total.
+    // Some servers leave reasoning tokens out of the output, but never out of the total.
     outputTokens: Math.max(output ?? 0, (total ?? 0) - inputTokens),
     reasoningTokens: reasoning ?? 0,
   })

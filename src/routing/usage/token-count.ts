@@ -3,17 +3,17 @@ import { type AnswerSample, estimateAnswerTokens, estimatePromptTokens, estimate
 import type { TokenUsage } from './record.ts'
 import type { UsageProvenance } from '../config/vocabulary.ts'
 
-/** An answer that upstream began to give. */
+/** An answer that has begun. */
 export interface CountedAnswer extends AnswerSample {
   readonly kind: UsageKind
   readonly isStream: boolean
-  /** Whether it came to its end. */
+  /** Whether the answer ended completely. */
   readonly isWhole: boolean
-  /** What upstream said of it; null: nothing that makes sense. */
+  /** The tokens that the upstream reported; null if none or nonsense. */
   readonly reported: TokenUsage | null
-  /** Whether that is all of the answer, and not only how far it was. */
+  /** Whether these are the counts of the whole answer, and not intermediate ones. */
   readonly isReportFinal: boolean
-  /** Whether its tokens can be told from its text: it is JSON, or a stream, and what it says is text. */
+  /** Whether its tokens can be estimated: it is JSON or a stream, and contains text. */
   readonly isText: boolean
   /** The request's JSON as a latin1 string, empty if it was no JSON; called only if the prompt has to be estimated. */
   readonly prompt: () => string
@@ -24,7 +24,7 @@ export interface TokenCount {
   readonly tokens: TokenUsage | null
 }
 
-/** Nothing was served, nothing that has tokens, or nothing of which anybody could tell how many. */
+/** No tokens: nothing was served, or nothing whose tokens can be counted or estimated. */
 export const noTokens: TokenCount = { provenance: 'NONE', tokens: null }
 
 /**
@@ -55,7 +55,7 @@ function estimateOutput(answer: CountedAnswer): number {
   return kind === 'inputOutput' && isStream ? estimateTypedStreamTokens(sample) : estimateAnswerTokens(sample)
 }
 
-/** An answer that was kept whole is one text: what stands across the seam would else be in neither part. */
+/** Joins head and tail of a completely kept answer: text across the boundary would otherwise be in neither part. */
 function joined({ bytes, head, tail }: AnswerSample): AnswerSample {
   return head.length + tail.length < bytes ? { bytes, head, tail } : { bytes, head: '', tail: head + tail }
 }

@@ -9,9 +9,9 @@ import type { ProviderKind } from './provider-kind.ts'
 import type { Backend } from '../config/snapshot.ts'
 
 export interface KnownOperations {
-  /** Null: unknown, so it is asked. */
+  /** Null: unknown, so every operation is tried. */
   readonly operations: ReadonlySet<string> | null
-  /** The pages that say so. */
+  /** The documentation pages for it. */
   readonly sources: readonly string[]
 }
 
@@ -110,7 +110,7 @@ export const engineOperations: Readonly<Record<DeploymentEngine, KnownOperations
   OTHER: unknown,
 }
 
-/** Of public services only those whose reference lists everything: others add operations month by month, and are asked. */
+/** Only public services whose reference is complete are listed. Others add operations often, so every operation is tried. */
 export const providerOperations: Readonly<Record<ProviderKind, KnownOperations>> = {
   OPENAI: known(
     [
@@ -174,7 +174,7 @@ export const providerOperations: Readonly<Record<ProviderKind, KnownOperations>>
   OLLAMA: ollama,
 }
 
-/** What a kind of provider or an engine is known for, in the order of the table; null: not known. */
+/** The known operations of a kind of provider or an engine, in the order of the table; null if unknown. */
 export function listKnownOperations({ operations }: KnownOperations): readonly string[] | null {
   return operations && [...operations]
 }
@@ -199,13 +199,13 @@ export function operationAsked(
   return older !== undefined && mayServe(backend, older) && !isRefused(older) ? older : null
 }
 
-/** Whether it has the operation itself, as far as that is stated or known. */
+/** Whether the backend has the operation itself, as far as stated or known. */
 function mayServe(backend: Backend, operation: string): boolean {
   if (backend.operations) return backend.operations.includes(operation)
   return knownOf(backend).operations?.has(operation) ?? true
 }
 
-/** The operation as a backend has it: one is at another path there. */
+/** The operation with its path at the backend, which differs for one operation. */
 export function operationAt(backend: Backend, operation: Operation): Operation {
   // vLLM has it beside `/v1` (https://docs.vllm.ai/en/stable/serving/online_serving.html), SGLang below it.
   if (operation.path === tokenize && backend.kind === 'deployment' && backend.engine === 'VLLM')

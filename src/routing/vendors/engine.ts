@@ -1,11 +1,11 @@
-/** What is known of each kind of serving software. */
+/** Facts about each kind of serving software. */
 import type { DeploymentEngine } from '../config/vocabulary.ts'
 import type { HealthCheck } from '../config/configuration.ts'
 
 export interface EngineFacts {
-  /** A path that says whether it can serve and never runs inference, relative to the origin; null: nobody knows one. */
+  /** The path of a health check that never runs inference, relative to the origin; null if none is known. */
   readonly healthPath: string | null
-  /** The page that says so. */
+  /** The documentation page for it. */
   readonly source: string | null
 }
 
@@ -23,7 +23,7 @@ export const engineFacts: Readonly<Record<DeploymentEngine, EngineFacts>> = {
   OTHER: { healthPath: null, source: null },
 }
 
-/** The check that a deployment has if none is given; null: only the outcome of real requests counts. */
+/** The default health check of a deployment; null if only the outcomes of requests count. */
 export function defaultHealthCheck(engine: DeploymentEngine): HealthCheck | null {
   const path = engineFacts[engine].healthPath
   if (path === null) return null

@@ -1,12 +1,12 @@
-/** Where a request goes by its path, in the ways in which clients write it. */
+/** Finds the operation of a request by its path, in all forms that clients use. */
 import { findOperation, modelOperation, type Operation, operations } from './operation.ts'
 
 export interface OperationPlace {
-  /** Null: there is no such operation. */
+  /** Null if there is no such operation. */
   readonly operation: Operation | null
-  /** The path as the operation is documented; of an unknown one, as it was sent. */
+  /** The documented path of the operation; for an unknown operation the path as sent. */
   readonly path: string
-  /** The model that the path names; null: it names none. */
+  /** The model that the path names; null if it names none. */
   readonly model: string | null
   /** The path has Azure's form, and so has the query: its `api-version` speaks of that form, not of the upstream's. */
   readonly isAzure: boolean
@@ -21,7 +21,7 @@ function place(
   return { operation, path, model, isAzure }
 }
 
-/** Made once: hardly any request is written differently. */
+/** Created once, because nearly all requests use the documented form. */
 const documented: ReadonlyMap<string, OperationPlace> = new Map(
   operations.filter((it) => it !== modelOperation).map((it) => [it.path, place(it, it.path)]),
 )
@@ -85,9 +85,9 @@ function decoded(name: string): string | undefined {
 /** The query, with its question mark, as it goes to upstreams: of Azure's form without the `api-version`. */
 export function queryFor({ isAzure }: OperationPlace, query: string): string {
   if (!isAzure || query === '') return query
-  const kept = query
+  const keptParameters = query
     .slice(1)
     .split('&')
     .filter((part) => !part.startsWith('api-version='))
-  return kept.length === 0 ? '' : `?${kept.join('&')}`
+  return keptParameters.length === 0 ? '' : `?${keptParameters.join('&')}`
 }

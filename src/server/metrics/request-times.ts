@@ -24,16 +24,20 @@ const overheadBounds = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.0
  * server, of routes; towards upstreams it is a client, of backends.
  */
 export class RequestTimes {
-  readonly #durations = new SeriesTable(maxSeries, (key) => one(serverLabels(key), durationBounds))
-  readonly #firstBytes = new SeriesTable(maxSeries, (key) => one(routeLabels(key), firstByteBounds))
+  readonly #durations = new SeriesTable(maxSeries, (key) => createHistogram(serverLabels(key), durationBounds))
+  readonly #firstBytes = new SeriesTable(maxSeries, (key) => createHistogram(routeLabels(key), firstByteBounds))
   readonly #streams = new SeriesTable(maxSeries, (key) => new StreamTimes(key))
-  readonly #overheads = new SeriesTable(maxSeries, ({ closed: operation }) => one({ operation }, overheadBounds))
+  readonly #overheads = new SeriesTable(maxSeries, ({ closed: operation }) =>
+    createHistogram({ operation }, overheadBounds),
+  )
   readonly #attempts: SeriesTable<LabelledHistogram, string>
   readonly #tokens: SeriesTable<TokenSizes, string>
 
   constructor(snapshot: () => Snapshot) {
     const labelsOf = (key: SeriesKey, backendId: string) => clientLabels(key, snapshot(), backendId)
-    this.#attempts = new SeriesTable(maxSeries, (key, backendId) => one(labelsOf(key, backendId), durationBounds))
+    this.#attempts = new SeriesTable(maxSeries, (key, backendId) =>
+      createHistogram(labelsOf(key, backendId), durationBounds),
+    )
     this.#tokens = new SeriesTable(maxSeries, (key, backendId) => new TokenSizes(labelsOf(key, backendId)))
   }
 
@@ -119,7 +123,7 @@ interface LabelledHistogram {
   readonly histogram: Histogram
 }
 
-function one(labels: Labels, bounds: readonly number[]): LabelledHistogram {
+function createHistogram(labels: Labels, bounds: readonly number[]): LabelledHistogram {
   return { labels, histogram: new Histogram(bounds) }
 }
 
@@ -149,8 +153,8 @@ class TokenSizes {
   readonly output: LabelledHistogram
 
   constructor(labels: Labels) {
-    this.input = one({ ...labels, gen_ai_token_type: 'input' }, tokenBounds)
-    this.output = one({ ...labels, gen_ai_token_type: 'output' }, tokenBounds)
+    this.input = createHistogram({ ...labels, gen_ai_token_type: 'input' }, tokenBounds)
+    this.output = createHistogram({ ...labels, gen_ai_token_type: 'output' }, tokenBounds)
   }
 
   count({ inputTokens, outputTokens }: NonNullable<UsageRecord['tokens']>): void {

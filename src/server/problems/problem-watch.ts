@@ -183,8 +183,8 @@ function createChangeTimes(read: ProblemWatchOptions['readChangedAt'], canAsk: (
     async of(drafts: readonly ProblemDraft[], snapshot: Snapshot): Promise<ReadonlyMap<string, number>> {
       if (knownOf !== snapshot) known = new Map()
       knownOf = snapshot
-      const asked = [...new Set(drafts.flatMap(({ changedIds = [] }) => changedIds))].slice(0, maxChangedIds)
-      const unknown = asked.filter((id) => !known.has(id))
+      const readIds = [...new Set(drafts.flatMap(({ changedIds = [] }) => changedIds))].slice(0, maxChangedIds)
+      const unknown = readIds.filter((id) => !known.has(id))
       if (unknown.length === 0 || !canAsk()) return known
       const answer = read(unknown).catch(() => new Map<string, number>())
       const found = await Promise.race([answer, sleep(1_000, new Map<string, number>(), { ref: false })])

@@ -93,11 +93,11 @@ export function createStoredFactsReader(options: {
       await listDelayedSpools(db, usageDelayMs),
     ]
     const warnings = await readWarnings(served)
-    const asked = new Set([...unpricedModelIds(served, maxModels), ...warnings.map(({ backendId }) => backendId)])
+    const backendIds = new Set([...unpricedModelIds(served, maxModels), ...warnings.map(({ backendId }) => backendId)])
     const latest = { version, committedAtMs: committedAt.getTime() }
     const reachedLimits = served.limits.rateLimits.size > 0 ? await listReachedLimits(db) : []
     const exhaustedBudgets = await readBudgets()
-    const used = await readTraffic([...asked].sort())
+    const used = await readTraffic([...backendIds].sort())
     return { attempts, delayedSpools, latest, nextCommits, warnings, traffic: used, reachedLimits, exhaustedBudgets }
   }
 }

@@ -109,11 +109,11 @@ export async function lookAtVersions(db: Db, versions: readonly AnsweredVersion[
     ) as "keptTokens"
     from (select 1) as one left join (${processesQuery(db)}) as listed on true
     order by started_at, id`.execute(db)
-  const kept = new Set(rows[0]!.keptTokens)
+  const knownTokens = new Set(rows[0]!.keptTokens)
   const gateways = rows.filter((row) => row.id !== null)
   return versions.map(({ token }) => ({
     gateways: gateways.filter(isGateway),
-    isKept: token === null || kept.has(token),
+    isKept: token === null || knownTokens.has(token),
   }))
 }
 

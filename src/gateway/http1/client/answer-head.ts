@@ -112,8 +112,8 @@ export class AnswerHead {
   }
 
   #drop(isDropped: (name: string) => boolean): void {
-    const kept = this.passed.filter((_, at) => !isDropped(this.passed[at - (at % 2)]!))
-    this.passed.splice(0, this.passed.length, ...kept)
+    const remaining = this.passed.filter((_, at) => !isDropped(this.passed[at - (at % 2)]!))
+    this.passed.splice(0, this.passed.length, ...remaining)
   }
 
   /** All headers were added: those that `Connection` lists were meant for the gateway alone (RFC 9110 § 7.6.1). */

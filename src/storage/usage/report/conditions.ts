@@ -36,8 +36,8 @@ export function needsRecords(filter: UsageFilter): boolean {
 
 /** What of the filter only the records know, as a condition on `usage_record` under this name. */
 export function recordConditions(filter: UsageFilter, table: string): RawBuilder<boolean> {
-  const asked = recordFields.filter((field) => hasValue(filter[field]))
-  const conditions = asked.map((field) => recordConditionsOf[field](filter, table))
+  const givenFields = recordFields.filter((field) => hasValue(filter[field]))
+  const conditions = givenFields.map((field) => recordConditionsOf[field](filter, table))
   return conditions.length === 0 ? sql<boolean>`true` : sql<boolean>`(${sql.join(conditions, sql` and `)})`
 }
 
