@@ -26,7 +26,7 @@ export function mayPassHeader(name: string): boolean {
 
 /**
  * Headers with which a backend would control this gateway's origin or a proxy in front of it: cookies, cross-origin access, a file that
- * nginx sends instead.
+ * nginx sends instead, what is left of its rate limits beside what is left of ours.
  */
 const spokenForUs = new Set([
   'set-cookie',
@@ -41,7 +41,7 @@ const spokenForUs = new Set([
   'refresh',
   requestIdName,
 ])
-const prefixesSpokenForUs = [ownPrefix, 'access-control-', 'x-accel-']
+const prefixesSpokenForUs = [ownPrefix, 'access-control-', 'x-accel-', 'x-ratelimit-', 'anthropic-ratelimit-']
 
 /** Whether an operator may have this header of a backend's answer passed to the client. */
 export function mayPassResponseHeader(name: string): boolean {

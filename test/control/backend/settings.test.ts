@@ -131,6 +131,18 @@ test.each([
     'requestRules.passResponseHeaders.0',
   ],
   [
+    'what is left of the account in OpenAI’s way',
+    { requestRules: { passResponseHeaders: ['x-ratelimit-remaining-requests'] } },
+    'INVALID',
+    'requestRules.passResponseHeaders.0',
+  ],
+  [
+    'what is left of the account in Anthropic’s way',
+    { requestRules: { passResponseHeaders: ['anthropic-ratelimit-tokens-reset'] } },
+    'INVALID',
+    'requestRules.passResponseHeaders.0',
+  ],
+  [
     'a length',
     { requestRules: { passResponseHeaders: ['content-length'] } },
     'INVALID',
