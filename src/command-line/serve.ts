@@ -89,7 +89,11 @@ async function runWorker(shell: Shell): Promise<void> {
   const { serve } = await import('../server/serve.ts')
   process.on('uncaughtExceptionMonitor', (error) => log.error({ err: error }, 'a fault of the program ends it'))
   try {
-    await using served = await serve(config, log, { version: await productVersion(), signal: worker.signal })
+    await using served = await serve(config, log, {
+      version: await productVersion(),
+      signal: worker.signal,
+      shareMetrics: worker.shareMetrics,
+    })
     worker.sayReady(served.gatewayUrl ?? '')
     await worker.stopRequested
     await served.drain()

@@ -4,6 +4,7 @@ import { type DataPlane, openDataPlane } from './assembly/data-plane.ts'
 import { type Foundation, openFoundation } from './assembly/foundation.ts'
 import { goOnline, untilServable } from './assembly/online.ts'
 import { openReporting } from './assembly/reporting.ts'
+import type { MetricsReader } from '../gateway/ports.ts'
 import type { Config } from './configuration/config.ts'
 import type { Log } from './log/log.ts'
 import { type ApiMetrics, createApiMetrics } from './metrics/api-metrics.ts'
@@ -31,14 +32,17 @@ export interface ServeOptions {
   readonly version: string
   /** Ends the wait for an unreachable database. */
   readonly signal: AbortSignal
+  /** Given the metrics of this process, returns what a scrape is answered with; omitted: the same. */
+  readonly shareMetrics?: (own: MetricsReader) => MetricsReader
 }
 
 /**
  * Opens everything that the role needs, from the database to the listeners, in the order of their needs; what was opened is
  * closed in the opposite order, also if a later step fails. Throws `StartError` with what to do if it cannot start.
  */
-export async function serve(config: Config, log: Log, { version, signal }: ServeOptions): Promise<RunningServer> {
+export async function serve(config: Config, log: Log, options: ServeOptions): Promise<RunningServer> {
   await using opened = new AsyncDisposableStack()
+  const { version, signal, shareMetrics = (own) => own } = options
   const { role } = config
   const policy = createUpstreamPolicy({ allow: config.upstreamAllow, apiIsLoopback: isLoopbackHost(config.api.host) })
   const api = role === 'gateway' ? null : await loadApi(config)
@@ -53,14 +57,15 @@ export async function serve(config: Config, log: Log, { version, signal }: Serve
   const { otlpEndpoint, traceSampling: sampling } = config
   const traceOptions = { sampling, version, instanceId: kept.gatewayId, log }
   const tracing = opened.use(await openTracing(otlpEndpoint, traceOptions))
-  const gatewayParts = { kept, reporting, policy, tracing, log, readMetrics: () => metrics.ofGateway() }
+  const gatewayParts = { kept, reporting, policy, tracing, log, readMetrics: () => readOfGateway() }
   const dataPlane = opened.use(role === 'control' ? null : await openDataPlane(config, gatewayParts))
   const care = opened.use(api && createUsageMaintenance({ ...config, db: kept.persistence.database.db, log }))
   const metrics: Metrics = createMetrics({ ...metricsSourcesOf(kept), dataPlane, care, api, version })
+  const readOfGateway = shareMetrics(metrics.ofGateway)
   const online = opened.use(goOnline(config, { kept, reporting, dataPlane, care, policy, log, signal }))
   await untilServable(online, kept, log)
-  const apiParts = { kept, reporting, dataPlane, online, policy, tracing, log, readMetrics: metrics.ofAll }
-  const controlPlane = opened.use(api && (await api.open(apiParts)))
+  const apiParts = { kept, reporting, dataPlane, online, policy, tracing, log }
+  const controlPlane = opened.use(api && (await api.open({ ...apiParts, readMetrics: shareMetrics(metrics.ofAll) })))
   const gatewayUrl = dataPlane && (await dataPlane.listen())
   // Runs after both ports are open: a start that fails because of a port must not create a key that is never shown.
   const firstAdministrator = controlPlane && controlPlane.administer()

@@ -1,5 +1,7 @@
 import type { Config } from '../configuration/config.ts'
 import type { Log } from '../log/log.ts'
+import { mergeMetrics } from '../metrics/merge-metrics.ts'
+import type { MetricsReader } from '../../gateway/ports.ts'
 import { serve, type RunningServer, type ServeOptions } from '../serve.ts'
 import { embeddedDatabaseVariables, readSettings, type Variables, workerEnvironment } from './worker-environment.ts'
 import { openWorkerPool, type WorkerPool } from './worker-pool.ts'
@@ -17,11 +19,20 @@ export interface WorkersOptions extends ServeOptions {
  */
 export async function serveWithWorkers(config: Config, log: Log, options: WorkersOptions): Promise<RunningServer> {
   await using opened = new AsyncDisposableStack()
-  const control = config.role === 'all' ? opened.use(await serve({ ...config, role: 'control' }, log, options)) : null
+  let pool: WorkerPool | undefined
+  const shareMetrics =
+    (own: MetricsReader): MetricsReader =>
+    async () => {
+      const [{ contentType, text }, ofWorkers = []] = await Promise.all([own(), pool?.readMetrics()])
+      return { contentType, text: mergeMetrics([{ label: null, text }, ...ofWorkers]) }
+    }
+  const control =
+    config.role === 'all'
+      ? opened.use(await serve({ ...config, role: 'control' }, log, { ...options, shareMetrics }))
+      : null
   const database = await embeddedDatabaseVariables(config)
   const file = options.before['SIGNALBOX_ENV_FILE']
   const environment = () => workerEnvironment(process.env, readSettings(options.before, file), database)
-  let pool: WorkerPool | undefined
   // From the beginning: a process that does not listen is ended by SIGHUP.
   options.onReload(() => void pool?.replaceAll())
   const started = opened.use(await openWorkerPool({ count: config.workers, environment, log, signal: options.signal }))

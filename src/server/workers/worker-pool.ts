@@ -4,7 +4,9 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../log/log.ts'
 import { BackOff } from './back-off.ts'
+import { type MetricsPage, mergeMetrics } from '../metrics/merge-metrics.ts'
 import { type DrainMessage, isReady } from './messages.ts'
+import { answerForMetrics, askForMetrics } from './metrics-messages.ts'
 
 export interface WorkerPoolOptions {
   readonly count: number
@@ -19,6 +21,8 @@ export interface WorkerPool extends AsyncDisposable {
   readonly gatewayUrl: string
   /** Replaces the workers one by one: each ends when its successor is ready. If a successor does not start, the remaining workers stay. */
   replaceAll(): Promise<void>
+  /** The metrics of each worker that answers. Those that drain are not asked: others have their places. */
+  readMetrics(): Promise<MetricsPage[]>
   /** All workers take nothing new, and end when what is in flight has ended. */
   drain(): Promise<void>
 }
@@ -41,12 +45,20 @@ export async function openWorkerPool(options: WorkerPoolOptions): Promise<Worker
   const stopping = new AbortController()
   let gatewayUrl = ''
 
+  const readMetrics = async () => {
+    const answers = slots.map(async ({ number, worker }) => {
+      const text = await askForMetrics(worker)
+      return text === null ? [] : [{ label: { name: 'worker', value: String(number) }, text }]
+    })
+    return (await Promise.all(answers)).flat()
+  }
   const start = async (number: number): Promise<Worker> => {
     const worker = cluster.fork(options.environment())
     alive.add(worker)
     worker.once('exit', () => alive.delete(worker))
     // What goes wrong on the way to a worker that ends is told by its end.
     worker.on('error', () => undefined)
+    answerForMetrics(worker, async () => mergeMetrics(await readMetrics()))
     gatewayUrl = await readyUrlOf(worker)
     log.info({ worker: number, pid: worker.process.pid }, 'a worker serves')
     return worker
@@ -103,6 +115,15 @@ export async function openWorkerPool(options: WorkerPoolOptions): Promise<Worker
     await Promise.all(ends)
   }
   let replacing = Promise.resolve()
+  let queued: Promise<void> | undefined
+  // However often it is asked for while one is under way: one more has the settings of the last time.
+  const replaceAll = () => {
+    queued ??= replacing = replacing.then(() => {
+      queued = undefined
+      return replaceInTurn()
+    })
+    return queued
+  }
   const kill = (worker: Worker) => void worker.process.kill('SIGKILL')
   // However this process ends by itself: workers without it would hold the port.
   const killAll = () => alive.forEach(kill)
@@ -128,7 +149,8 @@ export async function openWorkerPool(options: WorkerPoolOptions): Promise<Worker
     get gatewayUrl() {
       return gatewayUrl
     },
-    replaceAll: () => (replacing = replacing.then(replaceInTurn)),
+    replaceAll,
+    readMetrics,
     drain: () => endAll(sayDrain),
     async [Symbol.asyncDispose]() {
       await endAll(kill)

@@ -1,5 +1,7 @@
 import cluster from 'node:cluster'
+import type { MetricsReader } from '../../gateway/ports.ts'
 import { isDrain, type ReadyMessage } from './messages.ts'
+import { answerForMetrics, askForMetrics, type MetricsConnection } from './metrics-messages.ts'
 
 /** The worker's side of the messages between primary and worker. */
 export interface WorkerProcess extends Disposable {
@@ -8,6 +10,8 @@ export interface WorkerProcess extends Disposable {
   readonly signal: AbortSignal
   /** From now on the worker that it replaces may go. */
   sayReady(gatewayUrl: string): void
+  /** Tells the primary this worker's own metrics when it asks. What is returned reads those of all workers. */
+  readonly shareMetrics: (own: MetricsReader) => MetricsReader
 }
 
 export const isWorkerProcess = (): boolean => cluster.isWorker
@@ -32,10 +36,30 @@ export function openWorkerProcess(): WorkerProcess {
     stopRequested: requested.promise,
     signal: stop.signal,
     sayReady: (gatewayUrl) => void process.send?.({ kind: 'ready', gatewayUrl } satisfies ReadyMessage),
+    shareMetrics,
     [Symbol.dispose]() {
       // An open channel would keep the process.
       if (process.connected) process.disconnect()
     },
+  }
+}
+
+const primary: MetricsConnection = {
+  isConnected: () => process.connected,
+  send: (message, sent) => process.send?.(message, undefined, undefined, sent),
+  on: (event, listener) => process.on(event, listener),
+  off: (event, listener) => process.off(event, listener),
+}
+
+/** Longer than the primary waits for the workers. */
+const patienceMs = 4_000
+
+function shareMetrics(own: MetricsReader): MetricsReader {
+  answerForMetrics(primary, async () => (await own()).text)
+  return async () => {
+    const all = await askForMetrics(primary, patienceMs)
+    const { contentType, text } = await own()
+    return { contentType, text: all ?? text }
   }
 }
 

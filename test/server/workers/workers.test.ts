@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { type Product, startProduct } from '../../support/product.ts'
+import type { Reply } from '../../support/exchange.ts'
+import { readScrape, type Scraped } from '../../support/prometheus.ts'
 import { openTestDatabase } from '../../support/database.ts'
 import { until } from '../../support/until.ts'
 import { openUpstream } from '../../support/upstream.ts'
@@ -120,6 +122,131 @@ test('workers are replaced under load: no request fails', { timeout: 400_000 }, 
   expect(await product.stop()).toBe(0)
   await until(() => alive.every((pid) => !isRunning(pid)))
 })
+
+test(
+  'two hundred long streams stay whole while all workers are replaced, and twice at once',
+  { timeout: 400_000 },
+  async () => {
+    const release = Promise.withResolvers<void>()
+    let begun = 0
+    const stream: Reply = async ({ response }) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.write('data: {"choices":[{"delta":{"content":"first"}}]}\n\n')
+      begun++
+      await release.promise
+      response.end('data: {"choices":[{"delta":{"content":"last"}}]}\n\ndata: [DONE]\n\n')
+    }
+    const upstream = opened.use(
+      await openUpstream({
+        name: 'llama',
+        script: ({ method, json }) => (method === 'POST' && json()['stream'] ? stream : undefined),
+      }),
+    )
+    const product = await start()
+    const key = await setUp(product, upstream.baseUrl)
+    await until(async () => (await ask(product, key)) === 200)
+    const streams = Array.from({ length: 200 }, () => readStream(product, key))
+    await until(() => begun === 200, { timeoutMs: 60_000 })
+    const load = openLoad(product, key, 2)
+    process.kill(product.pid, 'SIGHUP')
+    await until(() => pidsOf(product).length === 3, { timeoutMs: 60_000 })
+    await replaceAll(product, 2)
+    release.resolve()
+    const texts = await Promise.all(streams)
+    await load.stop()
+    expect(new Set(texts).size).toBe(1)
+    expect(texts[0]).toMatch(/first[^]*last[^]*\[DONE\]\n\n$/)
+    expect([...load.outcomes.keys()]).toEqual(['200'])
+  },
+)
+
+test('one scrape counts the requests of all workers, on either port', { timeout: 400_000 }, async () => {
+  const upstream = opened.use(await openUpstream({ name: 'llama' }))
+  const product = await start()
+  const key = await setUp(product, upstream.baseUrl)
+  await until(async () => (await ask(product, key)) === 200)
+  const pages = [product.gatewayUrl, product.apiUrl]
+  const counted = () =>
+    Promise.all(pages.map(async (url) => (await scrape(url, product.adminKey)).sum('signalbox_requests_total')))
+  const [before = 0] = await counted()
+  const answers = 60
+  await Promise.all(Array.from({ length: answers }, () => ask(product, key)))
+  await until(async () => (await counted()).every((count) => count === before + answers))
+  const [ofGateway, ofApi] = await Promise.all(pages.map((url) => scrape(url, product.adminKey)))
+  const workersOf = (page: Scraped | undefined, name: string) =>
+    page?.samples.flatMap((sample) => (sample.name === name ? [sample.labels['worker'] ?? 'primary'] : [])).sort()
+  expect(workersOf(ofGateway, 'signalbox_config_version')).toEqual(['1', '2'])
+  expect(workersOf(ofApi, 'signalbox_build_info')).toEqual(['1', '2', 'primary'])
+  // A place is asked while its worker is replaced, too.
+  process.kill(pidsOf(product)[0] ?? 0, 'SIGKILL')
+  await until(() => pidsOf(product).length === 3, { timeoutMs: 60_000 })
+  await until(
+    async () => workersOf(await scrape(product.apiUrl, product.adminKey), 'signalbox_config_version')?.length === 2,
+  )
+})
+
+test(
+  'each worker keeps the exact split: over two workers a target is within two requests of its share',
+  { timeout: 400_000 },
+  async () => {
+    const blue = opened.use(await openUpstream({ name: 'blue' }))
+    const green = opened.use(await openUpstream({ name: 'green' }))
+    const product = await start()
+    const key = await setUp(product, blue.baseUrl)
+    await product.graphql.change(
+      `mutation ($url: URL!) { deploymentCreate(input: { name: "green", enableModelRoute: false, endpoints: [{ url: $url }] }) { userErrors { message } } }`,
+      { url: green.baseUrl },
+    )
+    await product.graphql.change(
+      `mutation { routeTargetAdd(input: { route: { name: "llama" }, target: { backend: { deployment: "green" }, weight: 200 } }) { userErrors { message } } }`,
+    )
+    blue.forgetRequests()
+    green.forgetRequests()
+    for (let round = 0; round < 30; round++) await Promise.all(Array.from({ length: 5 }, () => ask(product, key)))
+    expect(blue.inferences.length + green.inferences.length).toBe(150)
+    expect(Math.abs(blue.inferences.length - 50)).toBeLessThanOrEqual(2)
+  },
+)
+
+test(
+  'a worker that cannot be started again is tried again; the others serve, and the log says so',
+  { timeout: 400_000 },
+  async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sbx-env-'))
+    opened.defer(() => rm(folder, { recursive: true, force: true }))
+    const file = join(folder, 'settings')
+    await writeFile(file, '# nothing\n')
+    const upstream = opened.use(await openUpstream({ name: 'llama' }))
+    const product = await start({ SIGNALBOX_ENV_FILE: file })
+    const key = await setUp(product, upstream.baseUrl)
+    await until(async () => (await ask(product, key)) === 200)
+    await writeFile(file, 'SIGNALBOX_MAX_REQUEST_BYTES=many\n')
+    process.kill(pidsOf(product)[0] ?? 0, 'SIGKILL')
+    await until(() => product.output().includes('a worker could not be started again'), { timeoutMs: 60_000 })
+    expect(await ask(product, key)).toBe(200)
+    await writeFile(file, '# nothing\n')
+    await until(() => pidsOf(product).length === 3, { timeoutMs: 60_000 })
+    expect(await ask(product, key)).toBe(200)
+  },
+)
+
+async function readStream({ gatewayUrl }: Product, key: string): Promise<string> {
+  const sent = request(`${gatewayUrl}/v1/chat/completions`, {
+    agent: false,
+    method: 'POST',
+    headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+  })
+  sent.end(JSON.stringify({ model: 'llama', messages: [], stream: true }))
+  const [answer] = (await once(sent, 'response')) as [IncomingMessage]
+  let text = ''
+  for await (const piece of answer) text += String(piece)
+  return text
+}
+
+async function scrape(url: string, key: string): Promise<Scraped> {
+  const answer = await fetch(`${url}/metrics`, { headers: { authorization: `Bearer ${key}`, connection: 'close' } })
+  return readScrape(await answer.text())
+}
 
 test('a worker that is killed comes back, and the other one serves on', { timeout: 400_000 }, async () => {
   const upstream = opened.use(await openUpstream({ name: 'llama' }))
