@@ -7,6 +7,7 @@ import { Gateway } from '../gateway/type.ts'
 import { type PrimeLoaders, readPayloadState } from './payload-state.ts'
 import { QueryRef } from '../schema/query.ts'
 import { readAnew } from './read-anew.ts'
+import type { SameMembers } from './same-members.ts'
 import { UserErrorRef } from './user-error.ts'
 
 /** The interface of all payloads. The further fields of a payload are null if nothing was committed. */
@@ -45,10 +46,10 @@ export const MutationPayloadRef = builder.interfaceRef<Answer<unknown>>('Mutatio
  * Runs a command as the caller. Later fields of the operation read from the database again, and see the changed objects as this command
  * left them.
  */
-export async function runCommand<Input, Value>(
+export async function runCommand<Input, Value, Shape extends Input>(
   context: GraphQLContext,
   command: (control: ControlContext, actor: Actor, input: Input) => Promise<Answer<Value>>,
-  input: Input,
+  input: Shape & SameMembers<Shape, Input>,
 ): Promise<Answer<Value>> {
   let prime: PrimeLoaders | undefined
   const control: ControlContext = {

@@ -1,4 +1,4 @@
-import type { Answer } from '../../control/kit/context.ts'
+import type { Actor, Answer, ControlContext } from '../../control/kit/context.ts'
 import { type ProviderModelTest, testProviderModel } from '../../control/provider/model-test.ts'
 import { type AvailableModel, probeProvider, type ProviderProbe } from '../../control/provider/probe.ts'
 import { writesConfig } from '../kit/authorisation.ts'
@@ -72,6 +72,9 @@ const ProviderModelTestPayload = builder.objectRef<TestAnswer>('ProviderModelTes
   }),
 })
 
+const probe = withoutActor(probeProvider)
+const testModel = withoutActor(testProviderModel)
+
 builder.mutationFields((t) => ({
   providerProbe: t.field({
     type: ProviderProbePayload,
@@ -79,7 +82,7 @@ builder.mutationFields((t) => ({
     description: 'Asks a provider which models it has.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: ProviderProbeInput, required: true, description: 'The provider to ask.' }) },
-    resolve: (_root, { input }, context) => runCommand(context, (control) => probeProvider(control, input), input),
+    resolve: (_root, { input }, context) => runCommand(context, probe, input),
   }),
   providerModelTest: t.field({
     type: ProviderModelTestPayload,
@@ -87,8 +90,7 @@ builder.mutationFields((t) => ({
     description: 'Asks one model for a few tokens.',
     authScopes: writesConfig,
     args: { input: t.arg({ type: ProviderModelTestInput, required: true, description: 'Which model.' }) },
-    resolve: async (_root, { input }, context) =>
-      toTestAnswer(await runCommand(context, (control) => testProviderModel(control, input), input)),
+    resolve: async (_root, { input }, context) => toTestAnswer(await runCommand(context, testModel, input)),
   }),
 }))
 
@@ -96,4 +98,9 @@ function toTestAnswer(answer: Answer<ProviderModelTest>): TestAnswer {
   if (!answer.ok) return { ...answer, test: null }
   const { value: test, version } = answer
   return test.fault ? { ok: false, refusals: [test.fault], version, test } : { ...answer, test }
+}
+
+/** A command that is the same for every caller. */
+function withoutActor<Input, Value>(command: (control: ControlContext, input: Input) => Promise<Answer<Value>>) {
+  return (control: ControlContext, _actor: Actor, input: Input) => command(control, input)
 }

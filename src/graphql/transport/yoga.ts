@@ -1,4 +1,5 @@
-import { createYoga } from 'graphql-yoga'
+import type { DocumentNode } from 'graphql'
+import { _createLRUCache, createYoga } from 'graphql-yoga'
 import type { Actor } from '../../control/kit/context.ts'
 import type { GraphQLContext } from '../kit/context.ts'
 import { createLoaders } from '../kit/loaders.ts'
@@ -18,6 +19,20 @@ export const maxBodyBytes = 1_048_576
  * once.
  */
 const rememberNothing = { get: () => undefined, set: () => {} }
+
+/** A parsed document takes many times the memory of its text: long documents are parsed each time. */
+const maxCachedDocuments = 256
+const maxCachedCharacters = 16_384
+
+function createDocumentCache() {
+  const documents = _createLRUCache<DocumentNode>({ max: maxCachedDocuments })
+  return {
+    get: (text: string) => documents.get(text),
+    set(text: string, document: DocumentNode): void {
+      if (text.length <= maxCachedCharacters) documents.set(text, document)
+    },
+  }
+}
 
 /** What is known of a request before GraphQL looks at it. */
 export interface RequestFacts {
@@ -49,7 +64,7 @@ export function createGraphQLEngine(
     batching: false,
     maxRequestBodySize: maxBodyBytes,
     logging: false,
-    parserAndValidationCache: { errorCache: rememberNothing },
+    parserAndValidationCache: { documentCache: createDocumentCache(), errorCache: rememberNothing },
     maskedErrors: { maskError: createErrorMask(log) },
     context: ({ actor, requestId, signal }) => {
       const view = shared.reads.openReadView()
