@@ -28,6 +28,8 @@ export interface GraphQLContext {
   readonly onShutdown: (end: () => void) => () => void
   /** The id of the request, in the response as `x-request-id` and in the log. */
   readonly requestId: string
+  /** `traceparent` and `tracestate` of the HTTP request, as name, value, …; empty over WebSocket. */
+  readonly traceHeaders: readonly string[]
   /** Aborted when the client has left. */
   readonly signal: AbortSignal
   /**

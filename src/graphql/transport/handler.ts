@@ -84,7 +84,7 @@ export function createGraphQLHandler({
     response.once('close', () => {
       if (!response.writableFinished) leaving.abort()
     })
-    const facts = { actor, requestId, signal: leaving.signal }
+    const facts = { actor, requestId, traceHeaders: traceHeadersOf(request), signal: leaving.signal }
     void requestIds.run(requestId, () => yoga(request, response, facts))
   }
 
@@ -217,4 +217,11 @@ function headersOf({ headers }: RefusedRequest): Record<string, string> {
 
 function bodyOf({ message, code }: RefusedRequest): string {
   return JSON.stringify({ errors: [{ message, extensions: { code } }] })
+}
+
+function traceHeadersOf({ headers }: IncomingMessage): string[] {
+  return ['traceparent', 'tracestate'].flatMap((name) => {
+    const value = headers[name]
+    return typeof value === 'string' ? [name, value] : []
+  })
 }

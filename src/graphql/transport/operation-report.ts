@@ -6,6 +6,8 @@ import { type FaultCode, graphqlFaults } from '../kit/fault.ts'
 /** The report of an operation for operators. Of the caller's input it contains only the name of the operation. */
 export interface OperationReport {
   readonly requestId: string
+  /** `traceparent` and `tracestate` of the HTTP request, as name, value, …; they are the client's. */
+  readonly traceHeaders: readonly string[]
   readonly apiKeyId: string
   /** The name that the client gave the operation, at most 128 characters; empty if none. */
   readonly name: string
@@ -30,17 +32,18 @@ export type ReportOperation = (report: OperationReport) => void
 const maxNameLength = 128
 
 /** The part of the report that is known before the operation runs. */
-export type OperationHead = Pick<OperationReport, 'requestId' | 'apiKeyId' | 'name' | 'type'>
+export type OperationHead = Pick<OperationReport, 'requestId' | 'traceHeaders' | 'apiKeyId' | 'name' | 'type'>
 
 /** The head of the report. `document` is undefined if it could not be parsed. */
 export function operationHead(
-  { requestId, actor }: Pick<GraphQLContext, 'requestId' | 'actor'>,
+  { requestId, traceHeaders, actor }: Pick<GraphQLContext, 'requestId' | 'traceHeaders' | 'actor'>,
   document?: DocumentNode,
   operationName?: string | null,
 ): OperationHead {
   const operation = document && getOperationAST(document, operationName)
   return {
     requestId,
+    traceHeaders,
     apiKeyId: actor.id,
     name: operation?.name?.value.slice(0, maxNameLength) ?? '',
     type: operation ? (operation.operation.toUpperCase() as OperationType) : 'NONE',

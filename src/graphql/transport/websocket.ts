@@ -64,7 +64,7 @@ export function createGraphQLWebSockets({
         return [badUserInput(`A connection has at most ${maxOperationsPerSocket} operations at a time.`)]
       const query = trusted ? trustedDocument(trusted, asked, extensions) : asked
       if (query === undefined) return [withoutInternals(untrusted())]
-      const facts: RequestFacts = { actor, requestId: createRequestId(), signal: extra.closed }
+      const facts: RequestFacts = { actor, requestId: createRequestId(), traceHeaders: [], signal: extra.closed }
       return requestIds.run(facts.requestId, () => prepare(yoga, maskError, facts, { query, operationName, variables }))
     },
     execute: (args) => runPrepared(args, 'execute'),

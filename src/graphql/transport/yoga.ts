@@ -38,6 +38,7 @@ function createDocumentCache() {
 export interface RequestFacts {
   readonly actor: Actor
   readonly requestId: string
+  readonly traceHeaders: readonly string[]
   /** Aborted when the client disconnects. */
   readonly signal: AbortSignal
 }
@@ -49,7 +50,10 @@ export type Yoga = ReturnType<typeof createGraphQLEngine>
  * have in common.
  */
 export function createGraphQLEngine(
-  shared: Omit<GraphQLContext, 'actor' | 'requestId' | 'signal' | 'view' | 'db' | 'usageShippedUntilMs' | 'loaders'>,
+  shared: Omit<
+    GraphQLContext,
+    'actor' | 'requestId' | 'traceHeaders' | 'signal' | 'view' | 'db' | 'usageShippedUntilMs' | 'loaders'
+  >,
   log: GraphQLLog,
   limits: RequestLimits,
   trusted: TrustedDocuments | undefined,
@@ -66,12 +70,12 @@ export function createGraphQLEngine(
     logging: false,
     parserAndValidationCache: { documentCache: createDocumentCache(), errorCache: rememberNothing },
     maskedErrors: { maskError: createErrorMask(log) },
-    context: ({ actor, requestId, signal }) => {
+    context: ({ actor, requestId, traceHeaders, signal }) => {
       const view = shared.reads.openReadView()
       signal.addEventListener('abort', () => view.abort(), { once: true })
       const usageShippedUntilMs = shared.live.usageCompleteUntilMs?.() ?? Infinity
       const read = { view, db: view.db, usageShippedUntilMs, loaders: createLoaders(view.db) }
-      return { ...shared, actor, requestId, signal, ...read }
+      return { ...shared, actor, requestId, traceHeaders, signal, ...read }
     },
     // Trusted documents come first: they replace the id by the text.
     plugins: [

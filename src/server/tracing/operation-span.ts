@@ -1,14 +1,14 @@
-import { ROOT_CONTEXT, SpanKind, SpanStatusCode, type Tracer } from '@opentelemetry/api'
+import { type Context, SpanKind, SpanStatusCode, type Tracer } from '@opentelemetry/api'
 import type { OperationReport } from '../../graphql/transport/operation-report.ts'
 
 /**
  * Makes the span of an operation of the API that ended now, by the names of OpenTelemetry's GraphQL conventions
  * (https://opentelemetry.io/docs/specs/semconv/graphql/). A subscription's has no length: it is reported when it begins.
  */
-export function makeOperationSpan(tracer: Tracer, report: OperationReport, endedAtMs: number): void {
+export function makeOperationSpan(tracer: Tracer, parent: Context, report: OperationReport, endedAtMs: number): void {
   const startTime = endedAtMs - (report.durationMs ?? 0)
   const attributes = operationAttributes(report)
-  const span = tracer.startSpan(operationName(report), { kind: SpanKind.SERVER, startTime, attributes }, ROOT_CONTEXT)
+  const span = tracer.startSpan(operationName(report), { kind: SpanKind.SERVER, startTime, attributes }, parent)
   // A server span has an error only for faults of the server, not of the client.
   if (report.errorCodes.includes('INTERNAL_SERVER_ERROR')) span.setStatus({ code: SpanStatusCode.ERROR })
   span.end(endedAtMs)

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { type Context, ROOT_CONTEXT, SpanKind } from '@opentelemetry/api'
+import { type Context, SpanKind } from '@opentelemetry/api'
 import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto'
 import {
   detectResources,
@@ -67,11 +67,13 @@ export function openOtlpTracing(endpoint: string, options: TracingOptions): Trac
   return {
     tracer,
     traceOperation(report) {
-      const traceId = ownIds.generateTraceId()
-      if (!isSampled(sampler, ROOT_CONTEXT, traceId)) return
+      const headers = readTraceHeaders(report.traceHeaders)
+      const parent = contextOf(headers)
+      const traceId = headers.parent?.traceId ?? ownIds.generateTraceId()
+      if (!isSampled(sampler, parent, traceId)) return
       ids.traceId = traceId
       ids.spanId = ownIds.generateSpanId()
-      makeOperationSpan(spans, report, Date.now())
+      makeOperationSpan(spans, parent, report, Date.now())
     },
     async [Symbol.asyncDispose]() {
       tracer.flush()

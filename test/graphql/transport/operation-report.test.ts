@@ -173,6 +173,7 @@ test('names that clients make up do not make series without end', () => {
   const metrics = createApiMetrics()
   const report = {
     requestId: '',
+    traceHeaders: [],
     apiKeyId: '',
     type: 'QUERY',
     outcome: 'ERROR',

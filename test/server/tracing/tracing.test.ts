@@ -258,10 +258,10 @@ test('the product sends its traces to OTEL_EXPORTER_OTLP_ENDPOINT', async () => 
 test('each operation of the API is a span, with its errors and the id of its request', async () => {
   await using collector = await openOtlpCollector()
   await using product = await startProduct({ env: { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint } })
-  const ask = (query: string, operationName?: string) =>
+  const ask = (query: string, operationName?: string, traceHeaders: Record<string, string> = {}) =>
     fetch(`${product.apiUrl}/graphql`, {
       method: 'POST',
-      headers: { authorization: `Bearer ${product.adminKey}`, 'content-type': 'application/json' },
+      headers: { authorization: `Bearer ${product.adminKey}`, 'content-type': 'application/json', ...traceHeaders },
       body: JSON.stringify({ query, operationName }),
     })
   const answer = await ask('query Who { viewer { scopes } }', 'Who')
@@ -290,6 +290,14 @@ test('each operation of the API is a span, with its errors and the id of its req
   })
   expect((await spanOf('graphql.operation.type', 'mutation')).attributes['signalbox.error_count']).toBe(0)
   expect(JSON.stringify(collector.spans)).not.toContain('secret-route')
+
+  const [traceId, parentSpanId] = ['0af7651916cd43dd8448eb211c80319c', 'b7ad6b7169203331']
+  await (
+    await ask('query Below { viewer { scopes } }', 'Below', { traceparent: `00-${traceId}-${parentSpanId}-01` })
+  ).text()
+  expect(await spanOf('graphql.operation.name', 'Below')).toMatchObject({ traceId, parentSpanId })
+  await (await ask('query Alone { viewer { scopes } }', 'Alone', { traceparent: '00-wrong-01' })).text()
+  expect(await spanOf('graphql.operation.name', 'Alone')).toMatchObject({ parentSpanId: '' })
 })
 
 test.for([
