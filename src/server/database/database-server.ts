@@ -14,7 +14,7 @@ export interface OpenDatabaseServer extends AsyncDisposable {
 /** That of `DATABASE_URL`, which is not asked; or the embedded one, which is started unless another process runs it. */
 export async function openDatabaseServer(
   { databaseUrl, dataDir }: Config,
-  log: Pick<Log, 'debug' | 'warn' | 'error'>,
+  log: Pick<Log, 'debug' | 'warn' | 'error'> & Partial<Pick<Log, 'info'>>,
 ): Promise<OpenDatabaseServer> {
   const url = databaseUrl ?? (await findRunningPostgres(dataDir))
   if (url === undefined) return openEmbeddedPostgres({ dataDir, log })

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { pathExists } from '../files/path-exists.ts'
 import { findAccount } from './account.ts'
 import { findBinaries } from './binaries.ts'
 import { type Cluster, clusterCommand, postgresUrl, prepareCluster } from './cluster.ts'
@@ -10,7 +11,9 @@ import { createSocketFolder, removeSocketFolder, removeSockets } from './socket-
 import { StartError } from '../start-error.ts'
 
 /** The part of a log that is used here. */
-type PostgresLog = Record<'debug' | 'warn' | 'error', (fields: object, message: string) => void>
+type PostgresLog = Record<'debug' | 'warn' | 'error', LogLine> & { readonly info?: LogLine }
+
+type LogLine = (fields: object, message: string) => void
 
 export type EmbeddedPostgresOptions = {
   /** The cluster is kept in its subfolder `postgres`. */
@@ -41,7 +44,7 @@ const STABLE_AFTER_MS = 60_000
  */
 export async function openEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const dataDir = resolve(options.dataDir)
-  const cluster = await openCluster(dataDir)
+  const cluster = await openCluster(dataDir, options.log)
   const socketFolder = await createSocketFolder(cluster.account, dataDir)
   const start: Start = (signal) => startServer(cluster, socketFolder, options, signal)
   const server = await start().catch(async (error: unknown) => {
@@ -60,16 +63,21 @@ export async function openEmbeddedPostgres(options: EmbeddedPostgresOptions): Pr
 
 type Start = (signal?: AbortSignal) => Promise<GuardedProcess>
 
-async function openCluster(dataDir: string): Promise<Cluster> {
+/** Reports the steps of a first start, which takes seconds. */
+async function openCluster(dataDir: string, log?: PostgresLog): Promise<Cluster> {
   await mkdir(dataDir, { recursive: true }).catch((error: unknown) => {
     throw new StartError(
       `The data folder ${dataDir} cannot be made: ${String(error)}. Set SIGNALBOX_DATA_DIR to another.`,
     )
   })
   const folder = join(dataDir, 'postgres')
+  const isFirst = !(await pathExists(join(folder, 'PG_VERSION')))
+  if (isFirst) log?.info?.({ folder }, 'first start: preparing the programs of PostgreSQL')
   const account = await findAccount(folder, dataDir)
   const cluster = { folder, account, binaries: await findBinaries(account, dataDir) }
+  if (isFirst) log?.info?.({}, 'first start: making an empty database, which takes some seconds')
   await prepareCluster(cluster)
+  if (isFirst) log?.info?.({}, 'first start: starting PostgreSQL, then making the tables')
   return cluster
 }
 
