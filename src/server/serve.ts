@@ -34,6 +34,8 @@ export interface ServeOptions {
   readonly signal: AbortSignal
   /** Given the metrics of this process, returns what a scrape is answered with; omitted: the same. */
   readonly shareMetrics?: (own: MetricsReader) => MetricsReader
+  /** The gateway that the console uses; omitted: the gateway of this process. */
+  readonly gatewayUrl?: () => string | undefined
 }
 
 /**
@@ -64,7 +66,7 @@ export async function serve(config: Config, log: Log, options: ServeOptions): Pr
   const readOfGateway = shareMetrics(metrics.ofGateway)
   const online = opened.use(goOnline(config, { kept, reporting, dataPlane, care, policy, log, signal }))
   await untilServable(online, kept, log)
-  const apiParts = { kept, reporting, dataPlane, online, policy, tracing, log }
+  const apiParts = { kept, reporting, dataPlane, gatewayUrl: options.gatewayUrl, online, policy, tracing, log }
   const controlPlane = opened.use(api && (await api.open({ ...apiParts, readMetrics: shareMetrics(metrics.ofAll) })))
   const gatewayUrl = dataPlane && (await dataPlane.listen())
   // Runs after both ports are open: a start that fails because of a port must not create a key that is never shown.

@@ -146,6 +146,26 @@ describe('a control process beside gateways', () => {
     })
     expect(await metrics.text()).toContain('signalbox_gateways 2')
   })
+
+  test('its console chats by the gateway that it was told of, and says what to set while it knows none', async () => {
+    const { env } = await openEmptyDatabase()
+    const control = await start({ ...env, SIGNALBOX_ROLE: 'control' })
+    const gateway = await start({ ...env, SIGNALBOX_ROLE: 'gateway' })
+    const told = await start({ ...env, SIGNALBOX_ROLE: 'control', SIGNALBOX_GATEWAY_URL: `${gateway.gatewayUrl}/v1` })
+    const key = await setUp(control, await openModels())
+    await until(async () => (await ask(gateway, key)) === 'one')
+    const chat = (at: Product) =>
+      fetch(`${at.apiUrl}/console/try`, {
+        method: 'POST',
+        headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+        body: JSON.stringify({ model: 'chat', messages: [] }),
+      })
+    const unknown = await chat(control)
+    expect([unknown.status, await unknown.text()]).toEqual([503, expect.stringContaining('SIGNALBOX_GATEWAY_URL')])
+    const answer = await chat(told)
+    await answer.arrayBuffer()
+    expect([answer.status, answer.headers.get('x-signalbox-backend')]).toEqual([200, 'one'])
+  })
 })
 
 describe('the database user of a gateway', () => {

@@ -34,6 +34,8 @@ export interface ControlPlaneOptions {
   readonly reporting: ReportingServices
   /** Null: this process has no gateway. */
   readonly dataPlane: DataPlane | null
+  /** The gateway that the console uses where this process has none. */
+  readonly gatewayUrl: (() => string | undefined) | undefined
   readonly online: OnlineServices
   readonly policy: UpstreamPolicy
   readonly trusted: TrustedDocuments | undefined
@@ -67,7 +69,7 @@ export async function openControlPlane(config: Config, options: ControlPlaneOpti
         apiMetrics.report(report)
         options.tracing?.traceOperation(report)
       },
-      gatewayUrl: () => dataPlane?.url(),
+      gatewayUrl: () => config.gatewayUrl ?? options.gatewayUrl?.() ?? dataPlane?.url(),
       metrics: options.readMetrics,
       metricsOpen: config.metricsOpen,
       whyNotReady: () => (isReady ? undefined : 'the database cannot be reached'),

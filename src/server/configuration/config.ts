@@ -47,6 +47,8 @@ export type Config = {
   maxRequestBytes: number
   /** Whether `/metrics` of the API is answered without a key. */
   metricsOpen: boolean
+  /** Where the console reaches a gateway, without `/v1`; undefined: the gateway of this process. */
+  gatewayUrl: string | undefined
   /** A folder with the documents that the API runs, and no others; undefined: it runs any. Absolute. */
   trustedDocumentsDir: string | undefined
   /** The greatest cost of the operations of one key per minute; 0: no limit. */
@@ -86,6 +88,11 @@ const variables = z.object({
   SIGNALBOX_API_PORT: port.default(4000),
   SIGNALBOX_GATEWAY_HOST: host().default('127.0.0.1'),
   SIGNALBOX_GATEWAY_PORT: port.default(8080),
+  SIGNALBOX_GATEWAY_URL: z
+    .string()
+    .refine(isHttpUrl, 'must be a URL like http://gateway:8080')
+    .transform((text) => new URL(text).href.replace(/\/+$/, '').replace(/\/v1$/, ''))
+    .optional(),
   SIGNALBOX_DATA_DIR: z.string().default('./data'),
   SIGNALBOX_ADMIN_KEY: matching(
     /^[!-~][ -~]{14,254}[!-~]$/,
@@ -165,6 +172,7 @@ function toConfig(read: Variables): Config {
     maxStalenessMs: read.SIGNALBOX_MAX_STALENESS_MS,
     maxRequestBytes: read.SIGNALBOX_MAX_REQUEST_BYTES,
     metricsOpen: read.SIGNALBOX_METRICS_OPEN === 'true',
+    gatewayUrl: read.SIGNALBOX_GATEWAY_URL,
     trustedDocumentsDir: read.SIGNALBOX_TRUSTED_DOCUMENTS_DIR && resolve(read.SIGNALBOX_TRUSTED_DOCUMENTS_DIR),
     apiCostPerMinute: read.SIGNALBOX_API_COST_PER_MINUTE,
     maxBodyMemoryBytes: read.SIGNALBOX_MAX_BODY_MEMORY_BYTES,

@@ -1,4 +1,8 @@
-import { type IncomingMessage, request as send, type ServerResponse } from 'node:http'
+import { type IncomingMessage, request as sendPlain, type ServerResponse } from 'node:http'
+import { request as sendEncrypted } from 'node:https'
+
+const noGateway =
+  'No gateway listens in this process. Where gateways are processes of their own, set SIGNALBOX_GATEWAY_URL to their address.'
 
 /**
  * Passes a chat of the console on to the gateway of this process, with the key that the page sent, and the answer back with the gateway's
@@ -8,12 +12,13 @@ export function relayTry(request: IncomingMessage, response: ServerResponse, gat
   const { authorization } = request.headers
   // A page of another origin cannot send this header without a CORS preflight, which is refused.
   if (!authorization) return refuse(response, 401, 'Send the key as `Authorization: Bearer …`.')
-  if (!gatewayUrl) return refuse(response, 503, 'The gateway of this process does not listen yet.')
+  if (!gatewayUrl) return refuse(response, 503, noGateway)
   const headers = {
     authorization,
     'content-type': 'application/json',
     ...(request.headers['content-length'] && { 'content-length': request.headers['content-length'] }),
   }
+  const send = gatewayUrl.startsWith('https:') ? sendEncrypted : sendPlain
   const onward = send(`${gatewayUrl}/v1/chat/completions`, { method: 'POST', headers })
   onward.on('response', (answer) => {
     response.writeHead(answer.statusCode ?? 502, { ...shownHeaders(answer), 'cache-control': 'no-store' })

@@ -28,7 +28,13 @@ export async function serveWithWorkers(config: Config, log: Log, options: Worker
     }
   const control =
     config.role === 'all'
-      ? opened.use(await serve({ ...config, role: 'control' }, log, { ...options, shareMetrics }))
+      ? opened.use(
+          await serve({ ...config, role: 'control' }, log, {
+            ...options,
+            shareMetrics,
+            gatewayUrl: () => pool?.gatewayUrl,
+          }),
+        )
       : null
   const database = await embeddedDatabaseVariables(config)
   const file = options.before['SIGNALBOX_ENV_FILE']
