@@ -42,6 +42,8 @@ const rooms: Readonly<Record<string, Readonly<Record<string, readonly string[]>>
     probe: ['kit'],
     'api-key': ['change', 'budget', 'kit', 'limit'],
     route: ['api-key', 'backend', 'change', 'budget', 'kit', 'limit'],
+    'limit-subject': ['change', 'kit'],
+    budget: ['change', 'kit', 'limit-subject'],
     backend: ['change', 'kit'],
   },
   graphql: {

@@ -5,7 +5,7 @@ import { FaultCollector } from '../kit/collect-faults.ts'
 import { type Change, commitChange, type CreateInput } from '../change/commit.ts'
 import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { makeOnce } from '../change/idempotency.ts'
-import { type LimitSubjectInput, requireDimensions, resolveLimitSubject } from '../limit/subject.ts'
+import { type LimitSubjectInput, requireDimensions, resolveLimitSubject } from '../limit-subject/resolve.ts'
 import { requireAmount, requireTimeZone, requireWarnings } from './members.ts'
 import { recordBudget } from './record.ts'
 

@@ -7,7 +7,7 @@ import type { Actor, Answer, ControlContext } from '../kit/context.ts'
 import { makeOnce } from '../change/idempotency.ts'
 import { type RateBounds, requireBounds } from './bounds.ts'
 import { recordRateLimit } from './record.ts'
-import { type LimitSubjectInput, requireDimensions, resolveLimitSubject } from './subject.ts'
+import { type LimitSubjectInput, requireDimensions, resolveLimitSubject } from '../limit-subject/resolve.ts'
 
 /** Bounds that are omitted or null: not bounded. */
 export type RateBoundsInput = { readonly [Name in keyof RateBounds]?: number | null | undefined }
