@@ -1,4 +1,5 @@
 import type { RequestRules } from '../../routing/config/configuration.ts'
+import { mayPassHeader, mayPassResponseHeader } from '../../routing/config/request-rules.ts'
 import type { Backend } from '../../routing/config/snapshot.ts'
 
 /** Headers that pass to a backend, or back from it, besides the fixed lists. */
@@ -16,7 +17,11 @@ export function passedNamesOf(backend: Backend): PassedNames | null {
   if (rules.passHeaders.length === 0 && rules.passResponseHeaders.length === 0) return null
   let names = known.get(rules)
   if (!names) {
-    names = { request: new Set(rules.passHeaders), response: new Set(rules.passResponseHeaders) }
+    // Rules that an earlier version stored may have names that are refused now.
+    names = {
+      request: new Set(rules.passHeaders.filter(mayPassHeader)),
+      response: new Set(rules.passResponseHeaders.filter(mayPassResponseHeader)),
+    }
     known.set(rules, names)
   }
   return names
