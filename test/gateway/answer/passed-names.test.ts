@@ -8,7 +8,7 @@ test('names that an earlier version stored, and that are refused now, do not pas
     passResponseHeaders: ['x-cache', 'x-ratelimit-limit-requests', 'anthropic-ratelimit-tokens-reset', 'set-cookie'],
     addStreamUsage: true,
   }
-  const names = passedNamesOf({ kind: 'deployment', requestRules } as Backend)
+  const names = passedNamesOf({ kind: 'deployment', requestRules } as unknown as Backend)
   expect([...names!.request]).toEqual(['x-tenant'])
   expect([...names!.response]).toEqual(['x-cache'])
 })
