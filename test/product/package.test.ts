@@ -41,6 +41,7 @@ test('the package has what runs and what explains it, and nothing else', async (
     'console',
     'dist',
     'docs',
+    'examples',
     'migrations',
     'package.json',
     'schema.graphql',
