@@ -1,5 +1,6 @@
-/** `npm run demo`: the product with two small model servers of this machine, the guide's routes, and calls to try. Until Ctrl-C. */
+/** `npm run demo`: the product with two small model servers of this machine, the guide's routes, traffic on them, and calls to try. Until Ctrl-C. */
 import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { GraphqlClient } from './graphql-client.ts'
 import { modelAnswer } from './model-answers.ts'
 import { type Product, startProduct } from './product.ts'
@@ -29,7 +30,8 @@ const stopped = Promise.race([once(process, 'SIGINT'), once(process, 'SIGTERM')]
 try {
   const key = await setUp(product.graphql)
   print(guide(product, key))
-  await Promise.race([stopped, product.exited])
+  const ended = Promise.race([stopped, product.exited])
+  await Promise.all([ended, makeTraffic(product.gatewayUrl, key, ended)])
 } finally {
   await product.stop()
 }
@@ -78,6 +80,25 @@ async function setUp(graphql: GraphqlClient): Promise<string> {
   return secret
 }
 
+/** A few requests a second on each route, so that the wall of the console has something to show. */
+async function makeTraffic(gatewayUrl: string, key: string, ended: Promise<unknown>): Promise<void> {
+  const leaving = new AbortController()
+  void ended.finally(() => leaving.abort())
+  const ask = async (model: string) => {
+    const answer = await fetch(`${gatewayUrl}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ model, messages: [{ role: 'user', content: 'Who are you?' }] }),
+      signal: leaving.signal,
+    })
+    await answer.arrayBuffer()
+  }
+  while (!leaving.signal.aborted) {
+    await Promise.allSettled(['demo-llama', 'demo-weighted', 'demo-weighted', 'demo-fallback'].map(ask))
+    await sleep(200, undefined, { signal: leaving.signal }).catch(() => undefined)
+  }
+}
+
 function guide({ apiUrl, gatewayUrl, adminKey }: Product, key: string): string {
   const ask = (model: string, extra = '') =>
     `  curl -si ${gatewayUrl}/v1/chat/completions -H 'authorization: Bearer ${key}' -H 'content-type: application/json' \\
@@ -91,7 +112,9 @@ function guide({ apiUrl, gatewayUrl, adminKey }: Product, key: string): string {
 
   return `
 DEMO. Both models are scripts on this machine: they stand in for a GPU and for a paid provider, and always say the same.
+Some requests a second come by themselves: the console shows them.
 
+  Console    ${apiUrl}/console   key: ${adminKey}
   GraphiQL   ${apiUrl}/      key: ${adminKey}
   Gateway    ${gatewayUrl}/v1   key: ${key}
 
