@@ -62,8 +62,8 @@ test.each(streams)('%s: a final failure is one error event', async (operation, s
     { reply: status(503), outcome: 'UPSTREAM_ERROR', says: 'scripted 503' },
     { reply: status(400), outcome: 'CLIENT_ERROR', says: 'scripted 400' },
     { reply: status(401), outcome: 'UPSTREAM_ERROR', says: 'refused the credential' },
-    { reply: status(502, '<html>down</html>'), outcome: 'UPSTREAM_ERROR', says: 'is no answer of this operation' },
-    { reply: status(200, { choices: [] }), outcome: 'UPSTREAM_ERROR', says: 'is no answer of this operation' },
+    { reply: status(502, '<html>down</html>'), outcome: 'UPSTREAM_ERROR', says: 'is not an answer of this operation' },
+    { reply: status(200, { choices: [] }), outcome: 'UPSTREAM_ERROR', says: 'is not an answer of this operation' },
   ]
   for (const { reply, outcome, says } of failures) {
     const released = Promise.withResolvers<void>()
