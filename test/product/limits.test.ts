@@ -12,6 +12,9 @@ import { readUsage, untilNothingPends } from '../support/usage-api.ts'
 import { openUpstream, type Upstream } from '../support/upstream.ts'
 
 const rounds = Number(process.env['BUDGET_KILL_ROUNDS'] ?? 3)
+/** What the budget pays for, at 0.01 USD each: more than the rounds use up. */
+const affordable = Math.max(200, rounds * 64)
+const amount = String(affordable / 100)
 const clientsEach = 8
 
 async function setUp({ graphql }: Product, upstream: Upstream): Promise<string> {
@@ -79,58 +82,62 @@ test('four gateways under uneven load let through no more than burst + rate × t
   expect(upstream.inferences.length).toBeLessThanOrEqual(20 + 10 * seconds)
 }, 400_000)
 
-test('a budget is never passed while its gateway is killed again and again, and nothing of it leaks', async () => {
-  await using opened = new AsyncDisposableStack()
-  const folder = await mkdtemp(join(tmpdir(), 'sbx-budget-'))
-  await chmod(folder, 0o755)
-  opened.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }))
-  const dataDir = join(folder, 'data')
-  const upstream = opened.use(
-    await openUpstream({
-      name: 'a',
-      script: ({ method }) => (method === 'GET' ? undefined : after(sleep(20), status(200, answer))),
-    }),
-  )
-  let key: string | undefined
-  let answered = 0
-  /** Until no answer comes; `untilRefused`: or the budget is used up. */
-  const press = async (product: Product, untilRefused: boolean) => {
-    for (;;) {
-      const got = await chat(product, key!)
-      if (got === 200) answered++
-      if (got === 0 || (untilRefused && got === 429)) return
+test(
+  'a budget is never passed while its gateway is killed again and again, and nothing of it leaks',
+  async () => {
+    await using opened = new AsyncDisposableStack()
+    const folder = await mkdtemp(join(tmpdir(), 'sbx-budget-'))
+    await chmod(folder, 0o755)
+    opened.defer(() => rm(folder, { recursive: true, force: true, maxRetries: 3 }))
+    const dataDir = join(folder, 'data')
+    const upstream = opened.use(
+      await openUpstream({
+        name: 'a',
+        script: ({ method }) => (method === 'GET' ? undefined : after(sleep(20), status(200, answer))),
+      }),
+    )
+    let key: string | undefined
+    let answered = 0
+    /** Until no answer comes; `untilRefused`: or the budget is used up. */
+    const press = async (product: Product, untilRefused: boolean) => {
+      for (;;) {
+        const got = await chat(product, key!)
+        if (got === 200) answered++
+        if (got === 0 || (untilRefused && got === 429)) return
+      }
     }
-  }
-  for (let round = 0; round < rounds; round++) {
-    const product = opened.use(await startProduct({ dataDir }))
-    if (key === undefined) {
-      key = await setUp(product, upstream)
-      await product.graphql.change(
-        `mutation { budgetCreate(input: { subject: { installation: true }, amount: "2", period: TOTAL }) {
+    for (let round = 0; round < rounds; round++) {
+      const product = opened.use(await startProduct({ dataDir }))
+      if (key === undefined) {
+        key = await setUp(product, upstream)
+        await product.graphql.change(
+          `mutation { budgetCreate(input: { subject: { installation: true }, amount: "${amount}", period: TOTAL }) {
           userErrors { code path message } } }`,
-      )
+        )
+      }
+      const before = answered
+      const loads = Array.from({ length: clientsEach }, () => press(product, false))
+      await until(() => answered >= before + 20, { timeoutMs: 60_000 })
+      await product.kill9()
+      await Promise.all(loads)
     }
-    const before = answered
-    const loads = Array.from({ length: clientsEach }, () => press(product, false))
-    await until(() => answered >= before + 20, { timeoutMs: 60_000 })
-    await product.kill9()
-    await Promise.all(loads)
-  }
-  const product = opened.use(await startProduct({ dataDir }))
-  // What a killed gateway held comes back when its lease ends: until then the last requests are refused.
-  await until(
-    async () => {
-      await Promise.all(Array.from({ length: clientsEach }, () => press(product, true)))
-      await untilNothingPends(product.graphql)
-      return (await spentOf(product)) === '2'
-    },
-    { timeoutMs: 90_000, everyMs: 500 },
-  )
-  expect(await chat(product, key!)).toBe(429)
-  expect(await spentOf(product)).toBe('2')
-  // A request that was under way when its gateway was killed has no cost in its record.
-  expect(answered).toBeLessThanOrEqual(200)
-}, 400_000)
+    const product = opened.use(await startProduct({ dataDir }))
+    // What a killed gateway held comes back when its lease ends: until then the last requests are refused.
+    await until(
+      async () => {
+        await Promise.all(Array.from({ length: clientsEach }, () => press(product, true)))
+        await untilNothingPends(product.graphql)
+        return (await spentOf(product)) === amount
+      },
+      { timeoutMs: 90_000, everyMs: 500 },
+    )
+    expect(await chat(product, key!)).toBe(429)
+    expect(await spentOf(product)).toBe(amount)
+    // A request that was under way when its gateway was killed has no cost in its record.
+    expect(answered).toBeLessThanOrEqual(affordable)
+  },
+  400_000 + rounds * 5_000,
+)
 
 const answer = {
   object: 'chat.completion',
