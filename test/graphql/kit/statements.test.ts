@@ -148,3 +148,28 @@ test('a report of usage with its objects takes one statement for each kind of th
   )
   expect(objects - plain).toBeLessThanOrEqual(7)
 })
+
+test('a switch takes at most 12 SQL statements, of one route and of 20', async () => {
+  const routes = Array.from({ length: 20 }, (_, i) => `switched-${i}`)
+  for (const name of routes)
+    await addRoute(api.graphql, {
+      name,
+      targets: [{ backend: { deployment: 'deployment-0' } }, { backend: { deployment: 'deployment-1' } }],
+    })
+  for (const count of [1, 20]) {
+    const changes = routes.slice(0, count).map((name) => ({
+      route: { name },
+      weights: [
+        { target: { deployment: 'deployment-0' }, weight: count },
+        { target: { deployment: 'deployment-1' }, weight: 300 },
+      ],
+    }))
+    api.statements.length = 0
+    await api.graphql.change(
+      'mutation ($changes: [RouteTrafficChangeInput!]!) { routeTrafficBulkSet(input: { changes: $changes }) { userErrors { code path } } }',
+      { changes },
+    )
+    expect(api.statements).toContain('commit')
+    expect(api.statements.length).toBeLessThanOrEqual(12)
+  }
+})
