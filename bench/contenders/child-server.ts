@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { processTree, serverCore } from '../cpu.ts'
+import { isListening } from '../../test/support/ports.ts'
 
 export interface ChildServer {
   readonly pids: () => readonly number[]
@@ -36,16 +36,4 @@ export async function openChildServer(
     await sleep(50)
   }
   return { pids: () => processTree(child.pid ?? 0), close }
-}
-
-async function isListening(port: number): Promise<boolean> {
-  const socket = connect(port, '127.0.0.1')
-  try {
-    await once(socket, 'connect')
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
 }

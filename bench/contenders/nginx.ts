@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type Behaviour, behaviours } from '../upstream/behaviour.ts'
 import { openChildServer } from './child-server.ts'
 import { chatPath, type ContenderStart } from './contender.ts'
-import { freePort } from './free-port.ts'
+import { freePort } from '../../test/support/ports.ts'
 
 /** The system's nginx as a plain reverse proxy, tuned for this work: keep-alive on both sides, nothing buffered to disk, no log. */
 export const nginx: ContenderStart = {

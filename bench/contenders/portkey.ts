@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { openChildServer } from './child-server.ts'
 import { chatPath, type ContenderStart } from './contender.ts'
-import { freePort } from './free-port.ts'
+import { freePort } from '../../test/support/ports.ts'
 
 const run = promisify(execFile)
 

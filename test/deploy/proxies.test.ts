@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { chmod, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { type AddressInfo, connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createClient } from 'graphql-ws'
@@ -15,6 +14,7 @@ import { stream } from '../support/replies.ts'
 import { createSelfSigned } from '../support/self-signed.ts'
 import { until } from '../support/until.ts'
 import { openUpstream, type Upstream } from '../support/upstream.ts'
+import { freePort, isListening } from '../support/ports.ts'
 
 const deploy = join(import.meta.dirname, '../../deploy')
 const models = 'models.example.com'
@@ -222,22 +222,4 @@ function describeRoute(text: string): Promise<unknown> {
     `mutation ($text: String!) { routeUpdate(input: { route: { name: "llama" }, description: $text }) { userErrors { message code path } } }`,
     { text },
   )
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
-}
-
-function isListening(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }

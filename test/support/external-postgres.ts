@@ -2,11 +2,11 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { chownSync, globSync, mkdirSync, mkdtempSync, chmodSync, rmSync, writeFileSync } from 'node:fs'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Client } from 'pg'
 import { until } from './until.ts'
+import { freePort } from './ports.ts'
 
 /** The folders of programs of the servers that are installed here (Debian: `apt-get install postgresql`), by their versions. */
 export const installedServers: readonly { readonly version: string; readonly bin: string }[] = globSync(
@@ -150,11 +150,3 @@ function key(name: string): string[] {
 
 /** Whether certificates can be made here. */
 export const hasOpenssl = spawnSync('openssl', ['version']).status === 0
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
-}

@@ -3,6 +3,7 @@ import { graphql, type VariablesOf } from '../api/graphql.ts'
 import { Faults } from '../change/faults.tsx'
 import { useChange } from '../change/use-change.ts'
 import { useConfigQuery } from '../live/config-version.tsx'
+import { Choices } from '../ui/choices.tsx'
 import { Dialog } from '../ui/dialog.tsx'
 import { Source } from '../ui/source.tsx'
 import type { ProviderNode } from './backends-document.ts'
@@ -103,29 +104,13 @@ export function AddRouteDialog({
   )
 }
 
-interface ChoicesProps {
+interface KeyChoicesProps {
   readonly chosen: readonly string[]
   readonly onChange: (ids: readonly string[]) => void
 }
 
-function KeyChoices({ chosen, onChange }: ChoicesProps) {
+function KeyChoices({ chosen, onChange }: KeyChoicesProps) {
   const { data } = useConfigQuery(Keys, {})
   const keys = data?.apiKeys.edges.map(({ node }) => node).filter(({ state }) => state === 'ACTIVE') ?? []
-  return (
-    <fieldset className="choices">
-      <legend>Keys</legend>
-      {keys.map(({ id, name }) => (
-        <label key={id} className="check">
-          <input
-            type="checkbox"
-            checked={chosen.includes(id)}
-            onChange={(event) =>
-              onChange(event.target.checked ? [...chosen, id] : chosen.filter((other) => other !== id))
-            }
-          />{' '}
-          {name}
-        </label>
-      ))}
-    </fieldset>
-  )
+  return <Choices legend="Keys" all={keys} chosen={chosen} onChange={onChange} />
 }

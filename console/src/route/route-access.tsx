@@ -4,6 +4,7 @@ import { Faults } from '../change/faults.tsx'
 import { useChange } from '../change/use-change.ts'
 import { useConfigQuery } from '../live/config-version.tsx'
 import { useSession } from '../session/session.tsx'
+import { Choices } from '../ui/choices.tsx'
 import { formText } from '../ui/form-text.ts'
 import { Source } from '../ui/source.tsx'
 import type { RouteDetail } from './route-details.ts'
@@ -133,32 +134,5 @@ function AccessForm({ route }: { readonly route: RouteDetail }) {
         )}
       </form>
     </section>
-  )
-}
-
-interface ChoicesProps {
-  readonly legend: string
-  readonly all: readonly { readonly id: string; readonly name: string }[]
-  readonly chosen: readonly string[]
-  readonly onChange: (ids: string[]) => void
-}
-
-function Choices({ legend, all, chosen, onChange }: ChoicesProps) {
-  return (
-    <fieldset className="choices">
-      <legend>{legend}</legend>
-      {all.map(({ id, name }) => (
-        <label key={id} className="check">
-          <input
-            type="checkbox"
-            checked={chosen.includes(id)}
-            onChange={(event) =>
-              onChange(event.target.checked ? [...chosen, id] : chosen.filter((other) => other !== id))
-            }
-          />{' '}
-          {name}
-        </label>
-      ))}
-    </fieldset>
   )
 }
