@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { compileSnapshot } from '../../routing/config/compile.ts'
 import type { Snapshot } from '../../routing/config/snapshot.ts'
 import { getConfigVersion } from '../../storage/change/version.ts'
@@ -12,6 +13,8 @@ import type { UpstreamPolicy } from '../upstream/policy.ts'
 import { fail, type Finding, ok, warn } from './finding.ts'
 
 const maxNamed = 5
+/** Longer than the time between two heartbeats. */
+const settleMs = 3_000
 
 /** Checks the content of the database. `box` is undefined if there is no encryption key. */
 export async function examineInstallation(
@@ -119,7 +122,7 @@ function withoutUser(url: string): string {
 
 async function examineProcesses(db: Db, version: string): Promise<Finding> {
   const check = 'gateways'
-  const [rows, latest] = [await listProcesses(db), await getConfigVersion(db)]
+  const { rows, latest } = await lookUntilServed(db)
   const live = rows.filter(({ state }) => state === 'LIVE')
   const lost = rows.filter(({ state }) => state === 'LOST')
   const text = `${live.length === 0 ? 'No process is' : `${live.length} ${live.length === 1 ? 'process is' : 'processes are'}`} live${listVersions(live)}.`
@@ -129,7 +132,7 @@ async function examineProcesses(db: Db, version: string): Promise<Finding> {
       `${text} Lost: ${shortList(lost.map(nameOf))}.`,
       'Look after them, or forget them with `gatewayForget`: they may still serve what they knew last.',
     )
-  const behind = live.filter((row) => isGateway(row) && !serves(row, latest.version))
+  const behind = listBehind(rows, latest.version)
   if (behind.length > 0)
     return warn(
       check,
@@ -139,6 +142,20 @@ async function examineProcesses(db: Db, version: string): Promise<Finding> {
   const builds = new Set([...live.map(({ build }) => build), version])
   if (builds.size > 1) return warn(check, text, `This is version ${version}: bring all to one.`)
   return ok(check, text)
+}
+
+/** A gateway without peers says with its next heartbeat what it serves: what is behind is looked at again, for 3 s. */
+async function lookUntilServed(db: Db) {
+  const deadline = performance.now() + settleMs
+  for (;;) {
+    const [rows, latest] = [await listProcesses(db), await getConfigVersion(db)]
+    if (listBehind(rows, latest.version).length === 0 || performance.now() > deadline) return { rows, latest }
+    await sleep(200)
+  }
+}
+
+function listBehind(rows: readonly GatewayRow[], version: number): GatewayRow[] {
+  return rows.filter((row) => row.state === 'LIVE' && isGateway(row) && !serves(row, version))
 }
 
 function listVersions(rows: readonly GatewayRow[]): string {
