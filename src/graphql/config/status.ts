@@ -45,8 +45,9 @@ builder.queryField('configStatus', (t) =>
 async function readConfigStatus(context: GraphQLContext): Promise<ConfigStatus> {
   const { db } = context
   const gateways = await listGateways(db)
-  const { version, committed_at: committedAt } = await getConfigVersion(db)
-  return { version, committedAt, gateways: gateways.map((gateway) => asItIs(context, gateway)) }
+  const latest = await getConfigVersion(db)
+  const { version, committed_at: committedAt } = latest
+  return { version, committedAt, gateways: gateways.map((gateway) => asItIs(context, gateway, latest)) }
 }
 
 /** A gateway that serves a version that the database has lost counts as serving no version. */

@@ -1,3 +1,4 @@
+import type { VersionId } from '../../storage/config/history.ts'
 import type { GatewayRow } from '../../storage/gateway/write.ts'
 import { builder } from '../schema/builder.ts'
 import type { GraphQLContext } from '../kit/context.ts'
@@ -39,7 +40,14 @@ export const Gateway = builder.objectRef<GatewayStatus>('Gateway').implement({
   }),
 })
 
-/** The gateway's row. For the gateway of this process its current state replaces the one that it last reported. */
-export function asItIs({ control, live }: GraphQLContext, gateway: GatewayRow): GatewayRow {
-  return gateway.id === live.gatewayId ? { ...gateway, applied_version: control.snapshots.current().version } : gateway
+/**
+ * The gateway's row. For the gateway of this process its current state replaces the one that it last reported: without peers it reports
+ * only with its heartbeat. `latest` is the version of the database.
+ */
+export function asItIs({ control, live }: GraphQLContext, gateway: GatewayRow, latest: VersionId): GatewayRow {
+  if (gateway.id !== live.gatewayId) return gateway
+  const { version, token } = control.snapshots.current()
+  const isReported = gateway.applied_version === version
+  const follows = version === latest.version ? token === latest.token : gateway.follows || !isReported
+  return { ...gateway, applied_version: version, follows }
 }
